@@ -1,0 +1,100 @@
+# All that a developer needs; `make` alone explains. Everything made here lands in .venv,
+# except the Telegraf for the tests, see tools/telegraf.py.
+
+PYTHON ?= python3
+ADDRESS ?=
+PYTEST_ARGS ?=
+
+VENV := .venv
+RUN := $(VENV)/bin/python
+# Three environments in one folder, each holding the one before: what the collector
+# needs, what its tests need, what a developer needs.
+RUNTIME := $(VENV)/.runtime-done
+TESTING := $(VENV)/.test-done
+DEVELOP := $(VENV)/.dev-done
+# A change in one of these may change what is to be installed.
+INSTALL_FROM := pyproject.toml setup.py rct_collector/_version.py
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+# A virtual environment keeps absolute paths: if the tree was moved or copied, or the
+# Python was removed, it is made again.
+$(shell test -x $(RUN) && grep -qsxF '$(CURDIR)' $(VENV)/.made-in || rm -f $(VENV)/.*-done)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:  # one environment, one pip at a time
+.PHONY: help venv demo test check lint types imports fresh format bench docs clean
+
+help:  ## explain the targets
+	@echo 'Targets:'
+	@sed -n 's/^\([a-z]*\):.*##  */\1|/p' $(firstword $(MAKEFILE_LIST)) | \
+	    while IFS='|' read -r target text; do printf '  make %-8s %s\n' "$$target" "$$text"; done
+	@echo 'Variables:'
+	@echo '  PYTHON       the Python to use, 3.11 or newer (python3)'
+	@echo '  ADDRESS      make demo: a real inverter, such as 192.0.2.10, instead of the simulated one'
+	@echo '  PYTEST_ARGS  make test, make bench: further arguments for pytest'
+	@echo '  TELEGRAF     make test: the Telegraf binary to test with'
+
+venv: $(DEVELOP)  ## make .venv with all tools of a developer
+
+demo: $(RUNTIME)  ## show the collector at work; needs no inverter
+	@$(VENV)/bin/rct-collector demo $(if $(ADDRESS),--address '$(ADDRESS)')
+
+# Without Telegraf some tests are skipped, and say so; on a build server that is an error,
+# which does not keep the other tests from running.
+test: $(TESTING)  ## run the tests, with coverage
+	@status=0; \
+	telegraf=$$($(RUN) tools/telegraf.py) || \
+	    if [ "$$CI" = true ]; then echo 'error: CI=true, and no Telegraf' >&2; status=1; \
+	    else echo 'note: the tests that need Telegraf will be skipped' >&2; fi; \
+	env -u TELEGRAF $${telegraf:+"TELEGRAF=$$telegraf"} \
+	    $(RUN) -m pytest --timeout=300 --cov --cov-report=term $(PYTEST_ARGS) || status=$$?; \
+	exit $$status
+
+check: lint types imports fresh  ## all four checks below; -k does not stop at the first that fails
+
+lint: $(DEVELOP)  ## check style and formatting
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+
+types: $(DEVELOP)  ## check the types, strictly
+	$(RUN) -m mypy
+
+imports: $(DEVELOP)  ## check that imports go the permitted way
+	$(VENV)/bin/lint-imports --no-logo
+
+fresh: $(DEVELOP)  ## check that the generated text is what `make docs` would write
+	$(RUN) -m rct_collector.docs --check
+
+format: $(DEVELOP)  ## repair formatting, and what else ruff can
+	$(VENV)/bin/ruff check --fix-only
+	$(VENV)/bin/ruff format
+
+bench: $(TESTING)  ## measure speed and memory
+	$(RUN) -m pytest -m bench -s $(PYTEST_ARGS)
+
+docs: $(RUNTIME)  ## write the generated text: metric tables, sample configurations
+	$(RUN) -m rct_collector.docs
+
+clean:  ## remove .venv and everything built
+	rm -rf $(VENV) build dist *.egg-info plugins/telegraf/*.egg-info .coverage .coverage.* htmlcov \
+	    .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find rct_collector plugins tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.venv-done:
+	@tools/venv.sh $(PYTHON) $(VENV)
+	@echo '$(CURDIR)' >$(VENV)/.made-in
+	@touch $@
+
+$(RUNTIME): $(INSTALL_FROM) | $(VENV)/.venv-done
+	$(RUN) -m pip install -q -e .
+	@touch $@
+
+$(TESTING): $(INSTALL_FROM) | $(VENV)/.venv-done
+	$(RUN) -m pip install -q -e '.[test]'
+	@touch $(RUNTIME) $@
+
+$(DEVELOP): $(INSTALL_FROM) | $(VENV)/.venv-done
+	$(RUN) -m pip install -q -e '.[dev]'
+	@touch $(RUNTIME) $(TESTING) $@
