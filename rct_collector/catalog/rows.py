@@ -1,0 +1,419 @@
+"""The rows of the catalogue: what each metric means, once, for every driver and agent.
+
+Reading a row: measurement, field (its last words are the unit), kind, poll class, description.
+``over`` names the component tag and its values. Signs: ``grid`` > 0 draws from the grid,
+``battery`` > 0 discharges, so that pv + grid + battery = load + losses. Every ``*_total`` is
+positive and grows. Where a device keeps a value is its driver's business, not said here.
+"""
+
+from __future__ import annotations
+
+from rct_collector.model import Kind, Metric, PollClass, Unit
+
+GAUGE, TOTAL, CODE, WORD = Kind.GAUGE, Kind.TOTAL, Kind.CODE, Kind.WORD
+FLAG, COUNT, TEXT = Kind.FLAG, Kind.COUNT, Kind.TEXT
+F, M, S, X = PollClass.FAST, PollClass.MEDIUM, PollClass.SLOW, PollClass.STATIC
+
+Dimensions = tuple[tuple[str, tuple[str, ...]], ...]
+
+
+def _numbers(count: int) -> tuple[str, ...]:
+    return tuple(str(n) for n in range(count))
+
+
+PHASE: Dimensions = (("phase", ("l1", "l2", "l3")),)
+PAIR: Dimensions = (("pair", ("1", "2", "3")),)
+STRING: Dimensions = (("string", ("a", "b")),)
+BATTERY: Dimensions = (("battery", _numbers(2)),)
+#: What the first tower, or the power manager for all towers, has alone.
+TOWER: Dimensions = (("battery", ("0",)),)
+MODULE: Dimensions = (*BATTERY, ("module", _numbers(7)))
+CELL: Dimensions = (*BATTERY, ("cell", _numbers(24)), ("module", _numbers(7)))
+FAULT: Dimensions = (("fault", _numbers(128)),)
+RESERVE: Dimensions = (("reserve", ("compensation", "battery_to_grid", "output")),)
+IO: Dimensions = (("io", ("1", "2")),)
+ERROR_KIND: Dimensions = (
+    (
+        "kind",
+        ("crc", "length", "command", "decode", "foreign", "noise", "echo", "write", "plant"),
+    ),
+)
+
+
+def row(
+    measurement: str,
+    field: str,
+    kind: Kind,
+    poll: PollClass,
+    description: str,
+    *,
+    over: Dimensions = (),
+    default: bool = True,
+    option: str = "",
+    low: float | None = None,
+    high: float | None = None,
+    inputs: tuple[str, ...] = (),
+    rule: str = "",
+    own: bool = False,
+) -> Metric:
+    """Make one row; the range comes from the unit where the row does not narrow it."""
+    unit = Unit.of_field(field)
+    if low is None:
+        low = 0.0 if kind is TOTAL else unit.low
+    return Metric(
+        measurement=measurement,
+        field=field,
+        kind=kind,
+        poll=poll,
+        description=description,
+        dimensions=over,
+        default=default and not option,
+        option=option,
+        low=low,
+        high=unit.high if high is None else high,
+        inputs=inputs,
+        rule=rule,
+        own=own,
+    )
+
+
+_LATEST = 4.3e9  # unsigned 32-bit Unix time, in seconds
+
+# fmt: off
+# ruff: noqa: E501 - one metric is one line, so that a table can be read as a table
+POWER = (
+    row("inverter_power", "pv_watts", GAUGE, F, "Power of all solar generators together.", low=-100.0,
+        inputs=("inverter_string.power_watts",), rule="total"),
+    row("inverter_power", "grid_watts", GAUGE, F, "Power at the grid connection; positive draws from the grid, negative feeds in."),
+    row("inverter_power", "load_watts", GAUGE, F, "Power that the household uses."),
+    row("inverter_power", "battery_watts", GAUGE, F, "Power of all batteries together; positive discharges, negative charges."),
+    row("inverter_power", "output_watts", GAUGE, F, "Active power at the AC side of the inverter."),
+    row("inverter_power", "external_watts", GAUGE, F, "Power of an external generator, counted at the S0 input."),
+    row("inverter_power", "grid_import_watts", GAUGE, F, "Power drawn from the grid, 0 while feeding in.", low=0.0,
+        inputs=("inverter_power.grid_watts",), rule="positive_part"),
+    row("inverter_power", "grid_export_watts", GAUGE, F, "Power fed into the grid, 0 while drawing.", low=0.0,
+        inputs=("inverter_power.grid_watts",), rule="negative_part"),
+    row("inverter_power", "battery_discharge_watts", GAUGE, F, "Power out of the batteries, 0 while charging.", low=0.0,
+        inputs=("inverter_power.battery_watts",), rule="positive_part"),
+    row("inverter_power", "battery_charge_watts", GAUGE, F, "Power into the batteries, 0 while discharging.", low=0.0,
+        inputs=("inverter_power.battery_watts",), rule="negative_part"),
+    row("inverter_power", "autarky_percent", GAUGE, F, "Share of the load that does not come from the grid; absent below 10 W of load.",
+        inputs=("inverter_power.load_watts", "inverter_power.grid_watts"), rule="autarky"),
+    row("inverter_power", "self_consumption_percent", GAUGE, F, "Share of the solar power that is not fed into the grid; absent below 10 W of sun.",
+        inputs=("inverter_power.pv_watts", "inverter_power.grid_watts"), rule="self_consumption"),
+    row("inverter_power", "output_volt_amperes", GAUGE, F, "Apparent power at the AC side of the inverter."),
+    row("inverter_power", "output_volt_amperes_reactive", GAUGE, F, "Reactive power at the AC side of the inverter."),
+    row("inverter_power", "output_power_factor_ratio", GAUGE, M, "Power factor (cos phi) at the AC side of the inverter.", low=-1.01, high=1.01),
+    row("inverter_power", "output_filtered_watts", GAUGE, F, "Active power at the AC side, low-pass filtered.", default=False),
+    row("inverter_power", "grid_sensor_watts", GAUGE, F, "Power at the grid connection by the external sensors, sum of the phases.", default=False),
+)
+
+STRINGS = (
+    row("inverter_string", "power_watts", GAUGE, F, "Power of one solar generator.", over=STRING, low=-100.0),
+    row("inverter_string", "voltage_volts", GAUGE, F, "Voltage of one solar generator.", over=STRING),
+    row("inverter_string", "power_unfiltered_watts", GAUGE, F, "Power of one solar generator, not filtered.", over=STRING, default=False, low=-100.0),
+    row("inverter_string", "voltage_filtered_volts", GAUGE, F, "Voltage of one solar generator, low-pass filtered.", over=STRING, default=False),
+    row("inverter_string", "mpp_target_volts", GAUGE, M, "Voltage that the maximum power point tracker aims at.", over=STRING),
+    row("inverter_string", "mpp_step_volts", GAUGE, M, "Step with which the maximum power point is searched.", over=STRING),
+    row("inverter_string", "mpp_fixed_volts", GAUGE, X, "Fixed voltage set instead of a search for the maximum power point.", over=STRING),
+    row("inverter_string", "mpp_scan_enabled", FLAG, X, "Regular search for the global maximum power point is on.", over=STRING),
+    row("inverter_string", "rescan_correction_volts", GAUGE, S, "Correction found by the last global search.", over=STRING),
+    row("inverter_string", "connected", FLAG, X, "The solar generator is connected.", over=STRING),
+    row("inverter_string", "energy_watt_hours_total", TOTAL, S, "Energy of one solar generator since commissioning.", over=STRING),
+    row("inverter_string", "energy_day_watt_hours", GAUGE, S, "Energy of one solar generator today.", over=STRING),
+    row("inverter_string", "energy_month_watt_hours", GAUGE, S, "Energy of one solar generator this month.", over=STRING),
+    row("inverter_string", "energy_year_watt_hours", GAUGE, S, "Energy of one solar generator this year.", over=STRING),
+)
+
+AC = (
+    row("inverter_output", "power_watts", GAUGE, M, "Active power of the inverter on one phase.", over=PHASE),
+    row("inverter_output", "reactive_power_volt_amperes_reactive", GAUGE, M, "Reactive power of the inverter on one phase.", over=PHASE),
+    row("inverter_output", "apparent_power_volt_amperes", GAUGE, M, "Apparent power of the inverter on one phase.", over=PHASE),
+    row("inverter_output", "current_amperes", GAUGE, M, "Current of the inverter on one phase.", over=PHASE),
+    row("inverter_output", "power_filtered_watts", GAUGE, F, "Active power on one phase, low-pass filtered.", over=PHASE, default=False),
+    row("inverter_output", "apparent_power_filtered_volt_amperes", GAUGE, F, "Apparent power on one phase, low-pass filtered.", over=PHASE, default=False),
+    row("inverter_output", "current_filtered_amperes", GAUGE, F, "Current on one phase, low-pass filtered.", over=PHASE, default=False),
+    row("inverter_grid", "voltage_volts", GAUGE, F, "Voltage of the grid on one phase.", over=PHASE, low=0.0),
+    row("inverter_grid", "power_watts", GAUGE, F, "Power at the grid connection on one phase; positive draws from the grid.", over=PHASE),
+    row("inverter_grid_pair", "voltage_volts", GAUGE, M, "Voltage between two phases, in the device's own numbering.", over=PAIR, low=0.0),
+    row("inverter_grid", "frequency_hertz", GAUGE, F, "Frequency of the grid."),
+    row("inverter_load", "power_watts", GAUGE, F, "Power that the household uses on one phase.", over=PHASE),
+    row("inverter_backup", "grid_voltage_volts", GAUGE, M, "Voltage at the grid side of the backup switch on one phase.", over=PHASE, low=0.0),
+    row("inverter_backup", "grid_frequency_hertz", GAUGE, M, "Frequency at the grid side of the backup switch on one phase.", over=PHASE),
+    row("inverter_backup", "frequency_hertz", GAUGE, M, "Frequency of the inverter, measured by the backup switch on one phase.", over=PHASE),
+)
+
+STATUS = (
+    row("inverter_status", "state_code", CODE, F, "State of the inverter, as a code of the device family."),
+    row("inverter_status", "island_word", WORD, F, "Island (grid separation) flags as the device sends them; RCT shows 2 in normal operation."),
+    row("inverter_status", "grid_separated", FLAG, F, "The system is separated from the grid (bit 0 of the island flags)."),
+    row("inverter_status", "grid_present", FLAG, F, "The grid is present, as the power manager sees it."),
+    row("inverter_status", "island_retries", COUNT, S, "Attempts to start island operation."),
+    row("inverter_status", "state_source_code", CODE, M, "Cause of the present state; no list of the codes is known."),
+    row("inverter_status", "fault_word_0", WORD, F, "Fault bits 0 to 31 as the device sends them."),
+    row("inverter_status", "fault_word_1", WORD, F, "Fault bits 32 to 63 as the device sends them."),
+    row("inverter_status", "fault_word_2", WORD, F, "Fault bits 64 to 95 as the device sends them."),
+    row("inverter_status", "fault_word_3", WORD, F, "Fault bits 96 to 127 as the device sends them."),
+    row("inverter_status", "faults_active", COUNT, F, "Number of fault bits that are set.",
+        inputs=("inverter_status.fault_word_0", "inverter_status.fault_word_1", "inverter_status.fault_word_2", "inverter_status.fault_word_3"), rule="bits_set"),
+    row("inverter_fault", "active", FLAG, F, "One fault bit is set.", over=FAULT, default=False),
+    row("inverter_status", "insulation_ohms", GAUGE, M, "Insulation resistance of the solar generators against earth."),
+    row("inverter_status", "insulation_positive_ohms", GAUGE, M, "Insulation resistance of the positive DC input."),
+    row("inverter_status", "insulation_negative_ohms", GAUGE, M, "Insulation resistance of the negative DC input."),
+    row("inverter_status", "power_board_word", WORD, M, "Status bits of the power board."),
+    row("inverter_status", "relays_word", WORD, M, "State of the relays on the power board, one bit each."),
+    row("inverter_status", "ripple_control_word", WORD, M, "Inputs K1 to K4 of the ripple control receiver, one bit each."),
+    row("inverter_status", "power_board_current_rms_raw", GAUGE, M, "AC current of the power board; unit unknown.", default=False),
+    row("inverter_status", "power_board_current_mean_raw", GAUGE, M, "Mean current of the power board; unit unknown.", default=False),
+    row("inverter_status", "s0_sum_raw", GAUGE, M, "Sum of the S0 input; unit unknown.", default=False),
+    row("inverter_status", "flash_write_cycles_total", TOTAL, S, "Write cycles of the parameter memory."),
+    row("inverter_status", "flash_erase_cycles_total", TOTAL, S, "Erase cycles of the parameter memory."),
+    row("inverter_status", "rescan_time_seconds", GAUGE, S, "Time of the last global search for the maximum power point, Unix seconds.", low=0.0, high=_LATEST),
+    row("inverter_dc_link", "voltage_volts", GAUGE, M, "Voltage of the DC link."),
+    row("inverter_dc_link", "positive_volts", GAUGE, M, "Voltage of the positive half of the DC link."),
+    row("inverter_dc_link", "negative_volts", GAUGE, M, "Voltage of the negative half of the DC link."),
+    row("inverter_temperature", "celsius", GAUGE, M, "Temperature of one part of the inverter.",
+        over=(("sensor", ("heatsink", "battery_heatsink", "core")),)),
+    row("inverter_clock", "time_seconds", GAUGE, S, "Clock of the device, Unix seconds after conversion from its time zone.", low=0.0, high=_LATEST),
+    row("inverter_clock", "drift_seconds", GAUGE, S, "Clock of the device minus clock of the collector.", low=-4.3e9, high=4.3e9,
+        inputs=("inverter_clock.time_seconds",), rule="drift"),
+    row("inverter_clock", "update_time_seconds", GAUGE, X, "Time of the last firmware update, Unix seconds.", low=0.0, high=_LATEST),
+    row("inverter_clock", "production_time_seconds", GAUGE, X, "Time of production, Unix seconds.", low=0.0, high=_LATEST),
+    row("inverter_clock", "quartz_difference_ppm", GAUGE, S, "Difference between the clock's and the processor's quartz."),
+)
+
+LIMITS = (
+    row("inverter_limit", "grid_watts", GAUGE, S, "Most power that grid management allows."),
+    row("inverter_limit", "reduction_percent", GAUGE, M, "External power reduction, share of the generator's peak power."),
+    row("inverter_limit", "buffer_available_watts", GAUGE, M, "Power available from the buffer."),
+    row("inverter_reserve", "limit_watts", GAUGE, S, "Most power for one purpose.", over=RESERVE),
+    row("inverter_reserve", "available_watts", GAUGE, M, "Power available for one purpose.", over=RESERVE),
+    row("inverter_reserve", "required_watts", GAUGE, M, "Power required for one purpose.", over=RESERVE),
+)
+
+SETTINGS = (
+    row("inverter_settings", "inverter_class_code", CODE, X, "Class of the inverter: 0 by serial number, 1 inverter, 2 storage."),
+    row("inverter_settings", "heiphoss_code", CODE, X, "HeiPhoss mode."),
+    row("inverter_settings", "three_phase_mode", FLAG, X, "Three-phase mode."),
+    row("inverter_settings", "island_only", FLAG, X, "Island operation without a backup switch."),
+    row("inverter_settings", "network_role_code", CODE, X, "Role in a plant: 0 stand-alone, 1 master, 2 slave."),
+    row("inverter_settings", "network_ethernet", FLAG, X, "Ethernet is used in place of WLAN."),
+    row("inverter_settings", "heatsink_derating_celsius", GAUGE, X, "Heat sink temperature at which power is reduced."),
+    row("inverter_settings", "battery_heatsink_derating_celsius", GAUGE, X, "Battery converter temperature at which power is reduced."),
+    row("inverter_settings", "insulation_minimum_ohms", GAUGE, X, "Least insulation resistance allowed."),
+    row("inverter_settings", "generator_peak_watts", GAUGE, X, "Peak power of the solar generators."),
+    row("inverter_settings", "feed_in_limit_watts", GAUGE, X, "Most power that may be fed into the grid."),
+    row("inverter_settings", "start_voltage_volts", GAUGE, X, "DC voltage at which the inverter starts."),
+    row("inverter_settings", "sensor_connected", FLAG, X, "External current sensors are connected."),
+    row("inverter_settings", "sensor_tuned", FLAG, X, "External current sensors are tuned."),
+    row("inverter_settings", "sensor_range_amperes", GAUGE, X, "Range of the external current sensors."),
+    row("inverter_settings", "grid_offset_watts", GAUGE, X, "Offset of the grid power."),
+    row("inverter_settings", "dummy_load_watts", GAUGE, X, "Assumed household load."),
+    row("inverter_settings", "io_usage_code", CODE, X, "Use of one digital input/output.", over=IO),
+    row("inverter_settings", "s0_impulses_per_kwh", COUNT, X, "S0 impulses per kWh on one digital input.", over=IO),
+    row("inverter_settings", "s0_direction_code", CODE, X, "S0 inputs: 0 single, 1 or 2 that input is bidirectional."),
+    row("inverter_settings", "relay_usage_code", CODE, X, "Use of the multi-function relay: 0 unused, 1 alarm, 2 load."),
+    row("inverter_settings", "modbus_mode_code", CODE, X, "RS485 mode: 0 slave, 1 master."),
+    row("inverter_settings", "modbus_address_code", CODE, X, "RS485 address."),
+    row("inverter_settings", "backup_available", FLAG, X, "A backup switch (RCT Power Switch) is connected."),
+    row("inverter_settings", "backup_phase_code", CODE, X, "Phase that follows phase 1 at the backup switch."),
+    row("inverter_settings", "battery_type_code", CODE, X, "Type of battery, as a code of the device family; RCT 5 is none."),
+    row("inverter_settings", "batteries", COUNT, X, "Number of battery towers."),
+    row("inverter_settings", "log_interval_seconds", GAUGE, X, "Resolution of the device's own logger."),
+    row("inverter_firmware", "power_board_code", CODE, X, "Firmware version of the power board."),
+    row("inverter_firmware", "power_board_boot_code", CODE, X, "Boot loader version of the power board."),
+    row("inverter_firmware", "backup_code", CODE, X, "Firmware version of the backup switch."),
+    row("inverter_firmware", "backup_boot_code", CODE, X, "Boot loader version of the backup switch."),
+    row("inverter_plant", "slaves", COUNT, X, "Slave inverters in the plant."),
+    row("inverter_plant", "devices", COUNT, X, "Devices in the plant."),
+    row("inverter_plant", "slave_power_watts", GAUGE, M, "Power of all slave inverters together."),
+    row("inverter_plant", "soc_percent", GAUGE, M, "Average state of charge in the plant."),
+)
+
+BATTERIES = (
+    row("inverter_battery", "soc_percent", GAUGE, F, "State of charge of one battery tower.", over=BATTERY),
+    row("inverter_battery", "voltage_volts", GAUGE, F, "Voltage of one battery tower.", over=BATTERY),
+    row("inverter_battery", "current_amperes", GAUGE, F, "Current of one battery tower, sign as the device sends it.", over=BATTERY),
+    row("inverter_battery", "temperature_celsius", GAUGE, M, "Temperature of one battery tower.", over=BATTERY),
+    row("inverter_battery", "soh_percent", GAUGE, S, "State of health of one battery tower.", over=BATTERY),
+    row("inverter_battery", "cycles_total", TOTAL, S, "Charge and discharge cycles.", over=TOWER),
+    row("inverter_battery", "power_watts", GAUGE, F, "Power of one battery tower by the power manager; positive discharges.", over=TOWER, default=False),
+    row("inverter_battery", "converter_voltage_volts", GAUGE, M, "Battery voltage at the converter.", over=TOWER),
+    row("inverter_battery", "converter_current_amperes", GAUGE, M, "Battery current at the converter.", over=TOWER),
+    row("inverter_battery", "adc_voltage_volts", GAUGE, F, "Battery voltage, raw reading of the inverter.", over=TOWER, default=False),
+    row("inverter_battery", "converter_filtered_volts", GAUGE, F, "Battery voltage at the converter, low-pass filtered.", over=TOWER, default=False),
+    row("inverter_battery", "converter_slow_amperes", GAUGE, F, "Battery current at the converter, slow filter.", over=TOWER, default=False),
+    row("inverter_battery", "soc_target_percent", GAUGE, M, "State of charge that the inverter aims at.", over=TOWER),
+    row("inverter_battery", "soc_target_high_percent", GAUGE, M, "Upper target for the state of charge.", over=TOWER),
+    row("inverter_battery", "soc_target_low_percent", GAUGE, M, "Lower target for the state of charge.", over=TOWER),
+    row("inverter_battery", "soc_update_age_raw", GAUGE, M, "Time since the state of charge was corrected; unit unknown.", over=BATTERY, default=False),
+    row("inverter_battery", "soc_minimum_percent", GAUGE, S, "Least state of charge, setting.", over=TOWER),
+    row("inverter_battery", "soc_minimum_island_percent", GAUGE, S, "Least state of charge in island operation, setting.", over=TOWER),
+    row("inverter_battery", "soc_maximum_percent", GAUGE, S, "Highest state of charge, setting.", over=TOWER),
+    row("inverter_battery", "soc_strategy_code", CODE, S, "How the target state of charge is chosen, setting.", over=TOWER),
+    row("inverter_battery", "soc_target_set_percent", GAUGE, S, "Fixed target for the state of charge, setting.", over=TOWER),
+    row("inverter_battery", "soc_maintenance_percent", GAUGE, S, "State of charge below which maintenance charging starts, setting.", over=TOWER),
+    row("inverter_battery", "maintenance_charge_watts", GAUGE, S, "Power of maintenance charging, setting.", over=TOWER),
+    row("inverter_battery", "external_target_watts", GAUGE, M, "Battery power asked for from outside; positive discharges.", over=TOWER),
+    row("inverter_battery", "grid_charging_enabled", FLAG, S, "External energy may charge the battery, setting.", over=TOWER),
+    row("inverter_battery", "bat_status_word", WORD, F, "Battery status word (bat_status) as the device sends it.", over=TOWER),
+    row("inverter_battery", "status_word", WORD, M, "Battery status as the inverter sees it, as the device sends it.", over=TOWER),
+    row("inverter_battery", "status2_word", WORD, M, "Battery status as the battery management sees it, as the device sends it.", over=BATTERY),
+    *(row("inverter_battery", f"{word}_{flag}", FLAG, poll, f"{meaning} (bit {bit} of the {word} word).", over=over)
+      for word, poll, over in (("bat_status", F, TOWER), ("status", M, TOWER), ("status2", M, BATTERY))
+      for flag, bit, meaning in (
+          ("calibration_charge", 3, "Calibration at high voltage is running"),
+          ("calibration_discharge", 10, "Calibration at low voltage is running"),
+          ("balancing", 11, "Cells are being balanced"),
+          ("error", 12, "The battery reports an error"),
+          ("updating", 13, "The battery is being updated"))),
+    row("inverter_battery", "state_code", CODE, F, "State of the battery state machine; no list of the codes is known.", over=TOWER),
+    row("inverter_battery", "empty_full_word", WORD, M, "Bit 0: was empty, bit 1: was full.", over=TOWER),
+    row("inverter_battery", "impedance_raw", GAUGE, S, "Impedance of the battery circuit; unit unknown.", over=TOWER),
+    row("inverter_battery", "capacity_ampere_hours", GAUGE, S, "Capacity.", over=BATTERY),
+    row("inverter_battery", "charge_ampere_hours", GAUGE, S, "Charge held, by the power manager.", over=TOWER),
+    row("inverter_battery", "measured_capacity_ampere_hours", GAUGE, S, "Capacity measured at the last calibration.", over=TOWER),
+    row("inverter_battery", "charged_ampere_hours_total", TOTAL, S, "Charge that has flowed into the battery.", over=TOWER),
+    row("inverter_battery", "discharged_ampere_hours_total", TOTAL, S, "Charge that has flowed out of the battery.", over=TOWER),
+    row("inverter_battery", "efficiency_percent", GAUGE, S, "Efficiency by the device's own reckoning.", over=TOWER),
+    row("inverter_battery", "round_trip_percent", GAUGE, S, "Energy taken out divided by energy put in, over the battery's life.", over=TOWER,
+        inputs=("inverter_energy{flow=battery_discharge}.watt_hours_total", "inverter_energy{flow=battery_charge}.watt_hours_total"), rule="quotient_percent"),
+    row("inverter_battery", "charge_limit_amperes", GAUGE, M, "Highest charge current at present.", over=BATTERY),
+    row("inverter_battery", "discharge_limit_amperes", GAUGE, M, "Highest discharge current at present.", over=BATTERY),
+    row("inverter_battery", "charge_limit_volts", GAUGE, M, "Highest charge voltage at present.", over=BATTERY),
+    row("inverter_battery", "discharge_limit_volts", GAUGE, M, "Lowest discharge voltage at present.", over=BATTERY),
+    row("inverter_battery", "charge_setting_volts", GAUGE, X, "Highest charge voltage, setting.", over=TOWER),
+    row("inverter_battery", "discharge_setting_volts", GAUGE, X, "Lowest discharge voltage, setting.", over=TOWER),
+    row("inverter_battery", "next_calibration_seconds", GAUGE, S, "Time of the next calibration, Unix seconds.", over=TOWER, low=0.0, high=_LATEST),
+    row("inverter_battery", "calibration_interval_days", GAUGE, X, "Days between calibrations, setting.", over=TOWER),
+    row("inverter_battery", "calibration_advance_days", GAUGE, X, "Days before a calibration at which it is prepared, setting.", over=TOWER),
+    row("inverter_battery", "firmware_code", CODE, X, "Firmware version of the battery management.", over=BATTERY),
+    row("inverter_battery", "power_firmware_code", CODE, X, "Firmware version of the battery's power unit.", over=BATTERY),
+    row("inverter_battery", "cell_minimum_volts", GAUGE, M, "Voltage of the weakest cell.", over=BATTERY, low=0.0, high=10.0),
+    row("inverter_battery", "cell_maximum_volts", GAUGE, M, "Voltage of the strongest cell.", over=BATTERY, low=0.0, high=10.0),
+    row("inverter_battery", "cell_spread_volts", GAUGE, M, "Strongest minus weakest cell.", over=BATTERY, low=0.0, high=10.0,
+        inputs=("inverter_battery.cell_minimum_volts", "inverter_battery.cell_maximum_volts"), rule="spread"),
+    row("inverter_battery", "cell_minimum_celsius", GAUGE, M, "Temperature of the coldest cell.", over=BATTERY),
+    row("inverter_battery", "cell_maximum_celsius", GAUGE, M, "Temperature of the warmest cell.", over=BATTERY),
+    row("inverter_battery", "cell_spread_celsius", GAUGE, M, "Warmest minus coldest cell.", over=BATTERY, low=0.0,
+        inputs=("inverter_battery.cell_minimum_celsius", "inverter_battery.cell_maximum_celsius"), rule="spread"),
+)
+
+_CELL_VOLTS = ("inverter_battery_cell.voltage_volts",)
+_CELL_CELSIUS = ("inverter_battery_cell.temperature_celsius",)
+_CELL_OHMS = ("inverter_battery_cell.resistance_ohms",)
+
+MODULES = (
+    row("inverter_battery_module", "cycles_total", TOTAL, S, "Cycles of one battery module.", over=MODULE),
+    row("inverter_battery_module", "firmware_code", CODE, X, "Firmware version of one battery module.", over=MODULE),
+    *(row("inverter_battery_module", f"cell_{which}_{unit}", GAUGE, poll, f"{title} of the cells of one module.", over=MODULE, low=low, inputs=inputs, rule=rule)
+      for inputs, unit, poll, low, names in (
+          (_CELL_VOLTS, "volts", M, 0.0, ("Lowest voltage", "Highest voltage", "Highest minus lowest voltage")),
+          (_CELL_CELSIUS, "celsius", M, None, ("Lowest temperature", "Highest temperature", "Highest minus lowest temperature")),
+          (_CELL_OHMS, "ohms", S, 0.0, ("Lowest resistance", "Highest resistance", "Highest minus lowest resistance")))
+      for (which, rule), title in zip((("minimum", "minimum"), ("maximum", "maximum"), ("spread", "spread")), names, strict=True)),
+    *(row("inverter_battery_module", f"{which}_{quantity}_cell", CODE, poll, f"Number of the cell with the {title}.", over=MODULE, inputs=inputs, rule=f"index_of_{which}")
+      for inputs, quantity, poll, lowest, highest in (
+          (_CELL_VOLTS, "voltage", M, "lowest voltage", "highest voltage"),
+          (_CELL_CELSIUS, "temperature", M, "lowest temperature", "highest temperature"),
+          (_CELL_OHMS, "resistance", S, "lowest resistance", "highest resistance"))
+      for which, title in (("minimum", lowest), ("maximum", highest))),
+    *(item
+      for key, word, title, unit in (
+          ("voltage_minimum", "lowest voltage", "Lowest voltage", "volts"),
+          ("voltage_maximum", "highest voltage", "Highest voltage", "volts"),
+          ("temperature_minimum", "lowest temperature", "Lowest temperature", "celsius"),
+          ("temperature_maximum", "highest temperature", "Highest temperature", "celsius"))
+      for item in (
+          row("inverter_battery_module", f"life_{key}_{unit}", GAUGE, S, f"{title} that a cell of the module ever had.", over=MODULE),
+          row("inverter_battery_module", f"life_{key}_cell", CODE, S, f"Number of the cell that had the {word} ever.", over=MODULE),
+          row("inverter_battery_module", f"life_{key}_time_seconds", GAUGE, S, f"When a cell had the {word} ever, Unix seconds.", over=MODULE, low=1.0, high=_LATEST))),
+    row("inverter_battery_cell", "voltage_volts", GAUGE, M, "Voltage of one cell.", over=CELL, option="cells", low=0.001, high=10.0),
+    row("inverter_battery_cell", "temperature_celsius", GAUGE, M, "Temperature of one cell.", over=CELL, option="cells"),
+    row("inverter_battery_cell", "resistance_ohms", GAUGE, S, "Resistance of one cell.", over=CELL, option="cells", low=1e-6, high=10.0),
+)
+
+_FLOWS = ("pv", "output", "load", "grid_import", "grid_export", "external", "battery_charge", "battery_discharge")
+_OWN_FLOWS: Dimensions = (("flow", tuple(f for f in _FLOWS if f != "pv")),)
+_PERIOD_FLOWS: Dimensions = (("flow", ("output", "load", "grid_import", "grid_export", "external")),)
+_PV: Dimensions = (("flow", ("pv",)),)
+
+ENERGY = (
+    row("inverter_energy", "watt_hours_total", TOTAL, S, "Energy of one flow since commissioning.", over=_OWN_FLOWS),
+    row("inverter_energy", "day_watt_hours", GAUGE, S, "Energy of one flow today, by the device's clock.", over=_PERIOD_FLOWS),
+    row("inverter_energy", "month_watt_hours", GAUGE, S, "Energy of one flow this month, by the device's clock.", over=_PERIOD_FLOWS),
+    row("inverter_energy", "year_watt_hours", GAUGE, S, "Energy of one flow this year, by the device's clock.", over=_PERIOD_FLOWS),
+    row("inverter_energy", "watt_hours_total", TOTAL, S, "Energy of all solar generators since commissioning.", over=_PV,
+        inputs=("inverter_string.energy_watt_hours_total",), rule="total"),
+    row("inverter_energy", "day_watt_hours", GAUGE, S, "Energy of all solar generators today.", over=_PV,
+        inputs=("inverter_string.energy_day_watt_hours",), rule="total"),
+    row("inverter_energy", "month_watt_hours", GAUGE, S, "Energy of all solar generators this month.", over=_PV,
+        inputs=("inverter_string.energy_month_watt_hours",), rule="total"),
+    row("inverter_energy", "year_watt_hours", GAUGE, S, "Energy of all solar generators this year.", over=_PV,
+        inputs=("inverter_string.energy_year_watt_hours",), rule="total"),
+)
+
+
+def _text(field: str, description: str) -> Metric:
+    return row("inverter", field, TEXT, X, description)
+
+
+INFO = (
+    row("inverter", "info", FLAG, X, "Always 1: carries the texts of the unit on one line.", inputs=("inverter.serial",), rule="present"),
+    _text("model", "Name that the device gives itself, by default its model and the end of the serial number."),
+    _text("serial", "Serial number."),
+    _text("firmware", "Version of the control software."),
+    _text("firmware_factory", "Version of the control software when it left the factory."),
+    _text("firmware_last_known", "Version of the control software before the last update."),
+    _text("parameter_file", "Grid code (norm) that the device is set to."),
+    _text("ip_address", "Network address that the device believes to have."),
+    _text("battery_0_serial", "Serial number of the battery management."),
+    _text("battery_0_program_serial", "Second serial number of the battery management."),
+    _text("battery_1_serial", "Serial number of the battery management of the second tower."),
+    *(_text(f"battery_{b}_module_{n}_serial", f"Serial number of module {n} of battery tower {b}.") for b in range(2) for n in range(7)),
+)
+
+
+def _own(field: str, kind: Kind, description: str, **more: float) -> Metric:
+    return row("inverter_collector", field, kind, F, description, own=True, low=more.get("low"))
+
+
+COLLECTOR = (
+    _own("up", FLAG, "The round brought at least one answer."),
+    _own("polls_total", TOTAL, "Rounds begun."),
+    _own("poll_errors_total", TOTAL, "Rounds without any answer."),
+    _own("poll_seconds", GAUGE, "Duration of the round."),
+    _own("answers_total", TOTAL, "Valid answers taken as samples."),
+    _own("requests_total", TOTAL, "Requests sent, repeats included."),
+    _own("retries_total", TOTAL, "Requests repeated because no valid answer came in time."),
+    _own("timeouts_total", TOTAL, "Requests that no valid answer met in time."),
+    _own("errors_total", TOTAL, "Frames and answers that could not be used, all kinds together."),
+    _own("reconnects_total", TOTAL, "Connections made after the first one."),
+    _own("ticks_missed_total", TOTAL, "Rounds that were due and did not take place."),
+    _own("samples_dropped_total", TOTAL, "Samples that were read and could not be handed over."),
+    _own("implausible_total", TOTAL, "Values outside their physical range, not numbers, or totals that fell and were read again."),
+    _own("answer_latency_seconds", GAUGE, "Mean time from request to answer in the round."),
+    _own("sample_age_seconds", GAUGE, "Age of the oldest sample of the round when it was handed over."),
+    _own("muted_objects", COUNT, "Objects that the device does not answer, asked again now and then."),
+    _own("received_bytes_total", TOTAL, "Bytes received."),
+    _own("sent_bytes_total", TOTAL, "Bytes sent."),
+    row("inverter_collector_errors", "frames_total", TOTAL, F,
+        "Frames by what was wrong or special: crc, length, command, decode; foreign answers, noise, echoes of requests, writes by the device, plant traffic.",
+        over=ERROR_KIND, own=True),
+)
+# fmt: on
+
+#: The catalogue, in the order in which people see it.
+ROWS: tuple[Metric, ...] = (
+    *POWER,
+    *STRINGS,
+    *AC,
+    *BATTERIES,
+    *MODULES,
+    *ENERGY,
+    *STATUS,
+    *LIMITS,
+    *SETTINGS,
+    *INFO,
+    *COLLECTOR,
+)

@@ -1,0 +1,49 @@
+"""What can go wrong, by who can mend it.
+
+::
+
+    CollectorError
+    ├── ConfigError        the user's configuration: path, what was found, what would be right
+    ├── RefusedFrameError  somebody asked for a frame that must never leave the driver
+    ├── BusyError          another process on this host already collects this device
+    └── TransportError     the line could not be opened, or was lost
+
+Bad bytes from a device are no exceptions: sessions report them as events, and counters move.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+class CollectorError(Exception):
+    """Root of everything this package raises on purpose."""
+
+
+class ConfigError(CollectorError):
+    """The configuration cannot be used.
+
+    Attributes:
+        problems: One sentence per mistake, each naming the path, what was found and what would
+            be right. All mistakes of a file are reported together.
+    """
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        """Keep the problems in the order in which they were found."""
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+class RefusedFrameError(CollectorError):
+    """A frame was asked for that the driver does not send.
+
+    Only reads of catalogued objects, and the queries of the device's own logger, may leave.
+    """
+
+
+class BusyError(CollectorError):
+    """Another process on this host holds the device."""
+
+
+class TransportError(CollectorError):
+    """The line to the device could not be opened, or was lost."""
