@@ -1,0 +1,182 @@
+"""What a driver offers, and the words a session uses. No I/O, no clock.
+
+A :class:`Driver` is a table (queries, where each series is found, what depends on what) and a
+factory of sessions. A :class:`Session` is one dialogue with one unit: it turns queries into
+bytes and bytes into events. It never raises for bad input.
+
+Three manners of dialogue fit in: answers that name their object (RCT), answers that belong to
+whatever was asked last (Voltronic), and units that talk without being asked (SolarEdge), whose
+answers carry their own time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import tzinfo
+from typing import Any, NamedTuple, Protocol
+
+from rct_collector.model import PollClass, Series, Value
+
+#: Raw values of confirmed answers by query name; what conditions are decided from.
+Facts = Mapping[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Binding:
+    """Which series one part of an answer feeds.
+
+    Attributes:
+        series: One series, or as many as the part has values (cells of a module).
+        part: Name of the part of the answer; "" takes the answer as it is.
+        scale: Factor from the value on the wire to the published value.
+        convert: Turns the raw answer and the unit's time zone into values, one per series.
+            None in place of a value means that the unit says "there is none".
+        scalar: The same for the many answers that are one number, without the lists; or None.
+    """
+
+    series: tuple[Series, ...]
+    part: str
+    scale: float
+    convert: Callable[[Any, tzinfo | None], list[Value | None]]
+    scalar: Callable[[Any], Value] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Query:
+    """One thing that can be asked for: an object of the unit, or a command. Compared by identity.
+
+    Attributes:
+        name: Name in the vendor's or the library's words.
+        condition: Name of the condition under which the unit has it.
+        bindings: The series that its answer feeds.
+        exclusive: Nothing else may be outstanding while it is (long answers get cut short).
+        poll: Class for a query that feeds no series but decides conditions.
+    """
+
+    name: str
+    condition: str
+    bindings: tuple[Binding, ...] = ()
+    exclusive: bool = False
+    poll: PollClass = PollClass.STATIC
+
+    @property
+    def label(self) -> str:
+        """How messages name it."""
+        return self.name
+
+
+class Answer(NamedTuple):
+    """A complete, valid answer.
+
+    Attributes:
+        query: What was answered.
+        value: The decoded value, in the unit's own scale.
+        time_s: The unit's own time of the value, Unix seconds, or None for "now".
+    """
+
+    query: Query
+    value: Any
+    time_s: float | None = None
+
+
+class Garbled(NamedTuple):
+    """Bytes or a frame that carry no sample, and why.
+
+    Attributes:
+        kind: ``crc``, ``length``, ``command``, ``decode``, ``noise``, ``echo``, ``write``,
+            ``plant`` or ``foreign``.
+        query: The query that the frame was an answer to, where that much can be told.
+        size: Bytes concerned.
+    """
+
+    kind: str
+    query: Query | None = None
+    size: int = 0
+
+
+Event = Answer | Garbled
+
+
+class Session(Protocol):
+    """One dialogue with one unit."""
+
+    def request(self, query: Query) -> bytes:
+        """The bytes that ask for ``query``.
+
+        Raises:
+            RefusedFrameError: The driver does not send such a frame.
+        """
+
+    def receive(self, data: bytes) -> list[Event]:
+        """Take bytes as they arrive; whole answers come back, the rest waits for more."""
+
+    def reset(self) -> None:
+        """Forget half an answer, because the line was opened anew."""
+
+
+class Condition(NamedTuple):
+    """When a unit has a part.
+
+    Attributes:
+        inputs: Names of the queries that decide.
+        test: Facts → True, False, or None while they do not suffice.
+    """
+
+    inputs: tuple[str, ...]
+    test: Callable[[Facts], bool | None]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Driver:
+    """A device family.
+
+    Attributes:
+        name: Word for the configuration.
+        vendor: Tag ``vendor``.
+        title: Name for people.
+        schemes: Transports it is reached by.
+        port: Default TCP port.
+        queries: Everything that can be asked for.
+        conditions: Parts that not every unit has.
+        identity: Names of the queries whose change means another unit or firmware.
+        session: Makes a session.
+        texts: Query name → code → text, for people.
+        history: Names of the objects of the unit's own logger, which take a time and answer
+            with past values.
+    """
+
+    name: str
+    vendor: str
+    title: str
+    schemes: tuple[str, ...]
+    port: int
+    queries: tuple[Query, ...]
+    conditions: Mapping[str, Condition]
+    identity: tuple[str, ...]
+    session: Callable[[], Session]
+    texts: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
+
+    def query(self, name: str) -> Query:
+        """One query by name.
+
+        Raises:
+            KeyError: There is none of that name.
+        """
+        for query in self.queries:
+            if query.name == name:
+                return query
+        raise KeyError(name)
+
+    def deciding(self) -> list[Query]:
+        """The queries whose answers decide conditions or identify the unit."""
+        names = {name for condition in self.conditions.values() for name in condition.inputs}
+        names.update(self.identity)
+        return [query for query in self.queries if query.name in names]
+
+    def found(self) -> Iterator[tuple[Series, Query, Binding]]:
+        """Where each series is found."""
+        for query in self.queries:
+            for binding in query.bindings:
+                for series in binding.series:
+                    yield series, query, binding

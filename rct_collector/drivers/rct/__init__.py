@@ -1,0 +1,22 @@
+"""RCT Power inverters (Power Storage DC/AC, Power Inverter) over TCP port 8899."""
+
+from __future__ import annotations
+
+from rct_collector.drivers.base import Driver
+from rct_collector.drivers.rct.conditions import CONDITIONS
+from rct_collector.drivers.rct.session import RctSession
+from rct_collector.drivers.rct.table import OBJECTS
+from rct_collector.drivers.rct.texts import CODES
+
+DRIVER = Driver(
+    name="rct",
+    vendor="rct",
+    title="RCT Power",
+    schemes=("tcp",),
+    port=8899,
+    queries=OBJECTS,
+    conditions=CONDITIONS,
+    identity=("inverter_sn", "svnversion"),
+    session=RctSession,
+    texts=CODES,
+)
