@@ -1,0 +1,58 @@
+"""Solar inverter data for the monitoring that people already run.
+
+The names below are what agents' plugins build on. They are loaded when first used, so that a
+plugin pays only for what it needs.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from rct_collector._version import __version__
+
+if TYPE_CHECKING:
+    from rct_collector.adapter.lineprotocol import LineProtocol
+    from rct_collector.adapter.pipe import PipeWriter
+    from rct_collector.collector import Collector
+    from rct_collector.config import Config, default_path, load, parse
+    from rct_collector.errors import CollectorError, ConfigError
+    from rct_collector.loop import new_event_loop
+    from rct_collector.model import Batch, Series
+
+__all__ = [
+    "Batch",
+    "Collector",
+    "CollectorError",
+    "Config",
+    "ConfigError",
+    "LineProtocol",
+    "Series",
+    "__version__",
+    "PipeWriter",
+    "default_path",
+    "load",
+    "new_event_loop",
+    "parse",
+]
+
+_HOMES = {
+    "Batch": "model",
+    "Collector": "collector",
+    "CollectorError": "errors",
+    "Config": "config",
+    "ConfigError": "errors",
+    "LineProtocol": "adapter.lineprotocol",
+    "Series": "model",
+    "PipeWriter": "adapter.pipe",
+    "default_path": "config",
+    "load": "config",
+    "new_event_loop": "loop",
+    "parse": "config",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,0 +1,1 @@
+"""How samples are written for others: line protocol, JSON, tables."""

@@ -1,0 +1,140 @@
+"""A pipe to another program, written to by a thread of its own, so that nobody waits for it.
+
+The queue is bounded: when the reader stalls, the oldest entries go, and are counted. Each write
+is of whole lines and at most 4096 bytes, which the system never cuts in two, not even when one
+side is killed.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from rct_collector.adapter.lineprotocol import chunks
+
+#: A pipe takes this many bytes at once or not at all (PIPE_BUF on Linux).
+ATOMIC = 4096
+
+
+class Entry(NamedTuple):
+    """Lines that belong together.
+
+    Attributes:
+        lines: Whole lines.
+        size: Bytes of all lines.
+        source: Device they are about; "" for none.
+        samples: Samples they carry.
+    """
+
+    lines: list[bytes]
+    size: int
+    source: str
+    samples: int
+
+
+class PipeWriter:
+    """Writes lines to a file descriptor.
+
+    Attributes:
+        broken: Set when the reader is gone.
+    """
+
+    def __init__(
+        self,
+        fd: int,
+        *,
+        limit: int,
+        dropped: Callable[[str, int], None] = lambda _source, _samples: None,
+        gone: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Start the thread.
+
+        Args:
+            fd: Where to write.
+            limit: Bytes that may wait.
+            dropped: Told (source, samples) of entries that had to go; called by :meth:`put`.
+            gone: Told once, from the thread, that the reader is gone.
+        """
+        self._fd = fd
+        self._limit = limit
+        self._dropped = dropped
+        self._gone = gone
+        self._queue: deque[Entry] = deque()
+        self._size = 0
+        self._busy = False
+        self._wake = threading.Condition()
+        self.broken = False
+        self._thread = threading.Thread(target=self._run, name=f"writer of {fd}", daemon=True)
+        self._thread.start()
+
+    def put(self, lines: Iterable[bytes], source: str = "", samples: int = 0) -> None:
+        """Queue lines; the oldest entries make room where there is none.
+
+        Args:
+            lines: Whole lines, newline included.
+            source: Device they are about.
+            samples: How many samples they carry, for the count of what is dropped.
+        """
+        kept = list(lines)
+        entry = Entry(kept, sum(map(len, kept)), source, samples)
+        lost: list[Entry] = []
+        with self._wake:
+            if self.broken:
+                return
+            self._queue.append(entry)
+            self._size += entry.size
+            while self._size > self._limit and len(self._queue) > 1:
+                old = self._queue.popleft()
+                self._size -= old.size
+                lost.append(old)
+            self._wake.notify_all()
+        for old in lost:
+            self._dropped(old.source, old.samples)
+
+    def flush(self, timeout: float) -> bool:
+        """Wait until everything is written.
+
+        Returns:
+            False when the reader did not take it in time.
+        """
+        with self._wake:
+            return self._wake.wait_for(
+                lambda: self.broken or not (self._queue or self._busy), timeout
+            )
+
+    def _run(self) -> None:
+        while True:
+            with self._wake:
+                self._wake.wait_for(lambda: self._queue)
+                entry = self._queue.popleft()
+                self._size -= entry.size
+                self._busy = True
+            try:
+                for piece in chunks(entry.lines, ATOMIC):
+                    _write_all(self._fd, piece)
+            except OSError:
+                self._break()
+                return
+            with self._wake:
+                self._busy = False
+                self._wake.notify_all()
+
+    def _break(self) -> None:
+        with self._wake:
+            self.broken = True
+            self._busy = False
+            self._queue.clear()
+            self._wake.notify_all()
+        self._gone()
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    while data:
+        try:
+            data = data[os.write(fd, data) :]
+        except BlockingIOError:  # somebody who shares the pipe has made it non-blocking
+            select.select((), (fd,), ())

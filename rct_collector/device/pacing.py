@@ -1,0 +1,68 @@
+"""How fast a device may be asked: a least gap, an average rate, and few requests at a time.
+
+Pure arithmetic on a monotonic clock in seconds. The bridge of an RCT unit loses parts of what
+comes too close together; peers' experience is 100 ms between requests and 4.4 requests a second
+with almost no errors.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class TokenBucket:
+    """Average rate with a burst, so that one fast round may go out at the pace of the gap.
+
+    Attributes:
+        rate: Tokens per second.
+        burst: Tokens it can hold.
+    """
+
+    rate: float
+    burst: float
+    _tokens: float = -1.0
+    _at: float = 0.0
+
+    def tokens(self, now: float) -> float:
+        """Tokens at a time; full before first use."""
+        if self._tokens < 0:
+            return self.burst
+        return min(self.burst, self._tokens + (now - self._at) * self.rate)
+
+    def take(self, now: float) -> None:
+        """Spend one token."""
+        self._tokens = max(self.tokens(now) - 1.0, 0.0)
+        self._at = now
+
+    def ready_at(self, now: float, needed: float = 1.0) -> float:
+        """When there will be ``needed`` tokens; now, if there are."""
+        missing = needed - self.tokens(now)
+        return now if missing <= 1e-9 else now + missing / self.rate
+
+
+@dataclass(slots=True)
+class Pacer:
+    """When the next request may go out.
+
+    Attributes:
+        gap: Least seconds between two requests.
+        bucket: The average.
+    """
+
+    gap: float
+    bucket: TokenBucket
+    _last: float = float("-inf")
+
+    def ready_at(self, now: float, reserve: float = 0.0) -> float:
+        """When the next request may go, leaving ``reserve`` tokens in the bucket."""
+        at = self._last + self.gap
+        if at < now:
+            at = now
+        full = self.bucket.ready_at(now, 1.0 + reserve)
+        return full if full > at else at
+
+    def sent(self, now: float) -> None:
+        """A request went out."""
+        self._last = now
+        self.bucket.take(now)

@@ -1,0 +1,187 @@
+"""Which queries one device needs for the metrics its user wants, class by class."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import NamedTuple
+
+from rct_collector.catalog import Catalog, catalog
+from rct_collector.catalog.rules import TOLERANT, Rule
+from rct_collector.config import DeviceConfig, matches
+from rct_collector.drivers.base import Binding, Driver, Query
+from rct_collector.model import Kind, PollClass, Series
+
+_ORDER = (PollClass.FAST, PollClass.MEDIUM, PollClass.SLOW, PollClass.STATIC)
+
+
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """A wanted series that is computed from others.
+
+    Attributes:
+        series: What is computed.
+        rule: How.
+        tolerant: Some inputs of a list may be missing.
+        inputs: One list of series per input metric, with the condition of each.
+    """
+
+    series: Series
+    rule: Rule
+    tolerant: bool
+    inputs: tuple[tuple[tuple[Series, str], ...], ...]
+
+
+class Choice(NamedTuple):
+    """What a user wants of a device; see the options of the same names."""
+
+    cells: bool
+    include: tuple[str, ...]
+    exclude: tuple[str, ...]
+
+
+class Plan:
+    """The queries and derived series of one device.
+
+    Attributes:
+        wanted: Series to publish.
+        classes: Query → poll class; queries that nobody wants are missing.
+        derived: Wanted derived series, inputs before what builds on them.
+        dependents: Query → places in ``derived`` of what its answer helps to compute.
+        texts: Wanted text series, which go out together on the info line.
+        takes: Query → the bindings of its answer that anybody wants.
+    """
+
+    def __init__(
+        self, driver: Driver, config: DeviceConfig | Choice, rows: Catalog | None = None
+    ) -> None:
+        """Work it out once; conditions of the unit are applied at run time."""
+        rows = rows or catalog()
+        self._rows = rows
+        self._home = {series: (query, binding) for series, query, binding in driver.found()}
+        self._computable: dict[Series, tuple[tuple[Series, ...], ...]] = {}
+        self.wanted = {s for s in self._candidates(driver) if is_wanted(s, config)}
+        self.classes: dict[Query, PollClass] = {}
+        self.derived: list[Derived] = []
+        self._columns: dict[tuple[Series, ...], tuple[tuple[Series, str], ...]] = {}
+        for series in sorted(self.wanted, key=_by_catalogue(rows)):
+            self._need(series, series.metric.poll)
+        self.dependents = self._dependents()
+        self.texts = {s for s in self.wanted if s.metric.kind is Kind.TEXT}
+        self.takes = self._takes(driver)
+        for query in driver.deciding():
+            self.classes.setdefault(query, query.poll)
+        self._queries = {
+            poll: [q for q in driver.queries if self.classes.get(q) is poll] for poll in _ORDER
+        }
+
+    def queries(self, poll: PollClass) -> list[Query]:
+        """The queries of one class, in the driver's order, which keeps snapshots together."""
+        return self._queries[poll]
+
+    def home(self, series: Series) -> tuple[Query, Binding] | None:
+        """Where a series is found, or None for derived ones."""
+        return self._home.get(series)
+
+    def _candidates(self, driver: Driver) -> list[Series]:
+        """Everything the driver finds, and everything that can be computed from it."""
+        found = [series for series, _, _ in driver.found()]
+        computed = [
+            series
+            for metric in self._rows.metrics
+            if metric.inputs and metric.rule != "present"
+            for series in self._rows.expand(metric)
+            if self._inputs(series)
+        ]
+        return found + computed
+
+    def _inputs(self, series: Series) -> tuple[tuple[Series, ...], ...]:
+        """What a derived series is computed from, one column per input metric.
+
+        Empty when the driver lacks all of one column: the series cannot be computed then.
+        """
+        if series not in self._computable:
+            columns = tuple(
+                tuple(item for item in column if item in self._home or self._inputs(item))
+                for column in self._rows.inputs(series)
+            )
+            self._computable[series] = columns if all(columns) else ()
+        return self._computable[series]
+
+    def _need(self, series: Series, poll: PollClass) -> None:
+        """Make sure a series is asked for, or computed, at least at the pace of ``poll``."""
+        home = self._home.get(series)
+        if home is not None:
+            query = home[0]
+            present = self.classes.get(query, poll)
+            self.classes[query] = min(present, poll, key=_ORDER.index)
+            return
+        columns = self._inputs(series)
+        for column in columns:
+            for item in column:
+                self._need(item, poll)
+        if any(item.series is series for item in self.derived):
+            return  # only its inputs may be needed more often than before
+        self.derived.append(
+            Derived(
+                series,
+                self._rows.rule(series),
+                series.metric.rule in TOLERANT,
+                tuple(self._with_conditions(column) for column in columns),
+            )
+        )
+
+    def _with_conditions(self, column: tuple[Series, ...]) -> tuple[tuple[Series, str], ...]:
+        """Several rules look at the same column (the cells of a module): it is kept once."""
+        if column not in self._columns:
+            self._columns[column] = tuple((series, self._condition(series)) for series in column)
+        return self._columns[column]
+
+    def _takes(self, driver: Driver) -> dict[Query, tuple[Binding, ...]]:
+        inputs = {s for item in self.derived for column in item.inputs for s, _ in column}
+        used = self.wanted | inputs
+        return {
+            query: tuple(b for b in query.bindings if not used.isdisjoint(b.series))
+            for query in driver.queries
+        }
+
+    def _dependents(self) -> dict[Query, tuple[int, ...]]:
+        places: dict[Query, list[int]] = {}
+        sources: dict[Series, set[Query]] = {}
+        for place, item in enumerate(self.derived):
+            inputs = [series for column in item.inputs for series, _ in column]
+            homes = {self._home[s][0] for s in inputs if s in self._home}
+            sources[item.series] = homes.union(*(sources.get(s, set()) for s in inputs))
+            for query in sources[item.series]:
+                places.setdefault(query, []).append(place)
+        return {query: tuple(found) for query, found in places.items()}
+
+    def _condition(self, series: Series) -> str:
+        home = self._home.get(series)
+        return home[0].condition if home else ""
+
+
+@cache
+def _shared(driver: Driver, choice: Choice) -> Plan:
+    return Plan(driver, choice)
+
+
+def plan_for(driver: Driver, config: DeviceConfig) -> Plan:
+    """The plan of a device; devices of which the same is wanted share one."""
+    return _shared(driver, Choice(config.cells, config.include, config.exclude))
+
+
+def is_wanted(series: Series, config: DeviceConfig | Choice) -> bool:
+    """Whether the user wants a series: include wins, then exclude, then the default."""
+    if any(matches(glob, series) for glob in config.include):
+        return True
+    if any(matches(glob, series) for glob in config.exclude):
+        return False
+    metric = series.metric
+    return metric.default or bool(metric.option and getattr(config, metric.option))
+
+
+def _by_catalogue(rows: Catalog) -> Callable[[Series], tuple[int, str]]:
+    place = {metric: n for n, metric in enumerate(rows.metrics)}
+    return lambda series: (place[series.metric], series.name)

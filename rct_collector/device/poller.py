@@ -1,0 +1,313 @@
+"""What to ask next: one device's requests within one round. Pure, on a given monotonic clock.
+
+A round has two kinds of requests. The *fast* ones, power flows first, go out back to back at
+the least gap. The *slow* ones (slower classes, discovery) and all repeats share what the average
+rate leaves: they are never sent when that would delay the next fast round, and wait for later
+rounds when they do not fit. An answer is taken whoever asked for it, as long as the round wants
+it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from rct_collector.device.pacing import Pacer
+from rct_collector.device.retry import delay
+from rct_collector.drivers.base import Query
+
+#: A second reading that does not agree either is followed by one more, then by the next round.
+MOST_REPEATS = 2
+
+
+class Phase(Enum):
+    """Where a request stands."""
+
+    QUEUED = auto()
+    PENDING = auto()
+    WAITING = auto()  # to be repeated
+    ANSWERED = auto()
+    LOST = auto()  # given up for this round; a late answer is still welcome
+
+
+@dataclass(slots=True, eq=False)
+class Ask:
+    """One request of the round."""
+
+    query: Query
+    fast: bool
+    phase: Phase = Phase.QUEUED
+    attempts: int = 0
+    repeats: int = 0
+    sent_at: float = 0.0
+    not_before: float = 0.0
+
+
+@dataclass(slots=True)
+class Tally:
+    """What happened in the round, for the counters."""
+
+    requests: int = 0
+    retries: int = 0
+    timeouts: int = 0
+    answers: int = 0
+    latency: float = 0.0
+
+
+class Poller:
+    """Decides what is sent when. The caller sends, and tells what came back.
+
+    Attributes:
+        tally: What happened in the round.
+        waits_for_time: The next request is known and waits for its time only, so that answers
+            that come before need no new decision.
+    """
+
+    def __init__(
+        self,
+        pacer: Pacer,
+        *,
+        window: int,
+        timeout: float,
+        retry_delay: Callable[[int], float | None] = delay,
+    ) -> None:
+        """Start idle.
+
+        Args:
+            pacer: When the next request may go out.
+            window: Requests that may be unanswered at the same time.
+            timeout: Seconds to wait for an answer.
+            retry_delay: Attempts so far → seconds to wait, or None to give up.
+        """
+        self._pacer = pacer
+        self._window = window
+        self._timeout = timeout
+        self._retry_delay = retry_delay
+        self._asks: dict[Query, Ask] = {}
+        self._fast: deque[Ask] = deque()
+        self._slow: deque[Ask] = deque()
+        self._waiting: list[Ask] = []
+        self._pending: dict[Query, Ask] = {}
+        self.tally = Tally()
+        self.waits_for_time = False
+        self._deadline = 0.0
+        self._extra_until = 0.0
+        self._next_round = 0.0
+        self._reserve = 0.0
+
+    def begin(
+        self,
+        now: float,
+        *,
+        deadline: float,
+        next_round: float,
+        fast: Iterable[Query],
+        slow: Iterable[Query],
+    ) -> None:
+        """Begin a round.
+
+        Args:
+            now: Monotonic seconds.
+            deadline: When the round ends at the latest.
+            next_round: When the next fast round will want its tokens.
+            fast: Asked back to back, in this order.
+            slow: Asked in this order as far as the budget allows.
+        """
+        self._asks.clear()
+        self._waiting.clear()
+        self._pending.clear()
+        self._fast = deque(self._ask(query, fast=True) for query in fast)
+        self._slow = deque(
+            self._ask(query, fast=False) for query in slow if query not in self._asks
+        )
+        self.tally = Tally()
+        self._deadline = deadline
+        self._next_round = next_round
+        # Answered or given up by the next round; where rounds follow too closely for that, at
+        # least half of the time is used.
+        latest = max(next_round - self._timeout, now + (next_round - now) / 2)
+        self._extra_until = min(deadline, latest)
+        self._reserve = float(len(self._fast))
+
+    def clear(self) -> None:
+        """The round is over: nothing is wanted any more."""
+        self.begin(0.0, deadline=0.0, next_round=0.0, fast=(), slow=())
+
+    def add(self, query: Query) -> None:
+        """Want one more slow query in this round."""
+        if query not in self._asks:
+            self._slow.append(self._ask(query, fast=False))
+
+    def next(self, now: float) -> tuple[Query | None, float]:
+        """What to do now.
+
+        Args:
+            now: Monotonic seconds.
+
+        Returns:
+            A query to send at once (then call :meth:`sent`), or None and when to ask again.
+        """
+        self.waits_for_time = False
+        wake = min(self._expire(now), self._deadline)
+        if now >= self._deadline or self._blocked():
+            return None, wake
+        ask, at = self._candidate(now)
+        if ask is None or (ask.query.exclusive and self._pending):
+            return None, wake
+        if at <= now:
+            return ask.query, now
+        self.waits_for_time = self.fast_unsent or self.fast_settled()
+        return None, min(wake, at)
+
+    def sent(self, query: Query, now: float) -> None:
+        """A query was sent."""
+        ask = self._asks[query]
+        self._unqueue(ask)
+        ask.phase = Phase.PENDING
+        ask.attempts += 1
+        ask.sent_at = now
+        self._pending[query] = ask
+        self._pacer.sent(now)
+        self.tally.requests += 1
+        self.tally.retries += ask.attempts > 1
+
+    def answered(self, query: Query, now: float) -> Ask | None:
+        """A valid answer came.
+
+        Returns:
+            The request it satisfies, or None when this round does not want it (any more).
+            ``attempts`` is 0 when somebody else asked.
+        """
+        ask = self._asks.get(query)
+        if ask is None or ask.phase is Phase.ANSWERED:
+            return None
+        if ask.phase is Phase.PENDING:
+            del self._pending[query]
+            self.tally.latency += now - ask.sent_at
+            self.tally.answers += 1
+        else:
+            self._unqueue(ask)
+        ask.phase = Phase.ANSWERED
+        return ask
+
+    def spoiled(self, query: Query, now: float) -> None:
+        """The answer to a query came cut short: ask again without waiting for the deadline."""
+        ask = self._pending.pop(query, None)
+        if ask is not None:
+            self._failed(ask, now)
+
+    def repeat(self, query: Query) -> bool:
+        """Ask once more for something that was answered, to be sure of it.
+
+        Returns:
+            False when it was asked often enough.
+        """
+        ask = self._asks.get(query)
+        if ask is None or ask.phase is not Phase.ANSWERED or ask.repeats >= MOST_REPEATS:
+            return False
+        ask.repeats += 1
+        ask.attempts = 0
+        ask.phase = Phase.WAITING
+        ask.not_before = 0.0
+        self._waiting.append(ask)
+        return True
+
+    @property
+    def pending(self) -> int:
+        """Requests that are unanswered at present."""
+        return len(self._pending)
+
+    @property
+    def fast_unsent(self) -> bool:
+        """Some fast query waits for its first request."""
+        return bool(self._fast)
+
+    def fast_settled(self) -> bool:
+        """All fast queries were asked, and either answered or missed at least once."""
+        return not self._fast and not any(
+            ask.fast and ask.attempts == 1 for ask in self._pending.values()
+        )
+
+    def done(self, now: float) -> bool:
+        """Nothing more can come of this round."""
+        if now >= self._deadline:
+            return True
+        return not self._pending and self._candidate(now)[0] is None
+
+    def unsettled(self) -> tuple[list[Query], list[Query]]:
+        """At the end of a round: what was asked in vain, and what was not asked at all."""
+        lost = [ask.query for ask in self._asks.values() if ask.phase is Phase.LOST]
+        open_phases = (Phase.QUEUED, Phase.PENDING, Phase.WAITING)
+        unasked = [a.query for a in self._asks.values() if a.phase in open_phases and not a.fast]
+        return lost, unasked
+
+    def _ask(self, query: Query, *, fast: bool) -> Ask:
+        ask = self._asks[query] = Ask(query, fast)
+        return ask
+
+    def _expire(self, now: float) -> float:
+        """Give up what was not answered in time; when the next one will be due."""
+        while self._pending:
+            # The oldest comes first, since requests are entered as they are sent.
+            ask = next(iter(self._pending.values()))
+            at = ask.sent_at + self._timeout
+            if at > now:
+                return at
+            del self._pending[ask.query]
+            self.tally.timeouts += 1
+            self._failed(ask, now)
+        return math.inf
+
+    def _failed(self, ask: Ask, now: float) -> None:
+        pause = self._retry_delay(ask.attempts)
+        if pause is None:
+            ask.phase = Phase.LOST
+            return
+        ask.phase = Phase.WAITING
+        ask.not_before = now + pause
+        self._waiting.append(ask)
+
+    def _blocked(self) -> bool:
+        pending = self._pending
+        if not pending:
+            return False
+        # An exclusive request is only ever sent alone.
+        return len(pending) >= self._window or next(iter(pending)).exclusive
+
+    def _candidate(self, now: float) -> tuple[Ask | None, float]:
+        """The next request by rank, fast, repeats, slow, and when it may go; None when none may."""
+        ready = self._pacer.ready_at(now)
+        if self._fast:
+            return self._fast[0], ready
+        best: Ask | None = None
+        best_at = math.inf
+        spare = self._spare(now)
+        asks = self._waiting if spare >= 1.0 else []
+        # A new request may be lost like those that are out already: each of them keeps a token
+        # for a repeat, or a busy line would never find out what the unit does not answer.
+        if self._slow and spare >= 2.0 + len(self._waiting) + len(self._pending):
+            asks = [*asks, self._slow[0]]
+        for ask in asks:
+            at = max(ready, ask.not_before)
+            if at <= self._extra_until and at < best_at:
+                best, best_at = ask, at
+        return best, best_at
+
+    def _spare(self, now: float) -> float:
+        """Tokens that the next fast round can do without.
+
+        Those that are there and those that are yet to come count alike, so that waiting changes
+        nothing: what cannot be spared now cannot be spared later in the round.
+        """
+        bucket = self._pacer.bucket
+        income = max(0.0, self._next_round - now) * bucket.rate
+        return bucket.tokens(now) + income - min(self._reserve, bucket.burst) + 1e-9
+
+    def _unqueue(self, ask: Ask) -> None:
+        if ask.phase is Phase.QUEUED:
+            (self._fast if ask.fast else self._slow).remove(ask)
+        elif ask.phase is Phase.WAITING:
+            self._waiting.remove(ask)

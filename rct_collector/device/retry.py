@@ -1,0 +1,43 @@
+"""When to try again, as tenacity strategies, usable without tenacity's own loop.
+
+The hot path sends and receives by callbacks; only a request that failed asks here how long to
+wait, so that success costs nothing.
+"""
+
+from __future__ import annotations
+
+from tenacity import RetryCallState, stop_after_attempt, wait_chain, wait_fixed, wait_random
+from tenacity.stop import stop_base
+from tenacity.wait import wait_base
+
+#: One request and two repeats, then the object is given up for this round.
+ATTEMPTS = 3
+
+#: Seconds before the repeats: at once-ish, with some spread so that repeats do not march in step
+#: with another client's requests.
+REPEAT = wait_random(0.05, 0.5)
+
+#: Seconds between attempts to connect: quick after a hiccup, rare at night, when many units
+#: switch themselves off; the spread keeps the units of a plant apart.
+RECONNECT = wait_chain(
+    *(wait_fixed(seconds) for seconds in (1, 2, 5, 15, 60)),
+    wait_random(270, 330),
+)
+
+STOP = stop_after_attempt(ATTEMPTS)
+
+
+def delay(attempt: int, wait: wait_base = REPEAT, stop: stop_base = STOP) -> float | None:
+    """How long to wait after a failed attempt.
+
+    Args:
+        attempt: Number of the attempt that failed, from 1.
+        wait: tenacity strategy for the pause.
+        stop: tenacity strategy for giving up.
+
+    Returns:
+        Seconds, or None to give up.
+    """
+    state = RetryCallState(retry_object=None, fn=None, args=(), kwargs={})  # type: ignore[arg-type]
+    state.attempt_number = attempt
+    return None if stop(state) else float(wait(state))

@@ -1,0 +1,25 @@
+"""What every transport offers."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+
+class Line(Protocol):
+    """An open line to one device."""
+
+    def send(self, data: bytes) -> None:
+        """Send bytes, without waiting. Bytes sent over a lost line vanish."""
+
+    def close(self) -> None:
+        """Close it; ``lost`` is not called any more."""
+
+
+#: Called with bytes as they arrive.
+Receive = Callable[[bytes], None]
+#: Called once, with words for people, when the line is lost.
+Lost = Callable[[str], None]
+#: (host, port, receive, lost, timeout in seconds) → open line.
+#: Raises TransportError with words for people.
+Opener = Callable[[str, int, Receive, Lost, float], Awaitable[Line]]
