@@ -1,0 +1,234 @@
+"""One battery tower: modules of 24 cells, and the bytes in which they are reported.
+
+Sources: the layouts of rctclient's decoders; recorded answers for the order of the bytes in
+them (voltages little endian, resistances big endian). The cells are lithium iron phosphate,
+with the flat curve that is known of them.
+"""
+
+from __future__ import annotations
+
+import struct
+from bisect import bisect_right
+from functools import cached_property
+from typing import NamedTuple
+
+from rct_collector.drivers.rct.simulator.clock import DAY
+from rct_collector.drivers.rct.simulator.day import FIRST_HOUR, Energies, Flows
+from rct_collector.drivers.rct.simulator.noise import between, fraction, key
+from rct_collector.drivers.rct.simulator.world import World
+
+CELLS = 24
+CELL_AMPERE_HOURS = 25.0
+_CELL_OHMS = 0.0013
+
+#: State of charge → volts of a cell at rest.
+_SOCS = (0.0, 0.05, 0.10, 0.20, 0.40, 0.70, 0.90, 0.97, 1.0)
+_VOLTS = (2.95, 3.10, 3.19, 3.245, 3.285, 3.315, 3.335, 3.375, 3.45)
+
+# Bits of the status words, as openWB's author has them from the vendor.
+READY, CALIBRATION_HIGH, FULL, EMPTY = 1 << 2, 1 << 3, 1 << 8, 1 << 9
+CALIBRATION_LOW, BALANCING = 1 << 10, 1 << 11
+
+
+class Cell(NamedTuple):
+    """One cell: millivolts, whole degrees Celsius, and 1 while it is being balanced."""
+
+    millivolts: int
+    celsius: int
+    status: int
+
+
+class Extreme(NamedTuple):
+    """The lowest or highest value that a cell of a module ever had.
+
+    Attributes:
+        cell: Number of the cell.
+        wall: The unit's clock then.
+        value: Volts, or °C.
+    """
+
+    cell: int
+    wall: int
+    value: float
+
+
+class Tower:
+    """One tower at one moment.
+
+    Attributes:
+        modules: Number of modules.
+        soc: State of charge, 0 … 1.
+        watts: Power; positive discharges.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        unix: float,
+        index: int,
+        *,
+        flows: Flows,
+        energies: Energies,
+        warm: float,
+    ) -> None:
+        """Look at one tower.
+
+        Args:
+            world: What the unit is made of.
+            unix: Unix time.
+            index: 0 or 1.
+            flows: Powers of that moment.
+            energies: Energies until then.
+            warm: Temperature of the cells, in °C, less what distinguishes them.
+        """
+        self.modules = world.scenario.towers[index]
+        self.share = self.modules / sum(world.scenario.towers)
+        # Two towers never agree; units are reported to differ most when nearly empty.
+        self.soc = flows.soc + 0.05 * index * (world.scenario.sizes.SOC_MAXIMUM - flows.soc)
+        self.watts = flows.battery * self.share
+        self._world, self._unix, self._index = world, unix, index
+        self._energies, self._warm = energies, warm
+        self._key = key(world.seed, "tower", index)
+
+    @cached_property
+    def cells(self) -> tuple[tuple[Cell, ...], ...]:
+        """The cells of each module."""
+        rest = _volts_at_rest(self.soc)
+        amperes = self.watts / (rest * CELLS * self.modules)
+        level = 1000.0 * (rest - amperes * _CELL_OHMS)
+        # What distinguishes cells shows most where the curve is steep.
+        steep = 1.0 + 4.0 * max(0.0, 0.15 - self.soc) / 0.15 + 3.0 * max(0.0, self.soc - 0.9) / 0.1
+        return tuple(self._module(module, level, steep) for module in range(self.modules))
+
+    def _module(self, module: int, level: float, steep: float) -> tuple[Cell, ...]:
+        charges, warmths = _characters(self._key, module)
+        balanced = max(charges) if self.balancing else 2.0
+        return tuple(
+            Cell(
+                round(level + 4.0 * steep * charge),
+                round(self._warm + warmth),
+                int(charge >= balanced),
+            )
+            for charge, warmth in zip(charges, warmths, strict=True)
+        )
+
+    @cached_property
+    def volts(self) -> float:
+        """All cells in series."""
+        return sum(cell.millivolts for module in self.cells for cell in module) / 1000.0
+
+    @property
+    def amperes(self) -> float:
+        """Current; positive discharges, as the power does. The sign is uncertain."""
+        return self.watts / self.volts
+
+    @cached_property
+    def cell_volts(self) -> tuple[float, float]:
+        """Lowest and highest voltage of a cell."""
+        values = [cell.millivolts for module in self.cells for cell in module]
+        return min(values) / 1000.0, max(values) / 1000.0
+
+    @cached_property
+    def cell_celsius(self) -> tuple[float, float]:
+        """Lowest and highest temperature of a cell."""
+        values = [cell.celsius for module in self.cells for cell in module]
+        return float(min(values)), float(max(values))
+
+    @property
+    def celsius(self) -> float:
+        """Mean temperature of the cells."""
+        values = [cell.celsius for module in self.cells for cell in module]
+        return sum(values) / len(values)
+
+    @cached_property
+    def balancing(self) -> bool:
+        """Nearly full, cells are balanced for half an hour now and then."""
+        return self.soc > 0.9 and self._world.noise("balancing", self._unix, 2400.0) > 0.1
+
+    @property
+    def status(self) -> int:
+        """Calibration, balancing, full and empty as bits; 0 for nothing to tell."""
+        sizes = self._world.scenario.sizes
+        word = BALANCING if self.balancing else 0
+        word |= FULL if self.soc > sizes.SOC_MAXIMUM - 0.005 else 0
+        word |= EMPTY if self.soc < sizes.SOC_MINIMUM + 0.005 else 0
+        if self._world.calibrates(self._unix):
+            hour = self._world.clock.sun(self._unix) % DAY / 3600.0
+            word |= CALIBRATION_HIGH if 13.0 <= hour < 14.5 else 0
+            word |= CALIBRATION_LOW if 21.0 <= hour < 23.0 else 0
+        return word
+
+    @property
+    def soc_age(self) -> float:
+        """Seconds since the battery was last known to be full. The true unit is unknown."""
+        return (self._world.clock.sun(self._unix) - FIRST_HOUR * 3600.0) % DAY
+
+    @property
+    def health(self) -> float:
+        """State of health, 0 … 1."""
+        return between(0.955, 0.995, self._key, 1000)
+
+    @property
+    def ampere_hours_in(self) -> float:
+        """Charge that has flowed in; modules are in series, so each has seen all of it."""
+        return self._energies.ampere_hours_in
+
+    @property
+    def ampere_hours_out(self) -> float:
+        """Charge that has flowed out."""
+        return self._energies.ampere_hours_out
+
+    @property
+    def cycles(self) -> int:
+        """Full cycles."""
+        return int(self.ampere_hours_out / CELL_AMPERE_HOURS)
+
+    # -- as bytes -----------------------------------------------------------------------------
+
+    def status_bytes(self, module: int) -> bytes:
+        """Temperature, millivolts (little endian) and status of each cell."""
+        return b"".join(
+            struct.pack("<BHB", max(cell.celsius, 0), cell.millivolts, cell.status)
+            for cell in self.cells[module]
+        )
+
+    def resistance_bytes(self, module: int) -> bytes:
+        """Resistance of each cell: 1/256 mΩ (big endian), and two zeros."""
+        of = key(self._key, "ohms", module)
+        return b"".join(
+            struct.pack(">HH", round(256e3 * _CELL_OHMS * between(0.8, 1.25, of, cell)), 0)
+            for cell in range(CELLS)
+        )
+
+    def statistics_bytes(self, module: int) -> bytes:
+        """Lowest and highest voltage, lowest and highest temperature ever (little endian)."""
+        ranges = ((2.84, 2.94), (3.52, 3.62), (7.0, 11.0), (38.0, 44.0))
+        return b"".join(
+            struct.pack("<IIf", *self._extreme(module, number, *limits))
+            for number, limits in enumerate(ranges)
+        )
+
+    def _extreme(self, module: int, number: int, low: float, high: float) -> Extreme:
+        of = key(self._key, "extreme", module, number)
+        when = between(self._world.born, self._world.updated, of, 1)
+        return Extreme(
+            cell=int(CELLS * fraction(of, 0)),
+            wall=self._world.clock.wall(when),
+            value=round(between(low, high, of, 2), 3 if number < 2 else 0),
+        )
+
+
+def _characters(of: int, module: int) -> tuple[list[float], list[float]]:
+    """What distinguishes the cells of a module for ever: charge (-1 … 1) and warmth (°C)."""
+    charge, warmth = key(of, "charge", module), key(of, "warmth", module)
+    return (
+        [between(-1.0, 1.0, charge, cell) for cell in range(CELLS)],
+        [between(0.0, 2.4, warmth, cell) for cell in range(CELLS)],
+    )
+
+
+def _volts_at_rest(soc: float) -> float:
+    upper = min(max(bisect_right(_SOCS, soc), 1), len(_SOCS) - 1)
+    low, high = _SOCS[upper - 1], _SOCS[upper]
+    first, last = _VOLTS[upper - 1], _VOLTS[upper]
+    return first + (last - first) * (soc - low) / (high - low)

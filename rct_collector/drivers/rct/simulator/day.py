@@ -1,0 +1,300 @@
+"""A sunny day of a house with solar generators and a battery, as a function of time.
+
+Days are counted from three in the afternoon to three in the afternoon, sun's time, when the
+battery is full whatever happened before. So one day does not depend on the one before it, and
+six kinds of day, told apart by their clouds and their household, make up all the past and the
+future: the power at any time, and the energy up to any time, is a look into a table. Reading
+after a year costs what reading after a second costs, and nothing can drift apart.
+
+Powers are laid down minute by minute and run straight between, so that they balance not only
+on the minute; energies are the exact integral of that. It is always June.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+from math import pi, sin
+from typing import NamedTuple
+
+from rct_collector.drivers.rct.simulator.dispatch import Sizes, Split, dispatch
+from rct_collector.drivers.rct.simulator.household import Household, Phases, hour_of
+from rct_collector.drivers.rct.simulator.noise import between, fraction, key, wave
+
+FIRST_HOUR = 15.0
+KINDS = 6
+_MINUTES = 24 * 60
+_SUNRISE, _SUNSET = 5.3, 21.0
+#: Above 1 moves a generator's peak to the afternoon, below 1 to the morning.
+_FACING = (0.93, 1.12)
+_EXTERNAL_WATTS = 380.0
+
+
+class Flows(NamedTuple):
+    """Powers of one moment, in watts, and the state of charge.
+
+    Attributes:
+        pv_a: Generator A.
+        pv_b: Generator B.
+        battery: All batteries; positive discharges.
+        output: AC side of the inverter.
+        load_1: Household on phase L1, what the external generator covers not included.
+        load_2: Household on phase L2.
+        load_3: Household on phase L3.
+        external: External generator behind the S0 meter.
+        amperes: Current of all batteries, reckoned with one module's nominal voltage.
+        soc: State of charge, 0 … 1.
+    """
+
+    pv_a: float
+    pv_b: float
+    battery: float
+    output: float
+    load_1: float
+    load_2: float
+    load_3: float
+    external: float
+    amperes: float
+    soc: float
+
+    @property
+    def pv(self) -> float:
+        """Both generators."""
+        return self.pv_a + self.pv_b
+
+    @property
+    def load(self) -> float:
+        """Household, all phases."""
+        return self.load_1 + self.load_2 + self.load_3
+
+    @property
+    def grid(self) -> float:
+        """Grid connection; positive draws from the grid."""
+        return self.load - self.output
+
+    @property
+    def losses(self) -> float:
+        """What the inverter turns into heat."""
+        return self.pv + self.battery - self.output
+
+
+class Energies(NamedTuple):
+    """Energies since commissioning, in watt-hours, all growing; charges in ampere-hours."""
+
+    pv_a: float
+    pv_b: float
+    output: float
+    load: float
+    grid_import: float
+    grid_export: float
+    charge: float
+    discharge: float
+    external: float
+    ampere_hours_in: float
+    ampere_hours_out: float
+
+    def since(self, earlier: Energies) -> Energies:
+        """What has flowed between two moments."""
+        return Energies(*(now - then for now, then in zip(self, earlier, strict=True)))
+
+
+_NOTHING = Energies(*(0.0,) * len(Energies._fields))
+
+
+class Kind:
+    """One kind of day, minute by minute.
+
+    Attributes:
+        nodes: Powers on each minute, the first one of the next day included.
+        sums: Energies from the beginning of the day up to each minute.
+    """
+
+    def __init__(self, sizes: Sizes, of: int) -> None:
+        """Live through the day; ``of`` is its key."""
+        self.nodes = list(_live(sizes, of))
+        sums = [_NOTHING]
+        for first, last in zip(self.nodes, self.nodes[1:], strict=False):
+            sums.append(_plus(sums[-1], _energy(first, last, 1.0)))
+        self.sums = sums
+
+    def at(self, minute: float) -> Flows:
+        """Powers at a minute and fraction."""
+        index = int(minute)
+        return _between(self.nodes[index], self.nodes[index + 1], minute - index)
+
+    def until(self, minute: float) -> Energies:
+        """Energies from the beginning of the day."""
+        index = int(minute)
+        first, last, rest = self.nodes[index], self.nodes[index + 1], minute - index
+        return _plus(self.sums[index], _energy(first, _between(first, last, rest), rest))
+
+
+class Days:
+    """All days of one unit."""
+
+    def __init__(self, sizes: Sizes, seed: int, commissioned: float) -> None:
+        """Lay them down.
+
+        Args:
+            sizes: How large everything is.
+            seed: Clouds and households follow from it.
+            commissioned: Sun's time, in seconds, from which energies count.
+        """
+        self.sizes = sizes
+        self._kinds = _kinds(sizes, seed)
+        self._order = key(seed, "order of days")
+        self._first = _split(commissioned)[0]
+        self._before = [_NOTHING]
+
+    def flows(self, sun: float) -> Flows:
+        """Powers at one moment of the sun's time."""
+        number, minute = _split(sun)
+        return self._kind(number).at(minute)
+
+    def energies(self, sun: float) -> Energies:
+        """Energies from commissioning up to one moment of the sun's time."""
+        number, minute = _split(sun)
+        index = number - self._first
+        if index < 0:
+            return _NOTHING
+        before = self._before
+        while len(before) <= index:
+            whole = self._kind(self._first + len(before) - 1).sums[-1]
+            before.append(_plus(before[-1], whole))
+        return _plus(before[index], self._kind(number).until(minute))
+
+    def _kind(self, number: int) -> Kind:
+        return self._kinds[int(KINDS * fraction(self._order, number))]
+
+
+def number_of_day(sun: float) -> int:
+    """Number of the day that a moment of the sun's time belongs to."""
+    return _split(sun)[0]
+
+
+def _split(sun: float) -> tuple[int, float]:
+    """Number of the day, and its minute, 0 … 1440 (1440 excluded)."""
+    number, seconds = divmod(sun - FIRST_HOUR * 3600.0, 86400.0)
+    return int(number), min(seconds / 60.0, _MINUTES - 1e-9)
+
+
+@lru_cache(maxsize=32)
+def _kinds(sizes: Sizes, seed: int) -> tuple[Kind, ...]:
+    """The kinds of day; kept, since many simulated units are alike."""
+    return tuple(Kind(sizes, key(seed, "kind", number)) for number in range(KINDS))
+
+
+def _live(sizes: Sizes, of: int) -> Iterator[Flows]:
+    """Go through one day, beginning with a full battery."""
+    household = Household(of, FIRST_HOUR)
+    sky, control = _Sky(of), key(of, "control")
+    soc = sizes.SOC_MAXIMUM if sizes.modules else 0.0
+    for minute in range(_MINUTES + 1):
+        # Both ends of all kinds of day are alike, so that they fit together.
+        window = min(minute / 15.0, (_MINUTES - minute) / 15.0, 1.0)
+        suns = sky.watts(sizes.peaks, minute, window)
+        load = household.watts(minute, window)
+        drift = 12.0 * window * wave(control, minute / 2.0)
+        split = dispatch(sizes, sum(suns), sum(load), soc, drift)
+        yield _flows(sizes, suns, split, load, sky.external(minute, window), soc)
+        soc -= _drawn(sizes, split.battery)
+
+
+def _flows(
+    sizes: Sizes,
+    suns: tuple[float, ...],
+    split: Split,
+    load: Phases,
+    external: float,
+    soc: float,
+) -> Flows:
+    pv = [split.share * watts for watts in suns]
+    volts = sizes.modules * sizes.MODULE_VOLTS
+    return Flows(
+        pv_a=pv[0],
+        pv_b=pv[1] if len(pv) > 1 else 0.0,
+        battery=split.battery,
+        output=split.output,
+        load_1=load[0],
+        load_2=load[1],
+        load_3=load[2],
+        external=external if sizes.external else 0.0,
+        amperes=split.battery / volts if volts else 0.0,
+        soc=soc,
+    )
+
+
+def _drawn(sizes: Sizes, battery: float) -> float:
+    """Share of the capacity that one minute takes (or, negative, brings)."""
+    if not sizes.modules:
+        return 0.0
+    inside = battery / sizes.EFFICIENCY if battery > 0 else battery * sizes.EFFICIENCY
+    return inside / 60.0 / sizes.capacity
+
+
+class _Sky:
+    """Sun and passing clouds of one day."""
+
+    def __init__(self, of: int) -> None:
+        self._large, self._small = key(of, "large clouds"), key(of, "small clouds")
+        self._haze = between(0.93, 1.0, key(of, "haze"))
+        self._threshold = between(0.14, 0.55, key(of, "cover"))
+
+    def watts(self, peaks: tuple[float, ...], minute: int, window: float) -> tuple[float, ...]:
+        """Power of each generator."""
+        clear = self._clearness(minute, window)
+        day = (hour_of(minute, FIRST_HOUR) - _SUNRISE) / (_SUNSET - _SUNRISE)
+        return tuple(
+            clear * peak * _height(day, facing)
+            for peak, facing in zip(peaks, _FACING, strict=False)
+        )
+
+    def external(self, minute: int, window: float) -> float:
+        """Power of the small second inverter."""
+        return self.watts((_EXTERNAL_WATTS,), minute, window)[0]
+
+    def _clearness(self, minute: int, window: float) -> float:
+        cloud = 0.65 * wave(self._large, minute / 26.0) + 0.35 * wave(self._small, minute / 6.0)
+        cover = min(max((cloud - self._threshold) / 0.22, 0.0), 1.0)
+        return 1.0 - window * (1.0 - self._haze * (1.0 - 0.72 * cover))
+
+
+def _height(day: float, facing: float) -> float:
+    """Share of the peak power under a clear sky; ``day`` is 0 at sunrise and 1 at sunset."""
+    return 0.9 * sin(pi * day**facing) ** 2.4 if 0.0 < day < 1.0 else 0.0
+
+
+def _between(first: Flows, last: Flows, rest: float) -> Flows:
+    return Flows(*(a + (b - a) * rest for a, b in zip(first, last, strict=True)))
+
+
+def _plus(one: Energies, other: Energies) -> Energies:
+    return Energies(*(a + b for a, b in zip(one, other, strict=True)))
+
+
+def _energy(first: Flows, last: Flows, minutes: float) -> Energies:
+    """The integral between two moments, powers running straight between them."""
+    hours = minutes / 60.0
+    return Energies(
+        pv_a=hours * _mean_above(first.pv_a, last.pv_a),
+        pv_b=hours * _mean_above(first.pv_b, last.pv_b),
+        output=hours * _mean_above(first.output, last.output),
+        load=hours * _mean_above(first.load, last.load),
+        grid_import=hours * _mean_above(first.grid, last.grid),
+        grid_export=hours * _mean_above(-first.grid, -last.grid),
+        charge=hours * _mean_above(-first.battery, -last.battery),
+        discharge=hours * _mean_above(first.battery, last.battery),
+        external=hours * _mean_above(first.external, last.external),
+        ampere_hours_in=hours * _mean_above(-first.amperes, -last.amperes),
+        ampere_hours_out=hours * _mean_above(first.amperes, last.amperes),
+    )
+
+
+def _mean_above(first: float, last: float) -> float:
+    """Mean of the positive part of a straight line."""
+    if first >= 0.0 and last >= 0.0:
+        return (first + last) / 2.0
+    if first <= 0.0 and last <= 0.0:
+        return 0.0
+    above, below = max(first, last), min(first, last)
+    return above * above / (2.0 * (above - below))
