@@ -1,0 +1,218 @@
+"""Telegraf shim: solar inverter metrics as line protocol on stdout, for ``inputs.execd``.
+
+stdin tells when to stop (end of file) and, with ``signal = "STDIN"``, when Telegraf would like
+values (a newline); the signals HUP, USR1 and USR2 mean the same as a newline. stdout carries
+metrics only. stderr carries the log, with the prefixes that Telegraf turns into levels.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+
+# Before anything else: until there is a handler, these signals would end the process.
+_SIGNALS = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+for _number in _SIGNALS:
+    signal.signal(_number, signal.SIG_IGN)
+
+# asyncio takes ssl in where it finds it: 4 MB for TLS that no inverter speaks.
+sys.modules["ssl"] = None  # type: ignore[assignment]
+import asyncio  # noqa: E402
+
+del sys.modules["ssl"]
+
+import argparse  # noqa: E402
+import logging  # noqa: E402
+import os  # noqa: E402
+import threading  # noqa: E402
+import time  # noqa: E402
+from pathlib import Path  # noqa: E402
+
+import rct_collector  # noqa: E402
+
+#: Telegraf gives 5 s between the end of stdin and SIGTERM; the first round must fit in.
+FIRST_ROUND_S = 4.0
+FLUSH_S = 4.0
+
+#: Telegraf closes the pipe when the process ends, perhaps before it has read everything.
+LINGER_S = 0.2
+
+#: Bytes that may wait for a stalled Telegraf, and for a stalled reader of the log.
+STDOUT_LIMIT = 4 << 20
+STDERR_LIMIT = 64 << 10
+
+#: Telegraf stops reading stderr at a line of 64 KiB.
+LONGEST_LOG_LINE = 4000
+
+_PREFIXES = {logging.DEBUG: "D!", logging.INFO: "I!", logging.WARNING: "W!"}
+
+
+class StderrHandler(logging.Handler):
+    """Log lines as Telegraf wants them: level first, one line each, never too long."""
+
+    def __init__(self, writer: rct_collector.PipeWriter) -> None:
+        """Write through ``writer``, which never blocks."""
+        super().__init__()
+        self._writer = writer
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Queue one record."""
+        text = self.format(record).encode("ascii", "backslashreplace").decode()
+        text = text.replace("\r", "\\r").replace("\n", "\\n")[:LONGEST_LOG_LINE]
+        prefix = _PREFIXES.get(record.levelno, "E!")
+        self._writer.put([f"{prefix} {text}\n".encode()])
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the shim.
+
+    Args:
+        argv: Arguments; those of the process by default.
+
+    Returns:
+        Exit code: 0 after a clean end, 1 when stdout is closed, 2 for a wrong configuration.
+    """
+    arguments = _parser().parse_args(argv)
+    writer = rct_collector.PipeWriter(2, limit=STDERR_LIMIT)
+    log = logging.getLogger()
+    log.addHandler(StderrHandler(writer))
+    try:
+        return _run(arguments, log)
+    finally:
+        writer.flush(1.0)
+
+
+def _run(arguments: argparse.Namespace, log: logging.Logger) -> int:
+    path = arguments.config or rct_collector.default_path()
+    try:
+        config = rct_collector.load(path)
+    except rct_collector.ConfigError as error:
+        for problem in error.problems:
+            log.error("%s", problem)
+        return 2
+    log.setLevel(config.log_level.upper())
+    if arguments.check:
+        log.setLevel(logging.INFO)
+        log.info("%s is right: %d device(s)", path, len(config.devices))
+        return 0
+    try:
+        stdout = _take_stdout()
+    except OSError as error:
+        log.error("stdout cannot be written to: %s", error.strerror)
+        return 1
+    return Shim(config, stdout, once=arguments.once).run()
+
+
+def _take_stdout() -> int:
+    """Keep stdout for metrics; whatever else prints goes to stderr."""
+    private = os.dup(1)
+    os.dup2(2, 1)
+    return private
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="rct-collector-telegraf",
+        description="Solar inverter metrics for Telegraf's inputs.execd: line protocol on stdout"
+        " until stdin ends.",
+        epilog="Exit codes: 0 clean end, 1 stdout is closed, 2 wrong configuration."
+        " Try 'telegraf --config sample.conf --test --input-filter execd'.",
+    )
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="configuration (default: $RCT_COLLECTOR_CONFIG or /etc/rct-collector/config.yaml)",
+    )
+    parser.add_argument(
+        "--once", action="store_true", help="one round within 4 s, then end (for inputs.exec)"
+    )
+    parser.add_argument("--check", action="store_true", help="check the configuration and end")
+    parser.add_argument("--version", action="version", version=rct_collector.__version__)
+    return parser
+
+
+class Shim:
+    """The collector between Telegraf's pipes."""
+
+    def __init__(self, config: rct_collector.Config, stdout: int, *, once: bool) -> None:
+        """Prepare.
+
+        Args:
+            config: A checked configuration.
+            stdout: File descriptor for the metrics.
+            once: End after the first round.
+        """
+        self._once = once
+        self._serializer = rct_collector.LineProtocol(config.prefix)
+        self._config = config
+        self._stdout = stdout
+
+    def run(self) -> int:
+        """Collect until stdin ends, Telegraf is gone or a signal says so."""
+        devices = len(self._config.devices)
+        with asyncio.Runner(loop_factory=lambda: rct_collector.new_event_loop(devices)) as runner:
+            runner.run(self._collect())
+        # A daemon thread may still sit in a write to a stalled Telegraf: do not wait for it.
+        self._writer.flush(FLUSH_S)
+        time.sleep(LINGER_S)
+        return 0
+
+    async def _collect(self) -> None:
+        loop = asyncio.get_running_loop()
+        stop = asyncio.Event()
+        self._writer = rct_collector.PipeWriter(
+            self._stdout,
+            limit=STDOUT_LIMIT,
+            dropped=lambda source, samples: collector.dropped(source, samples),
+            gone=lambda: _tell(loop, stop.set),
+        )
+        collector = rct_collector.Collector(self._config, self._emit)
+        for number in _SIGNALS:
+            loop.add_signal_handler(number, collector.hurry)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        if self._once:
+            stop.set()
+        else:
+            threading.Thread(
+                target=_watch_stdin,
+                args=(lambda: _tell(loop, collector.hurry), lambda: _tell(loop, stop.set)),
+                name="stdin",
+                daemon=True,
+            ).start()
+        running = asyncio.create_task(collector.run())
+        await stop.wait()
+        if not self._writer.broken:
+            await collector.first_round(FIRST_ROUND_S)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    def _emit(self, batch: rct_collector.Batch) -> None:
+        self._writer.put(self._serializer.lines(batch), batch.source, len(batch.values))
+
+
+def _tell(loop: object, callback: object) -> None:
+    """Call something on the loop from another thread, unless the loop is gone."""
+    try:
+        loop.call_soon_threadsafe(callback)  # type: ignore[attr-defined]
+    except RuntimeError:
+        return
+
+
+def _watch_stdin(tick: object, end: object) -> None:
+    """Newlines are ticks, however many come at once; the end of the file is the end."""
+    while True:
+        try:
+            data = os.read(0, 65536)
+        except OSError:
+            data = b""
+        if not data:
+            end()  # type: ignore[operator]
+            return
+        if b"\n" in data:
+            tick()  # type: ignore[operator]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
