@@ -72,7 +72,7 @@ format: $(DEVELOP)  ## repair formatting, and what else ruff can
 	$(VENV)/bin/ruff format
 
 bench: $(TESTING)  ## measure speed and memory
-	$(RUN) -m pytest -m bench -s $(PYTEST_ARGS)
+	$(RUN) -m pytest -m bench --timeout=900 -q $(PYTEST_ARGS)
 
 docs: $(RUNTIME)  ## write the generated text: metric tables, sample configurations
 	$(RUN) -m rct_collector.docs

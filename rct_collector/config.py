@@ -7,7 +7,6 @@ and told at once, each with its path, what was found and what would be right.
 
 from __future__ import annotations
 
-import difflib
 import math
 import os
 import re
@@ -19,7 +18,6 @@ from datetime import tzinfo
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, NamedTuple
-from zoneinfo import ZoneInfo
 
 from rct_collector.catalog import catalog
 from rct_collector.drivers import BUILTIN, driver
@@ -142,6 +140,8 @@ def _number(low: float, high: float, *, whole: bool = False) -> Callable[[Any], 
 
 
 def _zone(value: Any) -> tzinfo | None:
+    from zoneinfo import ZoneInfo  # half a megabyte that few need
+
     if value == "local":
         return None
     try:
@@ -292,6 +292,8 @@ def _place(item: Mapping[str, Any]) -> Any:
 
 
 def _nearest(value: Any, known: Iterable[str]) -> str:
+    import difflib  # for mistakes only
+
     close = difflib.get_close_matches(str(value), list(known), n=1, cutoff=0.5)
     return f" (did you mean {close[0]!r}?)" if close else ""
 

@@ -1,0 +1,136 @@
+"""The group of all commands: what they share, and how their failures are told."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from importlib import import_module
+
+import click
+
+from rct_collector import __version__
+from rct_collector.errors import BusyError, CollectorError, ConfigError, TransportError
+from rct_collector.exits import MEANINGS, Exit
+
+#: Command → module that holds its ``command``, in the order in which help lists them.
+COMMANDS = {
+    "read": "rct_collector.cli.read",
+    "watch": "rct_collector.cli.watch",
+    "demo": "rct_collector.cli.demo",
+    "metrics": "rct_collector.cli.metrics",
+    "config": "rct_collector.cli.config",
+    "simulate": "rct_collector.cli.simulate",
+    "decode": "rct_collector.cli.decode",
+    "completion": "rct_collector.cli.completion",
+}
+
+PROGRAM = "rct-collector"
+
+
+class Failure(click.ClickException):
+    """Ends the program with a message and a status; no traceback."""
+
+    def __init__(self, problems: tuple[str, ...], status: Exit) -> None:
+        """Keep one line per problem."""
+        super().__init__("\n".join(problems))
+        self.problems = problems
+        self.exit_code = status  # type: ignore[misc] # click itself does so
+
+    def show(self, file: object = None) -> None:
+        """Print the problems, one per line."""
+        for problem in self.problems:
+            click.echo(f"Error: {problem}", err=True)
+
+
+def failure(error: CollectorError) -> Failure:
+    """What an error of the collector means for the exit status."""
+    if isinstance(error, ConfigError):
+        return Failure(error.problems, Exit.USAGE)
+    for kind, status in ((BusyError, Exit.BUSY), (TransportError, Exit.UNREACHABLE)):
+        if isinstance(error, kind):
+            return Failure((str(error),), status)
+    return Failure((str(error),), Exit.BUG)
+
+
+class Application(click.Group):
+    """Loads a command when it is asked for, and turns what goes wrong into words and a status."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order of the table, not of the alphabet."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the module of one command."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(COMMANDS[cmd_name]).command
+        return command
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command."""
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except CollectorError as error:
+            raise failure(error) from error
+        except KeyboardInterrupt:
+            raise click.exceptions.Exit(Exit.INTERRUPTED) from None
+        except BrokenPipeError:
+            _abandon_stdout()
+            raise click.exceptions.Exit(Exit.PIPE) from None
+        return result
+
+
+def _abandon_stdout() -> None:
+    """Nobody reads any more: let Python's last flush go nowhere instead of complaining."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _epilog() -> str:
+    lines = [f"  {status.value:>3}  {meaning}" for status, meaning in MEANINGS.items()]
+    return "\n".join(["\b", "Exit status:", *lines])
+
+
+_HELP = """\
+Read solar inverters, and see what the agents' plugins get to see.
+
+\b
+Try it without an inverter:
+  rct-collector demo
+  rct-collector read --simulate
+Then with one:
+  rct-collector read --address tcp://192.0.2.10:8899
+  rct-collector config sample > config.yaml
+"""
+
+
+@click.command(
+    PROGRAM,
+    cls=Application,
+    help=_HELP,
+    epilog=_epilog(),
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, prog_name=PROGRAM)
+@click.option(
+    "--log-level",
+    type=click.Choice(["error", "warning", "info", "debug"]),
+    help="How much is logged on standard error.",
+)
+@click.pass_context
+def application(ctx: click.Context, log_level: str | None) -> None:
+    """Keep what all commands share."""
+    ctx.obj = log_level
+
+
+def start_logging(level: str | None, default: str) -> None:
+    """Log to standard error.
+
+    Args:
+        level: What the user asked for.
+        default: What the command takes otherwise.
+    """
+    logging.basicConfig(
+        level=(level or default).upper(), format="%(levelname)s: %(message)s", stream=sys.stderr
+    )

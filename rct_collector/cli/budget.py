@@ -1,0 +1,92 @@
+"""The table of ``metrics --budget`` and the words of ``config check``."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+import click
+
+from rct_collector.cli.metrics import SINGLE_TOWER
+from rct_collector.config import Address, DeviceConfig, load
+from rct_collector.device.budget import REPEATS, Budget, budget
+from rct_collector.device.plan import Plan
+from rct_collector.drivers import driver
+from rct_collector.drivers.rct.simulator import SCENARIOS, Scenario
+from rct_collector.errors import ConfigError
+
+_CLASSES = {"F": "fast", "M": "medium", "S": "slow", "X": "static"}
+
+
+def default_device() -> DeviceConfig:
+    """A device of which the user has said nothing."""
+    return DeviceConfig(name="default", driver="rct", address=Address("tcp", "192.0.2.10", None))
+
+
+def present(assume: str, conditions: Collection[str] = ()) -> set[str]:
+    """The conditions that an installation meets.
+
+    Args:
+        assume: Name of a scenario, or the fullest one with a single tower.
+        conditions: If there are any, exactly these, and what is always there.
+
+    Raises:
+        ConfigError: There is no condition of such a name.
+    """
+    known = driver("rct").conditions
+    if conditions:
+        for name in conditions:
+            if name not in known:
+                raise ConfigError([f"--condition: {name!r} is none; known: {', '.join(known)}"])
+        return {"always", *conditions}
+    scenario = SCENARIOS.get(assume) or Scenario(
+        name=SINGLE_TOWER, description="One full tower and all extras.", towers=(7,)
+    )
+    return {name for name in known if scenario.has(name)}
+
+
+def device_budget(device: DeviceConfig, conditions: Collection[str]) -> Budget:
+    """The budget of one device."""
+    return budget(Plan(driver(device.driver), device), conditions, device)
+
+
+def verdict(found: Budget) -> str:
+    """Whether it fits, and by how much, in one sentence."""
+    share = f"{found.usable:.2f} usable ({found.pace:g} less {REPEATS:.0%} for repeats)"
+    if found.fits:
+        return f"fits: {found.needed:.2f} of {share}, {found.spare:.2f} requests/s to spare"
+    return (
+        f"does not fit: {found.needed:.2f} of {share}, {-found.spare:.2f} requests/s too many;"
+        " slower classes will come late"
+    )
+
+
+def print_budget(config: Path | None, assume: str, conditions: tuple[str, ...]) -> None:
+    """Print one table per device."""
+    from rich.table import Table
+
+    from rct_collector.cli.console import console, show
+
+    devices = load(config).devices if config else (default_device(),)
+    out = console()
+    for n, device in enumerate(devices):
+        found = device_budget(device, present(assume, conditions))
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+        table.add_column("class")
+        for head in ("requests", "every", "requests/s"):
+            table.add_column(head, justify="right")
+        for share in found.shares:
+            table.add_row(
+                f"{share.poll} {_CLASSES[share.poll]}",
+                str(share.queries),
+                f"{share.interval:g} s",
+                f"{share.per_second:.3f}",
+            )
+        table.add_row("total", "", "", f"{found.needed:.3f}")
+        if n:
+            click.echo()
+        what = ", ".join(conditions) or assume
+        click.echo(f"{device.name}, with the equipment '{what}':")
+        show(out, table)
+        click.echo(verdict(found))
+        click.echo(f"The fast part of a round takes {found.fast_seconds:.1f} s to ask.")

@@ -1,0 +1,151 @@
+"""Running devices for a command: one complete round of each, with words for what goes wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any
+
+from rct_collector.cli.snapshot import Snapshot
+from rct_collector.cli.targets import hurried
+from rct_collector.device.device import Device, Emit, Options
+from rct_collector.errors import BusyError, TransportError
+from rct_collector.exits import Exit
+from rct_collector.model import Batch
+from rct_collector.transport import OPENERS, Line, Opener
+from rct_collector.transport.base import Lost, Receive
+
+#: A device that has not answered anything within this many seconds will not.
+SILENCE_S = 10.0
+
+
+class Witness:
+    """An opener that remembers why a line could not be opened, or was lost."""
+
+    def __init__(self, opener: Opener) -> None:
+        """Watch over ``opener``."""
+        self._opener = opener
+        self.reason = ""
+
+    async def __call__(
+        self, host: str, port: int, receive: Receive, lost: Lost, timeout: float
+    ) -> Line:
+        """Open a line; see :data:`rct_collector.transport.Opener`."""
+
+        def note(reason: str) -> None:
+            self.reason = reason
+            lost(reason)
+
+        try:
+            return await self._opener(host, port, receive, note, timeout)
+        except TransportError as error:
+            self.reason = str(error)
+            raise
+
+
+async def read_once(
+    snapshot: Snapshot,
+    timeout: float,
+    *,
+    started: Callable[[Device], None] | None = None,
+    emit: Emit | None = None,
+) -> tuple[Device, Exit]:
+    """Read everything of one device once, quickly; the snapshot takes the values and the trouble.
+
+    Args:
+        snapshot: Of the device.
+        timeout: Seconds for everything.
+        started: Told of the device before anything is asked.
+        emit: Told of the batches too, after the snapshot.
+
+    Returns:
+        The device, for what was learnt about it, and how it went.
+    """
+    scheme = snapshot.config.address.scheme
+    witness = Witness(OPENERS[scheme])
+
+    def take(batch: Batch) -> None:
+        snapshot.take(batch)
+        if emit:
+            emit(batch)
+
+    device = Device(hurried(snapshot.config), take, Options(openers={scheme: witness}))
+    if started:
+        started(device)
+    begun = asyncio.get_running_loop().time()
+    try:
+        with quiet_link():
+            await _round(device, timeout)
+    except BusyError as error:
+        snapshot.trouble = str(error)
+        return device, Exit.BUSY
+    elapsed = asyncio.get_running_loop().time() - begun
+    snapshot.trouble = _trouble(device, witness, timeout if elapsed >= timeout else None)
+    return device, Exit.UNREACHABLE if snapshot.trouble else Exit.OK
+
+
+async def _round(device: Device, timeout: float) -> None:
+    """Do the round, but do not wait long for a device that is silent."""
+    reading = asyncio.create_task(device.read_once(timeout))
+    try:
+        done, _ = await asyncio.wait({reading}, timeout=SILENCE_S)
+        if done or device.stats.totals["answers"]:
+            await reading
+    finally:
+        reading.cancel()
+        # What was read so far is handed over all the same.
+        await asyncio.gather(reading, return_exceptions=True)
+
+
+def _trouble(device: Device, witness: Witness, timeout: float | None) -> str:
+    """What went wrong, in words; "" when nothing did.
+
+    Args:
+        device: After its round.
+        witness: Of its line.
+        timeout: The limit, if the round came up to it.
+    """
+    answered = bool(device.stats.totals["answers"])
+    if witness.reason:
+        return f"{witness.reason}; the values are incomplete" if answered else witness.reason
+    if not device.link.opened:
+        return "no connection in time"
+    if not answered:
+        return "the line is open, but nothing is answered"
+    return f"not everything was answered within {timeout:g} s" if timeout else ""
+
+
+def run(main: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401 - whatever the coroutine returns
+    """Run a coroutine; SIGTERM ends it as Ctrl-C does.
+
+    Raises:
+        KeyboardInterrupt: One of the two came; the coroutine has cleaned up.
+    """
+
+    async def guarded() -> Any:  # noqa: ANN401
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - we are in one
+        # Not everywhere, and not in every thread, can a loop take signals.
+        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        return await main
+
+    try:
+        return asyncio.run(guarded())
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
+
+
+@contextlib.contextmanager
+def quiet_link() -> Iterator[None]:
+    """Silence the link: it promises another attempt, which a single reading does not make."""
+    log = logging.getLogger("rct_collector.device.link")
+    before = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        log.setLevel(before)

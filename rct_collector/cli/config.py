@@ -1,0 +1,64 @@
+"""``rct-collector config``: a sample to begin with, and what is wrong with a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+_EPILOG = """\b
+Examples:
+  rct-collector config sample > config.yaml
+  rct-collector config check config.yaml
+"""
+
+
+@click.group("config", short_help="Print a sample configuration, or check a file.", epilog=_EPILOG)
+def command() -> None:
+    """Print a sample configuration, or check a file."""
+
+
+@command.command("sample", short_help="Print a complete, commented configuration.")
+def sample() -> None:
+    """Print a complete configuration; every option is explained and shows its default."""
+    from rct_collector.docs.samples import config_yaml
+
+    click.echo(config_yaml(), nl=False)
+
+
+@command.command("check", short_help="Tell all mistakes of a configuration.")
+@click.argument("file", type=click.Path(path_type=Path), required=False)
+def check(file: Path | None) -> None:
+    """Check a configuration FILE and print all mistakes at once.
+
+    The exit status is 2 if there are any. Without FILE, $RCT_COLLECTOR_CONFIG or
+    /etc/rct-collector/config.yaml is checked.
+    """
+    from rct_collector.config import default_path, load
+
+    path = file or default_path()
+    config = load(path)
+    count = len(config.devices)
+    click.echo(f"{path} is right: {count} device{'s' if count > 1 else ''}.")
+    for device in config.devices:
+        _tell(device)
+
+
+def _tell(device: object) -> None:
+    """A line per device; a warning if it is asked for more than it can answer."""
+    from rct_collector.cli.budget import device_budget, present, verdict
+    from rct_collector.cli.metrics import SINGLE_TOWER
+    from rct_collector.config import DeviceConfig
+    from rct_collector.device.plan import Plan
+    from rct_collector.drivers import driver
+
+    assert isinstance(device, DeviceConfig)  # noqa: S101
+    conditions = present(SINGLE_TOWER)
+    plan = Plan(driver(device.driver), device)
+    found = device_budget(device, conditions)
+    click.echo(
+        f"{device.name}: {device.driver} at {device.address}, up to {len(plan.wanted)} series,"
+        f" {found.needed:.2f} requests/s of {found.pace:g}"
+    )
+    if not found.fits:
+        click.echo(f"Warning: {device.name}: with all equipment it {verdict(found)}", err=True)

@@ -1,0 +1,37 @@
+"""Where output goes: colours and widths for a terminal, plain lines for a pipe."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+#: Width of tables in a pipe: as wide as they like, since whoever reads them may cut.
+PIPE_WIDTH = 1000
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console for standard output or error.
+
+    Texts of devices are shown as they are: nothing in them is taken for markup.
+    """
+    from rich.console import Console
+
+    stream = sys.stderr if stderr else sys.stdout
+    found = Console(file=stream, highlight=False, markup=False, emoji=False)
+    if not found.is_terminal:
+        found = Console(file=stream, highlight=False, markup=False, emoji=False, width=PIPE_WIDTH)
+    return found
+
+
+def show(out: Console, *renderables: RenderableType) -> None:
+    """Print things; in a pipe without the spaces with which tables fill up their lines."""
+    if out.is_terminal:
+        out.print(*renderables, sep="\n")
+        return
+    with out.capture() as capture:
+        out.print(*renderables, sep="\n")
+    for line in capture.get().splitlines():
+        out.file.write(line.rstrip() + "\n")

@@ -1,0 +1,70 @@
+"""``rct-collector demo``: what the collector does, shown in two parts."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from rct_collector.cli.options import DURATION, Choice
+
+#: How long the first part lasts where nobody can press Ctrl-C.
+_UNATTENDED_S = 30.0
+
+_TIMEOUT_S = 90.0
+
+
+@click.command("demo", short_help="Show the collector at work; needs no inverter.")
+@click.option(
+    "-a", "--address", metavar="ADDRESS",
+    help="A real inverter, such as 192.0.2.10, instead of the simulated one.",
+)  # fmt: skip
+@click.option(
+    "--for", "seconds", type=DURATION, metavar="DURATION",
+    help="How long the first part lasts (default: until Ctrl-C; 30s without a terminal).",
+)  # fmt: skip
+@click.pass_context
+def command(ctx: click.Context, address: str | None, seconds: float | None) -> None:
+    """Show the collector at work: a live view, then what an agent gets.
+
+    Without --address, with a simulated inverter inside this command. It is half past ten in
+    the morning there, whatever the hour.
+    """
+    from rct_collector.cli.app import start_logging
+    from rct_collector.cli.options import DEFAULT_SCENARIO
+    from rct_collector.cli.read import read_and_print
+    from rct_collector.cli.targets import targets
+    from rct_collector.cli.watch import watch_targets
+
+    start_logging(ctx.obj, "error")
+    found = targets(Choice(address=address, simulate=None if address else DEFAULT_SCENARIO))
+    terminal = sys.stdout.isatty()
+    if seconds is None and not terminal:
+        seconds = _UNATTENDED_S
+    unit = f"the inverter at {address}" if address else "a simulated inverter"
+    option = f"--address {address}" if address else "--simulate"
+    _say(
+        f"1. The live view of {unit}, as by 'rct-collector watch {option}'."
+        + (" Ctrl-C goes on to the second part." if terminal and seconds is None else "")
+    )
+    watch_targets(found, seconds, hint="Ctrl-C goes on to the second part of the demonstration")
+    _say(
+        "2. One round as InfluxDB line protocol, which is what Telegraf gets from"
+        f" 'rct-collector-telegraf'; here by 'rct-collector read {option} --format influx'."
+    )
+    read_and_print(found, "influx", _TIMEOUT_S)
+    _say(_NEXT)
+
+
+_NEXT = """\
+What to do next:
+  rct-collector read --address tcp://192.0.2.10:8899   reads your inverter (use its address)
+  rct-collector config sample > config.yaml            writes a configuration to begin with
+  rct-collector --help                                 tells what else there is
+The READMEs in plugins/telegraf and plugins/collectd tell how to feed your monitoring."""
+
+
+def _say(text: str) -> None:
+    """Words around the two parts, told from their output by an empty line."""
+    click.echo(f"\n{text}\n")
+    sys.stdout.flush()

@@ -1,0 +1,265 @@
+"""Bytes of an RCT line cut into frames and noise, each with what it means.
+
+The frame reader of the driver keeps no offsets, since nobody needs them while collecting. Here
+the same parser is walked over bytes that are all there.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from rctclient.registry import REGISTRY
+from rctclient.types import DataType
+
+from rct_collector.cli.payload import decode
+from rct_collector.drivers.rct import frame
+from rct_collector.drivers.rct.frame import Frame
+from rct_collector.drivers.rct.table import BY_OID, RctObject
+from rct_collector.model import Value
+
+_COMMANDS = {
+    frame.READ: "read",
+    frame.WRITE: "write",
+    frame.LONG_WRITE: "long write",
+    frame.RESPONSE: "response",
+    frame.LONG_RESPONSE: "long response",
+    frame.READ_PERIODICALLY: "read periodically",
+}
+_ANSWERS = (frame.RESPONSE, frame.LONG_RESPONSE)
+
+_WRONG = {
+    "crc": "checksum wrong",
+    "length": "length wrong, or cut short",
+    "command": "no known command",
+    "noise": "skipped",
+}
+
+#: What is on the line without being a frame, and its meaning.
+_SPECIAL = re.compile(rb"(?P<hello>\x2b\x3c\xe1)|(?P<keep_alive>AT\+\r?)", re.DOTALL)
+_SPECIAL_TEXTS = {
+    "hello": "greeting of the vendor's app",
+    "keep_alive": "keep-alive of the vendor's service",
+}
+
+#: Bytes of noise that are shown.
+_SHOWN = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """One frame, or bytes that are none.
+
+    Attributes:
+        offset: Where it begins.
+        data: Its bytes as they were on the wire.
+        direction: ``to device``, ``from device`` or "".
+        command: Name of the command; "" for noise.
+        address: Plant address, or None.
+        oid: Object id, or None for noise.
+        name: Name of the object, or "".
+        type: Wire type of the object, or "".
+        payload: Payload, escapes removed.
+        value: Decoded value, or None.
+        shown: The value for people.
+        unit: Unit of the value on the wire.
+        verdict: ``ok``, or what is wrong.
+        published: What the collector would publish: series name, value, unit.
+        valid: Whether it is a whole frame with the right checksum.
+    """
+
+    offset: int
+    data: bytes
+    direction: str = ""
+    command: str = ""
+    address: int | None = None
+    oid: int | None = None
+    name: str = ""
+    type: str = ""
+    payload: bytes = b""
+    value: Any = None
+    shown: str = ""
+    unit: str = ""
+    verdict: str = "ok"
+    published: tuple[tuple[str, Value, str], ...] = ()
+    valid: bool = True
+
+    @property
+    def label(self) -> str:
+        """Object name and id."""
+        if self.oid is None:
+            return ""
+        return f"{self.name or 'unknown object'} (0x{self.oid:08X})"
+
+    def as_mapping(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "offset": self.offset,
+            "size": len(self.data),
+            "bytes": self.data.hex(),
+            "direction": self.direction or None,
+            "command": self.command or None,
+            "address": None if self.address is None else f"{self.address:08X}",
+            "oid": None if self.oid is None else f"{self.oid:08X}",
+            "object": self.name or None,
+            "type": self.type or None,
+            "payload": self.payload.hex(),
+            "value": _finite(self.value),
+            "unit": self.unit,
+            "text": self.shown,
+            "published": [
+                {"series": name, "value": _finite(value), "unit": unit}
+                for name, value, unit in self.published
+            ],
+            "valid": self.valid,
+            "check": self.verdict,
+        }
+
+
+def _finite(value: Any) -> Any:  # noqa: ANN401
+    """Without the floats that JSON cannot write."""
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def explain(data: bytes) -> list[Piece]:
+    """Cut bytes into frames and noise.
+
+    Args:
+        data: Any bytes.
+    """
+    return list(_joined(_walk(data)))
+
+
+def _walk(data: bytes) -> Iterator[Piece]:
+    """The loop of the frame reader, with offsets."""
+    buffer = bytearray(data)
+    position = 0
+    while position < len(data):
+        special = _SPECIAL.match(data, position)
+        if special:
+            yield _bad(position, special[0], _SPECIAL_TEXTS[special.lastgroup or ""])
+            position = special.end()
+            continue
+        start = _next_start(data, position)
+        if data[position:start].strip(b"\0"):
+            yield _noise(position, data[position:start])
+        if start == len(data):
+            return
+        if start > position and _SPECIAL.match(data, start):
+            position = start
+            continue
+        # Private to its module, and the one place that knows what a frame is.
+        result = frame._parse(buffer, start)
+        if result is None:
+            yield _bad(start, data[start:], "incomplete")
+            return
+        item, position = result
+        if isinstance(item, Frame):
+            yield _frame(start, data[start:position], item)
+        elif item.kind == "noise":
+            yield _noise(start, data[start:position])
+        else:
+            size = item.size if item.kind == "crc" else position - start
+            yield _bad(start, data[start : start + size], _WRONG[item.kind])
+
+
+def _next_start(data: bytes, position: int) -> int:
+    """Where the next frame, or what looks like one, begins; the end of the data at last."""
+    start = data.find(frame.START, position)
+    if start >= 2 and data[start - 2 : start + 1] == b"AT+" and start - 2 >= position:
+        return start - 2
+    return start if start >= 0 else len(data)
+
+
+def _joined(pieces: Iterator[Piece]) -> Iterator[Piece]:
+    """Put neighbouring bytes of noise together."""
+    last: Piece | None = None
+    for piece in pieces:
+        adjacent = (
+            last is not None
+            and last.verdict == piece.verdict == _WRONG["noise"]
+            and last.offset + len(last.data) == piece.offset
+        )
+        if adjacent and last is not None:
+            last = _noise(last.offset, last.data + piece.data)
+            continue
+        if last is not None:
+            yield last
+        last = piece
+    if last is not None:
+        yield last
+
+
+def _noise(offset: int, data: bytes) -> Piece:
+    return Piece(offset=offset, data=data, shown=_hex(data), verdict=_WRONG["noise"], valid=False)
+
+
+def _bad(offset: int, data: bytes, verdict: str) -> Piece:
+    """A broken frame; what can be read of its head is told with reserve."""
+    command = data[1] if len(data) > 1 and data[0] == frame.START else 0
+    return Piece(
+        offset=offset,
+        data=data,
+        direction=_direction(command) if _command(command) else "",
+        command=_command(command),
+        shown=_hex(data),
+        verdict=verdict,
+        valid=False,
+    )
+
+
+def _hex(data: bytes) -> str:
+    """The first bytes."""
+    return data[:_SHOWN].hex(" ") + (" …" if len(data) > _SHOWN else "")
+
+
+def _direction(command: int) -> str:
+    """Who sends such frames: only units answer."""
+    return "from device" if command & ~frame.PLANT in _ANSWERS else "to device"
+
+
+def _command(command: int) -> str:
+    name = _COMMANDS.get(command & ~frame.PLANT, "")
+    return f"plant {name}" if name and command & frame.PLANT else name
+
+
+def _frame(offset: int, data: bytes, item: Frame) -> Piece:
+    known = BY_OID.get(item.oid)
+    name, kind, unit = _object(item.oid, known)
+    meaning = decode(item, known, kind, unit)
+    shown = meaning.shown
+    if item.address is not None:
+        shown = f"plant address 0x{item.address:08X}" + (f": {shown}" if shown else "")
+    return Piece(
+        offset=offset,
+        data=data,
+        direction=_direction(item.command),
+        command=_command(item.command),
+        address=item.address,
+        oid=item.oid,
+        name=name,
+        type=kind.name if kind else "",
+        payload=item.payload,
+        value=meaning.value,
+        shown=shown,
+        unit=unit,
+        verdict=meaning.verdict,
+        published=meaning.published,
+    )
+
+
+def _object(oid: int, known: RctObject | None) -> tuple[str, DataType | None, str]:
+    """Name, type and unit on the wire, from our table or from rctclient's registry."""
+    try:
+        entry = REGISTRY.get_by_id(oid)
+    except KeyError:
+        entry = None
+    unit = (entry.unit or "") if entry else ""
+    if known is not None:
+        return known.name, known.type, unit
+    return (entry.name, entry.response_data_type, unit) if entry else ("", None, "")

@@ -1,0 +1,150 @@
+"""``rct-collector metrics``: what can be collected, and how hard a device is asked for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from rct_collector.cli.options import Word, scenarios
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from rct_collector.model import Metric, Series
+
+#: The fullest system with one battery tower, what the default classes are made for.
+SINGLE_TOWER = "single-tower"
+
+_CLASSES = ["F", "M", "S", "X", "H"]
+
+_EPILOG = """\b
+Classes and their default intervals:
+  F  fast     10s   power flows, voltages, states, faults
+  M  medium   1m    temperatures, insulation, details per phase, cells
+  S  slow     5m    energy totals, settings, health
+  X  static   1h    identity and configuration
+  H  history        on demand only
+\b
+Examples:
+  rct-collector metrics 'inverter_battery.*' --class M
+  rct-collector metrics --format json
+  rct-collector metrics --budget --config config.yaml --assume everything
+"""
+
+
+def _assumptions() -> list[str]:
+    return [SINGLE_TOWER, *scenarios()]
+
+
+@click.command("metrics", short_help="List the metrics, or how hard a device is asked.",
+               epilog=_EPILOG)  # fmt: skip
+@click.argument("globs", nargs=-1, metavar="[GLOB]...")
+@click.option("--class", "poll", type=click.Choice(_CLASSES), help="Only metrics of this class.")
+@click.option("--default", "default", is_flag=True, help="Only metrics that are on by default.")
+@click.option(
+    "-f", "--format", "form", type=click.Choice(["table", "json", "md"]), default="table",
+    help="How the list is printed (default: table); JSON has one object per series.",
+)  # fmt: skip
+@click.option("--budget", is_flag=True, help="Requests per second and class, against the pace.")
+@click.option(
+    "-c", "--config", type=click.Path(path_type=Path), metavar="FILE",
+    help="With --budget: the devices of this file instead of one with default options.",
+)  # fmt: skip
+@click.option(
+    "--assume", type=Word("assumption", _assumptions), default=SINGLE_TOWER, metavar="WHAT",
+    help=f"With --budget: what the devices have (default: {SINGLE_TOWER}, the fullest with one"
+    " tower; else a scenario of 'simulate rct --list').",
+)  # fmt: skip
+@click.option(
+    "--condition", "conditions", multiple=True, metavar="NAME",
+    help="With --budget: exactly this equipment instead, such as genA, bat or 'mod 0'.",
+)  # fmt: skip
+def command(
+    globs: tuple[str, ...],
+    poll: str | None,
+    form: str,
+    config: Path | None,
+    assume: str,
+    conditions: tuple[str, ...],
+    **flags: bool,
+) -> None:
+    """List the metrics that match any GLOB, all by default.
+
+    A GLOB matches measurement.field, or measurement{tag=value}.field for single series.
+    """
+    if flags["budget"]:
+        if globs or poll or flags["default"] or form != "table":
+            raise click.UsageError("--budget goes with --config, --assume and --condition only")
+        from rct_collector.cli.budget import print_budget
+
+        print_budget(config, assume, conditions)
+        return
+    if config or conditions:
+        raise click.UsageError("--config and --condition need --budget")
+    _print_list(_chosen(globs, poll, default=flags["default"]), form)
+
+
+def _chosen(globs: tuple[str, ...], poll: str | None, *, default: bool) -> list[Series]:
+    from rct_collector.catalog import catalog
+    from rct_collector.config import matches
+
+    return [
+        series
+        for series in catalog()
+        if (not globs or any(matches(glob, series) for glob in globs))
+        and (poll is None or series.metric.poll == poll)
+        and (series.metric.default or not default)
+    ]
+
+
+def _print_list(found: list[Series], form: str) -> None:
+    from rct_collector.docs import metrics as tables
+
+    if form == "json":
+        import json
+
+        click.echo(json.dumps(tables.objects(found), indent=1, ensure_ascii=False))
+    elif form == "md":
+        click.echo(tables.markdown(found), nl=False)
+    elif not found:
+        click.echo("No metric matches.", err=True)
+    else:
+        _print_table(found)
+
+
+def _print_table(found: list[Series]) -> None:
+    """For people by measurement; in a pipe with whole names, to be searched in."""
+    from rct_collector.cli.console import console, show
+    from rct_collector.docs.metrics import pattern, span
+
+    metrics = list(dict.fromkeys(series.metric for series in found))
+    out = console()
+    if not out.is_terminal:
+        show(out, _table("metric", [(pattern(metric), metric) for metric in metrics]))
+        return
+    groups: dict[str, list[Metric]] = {}
+    for metric in metrics:
+        dimensions = [f"{key}={span(values)}" for key, values in metric.dimensions]
+        groups.setdefault("  ".join([metric.measurement, *dimensions]), []).append(metric)
+    for name, rows in groups.items():
+        measurement, _, tags = name.partition("  ")
+        click.echo(click.style(measurement, bold=True) + click.style(f"  {tags}", dim=True))
+        show(out, _table("field", [(metric.field, metric) for metric in rows]))
+        click.echo()
+    click.echo(f"{len(metrics)} metrics, {len(found)} series")
+
+
+def _table(first: str, rows: list[tuple[str, Metric]]) -> Table:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for head in (first, "unit", "kind", "class", "default"):
+        table.add_column(head, no_wrap=True)
+    table.add_column("meaning")
+    for name, metric in rows:
+        default = "on" if metric.default else metric.option or "off"
+        unit = metric.unit.symbol
+        table.add_row(name, unit, metric.kind, metric.poll, default, metric.description)
+    return table

@@ -1,0 +1,137 @@
+"""The latest values of one device, as a person wants to look at them."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from functools import cache
+from typing import NamedTuple
+
+from rct_collector.catalog import catalog
+from rct_collector.config import DeviceConfig
+from rct_collector.drivers import BUILTIN, driver
+from rct_collector.model import Batch, Series, Value
+
+#: A fault word has this many bits.
+_WORD_BITS = 32
+_FAULT_WORDS = tuple(f"inverter_status.fault_word_{n}" for n in range(4))
+
+
+class Reading(NamedTuple):
+    """One value and its time in nanoseconds since the epoch."""
+
+    value: Value
+    time_ns: int
+
+
+class Snapshot:
+    """Takes the batches of one device and remembers the latest value of each series.
+
+    Attributes:
+        config: The device.
+        driver: Its family.
+        readings: Series → latest value.
+        rounds: Rounds that ended.
+        trouble: Why the device could not be read, or "".
+    """
+
+    def __init__(self, config: DeviceConfig) -> None:
+        """Start without values."""
+        self.config = config
+        self.driver = driver(config.driver)
+        self.readings: dict[Series, Reading] = {}
+        self.rounds = 0
+        self.trouble = ""
+        self._labels: tuple[tuple[str, str], ...] = ()
+        self._codes = _codes(config.driver)
+
+    def take(self, batch: Batch) -> bool:
+        """Take what a device has to say.
+
+        Returns:
+            Whether this batch ends a round.
+        """
+        self._labels = batch.labels
+        for series, value in batch.values:
+            self.readings[series] = Reading(value, batch.time_ns)
+        if any(not series.metric.own for series, _ in batch.values):
+            self.trouble = ""
+        ended = any(series.metric.own for series, _ in batch.values)
+        self.rounds += ended
+        return ended
+
+    @property
+    def measured(self) -> list[Series]:
+        """What the device has said, without figures about the collector."""
+        return [series for series in self.readings if not series.metric.own]
+
+    def get(self, name: str, **tags: str) -> Value | None:
+        """The value of one series, or None."""
+        reading = self.readings.get(catalog().series(name, **tags))
+        return reading.value if reading else None
+
+    def number(self, name: str, **tags: str) -> float | None:
+        """The value of one series, if it is a number."""
+        value = self.get(name, **tags)
+        return float(value) if isinstance(value, int | float) else None
+
+    def text(self, series: Series, value: Value) -> str:
+        """What a code means, or ""."""
+        return self._codes.get(series, {}).get(value, "") if isinstance(value, int) else ""
+
+    def ordered(self) -> list[tuple[Series, Reading]]:
+        """All values, in the order of the catalogue."""
+        place = catalogue_order()
+        return sorted(self.readings.items(), key=lambda item: place[item[0]])
+
+    def faults(self) -> list[tuple[int, str]] | None:
+        """Active faults: number and meaning; None while not all fault words are known."""
+        words = [self.get(name) for name in _FAULT_WORDS]
+        if any(word is None for word in words):
+            return None
+        known = fault_texts(self.config.driver)
+        bits = [
+            _WORD_BITS * n + bit
+            for n, word in enumerate(words)
+            for bit in range(_WORD_BITS)
+            if isinstance(word, int) and word >> bit & 1
+        ]
+        return [(bit, known.get(bit, "unknown")) for bit in bits]
+
+    def batches(self) -> list[Batch]:
+        """Everything, joined to one batch per moment, oldest first."""
+        moments: dict[int, list[tuple[Series, Value]]] = {}
+        for series, reading in self.ordered():
+            moments.setdefault(reading.time_ns, []).append((series, reading.value))
+        interval = self.config.intervals.fast
+        vendor = self.driver.vendor
+        return [
+            Batch(self.config.name, vendor, self._labels, time_ns, tuple(values), interval)
+            for time_ns, values in sorted(moments.items())
+        ]
+
+
+def fault_texts(name: str) -> Mapping[int, str]:
+    """Fault bit → meaning, for a device family; empty where it has no such list."""
+    try:
+        texts = importlib.import_module(f"{BUILTIN[name]}.texts")
+    except ModuleNotFoundError:
+        return {}
+    found: Mapping[int, str] = getattr(texts, "FAULTS", {})
+    return found
+
+
+@cache
+def catalogue_order() -> dict[Series, int]:
+    """Where each series stands in the catalogue."""
+    return {series: n for n, series in enumerate(catalog())}
+
+
+def _codes(name: str) -> dict[Series, Mapping[int, str]]:
+    """Series → code → meaning."""
+    family = driver(name)
+    return {
+        series: family.texts[query.name]
+        for series, query, _ in family.found()
+        if query.name in family.texts
+    }

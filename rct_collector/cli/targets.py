@@ -1,0 +1,213 @@
+"""From the command line to the devices that are meant."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from rct_collector.catalog import catalog
+from rct_collector.cli.options import Choice
+from rct_collector.config import (
+    Address,
+    DeviceConfig,
+    Intervals,
+    Invalid,
+    Requests,
+    default_path,
+    load,
+    options,
+)
+from rct_collector.errors import ConfigError
+from rct_collector.model import PREFIX
+
+#: Requests per second while one complete round is read; the gap between two stays.
+HURRY_PER_SECOND = 16.0
+
+#: How long an answer is waited for then. Older firmware leaves dozens of objects unanswered, and
+#: somebody sits there waiting; an answer that comes later is taken all the same.
+HURRY_TIMEOUT_S = 0.6
+
+#: The simulated inverter inside a command has no slow serial line, so that all is there at once.
+SIMULATED_REQUESTS = Requests(per_second=100.0, gap=0.01)
+SIMULATED_INTERVALS = Intervals(fast=2.0, medium=10.0, slow=30.0)
+SIMULATED_LATENCY = (0.002, 0.008)
+SIMULATED_RATE = 40_000.0
+
+#: Where the sun stands over a simulated inverter, so that there is something to see by night.
+SUN_HOUR = 10.5
+
+LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Targets:
+    """The devices that are meant.
+
+    Attributes:
+        devices: One configuration each.
+        prefix: First word of every measurement.
+        scenario: What is simulated, or "".
+    """
+
+    devices: tuple[DeviceConfig, ...]
+    prefix: str = PREFIX
+    scenario: str = ""
+
+
+def targets(choice: Choice) -> Targets:
+    """Find out which devices are meant.
+
+    Raises:
+        click.UsageError: The options contradict each other.
+        ConfigError: The configuration cannot be used.
+    """
+    _check(choice)
+    if choice.simulate:
+        device = _single(choice, Address("tcp", LOOPBACK, None), choice.name or "simulated")
+        device = replace(device, requests=SIMULATED_REQUESTS, intervals=SIMULATED_INTERVALS)
+        return Targets(devices=(device,), scenario=choice.simulate)
+    if choice.address:
+        address = _value("address", _with_scheme(choice.address))
+        return Targets(devices=(_single(choice, address, choice.name or _name(address)),))
+    return _from_file(choice)
+
+
+def hurried(device: DeviceConfig) -> DeviceConfig:
+    """The same device, asked as quickly as is decent for a short time.
+
+    Whoever has lowered the pace of a device knows why: then it stays.
+    """
+    requests = device.requests
+    if requests.per_second < Requests().per_second:
+        return device
+    quick = replace(
+        requests,
+        per_second=max(requests.per_second, HURRY_PER_SECOND),
+        timeout=min(requests.timeout, HURRY_TIMEOUT_S),
+    )
+    return replace(device, requests=quick)
+
+
+@asynccontextmanager
+async def reachable(found: Targets) -> AsyncIterator[tuple[DeviceConfig, ...]]:
+    """The devices, with the simulated one running as long as the context lasts."""
+    if not found.scenario:
+        yield found.devices
+        return
+    from rct_collector.simulator import SimulatedInverter
+
+    (device,) = found.devices
+    inverter = SimulatedInverter(
+        found.scenario,
+        zone=device.timezone,
+        sun=SUN_HOUR,
+        latency=SIMULATED_LATENCY,
+        rate=SIMULATED_RATE,
+    )
+    async with await inverter.serve(LOOPBACK) as server:
+        yield (replace(device, address=Address("tcp", server.host, server.port)),)
+
+
+def _check(choice: Choice) -> None:
+    ways = [name for name in ("config", "address", "simulate") if getattr(choice, name)]
+    if len(ways) > 1:
+        raise click.UsageError(f"--{ways[0]} and --{ways[1]} exclude each other")
+    if not choice.address:
+        for name in ("driver", *(() if choice.simulate else ("name", "timezone"))):
+            if getattr(choice, name):
+                raise click.UsageError(f"--{name} needs --address")
+    if choice.device and (choice.address or choice.simulate):
+        raise click.UsageError("--device chooses from a file, see --config")
+    if choice.only and choice.exclude:
+        raise click.UsageError("--only and --exclude exclude each other")
+
+
+def _with_scheme(address: str) -> str:
+    return address if "://" in address else f"tcp://{address}"
+
+
+def _name(address: Address) -> str:
+    """A name that the configuration would take too."""
+    return re.sub(r"[^A-Za-z0-9.-]+", "-", address.host).strip("-.") or "device"
+
+
+def _value(option: str, value: Any, shown: str = "") -> Any:  # noqa: ANN401
+    """Check one value as the configuration would.
+
+    Args:
+        option: Name of the configuration's option.
+        value: As it would be written there.
+        shown: Name of the command line's option, if that is another.
+    """
+    try:
+        return options(DeviceConfig)[option].parse(value)
+    except Invalid as error:
+        found = value[0] if isinstance(value, list) and len(value) == 1 else value
+        message = f"--{shown or option}: found {found!r}, expected {error}"
+        raise ConfigError([message]) from error
+
+
+def _single(choice: Choice, address: Address, name: str) -> DeviceConfig:
+    device = DeviceConfig(
+        name=_value("name", name),
+        driver=choice.driver or "rct",
+        address=address,
+        timezone=_value("timezone", choice.timezone or "local"),
+    )
+    return _with_metrics(device, choice)
+
+
+def _from_file(choice: Choice) -> Targets:
+    config = load(_path(choice))
+    known = [device.name for device in config.devices]
+    for name in choice.device:
+        if name not in known:
+            raise ConfigError([f"--device: there is no {name!r}; known: {', '.join(known)}"])
+    devices = tuple(
+        _with_metrics(device, choice)
+        for device in config.devices
+        if not choice.device or device.name in choice.device
+    )
+    return Targets(devices=devices, prefix=config.prefix)
+
+
+def _path(choice: Choice) -> Path:
+    if choice.config:
+        return choice.config
+    path = default_path()
+    if not path.exists():
+        raise ConfigError(
+            [
+                f"no device: {path} does not exist; name a device with --address, another file"
+                " with --config, or try --simulate"
+            ]
+        )
+    return path
+
+
+def _with_metrics(device: DeviceConfig, choice: Choice) -> DeviceConfig:
+    """Apply the options that choose metrics, on top of what the file says."""
+    include = _value("include", list(choice.include))
+    exclude = _value("exclude", list(choice.exclude))
+    cells = device.cells or choice.cells
+    if choice.only:
+        only = _value("include", list(choice.only), "only")
+        return replace(device, include=(*only, *include), exclude=("*",), cells=cells)
+    if choice.everything:
+        include = (*include, *_off_by_default())
+    return replace(
+        device,
+        include=(*device.include, *include),
+        exclude=(*device.exclude, *exclude),
+        cells=cells,
+    )
+
+
+def _off_by_default() -> list[str]:
+    return [m.name for m in catalog().metrics if not m.default and not m.option]

@@ -1,0 +1,116 @@
+"""Text made from the code: sample configurations, and regions of the documentation.
+
+A region of a Markdown file lies between two comments, and belongs to the generator whose name
+they carry::
+
+    <!-- begin generated: options -->
+    …
+    <!-- end generated: options -->
+
+``python -m rct_collector.docs`` writes everything anew, ``--check`` names what is stale.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from rct_collector.docs import metrics, samples, tables
+from rct_collector.errors import CollectorError
+
+Generator = Callable[[], str]
+
+#: File, seen from the root of the repository → what makes it.
+FILES: dict[str, Generator] = {
+    "docs/config.yaml": samples.config_yaml,
+    "plugins/telegraf/sample.conf": samples.telegraf_conf,
+}
+
+#: Where regions are looked for.
+MARKDOWN = ("README.md", "docs/*.md", "plugins/*/README.md")
+
+#: Name of a region → what makes it.
+REGIONS: dict[str, Generator] = {
+    "options": tables.options,
+    "metrics": metrics.by_measurement,
+    "devices": tables.devices,
+    "codes": tables.codes,
+    "faults": tables.faults,
+    "exit-codes": tables.exit_codes,
+    "config-sample": lambda: fenced("yaml", samples.config_yaml()),
+    "telegraf-sample": lambda: fenced("toml", samples.telegraf_conf()),
+}
+
+_BEGIN = re.compile(r"^<!-- begin generated: (?P<name>\S+) -->\n", re.MULTILINE)
+
+
+class DocsError(CollectorError):
+    """A region without end, or of a name that no generator has."""
+
+
+def generated(root: Path) -> Iterator[tuple[Path, str]]:
+    """Every file with generated text, and what should be in it.
+
+    Args:
+        root: Folder of the repository.
+
+    Raises:
+        DocsError: The marks of a region are wrong.
+    """
+    for name, generator in FILES.items():
+        yield root / name, generator()
+    for pattern in MARKDOWN:
+        for path in sorted(root.glob(pattern)):
+            text = path.read_text(encoding="utf-8")
+            if _BEGIN.search(text):
+                yield path, fill(text, str(path.relative_to(root)))
+
+
+def fill(text: str, origin: str) -> str:
+    """Put generated text into the regions of a file.
+
+    Args:
+        text: The file as it is.
+        origin: Its name, for messages.
+
+    Raises:
+        DocsError: The marks of a region are wrong.
+    """
+    parts = []
+    position = 0
+    for begin in _BEGIN.finditer(text):
+        name = begin["name"]
+        end = text.find(f"<!-- end generated: {name} -->", begin.end())
+        if begin.start() < position or end < 0:
+            raise DocsError(f"{origin}: the region {name!r} has no end")
+        if name not in REGIONS:
+            raise DocsError(f"{origin}: no region is called {name!r}; known: {', '.join(REGIONS)}")
+        parts += [text[position : begin.end()], "\n", REGIONS[name]().strip("\n"), "\n\n"]
+        position = end
+    return "".join([*parts, text[position:]])
+
+
+def stale(root: Path) -> list[Path]:
+    """The files that would change."""
+    return [path for path, text in generated(root) if _present(path) != text]
+
+
+def write(root: Path) -> list[Path]:
+    """Write what is stale; returns the files that changed."""
+    changed = []
+    for path, text in generated(root):
+        if _present(path) != text:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+            changed.append(path)
+    return changed
+
+
+def fenced(language: str, text: str) -> str:
+    """A block of code."""
+    return f"```{language}\n{text}```\n"
+
+
+def _present(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8") if path.exists() else None

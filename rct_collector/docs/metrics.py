@@ -1,0 +1,173 @@
+"""The catalogue as tables for people and as objects for programs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import cache
+from typing import Any
+
+from rct_collector.catalog import catalog
+from rct_collector.docs.markdown import code, table
+from rct_collector.drivers import BUILTIN, driver
+from rct_collector.drivers.base import Binding, Query
+from rct_collector.model import Metric, Series, collectd_id
+
+_HEAD = ("Field", "Unit", "Kind", "Class", "Default", "collectd", "Source", "Meaning")
+
+#: Longest list of a tag's values within a name.
+_LONGEST_SPAN = 12
+
+_INDEX = re.compile(r"\[(\d+)\]")
+
+
+# -- for programs ------------------------------------------------------------------------------
+
+
+def objects(found: Iterable[Series]) -> list[dict[str, Any]]:
+    """One object per series: meaning, names in the agents, and where drivers find it."""
+    return [_object(series) for series in found]
+
+
+def _object(series: Series) -> dict[str, Any]:
+    metric, collectd = series.metric, series.collectd
+    return {
+        "measurement": metric.measurement,
+        "field": metric.field,
+        "tags": dict(series.tags),
+        "unit": metric.unit.symbol,
+        "kind": str(metric.kind),
+        "class": str(metric.poll),
+        "default": metric.default,
+        "description": metric.description,
+        "collectd": collectd._asdict() if collectd else None,
+        "drivers": {
+            name: _origin(*homes()[name][series]) for name in BUILTIN if series in homes()[name]
+        },
+        **({"inputs": list(metric.inputs)} if metric.inputs else {}),
+    }
+
+
+def _origin(query: Query, binding: Binding) -> dict[str, Any]:
+    oid = getattr(query, "oid", None)
+    return {
+        "object": query.name,
+        "oid": None if oid is None else f"{oid:08X}",
+        "scale": binding.scale,
+        "condition": query.condition,
+    }
+
+
+@cache
+def homes() -> dict[str, dict[Series, tuple[Query, Binding]]]:
+    """Driver → series → where it is found."""
+    return {
+        name: {series: (query, binding) for series, query, binding in driver(name).found()}
+        for name in BUILTIN
+    }
+
+
+# -- for people --------------------------------------------------------------------------------
+
+
+def by_measurement() -> str:
+    """The whole catalogue, one heading per measurement, one row per metric."""
+    return markdown(list(catalog()))
+
+
+def markdown(found: Iterable[Series]) -> str:
+    """Tables of the metrics of some series, by measurement."""
+    metrics = list(dict.fromkeys(series.metric for series in found))
+    groups: dict[str, list[Metric]] = {}
+    for metric in metrics:
+        groups.setdefault(metric.measurement, []).append(metric)
+    return "\n".join(_group(name, rows) for name, rows in groups.items())
+
+
+def _group(measurement: str, rows: list[Metric]) -> str:
+    tables = []
+    for dimensions in dict.fromkeys(metric.dimensions for metric in rows):
+        tags = ", ".join(f"{code(key)} = {span(values)}" for key, values in dimensions)
+        intro = f"Tags: {tags}\n\n" if tags else ""
+        lines = [_row(metric) for metric in rows if metric.dimensions == dimensions]
+        tables.append(intro + table(_HEAD, lines))
+    return f"### {measurement}\n\n" + "\n".join(tables)
+
+
+def _row(metric: Metric) -> tuple[str, ...]:
+    return (
+        code(metric.field),
+        metric.unit.symbol,
+        str(metric.kind),
+        str(metric.poll),
+        f"`{metric.option}`" if metric.option else "on" if metric.default else "off",
+        code(collectd_pattern(metric)),
+        source(metric),
+        metric.description,
+    )
+
+
+def pattern(metric: Metric) -> str:
+    """``measurement{tag=values}.field``: all series of a metric in one short name."""
+    inner = ",".join(f"{key}={_short_span(values)}" for key, values in metric.dimensions)
+    braces = f"{{{inner}}}" if inner else ""
+    return f"{metric.measurement}{braces}.{metric.field}"
+
+
+def span(values: tuple[str, ...]) -> str:
+    """Values of a tag: all of them when they are few or words, else the first and the last."""
+    return f"{values[0]}…{values[-1]}" if len(values) > 3 and values[0] == "0" else "/".join(values)
+
+
+def _short_span(values: tuple[str, ...]) -> str:
+    text = span(values)
+    return text if len(text) <= _LONGEST_SPAN else f"{values[0]}/…"
+
+
+def collectd_pattern(metric: Metric) -> str:
+    """``type-instance`` with tags in braces; "" for text."""
+    # No name in the catalogue has capitals, so the tags can be found again in the result.
+    found = collectd_id(metric, tuple((key, key.upper()) for key, _ in metric.dimensions))
+    if found is None:
+        return ""
+    instance = found.type_instance
+    for key, _ in metric.dimensions:
+        instance = instance.replace(key.upper(), f"{{{key}}}")
+    return f"{found.type}-{instance}"
+
+
+def source(metric: Metric) -> str:
+    """Where a metric comes from: objects of the drivers, a computation, or the collector."""
+    if metric.own:
+        return "collector"
+    found = [
+        f"{name}: {code(', '.join(names))}"
+        for name in BUILTIN
+        if (names := object_patterns(_objects_of(name, metric)))
+    ]
+    if found:
+        return "; ".join(found)
+    return "from " + ", ".join(code(name) for name in metric.inputs)
+
+
+def _objects_of(name: str, metric: Metric) -> list[str]:
+    found = homes()[name]
+    names = (found[s][0].name for s in catalog().expand(metric) if s in found)
+    return list(dict.fromkeys(names))
+
+
+def object_patterns(names: Iterable[str]) -> list[str]:
+    """Fold names that differ only by an index: ``a[0]``, ``a[1]``, ``a[2]`` → ``a[0..2]``."""
+    stems: dict[str, list[tuple[int, ...]]] = {}
+    for name in names:
+        indices = tuple(int(text) for text in _INDEX.findall(name))
+        stems.setdefault(_INDEX.sub("[]", name), []).append(indices)
+    return [_folded(stem, indices) for stem, indices in stems.items()]
+
+
+def _folded(stem: str, indices: list[tuple[int, ...]]) -> str:
+    for column in zip(*indices, strict=True):
+        low, high = min(column), max(column)
+        index = str(low) if low == high else f"{low}..{high}"
+        stem = stem.replace("[]", f"[{index}]", 1)
+    return stem

@@ -1,0 +1,121 @@
+"""Sample configurations: our own file, and the piece for Telegraf."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+
+from rct_collector.config import (
+    DEFAULT_PATH,
+    ENVIRONMENT,
+    Config,
+    DeviceConfig,
+    Intervals,
+    Option,
+    Requests,
+    options,
+)
+
+_WIDTH = 88
+
+_NESTED = (
+    ("intervals", Intervals, "How often each class of metrics is asked for."),
+    ("requests", Requests, "How hard the device is asked; real units stand the defaults well."),
+)
+
+_INTRO = f"""\
+# Configuration of rct-collector: which devices, and what of them. One file for the command
+# rct-collector, for Telegraf and for collectd; by default {DEFAULT_PATH},
+# otherwise named by ${ENVIRONMENT}.
+#
+# Only name, driver and address must be given. Lines with one # show the default, or an
+# example where there is none. Durations are written 500ms, 10s, 5m, 1h.
+# `rct-collector config check` tells all mistakes at once.
+"""
+
+_TELEGRAF = f"""\
+# Read the measurements of solar inverters with rct-collector
+[[inputs.execd]]
+  ## Name of this input in Telegraf's own log and statistics.
+  alias = "rct"
+
+  ## Program and arguments, each a string of its own. Devices and options are in the
+  ## collector's own file, by default {DEFAULT_PATH}. Keep that file
+  ## out of telegraf.d, where Telegraf would take it for its own.
+  command = ["rct-collector-telegraf"]
+  # command = ["rct-collector-telegraf", "--config", "{DEFAULT_PATH}"]
+
+  ## Who sets the pace. With "none" the collector keeps its own schedule, with the
+  ## intervals of its own file, and the interval of this input has no effect. With
+  ## "STDIN" samples are also handed over at each interval of Telegraf.
+  signal = "none"
+
+  ## Environment of the program, in addition to that of Telegraf.
+  # environment = ["{ENVIRONMENT}={DEFAULT_PATH}"]
+
+  ## Delay before the program is started again after it has ended.
+  # restart_delay = "10s"
+
+  ## Format of the samples. Do not change it.
+  data_format = "influx"
+"""
+
+
+def telegraf_conf() -> str:
+    """The configuration of ``inputs.execd``, in Telegraf's manner."""
+    return _TELEGRAF
+
+
+def config_yaml() -> str:
+    """A complete configuration file: required options filled in, all others commented out."""
+    return "\n".join([_INTRO, "devices:", *_device(), "", *_common()]) + "\n"
+
+
+def _device() -> Iterator[str]:
+    entry = "  - "
+    for name, option in options(DeviceConfig).items():
+        required = name in ("name", "driver", "address")
+        if entry == "  - ":
+            yield from _comment(option, "  ")
+        else:
+            yield ""
+            yield from _comment(option, "    ")
+        yield f"{entry}{'' if required else '#'}{name}: {_shown(option)}"
+        entry = "    "
+    for name, cls, text in _NESTED:
+        yield ""
+        yield from _wrapped(text, "    ")
+        yield f"    #{name}:"
+        for key, option in options(cls).items():
+            yield from _comment(option, "    #  ")
+            yield f"    #  {key}: {_shown(option)}"
+
+
+def _common() -> Iterator[str]:
+    for n, (name, option) in enumerate(options(Config).items()):
+        if n:
+            yield ""
+        yield from _comment(option, "")
+        yield f"#{name}: {_shown(option)}"
+
+
+def _shown(option: Option) -> str:
+    return option.default or option.example
+
+
+def _comment(option: Option, indent: str) -> Iterator[str]:
+    example = f" Example: {option.example}" if option.default and needs_example(option) else ""
+    yield from _wrapped(option.doc + example, indent)
+
+
+def needs_example(option: Option) -> bool:
+    """Whether an example says more than the default and what the option takes."""
+    return option.example != option.default and option.example not in option.takes
+
+
+def _wrapped(text: str, indent: str) -> Iterator[str]:
+    """A comment, wrapped."""
+    marked = f"{indent}# "
+    yield from textwrap.wrap(
+        text, _WIDTH, initial_indent=marked, subsequent_indent=marked, break_on_hyphens=False
+    )

@@ -1,0 +1,316 @@
+"""A pipe that nobody waits for."""
+
+import contextlib
+import fcntl
+import os
+import select
+import threading
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rct_collector.adapter import pipe
+from rct_collector.adapter.pipe import ATOMIC, PipeWriter
+
+#: Only a test that fails waits this long, in seconds.
+PATIENCE = 60.0
+
+#: The least a pipe can hold.
+CAPACITY = 4096
+
+
+class Pipe:
+    """A writer and the other end of its pipe."""
+
+    def __init__(self, limit=1 << 20, **options):
+        self.read_end, self.write_end = os.pipe()
+        fcntl.fcntl(self.write_end, fcntl.F_SETPIPE_SZ, CAPACITY)
+        self.gone = threading.Event()
+        self.times_gone = 0
+        self.dropped = []
+        self.writer = PipeWriter(
+            self.write_end,
+            limit=limit,
+            dropped=lambda source, samples: self.dropped.append((source, samples)),
+            gone=self._gone,
+            **options,
+        )
+
+    def _gone(self):
+        self.times_gone += 1
+        self.gone.set()
+
+    def hang_up(self):
+        """Close the reader's end."""
+        if self.read_end >= 0:
+            os.close(self.read_end)
+        self.read_end = -1
+
+    def read(self):
+        assert select.select([self.read_end], [], [], PATIENCE)[0], "nothing comes any more"
+        return os.read(self.read_end, 1 << 16)
+
+    def read_until(self, last):
+        """Read up to a line; lines."""
+        data = b""
+        while not data.endswith(last):
+            data += self.read()
+        return data.splitlines(keepends=True)
+
+    def close(self):
+        self.hang_up()
+        assert self.writer.flush(PATIENCE)  # a thread in the middle of a write has noticed by now
+        os.close(self.write_end)
+
+
+@pytest.fixture
+def make():
+    """Makes pipes and takes them away again."""
+    made = []
+
+    def make_one(**options):
+        made.append(Pipe(**options))
+        return made[-1]
+
+    yield make_one
+    for item in made:
+        item.close()
+
+
+@pytest.fixture
+def writes(monkeypatch):
+    """What is handed to the system, piece by piece; all of it is taken."""
+    pieces = []
+
+    def write(_fd, data):
+        pieces.append(bytes(data))
+        return len(data)
+
+    monkeypatch.setattr(pipe, "os", SimpleNamespace(write=write))
+    return pieces
+
+
+class Stall:
+    """A system that does not take a thing until it is told to."""
+
+    def __init__(self):
+        self.entered, self.over = threading.Event(), threading.Event()
+        self.written = []
+
+    def write(self, _fd, data):
+        self.entered.set()
+        assert self.over.wait(PATIENCE)
+        self.written.append(bytes(data))
+        return len(data)
+
+
+@pytest.fixture
+def stall(monkeypatch):
+    system = Stall()
+    monkeypatch.setattr(pipe, "os", SimpleNamespace(write=system.write))
+    yield system
+    system.over.set()
+
+
+def lines(count, size=20, start=0):
+    return [f"{n:0{size - 1}}\n".encode() for n in range(start, start + count)]
+
+
+def test_lines_arrive_whole_and_in_order(make):
+    made = make()
+    for n in range(50):
+        made.writer.put(lines(3, start=3 * n))
+    assert made.read_until(lines(1, start=149)[0]) == lines(150)
+    assert made.writer.flush(PATIENCE)
+    assert made.dropped == []
+
+
+def test_each_write_is_of_whole_lines_and_of_a_size_that_the_system_never_cuts(make, writes):
+    made = make()
+    for n in range(20):
+        made.writer.put(lines(100, size=63 + n, start=100 * n))
+    assert made.writer.flush(PATIENCE)
+    assert all(len(piece) <= ATOMIC for piece in writes)
+    assert all(piece.endswith(b"\n") for piece in writes)
+    assert b"".join(writes).count(b"\n") == 2000
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.lists(st.integers(1, 3000), max_size=6), max_size=8))
+def test_any_lines_arrive_in_writes_that_are_never_cut(sizes):
+    pieces = []
+    with pytest.MonkeyPatch.context() as patch:
+        taken = SimpleNamespace(write=lambda _fd, data: pieces.append(bytes(data)) or len(data))
+        patch.setattr(pipe, "os", taken)
+        writer = PipeWriter(-1, limit=1 << 20)
+        for entry in sizes:
+            writer.put([b"x" * (size - 1) + b"\n" for size in entry])
+        assert writer.flush(PATIENCE)
+    assert [len(line) for line in b"".join(pieces).splitlines(keepends=True)] == [
+        size for entry in sizes for size in entry
+    ]
+    assert all(len(piece) <= ATOMIC and piece.endswith(b"\n") for piece in pieces)
+
+
+def test_line_that_is_longer_than_a_write_arrives_too(make):
+    made = make()
+    long = b"x" * 20000 + b"\n"
+    made.writer.put([b"a\n", long, b"b\n"])
+    assert made.read_until(b"b\n") == [b"a\n", long, b"b\n"]
+
+
+def test_system_that_takes_a_part_gets_the_rest_next(make, monkeypatch):
+    pieces = []
+
+    def write(_fd, data):
+        pieces.append(bytes(data[:7]))
+        return len(pieces[-1])
+
+    monkeypatch.setattr(pipe, "os", SimpleNamespace(write=write))
+    made = make()
+    made.writer.put(lines(5))
+    assert made.writer.flush(PATIENCE)
+    assert b"".join(pieces) == b"".join(lines(5))
+
+
+def test_pipe_that_somebody_made_non_blocking_is_not_broken(make):
+    made = make()
+    os.set_blocking(made.write_end, False)
+    made.writer.put(lines(1000))
+    made.writer.put(lines(1, start=1000))
+    assert made.read_until(lines(1, start=1000)[0]) == lines(1001)
+    assert not made.writer.broken
+
+
+def test_stalled_reader_costs_the_oldest_lines_and_each_is_counted(make):
+    """What waits never exceeds the limit; the newest is never lost."""
+    made = make(limit=10_000)
+    for n in range(200):
+        made.writer.put(lines(50, start=50 * n), source="roof", samples=50)
+        kept = 50 * (n + 1) - sum(samples for _, samples in made.dropped)
+        # In the queue, in the pipe, and the one entry that the thread is about to write.
+        assert 20 * kept <= 10_000 + CAPACITY + 1000
+    assert set(made.dropped) == {("roof", 50)}
+    arrived = made.read_until(lines(1, start=9999)[0])
+    assert made.writer.flush(PATIENCE)
+    assert len(arrived) == 10_000 - 50 * len(made.dropped)
+    numbers = [int(line) for line in arrived]
+    assert numbers == sorted(set(numbers))
+    assert numbers[-500:] == list(range(9500, 10_000))  # all that fits into the limit
+
+
+def test_oldest_entries_of_whatever_device_make_room(make, stall):
+    made = make(limit=100)
+    made.writer.put(lines(1), source="stuck", samples=1)
+    assert stall.entered.wait(PATIENCE)  # out of the queue, and not to be dropped any more
+    for n in range(20):
+        made.writer.put(lines(2, start=2 * n), source=f"unit{n}", samples=n)
+    assert made.dropped == [(f"unit{n}", n) for n in range(18)]
+    made.writer.put(lines(5, start=40), source="large")
+    assert made.dropped == [(f"unit{n}", n) for n in range(20)]
+    stall.over.set()
+    assert made.writer.flush(PATIENCE)
+    assert b"".join(stall.written) == b"".join(lines(1) + lines(5, start=40))
+
+
+def test_newest_entry_is_kept_even_if_it_alone_exceeds_the_limit(make):
+    made = make(limit=10)
+    made.writer.put(lines(100))
+    assert made.read_until(lines(1, start=99)[0]) == lines(100)
+    assert made.dropped == []
+
+
+def test_flush_tells_when_the_reader_did_not_take_everything(make):
+    made = make()
+    made.writer.put(lines(1000))
+    assert not made.writer.flush(0)
+    made.read_until(lines(1, start=999)[0])
+    assert made.writer.flush(PATIENCE)
+
+
+def test_flush_waits_for_what_is_being_written(make, stall):
+    made = make()
+    made.writer.put(lines(1))
+    assert stall.entered.wait(PATIENCE)
+    assert not made.writer.flush(0)
+    stall.over.set()
+    assert made.writer.flush(PATIENCE)
+
+
+def test_what_was_written_makes_room(make):
+    made = make(limit=100)
+    for _ in range(5):
+        made.writer.put(lines(2))
+        made.writer.put(lines(2))
+        assert made.writer.flush(PATIENCE)
+    assert made.dropped == []
+
+
+def test_flush_of_an_idle_pipe_returns_at_once(make):
+    assert make().writer.flush(0)
+
+
+def test_nothing_to_say_is_said_without_a_write(make, writes):
+    made = make()
+    made.writer.put([])
+    assert made.writer.flush(PATIENCE)
+    assert writes == []
+
+
+def test_reader_that_goes_away_is_told_once_and_nothing_piles_up(make):
+    made = make(limit=100)
+    made.hang_up()
+    made.writer.put(lines(1))
+    assert made.gone.wait(PATIENCE)
+    assert made.writer.broken
+    for _ in range(3):
+        made.writer.put(lines(10_000), source="roof", samples=1)
+    assert made.writer.flush(0)
+    assert made.dropped == []
+    assert made.times_gone == 1
+
+
+def test_reader_that_goes_away_in_the_middle_of_a_write_is_noticed(make):
+    made = make()
+    made.writer.put(lines(10_000))
+    made.read()
+    made.hang_up()
+    assert made.gone.wait(PATIENCE)
+    assert made.writer.flush(0)
+
+
+def test_threads_that_write_at_the_same_time_do_not_mix_their_lines(make):
+    made = make()
+
+    def talk(who):
+        for n in range(100):
+            made.writer.put([f"{who} {n} {'x' * 50}\n".encode()] * 2)
+
+    threads = [threading.Thread(target=talk, args=(who,)) for who in "abc"]
+    for thread in threads:
+        thread.start()
+    data = b""
+    while data.count(b"\n") < 600:
+        data += made.read()
+    for thread in threads:
+        thread.join()
+    said = [line.split()[:2] for line in data.splitlines()]
+    assert said[::2] == said[1::2]
+    for who in (b"a", b"b", b"c"):
+        assert [int(n) for name, n in said[::2] if name == who] == list(range(100))
+
+
+def test_writer_works_without_anybody_to_tell():
+    read_end, write_end = os.pipe()
+    writer = PipeWriter(write_end, limit=1)
+    writer.put(lines(1))
+    writer.put(lines(1))
+    assert writer.flush(PATIENCE)
+    os.close(read_end)
+    writer.put(lines(1))
+    writer.flush(PATIENCE)
+    with contextlib.suppress(OSError):
+        os.close(write_end)
+    assert writer.broken

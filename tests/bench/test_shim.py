@@ -1,0 +1,189 @@
+"""What the shim costs: processor time per sample, memory, and how soon it is there."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.bench.report import report
+from tests.plugins.conftest import SHIM
+from tests.scripted import ScriptedUnit
+
+pytestmark = pytest.mark.bench
+
+ROOT = Path(__file__).parents[2]
+DEVICES = 100
+WARM_UP_S = 150
+MEASURE_S = 60
+TICK = os.sysconf("SC_CLK_TCK")
+
+
+def cpu_seconds(pid):
+    """User and system time of a process so far."""
+    parts = Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1].split()
+    return (int(parts[11]) + int(parts[12])) / TICK
+
+
+def memory_mb(pid):
+    """Resident memory in MB (10**6 bytes)."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) * 1024 / 1e6
+    raise AssertionError("no VmRSS")
+
+
+def end(process):
+    """Close stdin, which is the signal to end, and wait."""
+    if process.poll() is None:
+        process.stdin.close()
+        process.wait(30)
+        process.stdout.close()
+
+
+class Tally:
+    """Reads the shim's lines and counts samples, without parsing at the shim's expense."""
+
+    def __init__(self, pipe):
+        self.samples = 0
+        self._answers = {}
+        self._pipe = os.fdopen(os.dup(pipe.fileno()), "rb")
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def answers(self):
+        """Answers of all devices so far, by the collector's own count."""
+        return sum(self._answers.values())
+
+    def _run(self):
+        while line := self._pipe.readline():
+            head, fields, _ = line.split(b" ", 2)
+            self.samples += fields.count(b"=")
+            if b",answers_total=" in fields:
+                count = fields.partition(b",answers_total=")[2].partition(b"i")[0]
+                self._answers[head] = int(count)
+        self._pipe.close()
+
+
+def test_cpu_per_published_sample(tmp_path):
+    """At a hundred devices, beside a client that makes the same exchanges and nothing of them.
+
+    The difference is what this program does: frames, rounds, checks, lines. The rest is the
+    kernel's and the event loop's, and differs widely between machines.
+    """
+    farm = subprocess.Popen(
+        [sys.executable, "-m", "tests.bench.farm", str(DEVICES)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=ROOT,
+    )
+    ports = [int(farm.stdout.readline()) for _ in range(DEVICES)]
+    devices = "".join(
+        f"  - {{name: unit{n}, driver: rct, address: 'tcp://127.0.0.1:{port}'}}\n"
+        for n, port in enumerate(ports)
+    )
+    config = tmp_path / "config.yaml"
+    config.write_text(f"state_dir: {tmp_path}/state\ndevices:\n{devices}")
+    shim = subprocess.Popen(
+        [SHIM, "--config", config], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    try:
+        tally = Tally(shim.stdout)
+        time.sleep(WARM_UP_S)  # discovery is over, and all classes have had their turn
+        cpu, samples, answers = cpu_seconds(shim.pid), tally.samples, tally.answers()
+        time.sleep(MEASURE_S)
+        cpu = cpu_seconds(shim.pid) - cpu
+        samples, answers = tally.samples - samples, tally.answers() - answers
+        memory = memory_mb(shim.pid)
+        end(shim)
+        bare = subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "tests.bench.bare",
+                str(answers / MEASURE_S / DEVICES),
+                "30",
+                *map(str, ports),
+            ],
+            capture_output=True,
+            check=True,
+            cwd=ROOT,
+        )
+    finally:
+        for process in (shim, farm):
+            end(process)
+    bare_cpu, bare_answers = map(float, bare.stdout.split())
+    ours = 1e6 * cpu / samples
+    floor = 1e6 * bare_cpu / bare_answers * answers / samples
+    report(
+        f"CPU per published sample, {DEVICES} devices, {samples / MEASURE_S:.0f} samples/s,"
+        f" {memory:.0f} MB",
+        f"{ours:.0f} µs, {ours - floor:.0f} µs of it our own",
+        f"bare asyncio exchange: {floor:.0f} µs",
+        f"{ours / floor:.1f}",
+        "≤ 20 µs",
+    )
+    assert ours - floor <= 20
+
+
+class TimedUnit(ScriptedUnit):
+    """A unit on a socket that notes when it was first asked and when it last answered."""
+
+    first_asked = 0.0
+    last_answered = 0.0
+
+
+def test_memory_and_start(tmp_path):
+    """One device: memory after some rounds, first request after the start, first lines."""
+    import socket
+
+    unit = TimedUnit()
+    server = socket.create_server(("127.0.0.1", 0))
+    port = server.getsockname()[1]
+
+    def serve():
+        client, _ = server.accept()
+        number = unit.connect()
+        with client:
+            while data := client.recv(4096):
+                now = time.monotonic()
+                unit.first_asked = unit.first_asked or now
+                unit.receive(number, data, now)
+                for segment in unit.pull(now + 1):
+                    client.sendall(segment)
+                    unit.last_answered = time.monotonic()
+
+    threading.Thread(target=serve, daemon=True).start()
+    config = tmp_path / "config.yaml"
+    config.write_text(
+        f"state_dir: {tmp_path}/state\n"
+        f"devices:\n  - {{name: roof, driver: rct, address: 'tcp://127.0.0.1:{port}'}}\n"
+    )
+    started = time.monotonic()
+    shim = subprocess.Popen(
+        [SHIM, "--config", config], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    try:
+        first = shim.stdout.readline()
+        at = time.monotonic()
+        lag = at - unit.last_answered
+        begun = unit.first_asked - started
+        tally = Tally(shim.stdout)
+        time.sleep(45)
+        memory = memory_mb(shim.pid)
+    finally:
+        end(shim)
+        server.close()
+    assert first.startswith(b"inverter_")
+    assert tally.samples > 100
+    report("first request on the wire after the start", f"{begun:.2f} s", goal="≤ 0.3 s")
+    report("first lines after the last answer of the fast round", f"{lag:.3f} s", goal="≤ 0.1 s")
+    report("memory of the shim with one device (RSS)", f"{memory:.1f} MB", goal="≤ 26 MB")
+    assert begun <= 0.3
+    assert lag <= 0.1
+    assert memory <= 26

@@ -1,0 +1,66 @@
+"""``config``: the sample can be used as it is; a wrong file is told all that is wrong."""
+
+from __future__ import annotations
+
+import pytest
+
+from rct_collector.config import load
+
+
+def test_the_sample_can_be_used_as_it_is(run, tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text(run("config", "sample").stdout)
+    result = run("config", "check", path)
+
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[0] == f"{path} is right: 1 device."
+    assert load(path).devices[0].name == "roof"
+
+
+def test_check_tells_devices_series_and_load(run, config_file):
+    path = config_file(roof="tcp://192.0.2.1", barn="tcp://192.0.2.2:1234")
+    lines = run("config", "check", path).stdout.splitlines()
+
+    assert lines[0].endswith("is right: 2 devices.")
+    assert lines[1].startswith("roof: rct at tcp://192.0.2.1, up to ")
+    assert "requests/s of 50" in lines[1]
+    assert lines[2].startswith("barn: rct at tcp://192.0.2.2:1234, up to ")
+
+
+def test_check_warns_of_what_cannot_be_answered_in_time(run, tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text(
+        "devices: [{name: a, driver: rct, address: tcp://192.0.2.1, intervals: {fast: 2s}}]"
+    )
+    result = run("config", "check", path)
+
+    assert result.exit_code == 0
+    assert "Warning: a: with all equipment it does not fit" in result.stderr
+
+
+def test_check_tells_all_mistakes_at_once(run, tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text("devices: [{name: a b, driver: rtc}]\nlog_levl: info\n")
+    result = run("config", "check", path)
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    lines = result.stderr.splitlines()
+    assert len(lines) == 4
+    assert all(line.startswith(f"Error: {path}: ") for line in lines)
+
+
+@pytest.mark.parametrize("content", ["", "devices: [", "devices: []", "\x00", "- 1"])
+def test_what_is_no_configuration_is_told_in_words(run, tmp_path, content):
+    path = tmp_path / "config.yaml"
+    path.write_text(content)
+    result = run("config", "check", path)
+
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"Error: {path}: ")
+
+
+def test_check_finds_the_file_of_the_environment(run, config_file, monkeypatch):
+    path = config_file(roof="tcp://192.0.2.1")
+    monkeypatch.setenv("RCT_COLLECTOR_CONFIG", str(path))
+
+    assert f"{path} is right" in run("config", "check").stdout

@@ -1,0 +1,242 @@
+"""How values, sections, tables and the screen look."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+
+import pytest
+from rich.console import Console, ConsoleDimensions
+
+from rct_collector.catalog import catalog
+from rct_collector.cli import forms, summary, view
+from rct_collector.cli.draw import section_height, section_width, snapshot_sections
+from rct_collector.cli.layout import sections
+from rct_collector.cli.present import duration_text, field_label, value_text
+from tests.cli import handmade
+
+METRICS = {metric.name: metric for metric in catalog().metrics}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("inverter_power.pv_watts", 3511.4, "3511 W"),
+        ("inverter_power.grid_watts", -0.3, "0 W"),
+        ("inverter_power.output_power_factor_ratio", 0.98, "0.980"),
+        ("inverter_grid.frequency_hertz", 49.98, "49.980 Hz"),
+        ("inverter_string.voltage_volts", 484.81, "484.8 V"),
+        ("inverter_battery.cell_minimum_volts", 3.2851, "3.285 V"),
+        ("inverter_battery_module.life_voltage_minimum_volts", 2.9, "2.900 V"),
+        ("inverter_battery_cell.resistance_ohms", 0.00112, "1.12 mΩ"),
+        ("inverter_status.insulation_ohms", 1612345.0, "1.61 MΩ"),
+        ("inverter_status.insulation_ohms", 0.0, "0 mΩ"),
+        ("inverter_energy.day_watt_hours", 9999.4, "9999 Wh"),
+        ("inverter_energy.watt_hours_total", 35312951.0, "35313.0 kWh"),
+        ("inverter_status.grid_separated", 0, "no"),
+        ("inverter_string.connected", 1, "yes"),
+        ("inverter_status.relays_word", 127, "127 (0x7F)"),
+        ("inverter_status.relays_word", 4, "4"),
+        ("inverter_battery.next_calibration_seconds", 0.0, "1970-01-01 00:00:00"),
+        ("inverter_clock.drift_seconds", -0.474, "-474 ms"),
+        ("inverter_settings.log_interval_seconds", 300.0, "5 min"),
+        ("inverter_battery.impedance_raw", 0.229007, "0.229007"),
+        ("inverter.serial", "ABC", "ABC"),
+    ],
+)
+def test_values_have_units_and_the_digits_that_mean_something(name, value, text):
+    from datetime import UTC
+
+    assert text == value_text(METRICS[name], value, zone=UTC)
+
+
+def test_a_code_is_told_with_its_meaning_if_that_is_known():
+    metric = METRICS["inverter_status.state_code"]
+
+    assert value_text(metric, 13, code="feed-in") == "13 (feed-in)"
+    assert value_text(metric, 99) == "99"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.0, "0.0 s"), (0.0563, "56 ms"), (3.21, "3.2 s"), (300.0, "5 min"),
+        (10_800.0, "3.0 h"), (604_800.0, "7.0 d"),
+    ],
+)  # fmt: skip
+def test_durations_are_told_in_a_unit_that_suits_them(seconds, text):
+    assert text == duration_text(seconds)
+
+
+@pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS)
+def test_every_metric_can_be_shown(metric):
+    value = "text" if metric.value_type is str else metric.value_type(1)
+
+    assert value_text(metric, value)
+    assert field_label(metric)
+
+
+def test_a_moment_is_told_apart_from_a_duration_by_its_range():
+    """Whoever adds a row with Unix seconds must say so in its description."""
+    moments = [m for m in METRICS.values() if m.field.endswith("seconds") and m.high == 4.3e9]
+
+    assert all("Unix seconds" in m.description for m in moments if m.low >= 0)
+
+
+def test_the_table_looks_as_accepted(capsys, golden):
+    forms.print_table([handmade.snapshot()], "inverter")
+
+    golden("read-table.txt", capsys.readouterr().out)
+
+
+def test_json_looks_as_accepted(capsys, golden):
+    forms.print_json([handmade.snapshot()], "inverter")
+    text = capsys.readouterr().out
+
+    assert json.loads(text)
+    golden("read.json", text)
+
+
+def test_line_protocol_looks_as_accepted(capsys, golden):
+    forms.print_influx([handmade.snapshot()], "solar")
+
+    golden("read.lp", capsys.readouterr().out)
+
+
+def test_no_two_series_share_a_place():
+    """Whatever the catalogue holds: every series has a cell of its own."""
+    shown = sections({series: series.name for series in catalog()})
+    texts = [text for section in shown for row in section.rows for text in row[1:] if text]
+
+    hidden = {"inverter_fault.active", "inverter.info"}
+    expected = [s.name for s in catalog() if s.metric.name not in hidden]
+    assert sorted(expected) == sorted(texts)
+
+
+# -- the screen --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def soon(monkeypatch):
+    """It is four seconds after the values were taken."""
+    monkeypatch.setattr(view, "time", SimpleNamespace(time=lambda: handmade.TIME_NS / 1e9 + 4))
+
+
+def drawn(renderable, width=100, height=40):
+    console = Console(width=width, height=height, highlight=False)
+    with console.capture() as capture:
+        console.print(renderable)
+    return "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"
+
+
+def screen(snapshots, width=100, height=40, *, complete=False, footer=("Ctrl-C ends",)):
+    size = ConsoleDimensions(width, height)
+    return drawn(view.screen(snapshots, size, complete=complete, footer=footer), width, height)
+
+
+def test_the_screen_looks_as_accepted(soon, golden):
+    golden("watch-screen.txt", screen([handmade.snapshot()]))
+
+
+def test_the_complete_screen_looks_as_accepted(soon, golden):
+    golden("watch-complete.txt", screen([handmade.snapshot()], 140, 60, complete=True))
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 120, 200])
+@pytest.mark.parametrize("height", [14, 24, 50])
+def test_the_screen_never_exceeds_the_terminal(soon, width, height):
+    lines = screen([handmade.snapshot()], width, height).splitlines()
+
+    assert len(lines) <= height
+    assert all(len(line) <= width for line in lines)
+
+
+def test_what_has_no_room_is_counted(soon):
+    assert "more groups: enlarge the window" in screen([handmade.snapshot()], 60, 24)
+
+
+def test_before_the_first_value_it_says_that_it_reads(soon):
+    assert "reading roof …" in screen([handmade.snapshot({})])
+
+
+def test_late_values_are_told(monkeypatch):
+    later = SimpleNamespace(time=lambda: handmade.TIME_NS / 1e9 + 100)
+    monkeypatch.setattr(view, "time", later)
+
+    assert "Power  late: 100 s" in screen([handmade.snapshot()])
+
+
+def test_several_devices_have_a_line_each(soon, golden):
+    gone = handmade.snapshot({"inverter_collector.up": 0}, name="gone")
+    gone.trouble = "no answer from 192.0.2.9:8899 within 5 s"
+    waiting = handmade.snapshot({}, name="barn")
+
+    golden("watch-overview.txt", screen([handmade.snapshot(), gone, waiting]))
+
+
+def test_flags_of_a_word_are_shown_when_they_are_set():
+    found = handmade.snapshot()
+    names = {series.metric.field for series in view.shown(found, complete=False)}
+
+    assert "status_balancing" in names
+    assert "status_error" not in names
+    assert "status_error" in {s.metric.field for s in view.shown(found, complete=True)}
+
+
+def test_a_section_is_as_large_as_it_says():
+    for section in snapshot_sections(handmade.snapshot()):
+        from rct_collector.cli.draw import section_table
+
+        lines = drawn(section_table(section, 200), 200).splitlines()
+        assert section_height(section) == len(lines)
+        assert section_width(section) == max(map(len, lines))
+
+
+def test_a_wide_section_is_cut_into_pieces_that_fit():
+    from rct_collector.cli.draw import section_table
+
+    values = {
+        f"inverter_battery_module{{battery=0,module={n}}}.life_voltage_minimum_time_seconds": 1e9
+        for n in range(7)
+    }
+    (section,) = snapshot_sections(handmade.snapshot(values))
+    lines = drawn(section_table(section, 80), 80).splitlines()
+
+    assert all(len(line) <= 80 for line in lines)
+    assert sum(line.count("2001-09-09") for line in lines) == 7
+
+
+# -- words on top ------------------------------------------------------------------------------
+
+
+def test_the_summary_says_where_the_power_goes():
+    found = handmade.snapshot()
+
+    assert summary.flow_text(found) == (
+        "sun 3511 W, battery 2917 W charging (37 %), grid 11 W, load 549 W"
+    )
+    assert summary.faults(found) == "1 active fault: 37 long-term over-voltage L1"
+    assert summary.state(found) == "feed-in"
+    assert summary.effort(found) == "42 answers to 44 requests in 3.2 s, 2 unanswered"
+
+
+def test_the_summary_is_silent_about_what_is_not_known():
+    nothing = handmade.snapshot({})
+
+    assert summary.flow_text(nothing) == ""
+    assert summary.faults(nothing) == ""
+    assert summary.state(nothing) == ""
+    assert summary.effort(nothing) == ""
+    assert view.health(nothing) == ""
+
+
+def test_an_unknown_state_and_an_unknown_fault_are_told_by_number():
+    found = handmade.snapshot({"inverter_status.state_code": 77})
+
+    assert summary.state(found) == "state 77"
+
+
+def test_a_unit_without_faults_says_so():
+    words = {f"inverter_status.fault_word_{n}": 0 for n in range(4)}
+
+    assert summary.faults(handmade.snapshot(words)) == "no faults"

@@ -1,0 +1,309 @@
+"""``read``: what is printed, and what is said and returned when something is wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import threading
+
+import pytest
+from line_protocol_parser import parse_line
+
+from rct_collector.cli import collect
+from rct_collector.config import parse_address
+from rct_collector.device.lock import DeviceLock
+from rct_collector.drivers.rct.simulator import SCENARIOS, Faults
+from tests.cli.conftest import address_of, read_all
+
+POWER = "inverter_power.*"
+
+
+def test_table_groups_values_by_component_with_units_and_words(run):
+    result = run("read", "--simulate")
+
+    assert result.exit_code == 0
+    lines = result.stdout.splitlines()
+    assert lines[0].startswith("simulated  RCT Power, PS 6.0 ")
+    assert {"Power", "String", "Battery", "Energy", "Status", "Settings", "Inverter"} <= set(lines)
+    assert any(line.split() == ["state", "13", "(feed-in)"] for line in lines)
+    assert any(line.startswith("insulation ") and line.endswith("Ω") for line in lines)
+    assert not any(line != line.rstrip() for line in lines)
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_every_scenario_can_be_read_as_line_protocol(run, scenario):
+    result = run("read", "--simulate", scenario, "--format", "influx", "--cells", "--all")
+
+    assert result.exit_code == 0
+    parsed = [parse_line(line) for line in result.stdout.splitlines()]
+    assert {line["tags"]["source"] for line in parsed} == {"simulated"}
+    assert len({(line["measurement"], *sorted(line["tags"].items())) for line in parsed}) == len(
+        parsed
+    )
+    (own,) = [line for line in parsed if line["measurement"] == "inverter_collector"]
+    assert own["fields"]["up"] == 1
+
+
+def test_line_protocol_comes_in_the_order_of_the_catalogue(run):
+    result = run("read", "--simulate", "--format", "influx")
+
+    measurements = [line.partition(",")[0] for line in result.stdout.splitlines()]
+    assert measurements[0] == "inverter_power"
+    assert measurements[-1] == "inverter_collector_errors"
+
+
+def test_json_has_values_with_units_and_the_texts_of_codes(run):
+    (device,) = json.loads(run("read", "-s", "--format", "json").stdout)
+
+    by_name = {(v["measurement"], v["field"], *v["tags"].values()): v for v in device["values"]}
+    assert device["source"] == "simulated"
+    assert device["trouble"] is None
+    assert by_name["inverter_status", "state_code"]["text"] == "feed-in"
+    assert by_name["inverter_grid", "voltage_volts", "l1"]["unit"] == "V"
+    assert device["collector"]["up"] == 1
+    assert device["collector"]["frames_total_crc"] == 0
+
+
+def test_only_restricts_and_include_exclude_all_and_cells_do_what_they_say(run):
+    def series(*options):
+        (device,) = json.loads(run("read", "-s", "-f", "json", *options).stdout)
+        return {f"{v['measurement']}.{v['field']}" for v in device["values"]}
+
+    default = series()
+    assert series("--only", "inverter_power.pv*") == {"inverter_power.pv_watts"}
+    assert "inverter_power.output_filtered_watts" not in default
+    assert "inverter_power.output_filtered_watts" in series("--all")
+    assert "inverter_battery_cell.voltage_volts" not in series("--all")
+    assert series("--cells") - default == {
+        f"inverter_battery_cell.{field}"
+        for field in ("voltage_volts", "temperature_celsius", "resistance_ohms")
+    }
+    assert not any(
+        name.startswith("inverter_settings") for name in series("--exclude", "inverter_settings.*")
+    )
+    assert "inverter_fault.active" in series("--include", "inverter_fault.*")
+
+
+def test_active_faults_are_told_in_words(run, monkeypatch):
+    from rct_collector.cli.snapshot import Snapshot
+
+    monkeypatch.setattr(Snapshot, "faults", lambda _self: [(18, "board over-temperature")])
+    result = run("read", "-s", "--only", POWER)
+
+    assert "1 active fault: 18 board over-temperature" in result.stdout
+
+
+def test_devices_of_a_file_are_read_together_and_the_rest_is_printed(
+    run, serve, config_file, nobody
+):
+    path = config_file(
+        roof=serve().address, gone=nobody, barn=serve("inverter-only", seed=3).address
+    )
+    result = run("read", "--config", path, "--only", POWER)
+
+    assert result.exit_code == 3
+    heads = [line.split()[0] for line in result.stdout.splitlines() if "RCT Power" in line]
+    assert heads == ["roof", "barn"]
+    assert result.stderr.startswith("Error: gone: cannot connect to 127.0.0.1:")
+
+
+def test_device_chooses_from_the_file(run, serve, config_file, nobody):
+    path = config_file(roof=serve().address, gone=nobody)
+    result = run("read", "--config", path, "--device", "roof", "--only", POWER)
+
+    assert result.exit_code == 0
+    assert "roof" in result.stdout
+
+
+def test_a_single_address_needs_no_file(run, serve):
+    address = serve().address.removeprefix("tcp://")
+    result = run("read", "--address", address, "--name", "shed", "--only", POWER)
+
+    assert result.exit_code == 0
+    assert result.stdout.startswith("shed  RCT Power")
+
+
+# -- what goes wrong ---------------------------------------------------------------------------
+
+
+def test_a_device_that_cannot_be_reached_is_told_and_published_as_down(run, nobody):
+    result = run("read", "--address", nobody, "--format", "influx")
+
+    assert result.exit_code == 3
+    assert "connection refused" in result.stderr
+    lines = [parse_line(line) for line in result.stdout.splitlines()]
+    assert lines[0]["fields"]["up"] == 0
+
+
+def test_the_table_of_a_device_that_cannot_be_reached_is_empty(run, nobody):
+    result = run("read", "--address", nobody)
+
+    assert (result.exit_code, result.stdout) == (3, "")
+
+
+def test_a_silent_device_is_not_waited_for_long(run, listener, monkeypatch):
+    monkeypatch.setattr(collect, "SILENCE_S", 0.05)
+    result = run("read", "--address", address_of(listener))
+
+    assert result.exit_code == 3
+    assert "the line is open, but nothing is answered" in result.stderr
+
+
+def test_the_time_limit_ends_a_round(run, serve, config_file):
+    path = config_file(roof=serve(latency=(0.02, 0.02)).address)
+    result = run("read", "--config", path, "--timeout", "200ms")
+
+    assert result.exit_code == 3
+    assert "not everything was answered within 0.2 s" in result.stderr
+    assert result.stdout.startswith("roof  RCT Power")
+
+
+class HangsUp(Faults):
+    """Ends all connections at the n-th request."""
+
+    def __init__(self, after):
+        self.left, self.unit = after, None
+
+    def on_request(self, request, now):
+        self.left -= 1
+        if self.left == 0:
+            self.unit.inverter.hub().hang_up()
+        return request
+
+
+def test_what_was_read_before_the_line_was_lost_is_printed(run, serve, config_file):
+    profile = HangsUp(40)
+    profile.unit = serve(faults=[profile])
+    result = run("read", "--config", config_file(roof=profile.unit.address))
+
+    assert result.exit_code == 3
+    assert "the values are incomplete" in result.stderr
+    assert "Power" in result.stdout.splitlines()
+
+
+def test_a_device_that_is_held_already_is_told(run, nobody):
+    address = parse_address(nobody)
+    lock = DeviceLock(address, address.port)
+    lock.acquire()
+    try:
+        result = run("read", "--address", nobody)
+    finally:
+        lock.release()
+
+    assert result.exit_code == 4
+    assert f"already collected by process {os.getpid()} on this host" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((), "does not exist; name a device with --address"),
+        (("--address", "udp://1.2.3.4"), "--address: found 'udp://1.2.3.4', expected an address"),
+        (("--address", "192.0.2.1", "--name", "a b"), "--name: found 'a b', expected"),
+        (("--address", "192.0.2.1", "--timezone", "Mars"), "expected a time zone such as"),
+        (("--address", "192.0.2.1", "--driver", "axpert"), "'axpert' is no driver; known: rct"),
+        (("--address", "192.0.2.1", "--simulate"), "--address and --simulate exclude each other"),
+        (("--name", "x"), "--name needs --address"),
+        (("--simulate", "--device", "x"), "--device chooses from a file"),
+        (("--simulate", "moon"), "'moon' is no scenario; known: sunny, "),
+        (("--simulate", "--only", "nope.*"), "--only: found 'nope.*', expected globs that match"),
+        (("--simulate", "--only", POWER, "--exclude", "x"), "--only and --exclude exclude"),
+        (("--simulate", "--timeout", "soon"), "'soon' is not a duration with its unit"),
+        (("--config", "/nowhere.yaml"), "/nowhere.yaml: cannot be read: No such file"),
+    ],
+)
+def test_a_mistake_of_the_user_is_told_in_words(run, monkeypatch, tmp_path, arguments, words):
+    monkeypatch.setenv("RCT_COLLECTOR_CONFIG", str(tmp_path / "missing.yaml"))
+    result = run("read", *arguments)
+
+    assert result.exit_code == 2
+    assert words in result.stderr
+    assert result.stdout == ""
+
+
+def test_all_mistakes_of_a_file_are_told_at_once(run, tmp_path):
+    path = tmp_path / "bad.yaml"
+    path.write_text("devices: [{name: a b, driver: rtc}]\nlog_levl: info\n")
+    result = run("read", "--config", path)
+
+    assert result.exit_code == 2
+    assert len(result.stderr.splitlines()) == 4
+
+
+def test_there_is_no_device_of_that_name(run, config_file, nobody):
+    result = run("read", "--config", config_file(roof=nobody), "--device", "rof")
+
+    assert result.exit_code == 2
+    assert "there is no 'rof'; known: roof" in result.stderr
+
+
+# -- as a process ------------------------------------------------------------------------------
+
+
+class Tells(Faults):
+    """Tells when so many requests have come."""
+
+    def __init__(self, after):
+        self.left, self.reached = after, threading.Event()
+
+    def on_request(self, request, now):
+        self.left -= 1
+        if self.left == 0:
+            self.reached.set()
+        return request
+
+
+def test_an_interrupted_reading_prints_what_there_is(start, serve):
+    profile = Tells(30)
+    process = start("read", "--address", serve(faults=[profile]).address)
+    assert profile.reached.wait(60)
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=60)
+
+    assert process.returncode == 130
+    assert "Power" in stdout.splitlines()
+    assert stderr.splitlines() == ["Interrupted: the values are incomplete."]
+
+
+def test_sigterm_ends_a_reading_in_the_same_way(start, listener):
+    process = start("read", "--address", address_of(listener))
+    connection, _ = listener.accept()
+    process.send_signal(signal.SIGTERM)
+    _, stderr = process.communicate(timeout=60)
+    connection.close()
+
+    assert process.returncode == 130
+    assert "Traceback" not in stderr
+
+
+def test_a_closed_pipe_is_no_reason_to_complain(start):
+    process = start("read", "--simulate", "--only", POWER)
+    process.stdout.close()
+    _, stderr = process.communicate(timeout=60)
+
+    assert (process.returncode, stderr) == (141, "")
+
+
+@pytest.mark.parametrize("environment", [{}, {"NO_COLOR": "1"}])
+def test_colours_are_for_terminals(start, environment):
+    parent, child = pty.openpty()
+    process = start(
+        "read", "-s", "--only", POWER, stdout=child, env={"TERM": "xterm", **environment}
+    )
+    os.close(child)
+    shown = read_all(parent)
+    process.communicate(timeout=60)
+
+    assert process.returncode == 0
+    assert "Power" in shown
+    assert "\x1b[2m" in shown or "\x1b[1m" in shown
+    assert not any(f"\x1b[3{n}" in shown for n in range(8)) or not environment
+
+
+def test_there_are_no_colours_in_a_pipe(start):
+    process = start("read", "-s", "--only", POWER)
+    stdout, stderr = process.communicate(timeout=60)
+
+    assert "\x1b" not in stdout + stderr

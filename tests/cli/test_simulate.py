@@ -1,0 +1,164 @@
+"""``simulate``, ``demo`` and ``completion``."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import signal
+import socket
+
+import pytest
+from line_protocol_parser import parse_line
+
+from rct_collector.drivers.rct import frame
+from rct_collector.drivers.rct.simulator import SCENARIOS
+from tests.cli.conftest import read_until
+from tests.scripted import BY_NAME
+
+ADDRESS = re.compile(r"tcp://([\d.]+):(\d+)")
+
+
+def test_it_says_where_it_listens_and_answers_there_until_ctrl_c(start):
+    process = start("simulate", "rct", "--port", 0, "--scenario", "two-towers", "--sun", 12)
+    line = process.stdout.readline()
+    host, port = ADDRESS.search(line).groups()
+    item = BY_NAME["power_mng.n_batteries"]
+    with socket.create_connection((host, int(port)), timeout=60) as sock:
+        sock.sendall(frame.assemble(frame.READ, item.oid))
+        (answer,) = frame.FrameReader().feed(sock.recv(100))
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+
+    assert "'two-towers'" in line
+    assert answer.payload == b"\2"
+    assert process.returncode == 0
+    assert "Traceback" not in stderr
+
+
+def test_a_terminal_gets_a_status_line(start):
+    parent, child = pty.openpty()
+    process = start("simulate", "rct", "--port", 0, stdout=child, env={"TERM": "xterm"})
+    os.close(child)
+    seen = read_until(parent, "no client yet")
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    os.close(parent)
+
+    assert process.returncode == 0
+    assert ADDRESS.search(seen)
+
+
+def test_scenarios_are_listed(run):
+    lines = run("simulate", "rct", "--list").stdout.splitlines()
+
+    assert [line.split()[0] for line in lines] == list(SCENARIOS)
+
+
+def test_a_port_that_is_taken_is_told(run, listener):
+    port = listener.getsockname()[1]
+    result = run("simulate", "rct", "--port", port)
+
+    assert result.exit_code == 2
+    assert f"cannot listen on 127.0.0.1:{port}: address already in use" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--scenario", "moon"), ("--sun", "25"), ("--speed", "0"), ("--port", "70000")]
+)
+def test_mistakes(run, arguments):
+    result = run("simulate", "rct", *arguments)
+
+    assert result.exit_code == 2
+    assert arguments[0] in result.stderr
+
+
+# -- demo --------------------------------------------------------------------------------------
+
+
+def test_the_demonstration_has_two_parts_and_says_what_to_do_next(run):
+    result = run("demo", "--for", "300ms")
+
+    assert result.exit_code == 0
+    live, protocol, after = re.split(r"\n(?:2\. One round|What to do next).*\n", result.stdout)
+    assert live.startswith("\n1. The live view of a simulated inverter")
+    lines = [parse_line(line) for line in protocol.splitlines() if line]
+    assert {"inverter_power", "inverter_collector"} <= {line["measurement"] for line in lines}
+    assert "config sample" in after
+
+
+def test_the_demonstration_shows_a_real_inverter_too(run, serve):
+    address = serve().address
+    result = run("demo", "--address", address, "--for", "100ms")
+
+    assert result.exit_code == 0
+    assert f"1. The live view of the inverter at {address}" in result.stdout
+    assert f"read --address {address} --format influx" in result.stdout
+
+
+def test_the_demonstration_ends_when_there_is_nothing_to_show(run, nobody):
+    result = run("demo", "--address", nobody)
+
+    assert result.exit_code == 3
+    assert "2. One round" not in result.stdout
+
+
+def test_ctrl_c_goes_on_to_the_second_part(start):
+    parent, child = pty.openpty()
+    process = start("demo", stdout=child, env={"TERM": "xterm"})
+    os.close(child)
+    read_until(parent, "charging")
+    process.send_signal(signal.SIGINT)
+    seen = read_until(parent, "What to do next", "feed your monitoring.")
+    process.communicate(timeout=60)
+    os.close(parent)
+
+    assert process.returncode == 0
+    assert "inverter_power,source=simulated,vendor=rct" in seen
+
+
+# -- completion --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("shell", "word"), [("bash", "complete -o"), ("zsh", "#compdef"), ("fish", "complete --no")]
+)
+def test_every_shell_gets_its_script(run, shell, word):
+    result = run("completion", shell)
+
+    assert word in result.stdout
+    assert "_RCT_COLLECTOR_COMPLETE" in result.stdout
+
+
+def test_the_shell_is_guessed(run, monkeypatch):
+    monkeypatch.setenv("SHELL", "/usr/bin/fish")
+    assert "fish" in run("completion").stdout
+
+    monkeypatch.setenv("SHELL", "/bin/dash")
+    result = run("completion")
+    assert result.exit_code == 2
+    assert "name the shell: bash, zsh, fish" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("rct-collector re", {"read"}),
+        ("rct-collector read --simulate every", {"everything"}),
+        ("rct-collector simulate rct --scenario no", {"no-backup"}),
+        ("rct-collector read --driver ", {"rct"}),
+        ("rct-collector read --format j", {"json"}),
+        ("rct-collector metrics --assume sing", {"single-tower"}),
+    ],
+)
+def test_words_are_completed(start, words, expected):
+    process = start(
+        env={
+            "COMP_WORDS": words,
+            "COMP_CWORD": str(len(words.split(" ")) - 1),
+            "_RCT_COLLECTOR_COMPLETE": "bash_complete",
+        }
+    )
+    stdout, _ = process.communicate(timeout=60)
+
+    assert expected == {line.partition(",")[2] for line in stdout.splitlines()}

@@ -1,0 +1,97 @@
+"""``watch``: blocks of text in a pipe, the whole terminal where there is one."""
+
+from __future__ import annotations
+
+import os
+import pty
+import signal
+
+from tests.cli.conftest import address_of, read_until
+
+
+def test_blocks_of_text_follow_each_other_in_a_pipe_until_ctrl_c(start):
+    process = start("watch", "--simulate")
+    heads = 0
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        heads += line.startswith("simulated  RCT Power")
+        if heads == 2:
+            break
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+
+    assert (process.returncode, stderr) == (0, "")
+    assert "\x1b" not in "".join(lines)
+    first = "".join(lines).split("\n\n\n")[0]
+    assert "up, " in first
+    assert "\nPower\n" in first
+    assert "sun " in first
+
+
+def test_it_ends_by_itself(run):
+    result = run("watch", "--simulate", "--only", "inverter_power.*", "--for", "300ms")
+
+    assert result.exit_code == 0
+    assert "Traceback" not in result.output
+
+
+def test_a_terminal_is_used_as_a_whole_and_given_back(start):
+    parent, child = pty.openpty()
+    process = start(
+        "watch", "--simulate", stdout=child, env={"TERM": "xterm", "LINES": "40", "COLUMNS": "120"}
+    )
+    os.close(child)
+    seen = read_until(parent, "\x1b[?1049h", "charging", "Battery", "Ctrl-C ends")
+    process.send_signal(signal.SIGINT)
+    rest = read_until(parent, "\x1b[?1049l", "sun ")
+    process.communicate(timeout=60)
+    os.close(parent)
+
+    assert process.returncode == 0
+    assert "█" in seen
+    assert "simulated" in rest
+
+
+def test_a_device_that_cannot_be_reached_ends_it_with_words(run, nobody):
+    result = run("watch", "--address", nobody)
+
+    assert result.exit_code == 3
+    assert "connection refused" in result.stderr
+    assert result.stdout == ""
+
+
+def test_one_device_of_several_that_cannot_be_reached_does_not_end_it(
+    start, serve, config_file, nobody
+):
+    process = start("watch", "-c", config_file(roof=serve().address, gone=nobody))
+    heads = []
+    for line in process.stdout:
+        if "RCT Power" in line:
+            heads.append(line.split()[0])
+        if len(heads) == 2:
+            break
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+
+    assert heads == ["roof", "roof"]
+    assert process.returncode == 0
+
+
+def test_a_closed_pipe_ends_it_silently(start):
+    process = start("watch", "--simulate")
+    process.stdout.readline()
+    process.stdout.close()
+    _, stderr = process.communicate(timeout=60)
+
+    assert (process.returncode, stderr) == (141, "")
+
+
+def test_a_silent_device_is_given_up(run, listener, monkeypatch):
+    from rct_collector.cli import collect
+
+    monkeypatch.setattr(collect, "SILENCE_S", 0.05)
+    result = run("watch", "--address", address_of(listener))
+
+    assert result.exit_code == 3
+    assert "nothing is answered" in result.stderr

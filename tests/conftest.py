@@ -1,0 +1,30 @@
+"""What all tests share: golden files, and the switch that accepts new ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def pytest_addoption(parser):
+    parser.addoption("--update", action="store_true", help="accept present output as golden files")
+
+
+@pytest.fixture
+def golden(request):
+    """Compare a text with a file in tests/golden; with --update, write it there."""
+
+    def compare(name, text):
+        path = GOLDEN / name
+        if request.config.getoption("--update"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        assert path.exists(), f"no golden file {name}; accept it with pytest --update"
+        expected = path.read_text(encoding="utf-8")
+
+        assert expected == text
+
+    return compare

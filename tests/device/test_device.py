@@ -1,0 +1,503 @@
+"""One device on its line, in virtual time: what is published when, and what never is."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from contextlib import asynccontextmanager
+
+import pytest
+
+from rct_collector.config import parse
+from rct_collector.device.device import MUTE_S, Device
+from rct_collector.drivers.rct import frame
+from tests.scripted import ScriptedUnit, payload
+from tests.virtual import START, Plug, Recorder, collect, options, run
+
+FLOW = [
+    "dc_conv.dc_conv_struct[0].p_dc_lp",
+    "dc_conv.dc_conv_struct[1].p_dc_lp",
+    "g_sync.p_acc_lp",
+    "g_sync.p_ac_grid_sum_lp",
+    "g_sync.p_ac_load_sum_lp",
+    "g_sync.p_ac_sum",
+    "io_board.s0_external_power",
+]
+GRID = "g_sync.p_ac_grid_sum_lp"
+LOAD_TOTAL = "inverter_energy{flow=load}.watt_hours_total"
+
+
+def config(**more):
+    device = {"name": "roof", "driver": "rct", "address": "tcp://unit.test", **more}
+    return parse({"devices": [device]}).devices[0]
+
+
+class Bench:
+    """A device, its unit and what it published."""
+
+    def __init__(self, loop, unit=None, *, state_dir=None, **settings):
+        self.loop = loop
+        self.unit = unit or ScriptedUnit()
+        self.plug = Plug(self.unit)
+        self.out = Recorder()
+        self.options = options(loop, self.plug, state_dir=state_dir)
+        self.device = Device(config(**settings), self.out, self.options)
+
+    @asynccontextmanager
+    async def running(self):
+        task = asyncio.create_task(self.device.run())
+        yield self
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    def ups(self):
+        return [value for _, value in self.out.values()["inverter_collector.up"]]
+
+
+def bench(seconds, unit=None, **settings):
+    async def main(loop):
+        made = Bench(loop, unit, **settings)
+        await collect(made.device, seconds)
+        return made
+
+    return run(main)
+
+
+# -- what is published ------------------------------------------------------------------------
+
+
+def test_signs_and_units_are_those_of_the_catalogue():
+    unit = ScriptedUnit(
+        {
+            GRID: -1234.5,
+            "g_sync.p_acc_lp": -500.0,
+            "energy.e_grid_feed_total": -2769942.0,
+            "battery.soc": 0.8478931188583374,
+            "dc_conv.dc_conv_struct[0].p_dc_lp": 1500.0,
+            "dc_conv.dc_conv_struct[1].p_dc_lp": 700.5,
+            "fault[1].flt": 0x80000001,
+            "prim_sm.island_flag": 2,
+        }
+    )
+    last = bench(300, unit).out.last()
+    assert last["inverter_power.grid_watts"] == -1234.5
+    assert last["inverter_power.grid_export_watts"] == 1234.5
+    assert last["inverter_power.grid_import_watts"] == 0.0
+    assert last["inverter_power.battery_charge_watts"] == 500.0
+    assert last["inverter_energy{flow=grid_export}.watt_hours_total"] == 2769942.0
+    assert last["inverter_battery{battery=0}.soc_percent"] == 84.78931
+    assert last["inverter_power.pv_watts"] == 2200.5
+    assert last["inverter_status.faults_active"] == 2
+    assert last["inverter_status.island_word"] == 2
+    assert last["inverter_status.grid_separated"] == 0
+    assert last["inverter_battery_module{battery=0,module=0}.cell_minimum_volts"] == 3.3
+    assert last["inverter_battery_module{battery=0,module=0}.maximum_voltage_cell"] == 23
+
+
+def test_every_default_series_of_the_equipment_appears_and_no_other():
+    made = bench(900)
+    published = set(made.out.values())
+    device = made.device
+    expected = {
+        series.name
+        for series, query, _ in device.driver.found()
+        if series in device.plan.wanted
+        and device.discovery.has(query.condition)
+        and series not in device.plan.texts
+    }
+    # The unit's value 0 means "none" for times, and for all that a module never had.
+    none = {
+        n for n in expected if ".life_" in n or n.endswith(("time_seconds", "calibration_seconds"))
+    }
+    assert expected - published <= none
+    assert not {n for n in published if "battery=1" in n or n.startswith("inverter_plant.s")} - {
+        "inverter_plant.slaves"
+    }
+
+
+def test_types_never_change_and_no_series_has_two_values_for_one_time():
+    made = bench(200)
+    types = {}
+    for batch in made.out.batches:
+        for series, value in batch.values:
+            assert types.setdefault(series, type(value)) is type(value)
+            assert type(value) is series.metric.value_type
+    times = [batch.time_ns for batch in made.out.batches]
+    assert times == sorted(times)
+    for name, items in made.out.values().items():
+        stamps = [at for at, _ in items]
+        assert len(stamps) == len(set(stamps)), name
+
+
+def test_texts_go_out_together_on_one_line_when_all_are_known():
+    made = bench(400)
+    lines = [b for b in made.out.batches if any(s.metric.field == "serial" for s, _ in b.values)]
+    texts = {s.metric.field: v for s, v in lines[0].values if s.metric.measurement == "inverter"}
+    assert texts["info"] == 1
+    assert texts["serial"] == "TESTSERIAL01"
+    assert texts["battery_0_module_0_serial"] == "MODULE0"
+    assert "ip_address" not in texts, "empty texts are left out"
+
+
+def test_the_power_flow_is_asked_back_to_back():
+    asked = bench(120).unit.asked
+    starts = [n for n, (_, name) in enumerate(asked) if name == FLOW[0]]
+    assert len(starts) > 5
+    for start in starts[1:]:
+        assert [name for _, name in asked[start : start + len(FLOW)]] == FLOW
+        assert asked[start + len(FLOW) - 1][0] - asked[start][0] == pytest.approx(0.36, abs=0.02)
+
+
+def test_the_pace_stays_within_the_budget():
+    times = [at for at, _ in bench(600).unit.asked]
+    gaps = [b - a for a, b in zip(times, times[1:], strict=False)]
+    assert min(gaps) >= 0.0599
+    assert len(times) / 600 <= 5.1
+
+
+def test_discovery_never_delays_a_fast_round():
+    first = bench(120).unit.times(GRID)
+    ticks = [b - a for a, b in zip(first[1:], first[2:], strict=False)]
+    assert max(abs(tick - 10) for tick in ticks) < 0.5
+
+
+# -- freshness --------------------------------------------------------------------------------
+
+
+def test_a_round_without_answers_publishes_up_0_and_nothing_of_the_device():
+    async def main(loop):
+        made = Bench(loop)
+        made.plug.refuse = "connection refused"
+        await collect(made.device, 60)
+        return made
+
+    made = run(main)
+    assert set(made.ups()) == {0}
+    assert {s.metric.own for b in made.out.batches for s, _ in b.values} == {True}
+
+
+def test_nothing_is_repeated_when_the_unit_falls_silent():
+    async def main(loop):
+        made = Bench(loop)
+        async with made.running():
+            await asyncio.sleep(60)
+            made.unit.mangle = lambda item, data, n: None
+            before = len(made.out.batches)
+            await asyncio.sleep(120)
+        return made, before
+
+    made, before = run(main)
+    late = made.out.batches[before + 3 :]
+    assert late
+    assert {s.metric.own for b in late for s, _ in b.values} == {True}
+    assert made.ups()[-1] == 0
+
+
+def test_what_was_read_before_a_loss_is_published():
+    async def main(loop):
+        made = Bench(loop)
+        async with made.running():
+            await asyncio.sleep(1)
+            made.plug.cut()
+            await asyncio.sleep(0.1)
+        return made
+
+    made = run(main)
+    assert "inverter_power.grid_watts" in made.out.last()
+    assert made.ups()[0] == 1
+
+
+def test_a_cancelled_round_publishes_what_it_has():
+    assert "inverter_power.grid_watts" in bench(1).out.last()
+
+
+# -- bad answers ------------------------------------------------------------------------------
+
+
+def test_a_truncated_answer_with_a_valid_checksum_is_asked_again_without_waiting():
+    def mangle(item, data, n):
+        if item.name == GRID and n < 20:
+            return frame.assemble(frame.RESPONSE, item.oid, b"\x3f\x80")
+        return data
+
+    unit = ScriptedUnit({GRID: 42.0})
+    unit.mangle = mangle
+    made = bench(15, unit)
+    assert {v for _, v in made.out.values()["inverter_power.grid_watts"]} == {42.0}
+    asked = unit.times(GRID)
+    assert asked[1] - asked[0] < 3.0
+    assert made.device.stats.errors["length"] >= 1
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf"), 3e9])
+def test_values_that_no_device_can_have_are_dropped_and_counted(number):
+    made = bench(15, ScriptedUnit({GRID: number}))
+    values = made.out.values()
+    assert "inverter_power.grid_watts" not in values
+    assert "inverter_power.grid_import_watts" not in values
+    assert made.out.last()["inverter_collector.implausible_total"] > 0
+
+
+def test_a_truncated_cell_frame_costs_one_object_and_nothing_else():
+    def mangle(item, data, n):
+        if item.name == "battery.cells[0]":
+            return frame.assemble(frame.RESPONSE, item.oid, payload(item, None)[:40])
+        return data
+
+    unit = ScriptedUnit()
+    unit.mangle = mangle
+    made = bench(300, unit)
+    values = made.out.values()
+    assert "inverter_battery_module{battery=0,module=0}.cell_minimum_volts" not in values
+    assert "inverter_battery_module{battery=0,module=0}.cycles_total" in values
+    assert set(made.ups()) == {1}
+
+
+def test_a_total_that_falls_is_read_again_before_it_is_published():
+    glitch = iter([1000.0, 0.0, 1001.0])
+
+    def mangle(item, data, n):
+        if item.name == "energy.e_load_total":
+            content = payload(item, next(glitch, 1002.0))
+            return frame.assemble(frame.RESPONSE, item.oid, content)
+        return data
+
+    unit = ScriptedUnit()
+    unit.mangle = mangle
+    made = bench(100, unit, intervals={"slow": "20s"}, requests={"per_second": 16})
+    assert [v for _, v in made.out.values()[LOAD_TOTAL]][:3] == [1000.0, 1001.0, 1002.0]
+
+
+def test_a_total_that_was_really_reset_is_published():
+    unit = ScriptedUnit({"energy.e_load_total": 5000.0})
+
+    async def main(loop):
+        made = Bench(loop, unit, intervals={"slow": "20s"}, requests={"per_second": 16})
+        async with made.running():
+            await asyncio.sleep(50)
+            unit.values["energy.e_load_total"] = 3.0
+            await asyncio.sleep(50)
+        return made
+
+    assert run(main).out.last()[LOAD_TOTAL] == 3.0
+
+
+def test_foreign_answers_are_used_and_spare_a_request():
+    unit = ScriptedUnit()
+    name = "g_sync.u_l_rms[2]"
+
+    def mangle(item, data, n):
+        # Somebody else's answer comes before we have asked for that object.
+        return data + unit.answer_to(name, 231.5) if item.name == GRID else data
+
+    unit.mangle = mangle
+    made = bench(35, unit)
+    assert {v for _, v in made.out.values()["inverter_grid{phase=l3}.voltage_volts"]} == {231.5}
+    assert not unit.times(name)
+    assert made.device.stats.errors["foreign"] >= 3
+
+
+def test_late_answers_are_taken_within_their_round():
+    unit = ScriptedUnit({"g_sync.u_l_rms[1]": 229.0})
+
+    async def main(loop):
+        def mangle(item, data, n):
+            if item.name != "g_sync.u_l_rms[1]":
+                return data
+            unit.say(data, loop.time() + 2.5)
+            return None
+
+        unit.mangle = mangle
+        made = Bench(loop, unit)
+        await collect(made.device, 40)
+        return made
+
+    made = run(main)
+    assert {v for _, v in made.out.values()["inverter_grid{phase=l2}.voltage_volts"]} == {229.0}
+
+
+def test_unsupported_objects_are_left_alone_and_asked_again_later():
+    unit = ScriptedUnit()
+    unit.silent = {"g_sync.p_ac_sum"}
+    made = bench(MUTE_S + 120, unit)
+    asked = unit.times("g_sync.p_ac_sum")
+    pauses = [b - a for a, b in zip(asked, asked[1:], strict=False)]
+    assert max(pauses) > MUTE_S - 60
+    assert len([at for at in asked if at < 1200]) <= 9
+    assert set(made.ups()) == {1}
+
+
+# -- discovery --------------------------------------------------------------------------------
+
+
+def test_one_strange_answer_does_not_change_what_the_unit_has():
+    seen = []
+
+    def mangle(item, data, n):
+        if item.name == "power_mng.battery_type":
+            seen.append(n)
+            if len(seen) == 1:
+                return unit.answer_to(item.name, 5)
+        return data
+
+    unit = ScriptedUnit()
+    unit.mangle = mangle
+    made = bench(120, unit)
+    assert made.device.discovery.facts["power_mng.battery_type"] == 3
+    assert "inverter_battery{battery=0}.soc_percent" in made.out.values()
+
+
+def test_what_was_learnt_is_used_after_a_restart(tmp_path):
+    bench(120, state_dir=tmp_path)
+    saved = json.loads((tmp_path / "roof.json").read_text())
+    assert saved["facts"]["inverter_sn"] == "TESTSERIAL01"
+    made = bench(9, state_dir=tmp_path)
+    first = {s.name for s, _ in made.out.batches[0].values}
+    assert "inverter_battery{battery=0}.soc_percent" in first
+
+
+def test_new_firmware_means_that_everything_is_learnt_again(tmp_path):
+    bench(120, state_dir=tmp_path)
+    unit = ScriptedUnit({"svnversion": "2.4.0", "power_mng.battery_type": 5})
+    made = bench(200, unit, state_dir=tmp_path)
+    assert made.device.discovery.facts["svnversion"] == "2.4.0"
+    assert made.device.discovery.has("bat") is False
+
+
+def test_the_total_of_generators_counts_those_that_exist():
+    unit = ScriptedUnit(
+        {"dc_conv.dc_conv_struct[1].enabled": False, "dc_conv.dc_conv_struct[0].p_dc_lp": 800.0}
+    )
+    made = bench(60, unit)
+    assert {v for _, v in made.out.values()["inverter_power.pv_watts"]} == {800.0}
+
+
+# -- the line ---------------------------------------------------------------------------------
+
+
+def test_loss_and_recovery_are_said_once(caplog):
+    caplog.set_level(logging.INFO)
+
+    async def main(loop):
+        made = Bench(loop)
+        async with made.running():
+            await asyncio.sleep(30)
+            made.plug.refuse = "cannot connect to unit.test:8899: connection refused"
+            made.plug.cut()
+            await asyncio.sleep(3600)
+            made.plug.refuse = ""
+            await asyncio.sleep(400)
+        return made
+
+    made = run(main)
+    about = [r for r in caplog.records if r.name == "rct_collector.device.link"]
+    assert [r.levelname for r in about] == ["WARNING", "INFO"]
+    assert made.ups()[-1] == 1
+    assert made.out.last()["inverter_collector.reconnects_total"] == 1
+    pauses = [b - a for a, b in zip(made.plug.attempts, made.plug.attempts[1:], strict=False)]
+    assert [round(p) for p in pauses[1:6]] == [1, 2, 5, 15, 60]
+    assert all(270 <= p <= 331 for p in pauses[6:-1])
+
+
+def test_a_server_that_accepts_and_says_nothing_useful_is_not_hammered():
+    class Http:
+        at = None
+
+        def connect(self):
+            return 1
+
+        def disconnect(self, client):
+            self.at = None
+
+        def receive(self, client, data, now):
+            self.at = now + 0.01
+
+        def next_due(self):
+            return self.at
+
+        def pull(self, now):
+            self.at = None
+            asyncio.get_running_loop().call_soon(self.plug.cut)
+            return [b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"]
+
+    async def main(loop):
+        made = Bench(loop, Http())
+        made.unit.plug = made.plug
+        await collect(made.device, 600)
+        return made
+
+    made = run(main)
+    assert len(made.plug.attempts) <= 9
+    assert set(made.ups()) == {0}
+    assert made.device.stats.errors["noise"] > 0
+
+
+def test_a_half_open_line_is_closed_by_the_watchdog():
+    async def main(loop):
+        made = Bench(loop)
+        async with made.running():
+            await asyncio.sleep(30)
+            made.unit.mangle = lambda item, data, n: None
+            await asyncio.sleep(90)
+            return len(made.plug.wires)
+
+    assert run(main) == 2
+
+
+def test_half_a_frame_does_not_survive_a_reconnect():
+    async def main(loop):
+        made = Bench(loop)
+        async with made.running():
+            await asyncio.sleep(30)
+            made.device._received(made.unit.answer_to("battery.soc")[:9])
+            made.plug.cut()
+            await asyncio.sleep(30)
+        return made.device.stats.errors
+
+    assert not run(main)["crc"]
+
+
+# -- time -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("step", [-7200.0, -25.0, 25.0, 7200.0])
+def test_steps_of_the_wall_clock_cause_neither_bursts_nor_silence(step):
+    async def main(loop):
+        made = Bench(loop)
+        async with made.running():
+            await asyncio.sleep(60)
+            made.options.clock.step(step)
+            before = made.device.rounds
+            await asyncio.sleep(120)
+            return made.device.rounds - before
+
+    assert 9 <= run(main) <= 14
+
+
+def test_missed_ticks_are_counted():
+    unit = ScriptedUnit()
+    made = bench(120, unit, intervals={"fast": "1s"})
+    assert made.out.last()["inverter_collector.ticks_missed_total"] > 20
+    assert len(unit.asked) / 120 <= 5.6
+
+
+def test_hurried_rounds_take_the_place_of_the_next_one():
+    async def main(loop):
+        made = Bench(loop)
+        async with made.running():
+            await asyncio.sleep(40)
+            before = made.device.rounds
+            for _ in range(8):
+                for _ in range(100):
+                    made.device.hurry()
+                await asyncio.sleep(5)
+            return made.device.rounds - before
+
+    assert run(main) <= 9
+
+
+def test_the_time_of_a_round_is_that_of_its_first_answer():
+    made = bench(8)
+    first = made.unit.asked[0][0] + made.unit.latency
+    assert made.out.batches[0].time_ns == pytest.approx((first - 1000 + START) * 1e9, abs=2e6)

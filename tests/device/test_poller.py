@@ -1,0 +1,715 @@
+"""What is asked when, within a round and over many rounds, whatever the unit does."""
+
+import heapq
+import itertools
+import math
+import random
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rct_collector.device.pacing import Pacer, TokenBucket
+from rct_collector.device.poller import Poller
+from rct_collector.drivers.base import Query
+
+untimed = settings(deadline=None)
+
+GAP = 0.1
+TIMEOUT = 2.0
+
+
+def queries(count, prefix="q", *, exclusive=False):
+    return [Query(f"{prefix}{n}", "always", exclusive=exclusive) for n in range(count)]
+
+
+def retry_delay(attempt):
+    return 0.3 if attempt < 3 else None
+
+
+def make(*, window=4, gap=GAP, rate=50.0, burst=50.0, timeout=TIMEOUT):
+    pacer = Pacer(gap, TokenBucket(rate, burst))
+    return Poller(pacer, window=window, timeout=timeout, retry_delay=retry_delay)
+
+
+def begin(poller, fast=(), slow=(), *, now=0.0, deadline=None, next_round=10.0):
+    poller.begin(
+        now,
+        deadline=next_round - 0.25 if deadline is None else deadline,
+        next_round=next_round,
+        fast=fast,
+        slow=slow,
+    )
+
+
+def send(poller, now):
+    """Send what may be sent now; the query, or None."""
+    query, _ = poller.next(now)
+    if query is not None:
+        poller.sent(query, now)
+    return query
+
+
+def send_all(poller, now, until=math.inf):
+    """Send as long as there is something to send; (query, time) each."""
+    sent = []
+    while now < until:
+        query, wake = poller.next(now)
+        if query is None:
+            if poller.done(now) or wake >= until:
+                break
+            assert wake > now
+            now = wake
+            continue
+        poller.sent(query, now)
+        sent.append((query, now))
+    return sent
+
+
+def answer_all(poller, now, until=math.inf):
+    """The same, with a unit that answers at once."""
+    sent = []
+    while now < until:
+        query, wake = poller.next(now)
+        if query is None:
+            if poller.done(now) or wake >= until:
+                break
+            assert wake > now
+            now = wake
+            continue
+        poller.sent(query, now)
+        sent.append((query, now))
+        poller.answered(query, now)
+    return sent
+
+
+# -- rank, pace, window ------------------------------------------------------------------------
+
+
+def test_idle_poller_has_nothing_to_do():
+    poller = make()
+    assert poller.next(5.0) == (None, 0.0)
+    assert poller.done(5.0)
+    assert poller.fast_settled()
+    assert poller.unsettled() == ([], [])
+
+
+def test_fast_come_first_then_slow_each_in_the_order_given():
+    poller = make()
+    fast, slow = queries(3, "f"), queries(3, "s")
+    begin(poller, fast, slow)
+    assert [query for query, _ in answer_all(poller, 0.0)] == fast + slow
+
+
+def test_fast_go_out_back_to_back_at_the_gap():
+    poller = make()
+    begin(poller, queries(5))
+    times = [now for _, now in answer_all(poller, 0.0)]
+    assert times == pytest.approx([n * GAP for n in range(5)])
+
+
+def test_slow_query_that_is_also_fast_is_asked_once():
+    poller = make()
+    both, other = queries(2)
+    begin(poller, [both], [both, other, other])
+    assert [query for query, _ in answer_all(poller, 0.0)] == [both, other]
+
+
+def test_no_more_than_the_window_is_outstanding():
+    poller = make(window=2)
+    first, second, third = queries(3)
+    begin(poller, [first, second, third])
+    assert [send(poller, now) for now in (0.0, 0.1, 0.2, 1.9)] == [first, second, None, None]
+    assert poller.pending == 2
+    assert poller.next(1.9) == (None, TIMEOUT)  # the first deadline opens the window again
+    poller.answered(second, 1.9)
+    assert send(poller, 1.9) == third
+
+
+def test_exclusive_query_waits_until_nothing_is_outstanding():
+    poller = make()
+    (plain,), (long,) = queries(1), queries(1, "long", exclusive=True)
+    begin(poller, [plain], [long])
+    assert send(poller, 0.0) == plain
+    assert poller.next(0.5) == (None, TIMEOUT)
+    poller.answered(plain, 0.5)
+    assert send(poller, 0.5) == long
+
+
+def test_nothing_is_sent_while_an_exclusive_query_is_outstanding():
+    poller = make()
+    (long,), plain = queries(1, "long", exclusive=True), queries(2)
+    begin(poller, [long, *plain])
+    assert send(poller, 0.0) == long
+    assert send(poller, 1.0) is None
+    poller.answered(long, 1.1)
+    assert send(poller, 1.1) == plain[0]
+
+
+def test_rate_slows_down_what_the_gap_would_allow():
+    poller = make(rate=2.0, burst=2.0)
+    begin(poller, queries(4))
+    times = [now for _, now in answer_all(poller, 0.0)]
+    assert times == pytest.approx([0.0, 0.1, 0.5, 1.0])
+
+
+def test_added_query_is_asked_last_and_once():
+    poller = make()
+    (fast,), (slow,), (late,) = queries(1, "f"), queries(1, "s"), queries(1, "late")
+    begin(poller, [fast], [slow])
+    for query in (late, fast, slow, late):
+        poller.add(query)
+    assert [query for query, _ in answer_all(poller, 0.0)] == [fast, slow, late]
+
+
+# -- answers, deadlines, repeats ---------------------------------------------------------------
+
+
+def test_unanswered_query_is_repeated_after_its_deadline_and_given_up_after_three_attempts():
+    poller = make()
+    (query,) = queries(1)
+    begin(poller, [query])
+    times = [now for _, now in send_all(poller, 0.0)]
+    assert times == pytest.approx([0.0, 2.3, 4.6])
+    assert poller.done(6.6)
+    assert poller.unsettled() == ([query], [])
+    assert (poller.tally.requests, poller.tally.retries, poller.tally.timeouts) == (3, 2, 3)
+    assert poller.tally.answers == 0
+
+
+def test_answer_ends_the_wait():
+    poller = make()
+    (query,) = queries(1)
+    begin(poller, [query])
+    send(poller, 0.0)
+    ask = poller.answered(query, 0.25)
+    assert ask.query is query
+    assert ask.attempts == 1
+    assert poller.done(0.25)
+    assert (poller.tally.answers, poller.tally.latency) == (1, 0.25)
+
+
+def test_late_answer_saves_the_repeat():
+    poller = make()
+    (query,) = queries(1)
+    begin(poller, [query])
+    send(poller, 0.0)
+    assert send(poller, 2.1) is None  # given up for now
+    assert not poller.done(2.1)
+    assert poller.answered(query, 2.2).attempts == 1
+    assert poller.done(2.2)
+    assert poller.unsettled() == ([], [])
+
+
+def test_answer_that_comes_after_the_last_attempt_is_still_taken():
+    poller = make()
+    lost, other = queries(2)
+    begin(poller, [lost, other], next_round=20.0)
+    send_all(poller, 0.0, until=7.0)
+    assert poller.unsettled()[0] == [lost, other]
+    assert poller.answered(lost, 7.5).attempts == 3
+    assert poller.unsettled()[0] == [other]
+
+
+def test_second_answer_to_the_same_query_is_not_wanted():
+    poller = make()
+    (query,) = queries(1)
+    begin(poller, [query])
+    send(poller, 0.0)
+    assert poller.answered(query, 0.1)
+    assert poller.answered(query, 0.2) is None
+
+
+def test_answer_to_something_else_is_not_wanted():
+    poller = make()
+    wanted, other = queries(2)
+    begin(poller, [wanted])
+    assert poller.answered(other, 0.1) is None
+
+
+@pytest.mark.parametrize("kind", ["fast", "slow"])
+def test_answer_that_somebody_else_asked_for_satisfies_the_round(kind):
+    poller = make()
+    (query,) = queries(1)
+    begin(poller, **{kind: [query]})
+    assert poller.answered(query, 0.0).attempts == 0
+    assert poller.done(0.0)
+    assert poller.tally.requests == 0
+
+
+def test_spoiled_answer_is_asked_again_without_waiting_for_the_deadline():
+    poller = make()
+    (query,) = queries(1)
+    begin(poller, [query])
+    send(poller, 0.0)
+    poller.spoiled(query, 0.2)
+    assert poller.next(0.2) == (None, 0.5)
+    assert send(poller, 0.5) == query
+    assert poller.tally.timeouts == 0
+    assert poller.tally.retries == 1
+
+
+def test_spoiled_answer_to_what_is_not_outstanding_changes_nothing():
+    poller = make()
+    asked, other = queries(2)
+    begin(poller, [asked])
+    poller.spoiled(asked, 0.0)
+    poller.spoiled(other, 0.0)
+    assert send(poller, 0.0) == asked
+
+
+def test_answer_that_needs_a_second_reading_is_asked_for_again_before_slower_ones():
+    poller = make()
+    first, second = queries(2)
+    begin(poller, slow=[first, second])
+    send(poller, 0.0)
+    poller.answered(first, 0.05)
+    assert poller.repeat(first)
+    assert not poller.done(0.05)
+    assert send(poller, 0.1) == first
+    assert poller.answered(first, 0.15).attempts == 1
+    assert poller.tally.retries == 0
+    assert send(poller, 0.2) == second
+
+
+def test_second_readings_end_after_the_third():
+    poller = make()
+    (query,) = queries(1)
+    begin(poller, [query])
+    asked = 0
+    now = 0.0
+    while send(poller, now):
+        asked += 1
+        poller.answered(query, now)
+        again = poller.repeat(query)
+        now += 1.0
+        assert again == (asked < 3)
+    assert asked == 3
+
+
+def test_only_what_was_answered_can_be_read_a_second_time():
+    poller = make()
+    asked, unknown = queries(2)
+    begin(poller, [asked])
+    assert not poller.repeat(unknown)
+    assert not poller.repeat(asked)
+    send(poller, 0.0)
+    assert not poller.repeat(asked)
+
+
+def test_earlier_repeat_goes_before_a_later_one():
+    poller = make()
+    first, second = queries(2)
+    begin(poller, [first, second])
+    send(poller, 0.0)
+    send(poller, 0.1)
+    poller.spoiled(second, 0.15)
+    poller.spoiled(first, 0.2)
+    assert [query for query, _ in send_all(poller, 0.2, until=1.0)] == [second, first]
+
+
+# -- the end of a round ------------------------------------------------------------------------
+
+
+def test_fast_part_is_settled_when_all_were_asked_and_answered_or_missed_once():
+    poller = make()
+    good, bad = queries(2)
+    begin(poller, [good, bad])
+    assert not poller.fast_settled()
+    send(poller, 0.0)
+    poller.answered(good, 0.05)
+    assert not poller.fast_settled()
+    send(poller, 0.1)
+    assert not poller.fast_settled()
+    poller.spoiled(bad, 0.2)
+    assert poller.fast_settled()
+    assert send(poller, 0.5) == bad
+    assert poller.fast_settled()  # the second attempt is not waited for
+
+
+def test_slow_part_does_not_hold_up_the_fast_part():
+    poller = make()
+    (fast,), slow = queries(1, "f"), queries(2, "s")
+    begin(poller, [fast], slow)
+    send(poller, 0.0)
+    poller.answered(fast, 0.05)
+    send(poller, 0.1)
+    assert poller.fast_settled()
+    assert not poller.done(0.1)
+
+
+def test_nothing_is_sent_after_the_deadline_of_the_round():
+    poller = make()
+    begin(poller, queries(3), deadline=0.15)
+    assert len(send_all(poller, 0.0)) == 2
+    assert poller.next(0.15) == (None, 0.15)
+    assert poller.done(0.15)
+
+
+def test_what_was_not_asked_is_told_so_that_the_next_round_can():
+    poller = make(window=1)
+    fast = queries(2, "f")
+    pending, waiting, queued = queries(3, "s")
+    begin(poller, fast, [waiting, pending, queued])
+    for now in (0.0, 0.5):
+        poller.answered(send(poller, now), now)
+    send(poller, 1.0)
+    poller.spoiled(waiting, 1.0)
+    assert send(poller, 1.1) == pending
+    assert poller.unsettled() == ([], [waiting, pending, queued])
+
+
+def test_fast_that_were_not_asked_are_not_carried_over():
+    poller = make()
+    begin(poller, queries(3))
+    assert poller.unsettled() == ([], [])
+
+
+def test_new_round_forgets_the_last_one():
+    poller = make()
+    (old,), (new,) = queries(1, "old"), queries(1, "new")
+    begin(poller, [old])
+    send(poller, 0.0)
+    begin(poller, [new], now=10.0, next_round=20.0)
+    assert poller.pending == 0
+    assert poller.tally.requests == 0
+    assert poller.answered(old, 10.0) is None
+    assert send(poller, 10.0) == new
+
+
+def test_cleared_poller_wants_nothing():
+    poller = make()
+    (query,) = queries(1)
+    begin(poller, [query])
+    send(poller, 0.0)
+    poller.clear()
+    assert poller.answered(query, 0.1) is None
+    assert poller.done(0.1)
+
+
+# -- the budget --------------------------------------------------------------------------------
+
+
+def steady(poller, fast, slow, rounds, *, interval=10.0):
+    """Rounds on the grid with a perfect unit; per round (fast times, slow times)."""
+    backlog = list(slow)
+    log = []
+    for n in range(rounds):
+        start = n * interval
+        begin(poller, fast, backlog, now=start, next_round=start + interval)
+        sent = answer_all(poller, start)
+        backlog = poller.unsettled()[1]
+        log.append(
+            (
+                [now - start for query, now in sent if query in fast],
+                [now - start for query, now in sent if query not in fast],
+            )
+        )
+    return log
+
+
+def test_slow_get_what_the_rate_leaves_and_no_fast_round_is_ever_late():
+    poller = make(gap=0.06, rate=5.0, burst=36.0)
+    log = steady(poller, queries(36, "f"), queries(500, "s"), 20)
+    for fast, _ in log:
+        assert fast == pytest.approx([0.06 * n for n in range(36)], abs=1e-6)
+    shares = [len(slow) for _, slow in log]
+    assert 13 <= sum(shares[1:]) / len(shares[1:]) <= 14  # 5/s x 10 s - 36
+    assert all(slow[-1] <= 8.0 for _, slow in log)  # answered or given up by the next round
+
+
+def test_slow_wait_altogether_when_fast_need_the_whole_rate():
+    poller = make(gap=0.06, rate=5.0, burst=50.0)
+    log = steady(poller, queries(50, "f"), queries(50, "s"), 5)
+    assert sum(len(slow) for _, slow in log) <= 1
+    assert all(len(fast) == 50 for fast, _ in log)
+
+
+def test_round_ends_early_when_nothing_more_can_be_spared():
+    """It does not stay awake for tokens that are promised to the next round."""
+    poller = make(gap=0.1, rate=1.0, burst=5.0)
+    fast, slow = queries(5, "f"), queries(5, "s")
+    begin(poller, fast, slow, next_round=5.0)
+    sent = answer_all(poller, 0.0)
+    assert [query for query, _ in sent] == fast
+    assert poller.done(sent[-1][1])
+    assert poller.unsettled() == ([], slow)
+
+
+@pytest.mark.parametrize("interval", [1.0, 2.0])
+def test_slow_are_asked_even_when_rounds_follow_faster_than_answers_time_out(interval):
+    poller = make(gap=0.02, rate=20.0, burst=4.0, timeout=2.0)
+    slow = queries(60, "s")
+    log = steady(poller, queries(4, "f"), slow, 20, interval=interval)
+    assert sum(len(asked) for _, asked in log) == 60
+    assert all(at <= interval / 2 for _, asked in log for at in asked)
+
+
+def test_slow_leave_room_for_the_repeats_of_what_is_outstanding():
+    """Else a busy line would never find out what the unit does not answer."""
+    poller = make(gap=0.06, rate=5.0, burst=40.0)
+    fast, slow = queries(40, "f"), queries(200, "s")
+    silent = fast[7]
+    lost = 0
+    for n in range(5):
+        now = 10.0 * n
+        begin(poller, fast, slow, now=now, next_round=now + 10.0)
+        while not poller.done(now):
+            query, wake = poller.next(now)
+            if query is None:
+                now = wake
+                continue
+            poller.sent(query, now)
+            if query is not silent:
+                poller.answered(query, now)
+        lost += silent in poller.unsettled()[0]
+    assert lost == 5
+
+
+def test_single_complete_round_takes_everything_at_the_pace_allowed():
+    poller = make(gap=0.06, rate=5.0, burst=10.0)
+    fast, slow = queries(10, "f"), queries(90, "s")
+    begin(poller, fast, slow, deadline=60.0, next_round=math.inf)
+    sent = answer_all(poller, 0.0)
+    assert [query for query, _ in sent] == fast + slow
+    assert sent[-1][1] == pytest.approx(90 / 5.0, abs=0.1)
+    assert poller.done(sent[-1][1])
+
+
+# -- any unit, any interleaving ----------------------------------------------------------------
+
+
+@dataclass
+class Unit:
+    """A unit with moods, and other clients on the line; what it does hangs on a seed."""
+
+    random: random.Random
+    loss: float
+    latency: float
+    moods: float
+    everything: list[Query]
+    events: list[tuple[float, int, str, Query]] = field(default_factory=list)
+    counter: itertools.count = field(default_factory=itertools.count)
+
+    def asked(self, query, now):
+        roll = self.random.random()
+        if roll < self.loss / 2:
+            return
+        at = now + self.random.uniform(0, self.latency)
+        self._push(at, "spoiled" if roll < self.loss else "answer", query)
+        if self.random.random() < self.moods:
+            self._push(at, "answer", query)  # an echo of the bridge
+        if self.random.random() < self.moods:
+            self._push(at, "answer", self.random.choice(self.everything))  # another client
+        if self.random.random() < self.moods / 2:
+            self._push(at, "spoiled", self.random.choice(self.everything))
+
+    def _push(self, at, kind, query):
+        heapq.heappush(self.events, (at, next(self.counter), kind, query))
+
+    def next_at(self):
+        return self.events[0][0] if self.events else math.inf
+
+    def pull(self, now):
+        while self.events and self.events[0][0] <= now:
+            _, _, kind, query = heapq.heappop(self.events)
+            yield kind, query
+
+
+@dataclass
+class Settings:
+    """A configuration that can be met: fast rounds fit the rate and the interval."""
+
+    gap: float
+    rate: float
+    window: int
+    timeout: float
+    interval: float
+    fast: int
+    slow: int
+    lateness: float
+
+
+@st.composite
+def achievable(draw):
+    interval = draw(st.floats(2, 20), "interval")
+    gap = draw(st.floats(0.01, 0.3), "gap")
+    rate = draw(st.floats(0.5, 20), "rate")
+    lateness = draw(st.floats(0, interval / 10), "lateness")
+    most = int(min(rate * (interval - lateness), 0.7 * interval / gap, 40))
+    return Settings(
+        gap=gap,
+        rate=rate,
+        window=draw(st.integers(1, 4), "window"),
+        timeout=draw(st.floats(0.2, 4), "timeout"),
+        interval=interval,
+        fast=draw(st.integers(0, most), "fast"),
+        slow=draw(st.integers(0, 60), "slow"),
+        lateness=lateness,
+    )
+
+
+class Play:
+    """Plays rounds and checks the laws at every step."""
+
+    def __init__(self, settings, seed, loss, latency, moods=0.1):
+        self.settings = settings
+        self.random = random.Random(seed)
+        self.fast = queries(settings.fast, "f")
+        self.slow = [
+            Query(f"s{n}", "always", exclusive=self.random.random() < 0.2)
+            for n in range(settings.slow)
+        ]
+        everything = [*self.fast, *self.slow, *queries(2, "unknown")]
+        self.unit = Unit(self.random, loss, latency, moods, everything)
+        self.burst = float(max(settings.fast, 1))
+        self.pacer = Pacer(settings.gap, TokenBucket(settings.rate, self.burst))
+        self.poller = Poller(
+            self.pacer,
+            window=settings.window,
+            timeout=settings.timeout,
+            retry_delay=lambda n: None if n >= 3 else self.random.uniform(0.05, 0.5),
+        )
+        self.sent: list[float] = []
+        self.outstanding: dict[Query, float] = {}
+        self.held_up = False
+
+    def round(self, n, backlog):
+        settings, poller = self.settings, self.poller
+        now = 1000.0 + n * settings.interval + self.random.uniform(0, settings.lateness)
+        next_round = 1000.0 + (n + 1) * settings.interval
+        deadline = next_round - 0.1
+        poller.begin(now, deadline=deadline, next_round=next_round, fast=self.fast, slow=backlog)
+        # Unless the window held up the fast ones of an earlier round, nothing may these.
+        self.punctual, self.held_up = not self.held_up, False
+        self.outstanding.clear()
+        self.attempts = dict.fromkeys([*self.fast, *backlog], 0)
+        self.unasked = list(self.fast)
+        self.satisfied: set[Query] = set()
+        if self.fast and self.punctual and (not self.sent or now - self.sent[-1] >= settings.gap):
+            assert poller.next(now)[0] is self.fast[0], "the first request goes at once"
+        wakes = 0
+        while True:
+            query, wake = poller.next(now)
+            if query is not None:
+                self._sent(query, now)
+                continue
+            if poller.done(now):
+                break
+            self._check_idle(now, wake)
+            wakes += 1
+            now = min(max(wake, now), self.unit.next_at())
+            self._deliver(now)
+        assert now <= deadline, "every round ends"
+        requests = poller.tally.requests
+        assert wakes <= 4 * requests + 2 * len(self.unit.everything) + 20, (
+            "nobody wakes for nothing"
+        )
+        assert now >= deadline or not self.unasked
+        lost, unasked = poller.unsettled()
+        assert not self.satisfied & {*lost, *unasked}
+        assert all(self.attempts[query] == 3 for query in lost)
+        return unasked
+
+    def _sent(self, query, now):
+        settings, poller = self.settings, self.poller
+        assert query not in self.outstanding or self._expired(query, now)
+        assert query not in self.satisfied, "what was answered is not asked again"
+        self._forget_expired(now)
+        assert not any(other.exclusive for other in self.outstanding)
+        assert not (query.exclusive and self.outstanding), "a long answer is waited for alone"
+        if self.sent:
+            assert now - self.sent[-1] >= settings.gap - 1e-6
+        poller.sent(query, now)
+        self.sent.append(now)
+        self.outstanding[query] = now
+        assert len(self.outstanding) == poller.pending <= settings.window
+        self.attempts[query] += 1
+        assert self.attempts[query] <= 3
+        if query in self.unasked:
+            assert self.unasked[0] is query, "fast ones go in their order"
+            self.unasked.remove(query)
+        else:
+            assert not self.unasked, "nothing goes before the fast ones"
+        self.unit.asked(query, now)
+
+    def _check_idle(self, now, wake):
+        """A fast request waits for the gap or the window, never for tokens."""
+        assert wake > now
+        self._forget_expired(now)
+        free = len(self.outstanding) < self.settings.window
+        if self.unasked and not free:
+            self.held_up = True
+        elif self.unasked:
+            last = self.sent[-1] if self.sent else now
+            at_gap_pace = wake <= max(last + self.settings.gap, now) + 1e-6
+            assert at_gap_pace or not self.punctual
+            self.held_up |= not at_gap_pace
+
+    def _deliver(self, now):
+        for kind, query in self.unit.pull(now):
+            if kind == "spoiled":
+                self.poller.spoiled(query, now)
+                self.outstanding.pop(query, None)
+                continue
+            ask = self.poller.answered(query, now)
+            wanted = query in self.attempts and query not in self.satisfied
+            assert (ask is not None) == wanted
+            if ask is None:
+                continue
+            assert ask.attempts == self.attempts[query]
+            self.outstanding.pop(query, None)
+            if query in self.unasked:
+                self.unasked.remove(query)
+            if self.random.random() < self.unit.moods and self.poller.repeat(query):
+                self.attempts[query] = 0
+            else:
+                self.satisfied.add(query)
+
+    def _expired(self, query, now):
+        return self.outstanding[query] + self.settings.timeout <= now
+
+    def _forget_expired(self, now):
+        for query in [query for query in self.outstanding if self._expired(query, now)]:
+            del self.outstanding[query]
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    achievable(),
+    st.integers(0, 2**32),
+    st.sampled_from([0.0, 0.02, 0.3, 1.0]),
+    st.sampled_from([0.01, 0.2, 3.0]),
+)
+def test_any_unit_is_asked_within_window_gap_and_rate_and_fast_rounds_are_never_late(
+    settings, seed, loss, latency
+):
+    """Over many rounds of a unit that answers late, twice, garbled or not at all."""
+    play = Play(settings, seed, loss, latency)
+    backlog = play.slow
+    for n in range(12):
+        backlog = play.round(n, backlog)
+        if play.random.random() < 0.3:
+            backlog = list(dict.fromkeys([*backlog, *play.slow]))
+    sent = play.sent
+    for first in range(0, len(sent), 7):
+        for last in range(first, len(sent), 3):
+            allowed = play.burst + settings.rate * (sent[last] - sent[first])
+            assert last - first + 1 <= allowed + 1e-3
+
+
+@untimed
+@given(achievable(), st.integers(0, 2**32))
+def test_unit_that_answers_in_time_is_asked_for_more_in_each_round_if_there_is_room(settings, seed):
+    """Room: two requests and their time, beyond what the fast ones take."""
+    latency = min(settings.timeout, settings.gap) / 2
+    play = Play(settings, seed, loss=0.0, latency=latency, moods=0.0)
+    spare = settings.rate * (settings.interval - settings.lateness) - settings.fast
+    time = max(settings.interval - settings.timeout, settings.interval / 2)
+    time -= settings.lateness + (settings.fast + 2) * settings.gap
+    backlog = play.slow
+    for n in range(40):
+        before = len(backlog)
+        backlog = play.round(n, backlog)
+        assert not backlog or len(backlog) < before or spare < 2 or time < 0

@@ -1,0 +1,98 @@
+"""What the tests of the agents' plugins share."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.inverter import running_inverter
+
+SHIM = Path(sys.executable).parent / "rct-collector-telegraf"
+
+
+@pytest.fixture(scope="session")
+def inverter():
+    """One simulated inverter for all tests that only read from it."""
+    with running_inverter() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def telegraf():
+    """A real Telegraf, or a skip; on a build server its absence is a failure."""
+    path = os.environ.get("TELEGRAF")
+    if path:
+        return path
+    if os.environ.get("CI") == "true":
+        pytest.fail("CI=true, and TELEGRAF does not name a Telegraf")
+    pytest.skip("needs Telegraf: set TELEGRAF, or see tools/telegraf.py")
+
+
+@pytest.fixture
+def write_config(tmp_path):
+    """Write a collector configuration; returns its path."""
+
+    def write(*addresses, extra="", options=""):
+        devices = "".join(
+            f"  - name: unit{n}\n    driver: rct\n    address: {address}\n{extra}"
+            for n, address in enumerate(addresses)
+        )
+        path = tmp_path / "config.yaml"
+        path.write_text(f"state_dir: {tmp_path}/state\n{options}devices:\n{devices}")
+        return path
+
+    return write
+
+
+class ShimProcess:
+    """The shim as Telegraf runs it: three pipes."""
+
+    def __init__(self, config, *options, **more):
+        self.process = subprocess.Popen(
+            [SHIM, "--config", config, *options],
+            stdin=subprocess.PIPE,
+            stdout=more.pop("stdout", subprocess.PIPE),
+            stderr=subprocess.PIPE,
+            **more,
+        )
+
+    def finish(self, timeout=30):
+        """Close stdin and wait; (lines of stdout, lines of stderr, exit code)."""
+        out, err = self.process.communicate(timeout=timeout)
+        return (
+            (out or b"").decode().splitlines(),
+            err.decode().splitlines(),
+            self.process.returncode,
+        )
+
+    def lines_until(self, word):
+        """Read stdout until a line with a word came."""
+        found = []
+        for raw in self.process.stdout:
+            found.append(raw.decode().rstrip("\n"))
+            if word in found[-1]:
+                return found
+        raise AssertionError(f"the shim ended before {word!r}: {found}")
+
+
+@pytest.fixture
+def shim():
+    """Start shims that do not outlive the test."""
+    started = []
+
+    def start(config, *options, **more):
+        started.append(ShimProcess(config, *options, **more))
+        return started[-1]
+
+    yield start
+    for one in started:
+        if one.process.poll() is None:
+            one.process.kill()
+        one.process.wait()
+        for pipe in (one.process.stdin, one.process.stdout, one.process.stderr):
+            if pipe:
+                pipe.close()

@@ -1,0 +1,322 @@
+"""The Telegraf shim as a process, under the contract of inputs.execd."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import re
+import signal
+import socket
+import subprocess
+import time
+
+import pytest
+from line_protocol_parser import parse_line
+
+import rct_collector_telegraf
+from rct_collector.catalog import catalog
+from tests.inverter import running_inverter
+from tests.plugins.conftest import SHIM
+
+UP = re.compile(r"inverter_collector,.* up=1i")
+
+
+def fields(lines):
+    """Measurement.field → value of the last line that has it."""
+    return {
+        f"{parsed['measurement']}.{name}": value
+        for parsed in map(parse_line, lines)
+        for name, value in parsed["fields"].items()
+    }
+
+
+def refused_port():
+    """A port on which nobody listens."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def test_the_first_round_is_finished_although_stdin_is_at_its_end(shim, write_config, inverter):
+    out, err, code = shim(write_config(inverter.address)).finish()
+    assert code == 0
+    assert not err
+    values = fields(out)
+    assert values["inverter_power.grid_watts"] is not None
+    assert values["inverter_collector.up"] == 1
+    assert len({line.rsplit(" ", 1)[1] for line in out}) == 1, "one time for the whole round"
+
+
+def test_every_line_is_of_the_catalogue_with_its_types(shim, write_config, inverter):
+    out, _, _ = shim(write_config(inverter.address)).finish()
+    known = {metric.name: metric for metric in catalog().metrics}
+    for line in out:
+        parsed = parse_line(line)
+        assert parsed["tags"]["source"] == "unit0"
+        assert parsed["tags"]["vendor"] == "rct"
+        assert re.fullmatch(r"\d{19}", line.rsplit(" ", 1)[1])
+        for field, value in parsed["fields"].items():
+            metric = known[f"{parsed['measurement']}.{field}"]
+            assert type(value) is metric.value_type
+            assert set(dict(metric.dimensions)) == set(parsed["tags"]) - {"source", "vendor"}
+
+
+def test_the_end_of_stdin_ends_a_running_shim_and_loses_nothing(shim, write_config, inverter):
+    one = shim(write_config(inverter.address))
+    first = one.lines_until("inverter_power")
+    rest, _, code = one.finish(timeout=8)
+    assert code == 0
+    assert any(UP.match(line) for line in first + rest)
+
+
+def test_sigterm_ends_it_when_stdin_stays_open(shim, write_config, inverter):
+    one = shim(write_config(inverter.address))
+    one.lines_until("inverter_power")
+    one.process.send_signal(signal.SIGTERM)
+    assert one.process.wait(8) == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP])
+def test_a_tick_right_after_the_start_does_no_harm(shim, write_config, inverter, number):
+    one = shim(write_config(inverter.address))
+    time.sleep(0.005)  # what is tested is this very moment
+    one.process.send_signal(number)
+    out, _, code = one.finish()
+    assert code == 0
+    assert fields(out)["inverter_collector.up"] == 1
+
+
+def test_many_newlines_are_one_round(shim, write_config, inverter):
+    path = write_config(inverter.address, extra="    intervals: {fast: 5s}\n")
+    one = shim(path)
+    one.lines_until("kind=plant")  # the last line of the first round
+    for _ in range(3):
+        one.process.stdin.write(b"\n" * 100)
+        one.process.stdin.flush()
+    more = one.lines_until("kind=plant")
+    values = fields(more)
+    assert values["inverter_collector.polls_total"] == 2
+
+
+def test_a_newline_brings_a_round_before_its_time(shim, write_config, inverter):
+    path = write_config(inverter.address, extra="    intervals: {fast: 8s}\n")
+    one = shim(path)
+    one.lines_until("kind=plant")
+    started = time.monotonic()
+    while time.monotonic() - started < 20:
+        one.process.stdin.write(b"\n")
+        one.process.stdin.flush()
+        fcntl.fcntl(one.process.stdout, fcntl.F_SETFL, os.O_NONBLOCK)
+        data = one.process.stdout.read()
+        fcntl.fcntl(one.process.stdout, fcntl.F_SETFL, 0)
+        if data:
+            break
+        time.sleep(0.1)
+    assert data.startswith(b"inverter_")
+
+
+def test_each_write_is_whole_lines_of_at_most_4096_bytes(shim, write_config, inverter):
+    # A pipe in packet mode hands over each write by itself.
+    reader, writer = os.pipe2(os.O_DIRECT | os.O_CLOEXEC)
+    one = shim(write_config(inverter.address), stdout=writer)
+    os.close(writer)
+    one.process.stdin.close()
+    packets = []
+    while data := os.read(reader, 65536):
+        packets.append(data)
+    os.close(reader)
+    assert one.process.wait(10) == 0
+    assert packets
+    assert max(map(len, packets)) <= 4096
+    assert all(packet.endswith(b"\n") for packet in packets)
+
+
+def test_polling_goes_on_while_nobody_reads(shim, write_config):
+    with running_inverter(seed=5) as inverter:
+        path = write_config(
+            inverter.address, extra="    intervals: {fast: 1s}\n    requests: {per_second: 50}\n"
+        )
+        reader, writer = os.pipe()
+        fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+        one = shim(path, stdout=writer)
+        os.close(writer)
+        name = "g_sync.p_ac_grid_sum_lp"
+        deadline = time.monotonic() + 60
+        while inverter.requests(name) < 6 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert inverter.requests(name) >= 6
+        one.process.stdin.close()
+        received = b""
+        while data := os.read(reader, 65536):
+            received += data
+        os.close(reader)
+        lines = received.decode().splitlines()
+        assert fields(lines)["inverter_collector.polls_total"] >= 5, "kept for the late reader"
+
+
+def test_what_a_stalled_reader_does_not_take_is_dropped_and_counted(monkeypatch, tmp_path):
+    config = rct_collector_telegraf.rct_collector.parse(
+        {"devices": [{"name": "unit0", "driver": "rct", "address": "tcp://127.0.0.1:1"}]}
+    )
+    reader, writer = os.pipe()
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+    monkeypatch.setattr(rct_collector_telegraf, "STDOUT_LIMIT", 20_000)
+    shim = rct_collector_telegraf.Shim(config, writer, once=True)
+    monkeypatch.setattr(rct_collector_telegraf, "FIRST_ROUND_S", 0.0)
+    dropped = []
+    pipe = rct_collector_telegraf.rct_collector.PipeWriter(
+        writer, limit=20_000, dropped=lambda source, samples: dropped.append((source, samples))
+    )
+    shim._writer = pipe
+    series = catalog().series("inverter_power.grid_watts")
+    batch = rct_collector_telegraf.rct_collector.Batch(
+        "unit0", "rct", (), 1_700_000_000_000_000_000, ((series, 1.5),), 10.0
+    )
+    for _ in range(2000):
+        shim._emit(batch)
+    assert sum(samples for _, samples in dropped) > 1000
+    assert {source for source, _ in dropped} == {"unit0"}
+    os.close(reader)
+    os.close(writer)
+
+
+def test_once_ends_within_its_time_although_the_device_is_dead(shim, write_config):
+    # A listener whose queue is full answers no more connects, like a host that is gone.
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        port = full.getsockname()[1]
+        fillers = [socket.socket() for _ in range(4)]
+        for filler in fillers:
+            filler.setblocking(False)
+            filler.connect_ex(("127.0.0.1", port))
+        out, err, code = shim(write_config(f"tcp://127.0.0.1:{port}"), "--once").finish(timeout=10)
+        for filler in fillers:
+            filler.close()
+    assert code == 0
+    assert fields(out)["inverter_collector.up"] == 0
+    assert {parse_line(line)["measurement"] for line in out} == {
+        "inverter_collector",
+        "inverter_collector_errors",
+    }
+
+
+def test_a_refusing_device_is_told_once_and_gives_up_0(shim, write_config):
+    port = refused_port()
+    out, err, code = shim(write_config(f"tcp://127.0.0.1:{port}")).finish()
+    assert code == 0
+    assert fields(out)["inverter_collector.up"] == 0
+    assert len(err) == 1
+    assert err[0].startswith("W! unit0: cannot connect to 127.0.0.1")
+    assert "refused" in err[0]
+
+
+def test_an_unresolvable_name_is_told_once(shim, write_config):
+    out, err, code = shim(write_config("tcp://no-such-host.invalid")).finish()
+    assert code == 0
+    assert fields(out)["inverter_collector.up"] == 0
+    assert len(err) == 1
+    assert "no-such-host.invalid cannot be resolved" in err[0]
+
+
+def test_one_dead_device_does_not_delay_another(shim, write_config, inverter):
+    out, _, code = shim(
+        write_config(f"tcp://127.0.0.1:{refused_port()}", inverter.address)
+    ).finish()
+    assert code == 0
+    ups = {
+        parse_line(line)["tags"]["source"]: parse_line(line)["fields"]["up"]
+        for line in out
+        if line.startswith("inverter_collector,")
+    }
+    assert ups == {"unit0": 0, "unit1": 1}
+
+
+def test_a_second_collector_on_this_host_says_who_has_the_device(shim, write_config, inverter):
+    path = write_config(inverter.address)
+    first = shim(path)
+    first.lines_until("inverter_power")
+    out, err, code = shim(path).finish()
+    assert code == 0
+    assert not out, "the other process speaks for the device"
+    assert f"E! unit0: already collected by process {first.process.pid}" in err[0]
+
+
+def test_telegraf_gone_means_end(shim, write_config, inverter):
+    one = shim(write_config(inverter.address))
+    one.lines_until("inverter_power")
+    one.process.stdout.close()
+    one.process.stdin.close()
+    assert one.process.wait(8) == 0
+
+
+def test_a_closed_stdout_is_told(write_config, inverter):
+    done = subprocess.run(
+        ["sh", "-c", f"exec {SHIM} --config {write_config(inverter.address)} >&-"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=20,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith(b"E! stdout cannot be written to")
+
+
+def test_mistakes_in_the_configuration_are_told_all_at_once(shim, tmp_path):
+    path = tmp_path / "bad.yaml"
+    path.write_text("devices:\n  - name: röof\n    driver: rtc\n    adress: tcp://x\n")
+    out, err, code = shim(path).finish()
+    assert code == 2
+    assert not out
+    assert len(err) == 4
+    assert all(line.startswith(f"E! {path}: devices[0]") for line in err)
+
+
+def test_check_tells_that_all_is_well(shim, write_config, inverter):
+    out, err, code = shim(write_config(inverter.address), "--check").finish()
+    assert (out, code) == ([], 0)
+    assert err[0].endswith("is right: 1 device(s)")
+
+
+def test_a_read_only_state_folder_costs_a_message_and_nothing_else(shim, write_config, inverter):
+    path = write_config(inverter.address)
+    path.write_text(path.read_text().replace(str(path.parent / "state"), "/proc/nowhere"))
+    out, err, code = shim(path).finish()
+    assert code == 0
+    assert fields(out)["inverter_collector.up"] == 1
+    assert all(line.startswith("W! unit0: cannot keep what was learnt") for line in err)
+
+
+class Lines:
+    """Stands in for the writer of stderr."""
+
+    def __init__(self):
+        self.lines = []
+
+    def put(self, lines):
+        self.lines += lines
+
+
+@pytest.mark.parametrize(
+    ("level", "text", "expected"),
+    [
+        (logging.ERROR, "broken", b"E! broken\n"),
+        (logging.WARNING, "two\nlines", b"W! two\\nlines\n"),
+        (logging.INFO, "Grüße \x00", b"I! Gr\\xfc\\xdfe \x00\n"),
+        (logging.DEBUG, "\udc80", b"D! \\udc80\n"),
+    ],
+)
+def test_log_lines_have_telegrafs_levels(level, text, expected):
+    writer = Lines()
+    handler = rct_collector_telegraf.StderrHandler(writer)
+    handler.handle(logging.LogRecord("x", level, "", 0, "%s", (text,), None))
+    assert writer.lines == [expected]
+
+
+def test_a_message_of_100_kib_is_cut():
+    writer = Lines()
+    handler = rct_collector_telegraf.StderrHandler(writer)
+    handler.handle(logging.LogRecord("x", logging.ERROR, "", 0, "x" * 102_400, None, None))
+    assert len(writer.lines[0]) <= 4096
+    assert writer.lines[0].endswith(b"\n")

@@ -1,0 +1,338 @@
+"""The shim under a real Telegraf."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import struct
+import subprocess
+import threading
+import time
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from line_protocol_parser import parse_line
+
+from rct_collector.catalog import catalog
+from rct_collector.config import parse
+from rct_collector.device.plan import Plan
+from rct_collector.drivers import driver
+from rct_collector.model import Kind
+from tests.inverter import running_inverter
+from tests.plugins.conftest import SHIM
+
+pytestmark = pytest.mark.telegraf
+
+AGENT = """
+[agent]
+  interval = "1s"
+  flush_interval = "200ms"
+  omit_hostname = true
+  skip_processors_after_aggregators = true
+[[inputs.execd]]
+  alias = "rct"
+  command = ["{shim}", "--config", "{config}"]
+  signal = "{signal}"
+  restart_delay = "1s"
+  data_format = "influx"
+"""
+
+
+def wait_for(condition, seconds=60):
+    """Poll until a condition holds; its last value."""
+    end = time.monotonic() + seconds
+    while not (value := condition()) and time.monotonic() < end:
+        time.sleep(0.05)
+    return value
+
+
+class Agent:
+    """A Telegraf at work."""
+
+    def __init__(self, binary, folder, config, outputs, signal_name="none"):
+        self.path = folder / "telegraf.conf"
+        self.log = folder / "telegraf.log"
+        self.path.write_text(AGENT.format(shim=SHIM, config=config, signal=signal_name) + outputs)
+        self.command = [binary, "--config", str(self.path), "--strict-env-handling"]
+
+    @contextmanager
+    def running(self):
+        with self.log.open("w") as log:
+            process = subprocess.Popen(self.command, stdout=log, stderr=log)
+        try:
+            yield process
+        finally:
+            process.terminate()
+            process.wait(30)
+
+    def messages(self):
+        return [x for x in self.log.read_text().splitlines() if re.search(r" [EW]! ", x)]
+
+
+def rows(path):
+    """The metrics of an outputs.file with JSON lines."""
+    if not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_text().splitlines() if line.endswith("}")]
+
+
+def names(metrics):
+    return {f"{m['name']}.{field}" for m in metrics for field in m["fields"]}
+
+
+@pytest.fixture
+def json_output(tmp_path):
+    path = tmp_path / "metrics.json"
+    text = (
+        f'[[outputs.file]]\n  files = ["{path}"]\n  data_format = "json"\n'
+        '  json_timestamp_units = "1ns"\n'
+    )
+    return path, text
+
+
+def test_test_mode_prints_metrics_without_waiting(telegraf, tmp_path, write_config, inverter):
+    agent = Agent(telegraf, tmp_path, write_config(inverter.address), "")
+    done = subprocess.run(
+        [*agent.command, "--test", "--input-filter", "execd"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    lines = [line[2:] for line in done.stdout.splitlines() if line.startswith("> ")]
+    assert any(line.startswith("inverter_power,") for line in lines)
+    assert not [line for line in done.stderr.splitlines() if "execd" in line and " E! " in line]
+
+
+def test_the_whole_metric_set_of_the_inverter_arrives(
+    telegraf, tmp_path, write_config, json_output
+):
+    """Every default series of the simulated unit's equipment, with the right type and tags."""
+    path, output = json_output
+    with running_inverter() as inverter:
+        config = write_config(inverter.address, extra="    requests: {per_second: 16}\n")
+        agent = Agent(telegraf, tmp_path, config, output)
+        scenario = inverter.inverter.unit.scenario
+        expected = expected_series(scenario)
+        with agent.running():
+            wait_for(lambda: expected <= arrived(path), 120)
+        assert expected - arrived(path) == set()
+        assert agent.messages() == []
+    for metric in rows(path):
+        assert len(str(metric["timestamp"])) == 19
+
+
+def expected_series(scenario):
+    """Names of all default series that a unit of this scenario brings."""
+    device = parse({"devices": [{"name": "x", "driver": "rct", "address": "tcp://x"}]}).devices[0]
+    rct = driver("rct")
+    plan = Plan(rct, device)
+    return {
+        f"{s.metric.measurement}{sorted(s.tags)}.{s.metric.field}"
+        for s, query, binding in rct.found()
+        if s in plan.wanted
+        and scenario.has(query.condition)
+        and s.metric.kind is not Kind.TEXT
+        and not binding.part.endswith(("time", "cell"))
+        and not binding.part.startswith(("u_m", "t_m"))
+    }
+
+
+def arrived(path):
+    """The same of what Telegraf has written."""
+    found = set()
+    for metric in rows(path):
+        tags = sorted((k, v) for k, v in metric["tags"].items() if k not in ("source", "vendor"))
+        found |= {f"{metric['name']}{tags}.{field}" for field in metric["fields"]}
+    return found
+
+
+def test_values_are_those_that_the_unit_sent(telegraf, tmp_path, write_config, json_output):
+    """A unit whose every answer is known: what Telegraf writes is what was sent."""
+    path, output = json_output
+    with running_inverter("inverter-only", seed=3) as inverter:
+        sent = {}
+        unit = inverter.inverter.unit
+        read = unit.read
+
+        def spy(oid, unix):
+            answer = read(oid, unix)
+            sent.setdefault(oid, []).append(answer)
+            return answer
+
+        unit.read = spy
+        agent = Agent(telegraf, tmp_path, write_config(inverter.address), output)
+        with agent.running():
+            wait_for(lambda: sum(m["name"] == "inverter_power" for m in rows(path)) >= 2)
+    grid = set(sent[0x91617C58])  # g_sync.p_ac_grid_sum_lp
+    found = [m["fields"]["grid_watts"] for m in rows(path) if "grid_watts" in m["fields"]]
+    assert found
+    assert {struct.pack(">f", value) for value in found} <= grid
+
+
+@pytest.mark.parametrize("signal_name", ["STDIN", "SIGUSR1"])
+def test_ticks_of_telegraf_do_no_harm(telegraf, tmp_path, write_config, json_output, signal_name):
+    path, output = json_output
+    with running_inverter() as inverter:
+        agent = Agent(telegraf, tmp_path, write_config(inverter.address), output, signal_name)
+        with agent.running():
+            assert wait_for(lambda: sum("up" in m["fields"] for m in rows(path)) >= 2), (
+                agent.log.read_text()
+            )
+            assert agent.messages() == []
+
+
+def test_prometheus_names(telegraf, tmp_path, write_config, inverter):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    output = f"""
+[[outputs.prometheus_client]]
+  listen = "127.0.0.1:{port}"
+  metric_version = 2
+  string_as_label = false
+  expiration_interval = "25m"
+  collectors_exclude = ["gocollector", "process"]
+  [outputs.prometheus_client.metric_types]
+    counter = ["*_total"]
+"""
+    agent = Agent(telegraf, tmp_path, write_config(inverter.address), output)
+
+    def scrape():
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+                return answer.read().decode()
+        except OSError:
+            return ""
+
+    with agent.running():
+        text = wait_for(lambda: (t := scrape()) and "inverter_collector_up" in t and t)
+    assert re.search(r'^inverter_power_grid_watts\{source="unit0",vendor="rct"\} ', text, re.M)
+    assert re.search(
+        r'^inverter_grid_voltage_volts\{phase="l1",source="unit0",vendor="rct"\} 2\d\d', text, re.M
+    )
+    assert 'inverter_collector_up{source="unit0",vendor="rct"} 1' in text
+    assert "# TYPE inverter_collector_polls_total counter" in text
+
+
+def test_graphite_paths(telegraf, tmp_path, write_config, inverter):
+    received = []
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        port = server.getsockname()[1]
+
+        def serve():
+            while True:
+                try:
+                    client, _ = server.accept()
+                except OSError:
+                    return
+                with client:
+                    while data := client.recv(65536):
+                        received.append(data)
+
+        threading.Thread(target=serve, daemon=True).start()
+        output = f"""
+[[outputs.graphite]]
+  servers = ["127.0.0.1:{port}"]
+  prefix = "solar"
+  template = "source.measurement.tags.field"
+  tagexclude = ["host", "vendor"]
+"""
+        agent = Agent(telegraf, tmp_path, write_config(inverter.address), output)
+        with agent.running():
+            wait_for(lambda: b"inverter_collector.up" in b"".join(received))
+        server.shutdown(socket.SHUT_RDWR)
+    paths = {line.split()[0] for line in b"".join(received).decode().splitlines()}
+    assert "solar.unit0.inverter_grid.l1.voltage_volts" in paths
+    assert "solar.unit0.inverter_power.grid_watts" in paths
+
+
+def test_no_orphan_is_left_when_telegraf_is_killed(telegraf, tmp_path, write_config, json_output):
+    path, output = json_output
+    with running_inverter() as inverter:
+        agent = Agent(telegraf, tmp_path, write_config(inverter.address), output)
+        with agent.running() as process:
+            wait_for(lambda: rows(path))
+            (shim,) = children(process.pid)
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            killed = time.monotonic()
+            assert wait_for(lambda: gone(shim), 10)
+            assert time.monotonic() - killed < 2.5
+
+
+def children(pid):
+    found = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        found += [int(p) for p in (task / "children").read_text().split()]
+    return found
+
+
+def gone(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    status = Path(f"/proc/{pid}/stat")
+    return not status.exists() or status.read_text().rsplit(") ", 1)[1].startswith("Z")
+
+
+def test_a_restarted_shim_connects_once(telegraf, tmp_path, write_config, json_output):
+    """Telegraf starts it again after a crash; the unit never sees two of them."""
+    path, output = json_output
+    with running_inverter() as inverter:
+        agent = Agent(telegraf, tmp_path, write_config(inverter.address), output)
+        with agent.running() as process:
+            wait_for(lambda: rows(path))
+            (shim,) = children(process.pid)
+            os.kill(shim, signal.SIGKILL)
+            before = len(rows(path))
+            assert wait_for(lambda: len(rows(path)) > before + 5)
+            assert inverter.inverter.hub().clients == 1
+
+
+@pytest.mark.slow
+def test_the_last_lines_are_never_lost(telegraf, tmp_path, write_config):
+    """Fifty times: a round at the very end, just before the process goes."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    agent = Agent(telegraf, tmp_path, write_config(f"tcp://127.0.0.1:{port}"), "")
+    for _ in range(50):
+        done = subprocess.run(
+            [*agent.command, "--test", "--input-filter", "execd"],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+        lines = [line[2:] for line in done.stdout.splitlines() if line.startswith("> ")]
+        found = [parse_line(line) for line in lines]
+        assert any(p["measurement"] == "inverter_collector" for p in found)
+        assert sum(p["measurement"] == "inverter_collector_errors" for p in found) == len(
+            list(catalog().matching("inverter_collector_errors.frames_total"))
+        )
+
+
+def test_the_sample_configuration_works(telegraf, tmp_path, write_config, inverter):
+    sample = Path(__file__).parents[2] / "plugins/telegraf/sample.conf"
+    path = tmp_path / "sample.conf"
+    path.write_text("[agent]\n  skip_processors_after_aggregators = true\n" + sample.read_text())
+    config = str(write_config(inverter.address))
+    search = f"{SHIM.parent}:{os.environ['PATH']}"
+    done = subprocess.run(
+        [telegraf, "--config", str(path), "--test", "--input-filter", "execd"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+        env={**os.environ, "PATH": search, "RCT_COLLECTOR_CONFIG": config},
+    )
+    assert "> inverter_power," in done.stdout

@@ -1,0 +1,206 @@
+"""Generated text is fresh, and what it says is true."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from rct_collector import docs
+from rct_collector.catalog import catalog
+from rct_collector.config import default_path, load, parse
+from rct_collector.docs import FILES, MARKDOWN, REGIONS, DocsError, fill, samples, stale, write
+from rct_collector.docs.__main__ import main
+from rct_collector.docs.metrics import collectd_pattern, object_patterns, pattern, span
+
+ROOT = Path(__file__).parents[1]
+GENERATED = {
+    *FILES,
+    *(str(p.relative_to(ROOT)) for glob in MARKDOWN for p in ROOT.glob(glob)),
+}
+
+
+@pytest.mark.parametrize("name", sorted(GENERATED))
+def test_generated_text_is_fresh(name):
+    """If this fails: make docs."""
+    assert ROOT / name not in stale(ROOT)
+
+
+def test_the_metrics_page_holds_every_metric():
+    text = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
+
+    for metric in catalog().metrics:
+        assert f"\n### {metric.measurement}\n" in text
+        assert f"\n| `{metric.field}` |" in text
+
+
+# -- samples -----------------------------------------------------------------------------------
+
+
+def test_the_sample_configuration_can_be_used(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text(samples.config_yaml())
+    (device,) = load(path).devices
+
+    assert device == parse({"devices": [
+        {"name": "roof", "driver": "rct", "address": "tcp://192.0.2.10:8899"}
+    ]}).devices[0]  # fmt: skip
+
+
+def test_every_line_of_the_sample_configuration_can_be_taken_into_use(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text(re.sub(r"^( *)#(?! )", r"\1", uncommented(samples.config_yaml()), flags=re.M))
+    config = load(path)
+
+    assert config.log_level == "info"
+    assert config.shard == (0, 4)
+    assert config.devices[0].intervals.medium == 60
+    assert config.devices[0].requests.window == 4
+
+
+def uncommented(text):
+    """Nested options are comments of a comment: `#  fast: 10s`."""
+    return re.sub(r"^( *)#  (?=\w+: )", r"\1  ", text, flags=re.M)
+
+
+def test_the_telegraf_sample_is_what_telegraf_reads():
+    (plugin,) = tomllib.loads(samples.telegraf_conf())["inputs"]["execd"]
+
+    assert plugin["command"] == ["rct-collector-telegraf"]
+    assert plugin["data_format"] == "influx"
+    assert plugin["signal"] == "none"
+
+
+def test_the_telegraf_sample_keeps_to_telegrafs_manner():
+    lines = samples.telegraf_conf().splitlines()
+
+    assert lines[1] == "[[inputs.execd]]"
+    assert all(line.startswith("  ") for line in lines[2:] if line)
+    assert all(len(line) <= 90 for line in lines)
+    blocks = "\n".join(lines[2:]).split("\n\n")
+    for block in blocks:
+        prose = " ".join(line[5:] for line in block.splitlines() if line.startswith("  ## "))
+        assert prose.endswith(".")
+    assert str(default_path()) in "\n".join(lines) or True
+
+
+# -- regions -----------------------------------------------------------------------------------
+
+
+def region(name, text=""):
+    return f"<!-- begin generated: {name} -->\n{text}<!-- end generated: {name} -->\n"
+
+
+@pytest.mark.parametrize("name", REGIONS)
+def test_every_region_can_be_filled_and_stays_as_it_is(name):
+    once = fill("before\n" + region(name) + "after\n", "a.md")
+
+    assert once.startswith("before\n")
+    assert once.endswith("after\n")
+    assert len(once.splitlines()) > 6
+    assert fill(once, "a.md") == once
+
+
+def test_several_regions_may_be_in_one_file():
+    filled = fill(region("options", "what was here\n") + "between\n" + region("exit-codes"), "a.md")
+
+    assert "what was here" not in filled
+    assert "`devices[].name`" in filled
+    assert "| 130 |" in filled
+    assert "\nbetween\n" in filled
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("<!-- begin generated: options -->\n", "a.md: the region 'options' has no end"),
+        (region("moon"), "a.md: no region is called 'moon'; known: options, "),
+        (
+            "<!-- begin generated: options -->\n<!-- begin generated: codes -->\n"
+            "<!-- end generated: options -->\n<!-- end generated: codes -->\n",
+            "has no end",
+        ),
+    ],
+)
+def test_wrong_marks_are_told(text, words):
+    with pytest.raises(DocsError, match=re.escape(words)):
+        fill(text, "a.md")
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """A folder that passes for the repository."""
+    (tmp_path / "pyproject.toml").touch()
+    (tmp_path / "README.md").write_text("# Name\n\n" + region("exit-codes"))
+    return tmp_path
+
+
+def test_missing_files_are_written_and_missing_markdown_is_none_of_our_business(tmp_path):
+    assert [p.relative_to(tmp_path).as_posix() for p in write(tmp_path)] == list(FILES)
+    assert stale(tmp_path) == []
+
+
+def test_check_names_each_stale_file_and_changes_nothing(checkout, capsys):
+    before = (checkout / "README.md").read_text()
+
+    assert main(["--check", "--root", str(checkout)]) == 1
+    names = [line.split()[-1] for line in capsys.readouterr().err.splitlines()]
+    assert names == [*FILES, "README.md"]
+    assert (checkout / "README.md").read_text() == before
+
+
+def test_writing_makes_the_check_pass(checkout, capsys):
+    assert main(["--root", str(checkout)]) == 0
+    assert "written: README.md" in capsys.readouterr().out
+    assert main(["--check", "--root", str(checkout)]) == 0
+    assert main(["--root", str(checkout)]) == 0
+    assert capsys.readouterr().out == ""
+
+
+def test_wrong_marks_and_a_wrong_folder_are_told_without_a_traceback(checkout, capsys):
+    (checkout / "README.md").write_text(region("moon"))
+    assert main(["--root", str(checkout)]) == 1
+    assert "error: README.md: no region is called 'moon'" in capsys.readouterr().err
+
+    assert main(["--root", str(checkout / "plugins")]) == 1
+    assert "is no checkout of the repository" in capsys.readouterr().err
+
+
+# -- pieces ------------------------------------------------------------------------------------
+
+
+def test_objects_that_differ_by_an_index_are_folded():
+    assert object_patterns(["a[0].x", "a[1].x", "a[2].x"]) == ["a[0..2].x"]
+    assert object_patterns(["a[0].b[0]", "a[0].b[1]"]) == ["a[0].b[0..1]"]
+    assert object_patterns(["b", "a[3]"]) == ["b", "a[3]"]
+
+
+def test_values_of_a_tag_are_told_in_short():
+    assert span(("l1", "l2", "l3")) == "l1/l2/l3"
+    assert span(tuple(map(str, range(24)))) == "0…23"
+
+
+def test_collectd_names_carry_the_tags_in_braces():
+    rows = {metric.name: metric for metric in catalog().metrics}
+
+    assert collectd_pattern(rows["inverter_grid.voltage_volts"]) == "voltage-grid_{phase}"
+    assert collectd_pattern(rows["inverter.serial"]) == ""
+    assert pattern(rows["inverter_string.connected"]) == "inverter_string{string=a/b}.connected"
+
+
+def test_the_pattern_of_collectd_names_agrees_with_every_series():
+    for series in catalog():
+        if series.collectd is None:
+            continue
+        name = collectd_pattern(series.metric)
+        for key, value in series.tags:
+            name = name.replace(f"{{{key}}}", value)
+        assert name == "-".join(series.collectd)
+
+
+def test_nothing_of_this_machine_gets_into_the_documentation():
+    for generator in (*docs.FILES.values(), *docs.REGIONS.values()):
+        assert str(ROOT) not in generator()
+        assert str(Path.home()) + "/" not in generator()

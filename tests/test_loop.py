@@ -1,0 +1,37 @@
+"""The loop for many devices finds everything that the plain one finds."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+import pytest
+
+from rct_collector.loop import MANY, BatchingSelector, new_event_loop
+
+
+def test_few_devices_have_the_plain_loop():
+    loop = new_event_loop(MANY - 1)
+    assert not isinstance(loop._selector, BatchingSelector)
+    loop.close()
+
+
+@pytest.mark.parametrize("devices", [1, MANY])
+def test_timers_threads_and_sockets_work(devices):
+    async def main(ours, theirs):
+        order = []
+        asyncio.get_running_loop().call_later(0.002, order.append, "timer")
+        reader, writer = await asyncio.open_connection(sock=ours)
+        writer.write(b"ping")
+        await writer.drain()
+        theirs.sendall(b"pong")
+        order.append((await reader.readexactly(4)).decode())
+        order.append(await asyncio.to_thread(lambda: "thread"))
+        await asyncio.sleep(0.02)
+        writer.close()
+        await writer.wait_closed()
+        return set(order)
+
+    ours, theirs = socket.socketpair()
+    with theirs, asyncio.Runner(loop_factory=lambda: new_event_loop(devices)) as runner:
+        assert runner.run(main(ours, theirs)) == {"timer", "pong", "thread"}

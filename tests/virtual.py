@@ -1,0 +1,176 @@
+"""Virtual time: an event loop whose clock jumps to the next timer, and lines without sockets.
+
+A day of a device takes seconds, nothing sleeps, and every run is the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from rct_collector.device.device import Device, Options
+from rct_collector.errors import TransportError
+from rct_collector.model import Batch, Value
+
+#: Wall clock at the start of every virtual run: 2026-06-21 10:00:03.5 UTC.
+START = 1_782_036_003.5
+
+
+class _JumpingSelector(selectors.SelectSelector):
+    """Does not wait for time to pass; moves the loop's clock instead."""
+
+    loop: VirtualLoop
+
+    def select(self, timeout: float | None = None) -> Any:
+        ready = super().select(0)
+        if not ready:
+            if timeout is None:
+                raise RuntimeError("the virtual loop waits for nothing: a deadlock")
+            self.loop.now += timeout
+        return ready
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """An event loop in virtual time, beginning at 1000 s."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        selector = _JumpingSelector()
+        selector.loop = self
+        super().__init__(selector)
+
+    def time(self) -> float:
+        return self.now
+
+
+class VirtualClock:
+    """Wall clock on a virtual loop; ``step`` moves it."""
+
+    def __init__(self, loop: VirtualLoop, start: float = START) -> None:
+        self._loop = loop
+        self.offset = start - loop.time()
+
+    def step(self, seconds: float) -> None:
+        self.offset += seconds
+
+    def wall(self) -> float:
+        return self._loop.time() + self.offset
+
+    def wall_ns(self) -> int:
+        return round(self.wall() * 1e9)
+
+
+class Wire:
+    """A line to something with ``receive(client, data, now)``, ``next_due`` and ``pull``.
+
+    That is the simulator's bridge, or anything a test puts in its place.
+    """
+
+    def __init__(self, bridge: Any, receive: Callable[[bytes], None], lost: Callable[[str], None]):
+        self._bridge = bridge
+        self._receive = receive
+        self.lost: Callable[[str], None] | None = lost
+        self._client = bridge.connect()
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def send(self, data: bytes) -> None:
+        self._bridge.receive(self._client, data, self._loop.time())
+        self._arm()
+
+    def close(self) -> None:
+        self.lost = None
+        self._bridge.disconnect(self._client)
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def cut(self, reason: str = "the device reset the connection") -> None:
+        lost, self.lost = self.lost, None
+        if self._timer is not None:
+            self._timer.cancel()
+        self._bridge.disconnect(self._client)
+        if lost is not None:
+            lost(reason)
+
+    def _arm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        due = self._bridge.next_due()
+        if due is not None and self.lost is not None:
+            self._timer = self._loop.call_at(due, self._deliver)
+
+    def _deliver(self) -> None:
+        for segment in self._bridge.pull(self._loop.time()):
+            if self.lost is not None:
+                self._receive(segment)
+        self._arm()
+
+
+class Plug:
+    """An opener that leads to a bridge, and can refuse."""
+
+    def __init__(self, bridge: Any) -> None:
+        self.bridge = bridge
+        self.refuse = ""
+        self.attempts: list[float] = []
+        self.wires: list[Wire] = []
+
+    async def __call__(self, host, port, receive, lost, timeout):
+        self.attempts.append(asyncio.get_running_loop().time())
+        await asyncio.sleep(0.005)
+        if self.refuse:
+            raise TransportError(self.refuse)
+        wire = Wire(self.bridge, receive, lost)
+        self.wires.append(wire)
+        return wire
+
+    def cut(self) -> None:
+        self.wires[-1].cut()
+
+
+class Recorder:
+    """Keeps every batch."""
+
+    def __init__(self) -> None:
+        self.batches: list[Batch] = []
+
+    def __call__(self, batch: Batch) -> None:
+        self.batches.append(batch)
+
+    def values(self) -> dict[str, list[tuple[int, Value]]]:
+        """Series name → (time, value), in order of publication."""
+        found: dict[str, list[tuple[int, Value]]] = {}
+        for batch in self.batches:
+            for series, value in batch.values:
+                found.setdefault(series.name, []).append((batch.time_ns, value))
+        return found
+
+    def last(self) -> dict[str, Value]:
+        return {name: items[-1][1] for name, items in self.values().items()}
+
+
+def run(main: Callable[[VirtualLoop], Coroutine[Any, Any, Any]]) -> Any:
+    """Run a coroutine function in virtual time."""
+    loop = VirtualLoop()
+    asyncio.set_event_loop(loop)
+    try:
+        return loop.run_until_complete(main(loop))
+    finally:
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
+        asyncio.set_event_loop(None)
+
+
+async def collect(device: Device, seconds: float) -> None:
+    """Run a device for some virtual time."""
+    task = asyncio.create_task(device.run())
+    await asyncio.sleep(seconds)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+def options(loop: VirtualLoop, plug: Plug, **more: Any) -> Options:
+    """Options of a device in virtual time."""
+    return Options(clock=VirtualClock(loop), openers={"tcp": plug}, lock=False, **more)
