@@ -1,7 +1,7 @@
 """How derived metrics are computed from the values of one round.
 
 Each rule gets one list of values per input metric, in the order of the inputs' series, and the
-time of the round. It returns the value, or None where the values allow no honest answer.
+time of its last answer. It returns the value, or None where the values allow no honest answer.
 """
 
 from __future__ import annotations

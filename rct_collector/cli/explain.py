@@ -39,7 +39,7 @@ _WRONG = {
 }
 
 #: What is on the line without being a frame, and its meaning.
-_SPECIAL = re.compile(rb"(?P<hello>\x2b\x3c\xe1)|(?P<keep_alive>AT\+\r?)", re.DOTALL)
+_SPECIAL = re.compile(rb"(?P<hello>\x2b\x3c\xe1)|(?P<keep_alive>AT\+\r)")
 _SPECIAL_TEXTS = {
     "hello": "greeting of the vendor's app",
     "keep_alive": "keep-alive of the vendor's service",
@@ -154,7 +154,7 @@ def _walk(data: bytes) -> Iterator[Piece]:
             position = start
             continue
         # Private to its module, and the one place that knows what a frame is.
-        result = frame._parse(buffer, start)
+        result = frame.parse_at(buffer, start)
         if result is None:
             yield _bad(start, data[start:], "incomplete")
             return
@@ -171,7 +171,7 @@ def _walk(data: bytes) -> Iterator[Piece]:
 def _next_start(data: bytes, position: int) -> int:
     """Where the next frame, or what looks like one, begins; the end of the data at last."""
     start = data.find(frame.START, position)
-    if start >= 2 and data[start - 2 : start + 1] == b"AT+" and start - 2 >= position:
+    if start >= 2 and data[start - 2 : start + 2] == b"AT+\r" and start - 2 >= position:
         return start - 2
     return start if start >= 0 else len(data)
 

@@ -11,8 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from rct_collector.cli.present import component, field_label, words
-from rct_collector.cli.present import title as capital
+from rct_collector.cli.present import capitalised, component, field_label, words
 from rct_collector.cli.snapshot import catalogue_order
 from rct_collector.model import Series
 
@@ -106,7 +105,7 @@ def _group(
     """One section, or several where there are more dimensions than a table has."""
     if not keys:
         rows = tuple((field_label(s.metric), texts[s]) for s in found)
-        return [Section(capital(title), (), rows, tuple(found))]
+        return [Section(capitalised(title), (), rows, tuple(found))]
     if len(keys) == 1:
         return [_by_tag(title, keys[0], found, texts)]
     outer = keys[0]
@@ -173,7 +172,7 @@ def _matrix(
         (label, *(row.get(column, "") for column in columns)) for (_, label), row in cells.items()
     )
     head = (corner, *(label for _, label in columns))
-    return Section(capital(title), head, rows, tuple(found))
+    return Section(capitalised(title), head, rows, tuple(found))
 
 
 def _natural(text: str) -> int:

@@ -108,10 +108,11 @@ def _fixed(value: float, digits: int) -> str:
 
 
 def _scaled(value: float, symbol: str) -> str:
-    for factor, prefix in ((1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m")):
-        if abs(value) >= factor or prefix == "m":
+    """With the prefix that suits the size."""
+    for factor, prefix in ((1e6, "M"), (1e3, "k"), (1.0, "")):
+        if abs(value) >= factor:
             return f"{value / factor:.3g} {prefix}{symbol}"
-    raise AssertionError("unreachable")
+    return f"{value * 1000:.3g} m{symbol}" if value else f"0 {symbol}"
 
 
 def field_label(metric: Metric) -> str:
@@ -138,6 +139,6 @@ def words(name: str) -> str:
     return " ".join(_SPELT.get(word, word) for word in name.split("_"))
 
 
-def title(text: str) -> str:
+def capitalised(text: str) -> str:
     """With a capital in front, the others as they are."""
     return text[:1].upper() + text[1:]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 from functools import cache
 from typing import NamedTuple
 
 from rct_collector.catalog import catalog
 from rct_collector.config import DeviceConfig
-from rct_collector.drivers import BUILTIN, driver
+from rct_collector.drivers import driver
 from rct_collector.model import Batch, Series, Value
 
 #: A fault word has this many bits.
@@ -113,12 +112,7 @@ class Snapshot:
 
 def fault_texts(name: str) -> Mapping[int, str]:
     """Fault bit → meaning, for a device family; empty where it has no such list."""
-    try:
-        texts = importlib.import_module(f"{BUILTIN[name]}.texts")
-    except ModuleNotFoundError:
-        return {}
-    found: Mapping[int, str] = getattr(texts, "FAULTS", {})
-    return found
+    return driver(name).faults
 
 
 @cache

@@ -5,30 +5,20 @@ from __future__ import annotations
 import textwrap
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from functools import partial
 
 from rich.console import ConsoleDimensions, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from rct_collector.cli import summary
-from rct_collector.cli.draw import (
-    section_height,
-    section_table,
-    section_width,
-    snapshot_sections,
-)
+from rct_collector.cli.draw import section_table, snapshot_sections
 from rct_collector.cli.layout import Section
+from rct_collector.cli.packing import packed
 from rct_collector.cli.present import duration_text, moment_text
 from rct_collector.cli.snapshot import Snapshot
 from rct_collector.model import Kind, PollClass, Series
 
-#: Spaces between columns of sections.
-_GUTTER = 4
-#: A section takes at least so many lines.
-_LEAST_LINES = 3
-#: Columns for the age beside a title.
-_NOTE = 14
 #: Columns of the longest bar.
 _BAR = 30
 #: A value older than so many of its intervals is told as old.
@@ -75,7 +65,9 @@ def screen(
     if not complete:
         chosen = [series for series in chosen if series.metric.name not in _ON_TOP]
     found = snapshot_sections(snapshot, chosen)
-    body, left_out = packed(snapshot, found, size.width, size.height - taken - 1)
+    body, left_out = packed(
+        found, size.width, size.height - taken - 1, partial(_age_text, snapshot)
+    )
     if left_out:
         noun = "group" if left_out == 1 else "groups"
         more = f"{left_out} more {noun}: enlarge the window, or choose with --only"
@@ -209,71 +201,6 @@ def _of_word(series: Series, words: set[str]) -> bool:
     stem, _, field = series.name.rpartition(".")
     parts = field.split("_")
     return any(f"{stem}.{'_'.join([*parts[:n], 'word'])}" in words for n in range(1, len(parts)))
-
-
-def packed(
-    snapshot: Snapshot, found: Sequence[Section], width: int, height: int
-) -> tuple[RenderableType, int]:
-    """Put sections side by side, as many as there is room for.
-
-    Args:
-        snapshot: For the ages.
-        found: The sections, most important first.
-        width: Columns of the terminal.
-        height: Lines that are left.
-
-    Returns:
-        What to draw, and how many sections did not fit.
-    """
-    columns: list[list[Section]] = []
-    left_out = 0
-    if height < _LEAST_LINES:
-        return Text(""), len(found)
-    for section in found:
-        whole = _cut(section, height)
-        # The first column with room; a new one, if that is as wide as the terminal allows.
-        for n in range(len(columns) + 1):
-            tried = [*columns[:n], [*(columns[n : n + 1] or [[]])[0], whole], *columns[n + 1 :]]
-            if _lines(tried[n]) <= height and _width(tried) <= width:
-                columns = tried
-                break
-        else:
-            left_out += 1
-    grid = Table.grid(padding=(0, _GUTTER, 0, 0))
-    for _ in columns:
-        grid.add_column(no_wrap=True)
-    grid.add_row(*(_stack(snapshot, column, width) for column in columns))
-    return grid, left_out
-
-
-def _lines(column: Sequence[Section]) -> int:
-    return sum(section_height(section) + 1 for section in column) - 1
-
-
-def _width(columns: Sequence[Sequence[Section]]) -> int:
-    return sum(_column_width(column) + _GUTTER for column in columns) - _GUTTER
-
-
-def _column_width(column: Sequence[Section]) -> int:
-    return max(max(section_width(s), len(s.title) + _NOTE) for s in column)
-
-
-def _stack(snapshot: Snapshot, column: Sequence[Section], width: int) -> Group:
-    parts: list[RenderableType] = []
-    for section in column:
-        parts += [Text("")] if parts else []
-        parts.append(section_table(section, width, _age_text(snapshot, section)))
-    return Group(*parts)
-
-
-def _cut(section: Section, height: int) -> Section:
-    """A section of at most so many lines."""
-    extra = section_height(section) - height
-    if extra <= 0:
-        return section
-    kept = section.rows[: max(len(section.rows) - extra - 1, 0)]
-    more = (f"… {len(section.rows) - len(kept)} more", *[""] * (len(section.rows[0]) - 1))
-    return replace(section, rows=(*kept, more))
 
 
 def _age_text(snapshot: Snapshot, section: Section) -> str:

@@ -110,7 +110,7 @@ async def _collect(view: Screen) -> Exit | None:
     results = await asyncio.gather(
         *(read_once(s, _FIRST_ROUND_S, emit=view.changed) for s in view.snapshots)
     )
-    if all(status for _, status in results):
+    if not any(device.stats.totals["answers"] for device, _ in results):
         return results[0][1]
     devices = [Device(snapshot.config, view.take) for snapshot in view.snapshots]
     for device, (first, _) in zip(devices, results, strict=True):

@@ -22,8 +22,9 @@ from rct_collector.device.clock import Clock, SystemClock
 from rct_collector.device.discovery import Discovery
 from rct_collector.device.link import Link
 from rct_collector.device.lock import DeviceLock
+from rct_collector.device.muting import Muting
 from rct_collector.device.pacing import Pacer, TokenBucket
-from rct_collector.device.plan import plan_for
+from rct_collector.device.plan import is_wanted, plan_for
 from rct_collector.device.plausibility import Plausibility
 from rct_collector.device.poller import Poller
 from rct_collector.device.round import Round
@@ -42,11 +43,6 @@ log = logging.getLogger(__name__)
 Emit = Callable[[Batch], None]
 
 SLOW_CLASSES = (PollClass.MEDIUM, PollClass.SLOW, PollClass.STATIC)
-
-#: A query that stayed silent in this many rounds, while others were answered, is left alone …
-SILENT_ROUNDS = 3
-#: … for this many seconds: older firmware lacks newer objects.
-MUTE_S = 900.0
 
 #: Without any valid frame for this long, while answers are due, the line is taken for dead.
 WATCHDOG_S = 60.0
@@ -105,7 +101,7 @@ class Device:
         self._clock = options.clock
         self._labels: Tags = tuple(sorted(config.labels.items()))
         self.plan = plan_for(self.driver, config)
-        self.stats = Stats()
+        self.stats = Stats(lambda series: is_wanted(series, config))
         self._state = (
             StateFile(options.state_dir, config.name, config.driver) if options.state_dir else None
         )
@@ -140,8 +136,7 @@ class Device:
         self._backlog: dict[Query, None] = {}
         self._announced: set[Query] = set()
         self._one_shot = False
-        self._silent: dict[Query, int] = {}
-        self._muted: dict[Query, float] = {}
+        self._muting = Muting()
         self._texts: dict[Series, Value] = {}
         self._unanswered_since: float | None = None
         self.rounds = 0
@@ -287,13 +282,13 @@ class Device:
         return [
             query
             for query in self.plan.queries(poll)
-            if self.discovery.has(query.condition) and self._muted.get(query, 0.0) <= now
+            if self.discovery.has(query.condition) and not self._muting.leaves_alone(query, now)
         ]
 
     def _queue_slow(self, due: set[PollClass]) -> None:
         """Add what is due to the backlog; what discovery still asks comes before it."""
         now = asyncio.get_running_loop().time()
-        asked = [q for q in self.discovery.open() if self._muted.get(q, 0.0) <= now]
+        asked = [q for q in self.discovery.open() if not self._muting.leaves_alone(q, now)]
         if PollClass.STATIC in due:
             asked += [q for q in self.discovery.deciding if q.name in self.discovery.facts]
         for poll in SLOW_CLASSES:
@@ -312,24 +307,16 @@ class Device:
         self._publish()
         self.rounds += 1
         self.settled.set()
-        totals = self.stats.totals
-        totals["poll_errors"] += not up
-        totals["requests"] += tally.requests
-        totals["retries"] += tally.retries
-        totals["timeouts"] += tally.timeouts
-        totals["implausible"] += self._round.implausible
-        totals["received_bytes"] = self.link.received_bytes
-        totals["sent_bytes"] = self.link.sent_bytes
-        totals["reconnects"] = max(0, self.link.opened - 1)
-        gauges = {"poll_seconds": now - started, "muted_objects": len(self._muted)}
+        self.stats.count_round(tally, up=up, implausible=self._round.implausible)
+        self.stats.count_line(self.link.opened, self.link.sent_bytes, self.link.received_bytes)
+        gauges = {"poll_seconds": now - started, "muted_objects": len(self._muting)}
         if up:
             gauges["sample_age_seconds"] = now - self._round.first_at
         if tally.answers:
             gauges["answer_latency_seconds"] = tally.latency / tally.answers
         # A round that brought nothing still has a time: now.
-        self._send(
-            self._round.time_ns or self._clock.wall_ns(), self.stats.samples(up=up, **gauges)
-        )
+        time_ns = self._round.time_ns or self._clock.wall_ns()
+        self._send(time_ns, self.stats.samples(up=up, **gauges))
         self._round = None
         self._poller.clear()
 
@@ -341,16 +328,10 @@ class Device:
         if not up:
             return
         for query in lost:
-            self._silent[query] = self._silent.get(query, 0) + 1
-            if self._silent[query] >= SILENT_ROUNDS:
-                self._mute(query, now)
-
-    def _mute(self, query: Query, now: float) -> None:
-        if query not in self._muted:
-            log.info("%s: %s is not answered; asked again now and then", self.name, query.label)
-        self._muted[query] = now + MUTE_S
-        if self.discovery.decides(query) and self.discovery.unanswered(query):
-            self._learnt()
+            if self._muting.lost(query, now):
+                log.info("%s: %s is not answered; asked now and then", self.name, query.label)
+                if self.discovery.decides(query) and self.discovery.unanswered(query):
+                    self._learnt()
 
     # -- the line --------------------------------------------------------------------------
 
@@ -392,8 +373,7 @@ class Device:
         if ask is None:
             return
         self.stats.totals["answers"] += 1
-        self._silent.pop(query, None)
-        if self._muted.pop(query, None) is not None:
+        if self._muting.answered(query):
             log.info("%s: %s is answered after all", self.name, query.label)
         again = False
         if self.discovery.decides(query):
@@ -468,9 +448,7 @@ class Device:
             return
         values = current.publish()
         self._texts.update(current.texts())
-        values += self._info_line()
-        if values:
-            self._send(current.time_ns, values)
+        self._send(current.time_ns, values + self._info_line())
 
     def _info_line(self) -> list[tuple[Series, Value]]:
         """All texts of the unit, once they are complete, as one line; then wait for new ones.
@@ -489,9 +467,11 @@ class Device:
         if home is None:
             return False
         query = home[0]
-        return bool(self.discovery.has(query.condition)) and query not in self._muted
+        return bool(self.discovery.has(query.condition)) and query not in self._muting
 
     def _send(self, time_ns: int, values: list[tuple[Series, Value]]) -> None:
+        if not values:
+            return
         self._emit(
             Batch(
                 self.name,

@@ -27,8 +27,19 @@ class Discovery:
         self._deciding = _by_dependence(driver)
         names = {query.name for query in self._deciding}
         self.facts: dict[str, Any] = {k: v for k, v in (facts or {}).items() if k in names}
+        if not self._is_usable():
+            self.facts.clear()
         self._candidates: dict[str, Any] = {}
         self._known: dict[str, bool | None] = {}
+
+    def _is_usable(self) -> bool:
+        """Facts come from a file that somebody may have edited: do the conditions take them?"""
+        try:
+            for condition in self._driver.conditions.values():
+                condition.test(self.facts)
+        except (TypeError, ValueError):
+            return False
+        return True
 
     def decides(self, query: Query) -> bool:
         """Whether a query decides anything."""

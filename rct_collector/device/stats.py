@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 
 from rct_collector.catalog import catalog
+from rct_collector.device.poller import Tally
 from rct_collector.model import Series, Value
 
 
@@ -19,20 +21,46 @@ class Stats:
     #: Kinds that are somebody's mistake rather than somebody else's traffic.
     MISTAKES = ("crc", "length", "command", "decode")
 
-    def __init__(self) -> None:
-        """Start at zero."""
+    def __init__(self, wanted: Callable[[Series], bool] = lambda _series: True) -> None:
+        """Start at zero.
+
+        Args:
+            wanted: Whether the user wants a series.
+        """
         rows = catalog()
         self.totals: Counter[str] = Counter()
         self.errors: Counter[str] = Counter()
         self._fields = {
             metric.field: rows.series(metric.name)
             for metric in rows.metrics
-            if metric.measurement == "inverter_collector"
+            if metric.measurement == "inverter_collector" and wanted(rows.series(metric.name))
         }
         self._kinds = {
             dict(series.tags)["kind"]: series
             for series in rows.expand(rows.named("inverter_collector_errors.frames_total")[0])
+            if wanted(series)
         }
+
+    def count_round(self, tally: Tally, *, up: bool, implausible: int) -> None:
+        """Add what one round did.
+
+        Args:
+            tally: The requests of the round.
+            up: Whether the round brought anything.
+            implausible: Values that were dropped or read again.
+        """
+        totals = self.totals
+        totals["poll_errors"] += not up
+        totals["requests"] += tally.requests
+        totals["retries"] += tally.retries
+        totals["timeouts"] += tally.timeouts
+        totals["implausible"] += implausible
+
+    def count_line(self, opened: int, sent: int, received: int) -> None:
+        """Take over the line's own counts: times opened, bytes sent and received."""
+        self.totals["reconnects"] = max(0, opened - 1)
+        self.totals["sent_bytes"] = sent
+        self.totals["received_bytes"] = received
 
     def samples(self, *, up: bool, **gauges: float) -> list[tuple[Series, Value]]:
         """Everything, as samples.

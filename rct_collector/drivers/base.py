@@ -142,6 +142,7 @@ class Driver:
         identity: Names of the queries whose change means another unit or firmware.
         session: Makes a session.
         texts: Query name → code → text, for people.
+        faults: Number of a fault bit → text, for people.
         history: Names of the objects of the unit's own logger, which take a time and answer
             with past values.
     """
@@ -156,6 +157,7 @@ class Driver:
     identity: tuple[str, ...]
     session: Callable[[], Session]
     texts: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
+    faults: Mapping[int, str] = field(default_factory=dict)
 
     def query(self, name: str) -> Query:
         """One query by name.

@@ -30,7 +30,7 @@ METRICS = {metric.name: metric for metric in catalog().metrics}
         ("inverter_battery_module.life_voltage_minimum_volts", 2.9, "2.900 V"),
         ("inverter_battery_cell.resistance_ohms", 0.00112, "1.12 mΩ"),
         ("inverter_status.insulation_ohms", 1612345.0, "1.61 MΩ"),
-        ("inverter_status.insulation_ohms", 0.0, "0 mΩ"),
+        ("inverter_status.insulation_ohms", 0.0, "0 Ω"),
         ("inverter_energy.day_watt_hours", 9999.4, "9999 Wh"),
         ("inverter_energy.watt_hours_total", 35312951.0, "35313.0 kWh"),
         ("inverter_status.grid_separated", 0, "no"),

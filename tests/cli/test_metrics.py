@@ -173,3 +173,9 @@ def test_mistakes(run, arguments, words):
 
     assert result.exit_code == 2
     assert words in result.stderr
+
+
+def test_the_default_classes_fit_the_fullest_system_with_one_tower():
+    from rct_collector.cli.budget import default_device, device_budget, present
+
+    assert device_budget(default_device(), present("single-tower")).fits

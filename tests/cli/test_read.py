@@ -307,3 +307,14 @@ def test_there_are_no_colours_in_a_pipe(start):
     stdout, stderr = process.communicate(timeout=60)
 
     assert "\x1b" not in stdout + stderr
+
+
+def test_progress_is_shown_where_somebody_waits(start):
+    parent, child = pty.openpty()
+    process = start("read", "-s", "--only", POWER, stderr=child, env={"TERM": "xterm"})
+    os.close(child)
+    shown = read_all(parent)
+    stdout, _ = process.communicate(timeout=60)
+
+    assert "reading simulated" in shown
+    assert "\x1b" not in stdout

@@ -95,3 +95,29 @@ def test_a_silent_device_is_given_up(run, listener, monkeypatch):
 
     assert result.exit_code == 3
     assert "nothing is answered" in result.stderr
+
+
+def test_a_device_that_answers_only_in_part_is_watched_all_the_same(run, serve, monkeypatch):
+    from rct_collector.cli import watch
+
+    monkeypatch.setattr(watch, "_FIRST_ROUND_S", 0.1)
+    address = serve(latency=(0.005, 0.005)).address
+    result = run("watch", "--address", address, "--for", "500ms")
+
+    assert result.exit_code == 0
+    assert "not everything" not in result.output
+
+
+def test_messages_of_the_log_are_kept_on_the_screen(start, serve, config_file, nobody):
+    path = config_file(roof=serve().address, gone=nobody)
+    parent, child = pty.openpty()
+    process = start("watch", "-c", path, stdout=child, env={"TERM": "xterm", "COLUMNS": "150"})
+    os.close(child)
+    seen = read_until(parent, "WARNING: gone: cannot connect", "no faults")
+    process.send_signal(signal.SIGINT)
+    read_until(parent, "\x1b[?1049l")
+    process.communicate(timeout=60)
+    os.close(parent)
+
+    assert process.returncode == 0
+    assert "device" in seen

@@ -10,7 +10,8 @@ from contextlib import asynccontextmanager
 import pytest
 
 from rct_collector.config import parse
-from rct_collector.device.device import MUTE_S, Device
+from rct_collector.device.device import Device
+from rct_collector.device.muting import MUTE_S
 from rct_collector.drivers.rct import frame
 from tests.scripted import ScriptedUnit, payload
 from tests.virtual import START, Plug, Recorder, collect, options, run
@@ -160,6 +161,13 @@ def test_discovery_never_delays_a_fast_round():
     first = bench(120).unit.times(GRID)
     ticks = [b - a for a, b in zip(first[1:], first[2:], strict=False)]
     assert max(abs(tick - 10) for tick in ticks) < 0.5
+
+
+def test_figures_about_the_collector_can_be_excluded():
+    made = bench(30, exclude=["inverter_collector*"])
+    measurements = {s.metric.measurement for b in made.out.batches for s, _ in b.values}
+    assert "inverter_power" in measurements
+    assert not {m for m in measurements if m.startswith("inverter_collector")}
 
 
 # -- freshness --------------------------------------------------------------------------------
@@ -355,6 +363,17 @@ def test_what_was_learnt_is_used_after_a_restart(tmp_path):
     made = bench(9, state_dir=tmp_path)
     first = {s.name for s, _ in made.out.batches[0].values}
     assert "inverter_battery{battery=0}.soc_percent" in first
+
+
+def test_a_state_file_that_somebody_spoilt_is_not_used(tmp_path):
+    bench(120, state_dir=tmp_path)
+    path = tmp_path / "roof.json"
+    path.write_text(
+        path.read_text().replace('"power_mng.n_batteries": 1', '"power_mng.n_batteries": "1"')
+    )
+    made = bench(120, state_dir=tmp_path)
+    assert made.device.discovery.facts["power_mng.n_batteries"] == 1
+    assert set(made.ups()) == {1}
 
 
 def test_new_firmware_means_that_everything_is_learnt_again(tmp_path):

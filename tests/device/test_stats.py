@@ -3,6 +3,7 @@
 import pytest
 
 from rct_collector.catalog import catalog
+from rct_collector.device.poller import Tally
 from rct_collector.device.stats import Stats
 
 GAUGES = {
@@ -37,6 +38,29 @@ def test_counters_begin_at_zero_and_count():
     assert found["inverter_collector.retries_total"] == 0
     assert found["inverter_collector_errors{kind=foreign}.frames_total"] == 2
     assert found["inverter_collector_errors{kind=crc}.frames_total"] == 0
+
+
+def test_rounds_add_up():
+    stats = Stats()
+    for up in (True, False):
+        stats.count_round(Tally(requests=5, retries=2, timeouts=3), up=up, implausible=1)
+    found = named(stats.samples(up=True))
+    assert found["inverter_collector.requests_total"] == 10
+    assert found["inverter_collector.retries_total"] == 4
+    assert found["inverter_collector.timeouts_total"] == 6
+    assert found["inverter_collector.implausible_total"] == 2
+    assert found["inverter_collector.poll_errors_total"] == 1
+
+
+@pytest.mark.parametrize(("opened", "reconnects"), [(0, 0), (1, 0), (3, 2)])
+def test_line_has_counts_of_its_own_and_the_first_connection_is_no_reconnect(opened, reconnects):
+    stats = Stats()
+    for _ in range(2):
+        stats.count_line(opened, 90, 130)
+    found = named(stats.samples(up=True))
+    assert found["inverter_collector.reconnects_total"] == reconnects
+    assert found["inverter_collector.sent_bytes_total"] == 90
+    assert found["inverter_collector.received_bytes_total"] == 130
 
 
 @pytest.mark.parametrize("up", [True, False])

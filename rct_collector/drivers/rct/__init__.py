@@ -6,7 +6,7 @@ from rct_collector.drivers.base import Driver
 from rct_collector.drivers.rct.conditions import CONDITIONS
 from rct_collector.drivers.rct.session import RctSession
 from rct_collector.drivers.rct.table import OBJECTS
-from rct_collector.drivers.rct.texts import CODES
+from rct_collector.drivers.rct.texts import CODES, FAULTS
 
 DRIVER = Driver(
     name="rct",
@@ -19,4 +19,5 @@ DRIVER = Driver(
     identity=("inverter_sn", "svnversion"),
     session=RctSession,
     texts=CODES,
+    faults=FAULTS,
 )

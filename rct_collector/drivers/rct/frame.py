@@ -193,7 +193,7 @@ class FrameReader:
                 position = start
                 if start == size:
                     break
-            result = _parse(buffer, start)
+            result = parse_at(buffer, start)
             if result is None:
                 break
             item, position = result
@@ -232,7 +232,7 @@ def _reclassify(item: Bad, before: bytes) -> Bad:
     return item._replace(kind="noise") if escaped or before == _KEEP_ALIVE or hello else item
 
 
-def _parse(buffer: bytearray, start: int) -> tuple[Frame | Bad, int] | None:
+def parse_at(buffer: bytearray, start: int) -> tuple[Frame | Bad, int] | None:
     """Parse the frame that begins at ``start``.
 
     Returns:

@@ -160,14 +160,14 @@ def _series(payload: bytes, record: str) -> tuple[int, list[tuple[Any, ...]]]:
 
 
 def shortest(value: float) -> float:
-    """The same 32-bit float, written with seven digits where they do, else with eight or nine.
+    """The same 32-bit float, written with six digits where they do, else with up to nine.
 
     0.3 sent as a 32-bit float arrives as 0.30000001192092896; everybody means 0.3.
 
     Args:
         value: A finite 32-bit float.
     """
-    for form in ("%.7g", "%.8g"):
+    for form in ("%.6g", "%.7g", "%.8g"):
         candidate = float(form % value)
         if _FLOAT.unpack(_FLOAT.pack(candidate))[0] == value:
             return candidate

@@ -1,0 +1,40 @@
+"""Silence is believed after three rounds, for a quarter of an hour."""
+
+from __future__ import annotations
+
+from rct_collector.device.muting import MUTE_S, SILENT_ROUNDS, Muting
+from rct_collector.drivers.base import Query
+
+QUERY = Query(name="x", condition="always")
+
+
+def test_a_query_is_given_up_after_three_silent_rounds_and_that_is_news_once():
+    muting = Muting()
+    assert [muting.lost(QUERY, 0.0) for _ in range(SILENT_ROUNDS + 2)] == [
+        *[False] * (SILENT_ROUNDS - 1),
+        True,
+        False,
+        False,
+    ]
+    assert QUERY in muting
+    assert len(muting) == 1
+
+
+def test_it_is_left_alone_for_a_while_and_then_tried_once():
+    muting = Muting()
+    for _ in range(SILENT_ROUNDS):
+        muting.lost(QUERY, 0.0)
+    assert muting.leaves_alone(QUERY, MUTE_S - 1)
+    assert not muting.leaves_alone(QUERY, MUTE_S + 1)
+    muting.lost(QUERY, MUTE_S + 1)
+    assert muting.leaves_alone(QUERY, MUTE_S + 2)
+
+
+def test_an_answer_forgives_everything():
+    muting = Muting()
+    assert not muting.answered(QUERY)
+    for _ in range(SILENT_ROUNDS):
+        muting.lost(QUERY, 0.0)
+    assert muting.answered(QUERY)
+    assert QUERY not in muting
+    assert not muting.lost(QUERY, 1.0)
