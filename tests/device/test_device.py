@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import random
 from contextlib import asynccontextmanager
 
 import pytest
@@ -450,6 +451,25 @@ def test_a_server_that_accepts_and_says_nothing_useful_is_not_hammered():
     assert len(made.plug.attempts) <= 9
     assert set(made.ups()) == {0}
     assert made.device.stats.errors["noise"] > 0
+
+
+def test_endless_noise_costs_neither_memory_nor_other_rounds():
+    noise = random.Random(1)
+
+    class Noise(ScriptedUnit):
+        def receive(self, client, data, now):
+            for n in range(20):
+                self.say(noise.randbytes(1000), now + 0.01 * n)
+
+    async def main(loop):
+        made = Bench(loop, Noise())
+        await collect(made.device, 120)
+        return made
+
+    made = run(main)
+    assert set(made.ups()) == {0}
+    assert made.device.stats.errors["noise"] > 100
+    assert made.device._session._reader.pending <= frame.LONGEST_PENDING
 
 
 def test_a_half_open_line_is_closed_by_the_watchdog():
