@@ -22,10 +22,12 @@ import asyncio  # noqa: E402
 del sys.modules["ssl"]
 
 import argparse  # noqa: E402
+import contextlib  # noqa: E402
 import logging  # noqa: E402
 import os  # noqa: E402
 import threading  # noqa: E402
 import time  # noqa: E402
+from collections.abc import Callable  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 import rct_collector  # noqa: E402
@@ -192,15 +194,13 @@ class Shim:
         self._writer.put(self._serializer.lines(batch), batch.source, len(batch.values))
 
 
-def _tell(loop: object, callback: object) -> None:
+def _tell(loop: asyncio.AbstractEventLoop, callback: Callable[[], None]) -> None:
     """Call something on the loop from another thread, unless the loop is gone."""
-    try:
-        loop.call_soon_threadsafe(callback)  # type: ignore[attr-defined]
-    except RuntimeError:
-        return
+    with contextlib.suppress(RuntimeError):
+        loop.call_soon_threadsafe(callback)
 
 
-def _watch_stdin(tick: object, end: object) -> None:
+def _watch_stdin(tick: Callable[[], None], end: Callable[[], None]) -> None:
     """Newlines are ticks, however many come at once; the end of the file is the end."""
     while True:
         try:
@@ -208,10 +208,10 @@ def _watch_stdin(tick: object, end: object) -> None:
         except OSError:
             data = b""
         if not data:
-            end()  # type: ignore[operator]
+            end()
             return
         if b"\n" in data:
-            tick()  # type: ignore[operator]
+            tick()
 
 
 if __name__ == "__main__":
