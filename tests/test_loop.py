@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
+import time
 
 import pytest
 
@@ -35,3 +37,35 @@ def test_timers_threads_and_sockets_work(devices):
     ours, theirs = socket.socketpair()
     with theirs, asyncio.Runner(loop_factory=lambda: new_event_loop(devices)) as runner:
         assert runner.run(main(ours, theirs)) == {"timer", "pong", "thread"}
+
+
+@pytest.mark.parametrize("devices", [1, MANY])
+def test_nobody_waits_for_a_look_up_that_hangs(devices):
+    async def main():
+        loop = asyncio.get_running_loop()
+        hanging = loop.run_in_executor(None, never.wait)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(hanging, 0.01)
+
+    never = threading.Event()
+    before = set(threading.enumerate())
+    started = time.monotonic()
+    with asyncio.Runner(loop_factory=lambda: new_event_loop(devices)) as runner:
+        runner.run(main())
+    assert time.monotonic() - started < 5
+    (left,) = set(threading.enumerate()) - before
+    assert left.daemon
+    never.set()
+    left.join(5)
+
+
+def test_a_look_up_that_fails_says_so():
+    async def main():
+        with pytest.raises(OSError, match="no such"):
+            await asyncio.get_running_loop().run_in_executor(None, fail)
+
+    def fail():
+        raise OSError("no such name")
+
+    with asyncio.Runner(loop_factory=lambda: new_event_loop(1)) as runner:
+        runner.run(main())
