@@ -28,8 +28,8 @@ pytestmark = pytest.mark.bench
 
 ROOT = Path(__file__).parents[2]
 DEVICES = 100
-WARM_UP_S = 150
-MEASURE_S = 60
+WARM_UP_S = 120
+MEASURE_S = 50
 TICK = os.sysconf("SC_CLK_TCK")
 
 
@@ -122,7 +122,7 @@ def test_cpu_per_published_sample(tmp_path):
                 "-m",
                 "tests.bench.bare",
                 str(answers / MEASURE_S / DEVICES),
-                "30",
+                "20",
                 *map(str, ports),
             ],
             capture_output=True,
