@@ -143,9 +143,13 @@ def run(main: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401 - whatever the c
 def quiet_link() -> Iterator[None]:
     """Silence the link: it promises another attempt, which a single reading does not make."""
     log = logging.getLogger("rct_collector.device.link")
-    before = log.level
-    log.setLevel(logging.CRITICAL)
+
+    def nothing(_record: logging.LogRecord) -> bool:
+        return False
+
+    # A filter of its own for each reading: several of them overlap.
+    log.addFilter(nothing)
     try:
         yield
     finally:
-        log.setLevel(before)
+        log.removeFilter(nothing)

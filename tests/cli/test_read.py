@@ -318,3 +318,21 @@ def test_progress_is_shown_where_somebody_waits(start):
 
     assert "reading simulated" in shown
     assert "\x1b" not in stdout
+
+
+def test_readings_that_overlap_leave_the_log_as_it_was(caplog):
+    """Several devices are read at the same time, and do not end in the order of their begin."""
+    import logging
+
+    from rct_collector.cli.collect import quiet_link
+
+    log = logging.getLogger("rct_collector.device.link")
+    first, second = quiet_link(), quiet_link()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    log.warning("silent still")
+    second.__exit__(None, None, None)
+    log.warning("heard")
+
+    assert caplog.messages == ["heard"]
