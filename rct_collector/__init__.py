@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 from rct_collector._version import __version__
 
 if TYPE_CHECKING:
+    from rct_collector.adapter.blocks import from_blocks
+    from rct_collector.adapter.gauges import Gauges
     from rct_collector.adapter.lineprotocol import LineProtocol
     from rct_collector.adapter.pipe import PipeWriter
     from rct_collector.collector import Collector
-    from rct_collector.config import Config, default_path, load, parse
+    from rct_collector.config import Config, DeviceConfig, default_path, load, parse, read, salvage
     from rct_collector.errors import CollectorError, ConfigError
     from rct_collector.loop import new_event_loop
     from rct_collector.model import Batch, Series
@@ -26,14 +28,19 @@ __all__ = [
     "CollectorError",
     "Config",
     "ConfigError",
+    "DeviceConfig",
+    "Gauges",
     "LineProtocol",
     "Series",
     "__version__",
     "PipeWriter",
     "default_path",
+    "from_blocks",
     "load",
     "new_event_loop",
     "parse",
+    "read",
+    "salvage",
 ]
 
 _HOMES = {
@@ -42,13 +49,18 @@ _HOMES = {
     "CollectorError": "errors",
     "Config": "config",
     "ConfigError": "errors",
+    "DeviceConfig": "config",
+    "Gauges": "adapter.gauges",
     "LineProtocol": "adapter.lineprotocol",
     "Series": "model",
     "PipeWriter": "adapter.pipe",
     "default_path": "config",
+    "from_blocks": "adapter.blocks",
     "load": "config",
     "new_event_loop": "loop",
     "parse": "config",
+    "read": "config",
+    "salvage": "config",
 }
 
 

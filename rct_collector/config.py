@@ -545,11 +545,48 @@ def parse(value: Any, origin: str = "configuration") -> Config:
     return config
 
 
+def salvage(value: Any, origin: str = "configuration") -> tuple[Config | None, tuple[str, ...]]:
+    """What can be used of a mapping, for an agent that must go on with the rest.
+
+    A device with a mistake is left out; a mistake in the common options spoils everything.
+
+    Args:
+        value: As for :func:`parse`.
+        origin: File name or the like, for messages.
+
+    Returns:
+        The configuration, or None when nothing can be used; and every mistake.
+    """
+    try:
+        return parse(value, origin), ()
+    except ConfigError as error:
+        problems = error.problems
+    items = value.get("devices") if isinstance(value, Mapping) else None
+    usable: Config | None = None
+    right: list[Any] = []
+    for item in items if isinstance(items, list) else []:
+        try:
+            usable = parse({**value, "devices": [*right, item]}, origin)
+        except ConfigError:
+            continue
+        right.append(item)
+    return usable, problems
+
+
 def load(path: Path) -> Config:
     """Read a YAML file.
 
     Raises:
         ConfigError: It cannot be read, is no YAML, or says something wrong.
+    """
+    return parse(read(path), str(path))
+
+
+def read(path: Path) -> Any:
+    """What a YAML file says, not checked yet.
+
+    Raises:
+        ConfigError: It cannot be read, or is no YAML.
     """
     import yaml  # here, since collectd's blocks need no YAML
 
@@ -560,7 +597,7 @@ def load(path: Path) -> Config:
     except UnicodeDecodeError as error:
         raise ConfigError([f"{path}: is not UTF-8 text (byte {error.start})"]) from error
     try:
-        value = _load_yaml(text)
+        return _load_yaml(text)
     except yaml.YAMLError as error:
         where = getattr(error, "problem_mark", None)
         line = f"line {where.line + 1}: " if where else ""
@@ -568,7 +605,6 @@ def load(path: Path) -> Config:
         raise ConfigError([f"{path}: {line}{what}"]) from error
     except Exception as error:  # PyYAML passes on what a date such as 2026-13-01 makes Python say
         raise ConfigError([f"{path}: a value cannot be read ({error}); quote it?"]) from error
-    return parse(value, str(path))
 
 
 def _load_yaml(text: str) -> Any:

@@ -911,3 +911,33 @@ def test_defaults_are_not_shared_between_devices():
     first, second = DeviceConfig(**REQUIRED), DeviceConfig(**REQUIRED)
     first.labels["x"] = "y"
     assert second.labels == {}
+
+
+# -- what can be used all the same -------------------------------------------------------------
+
+
+def entry(name, address="tcp://192.0.2.{}", **more):
+    return {"name": name, "driver": "rct", "address": address.format(len(name))} | more
+
+
+def test_a_right_configuration_is_used_as_it_is():
+    value = {"devices": [entry("a")], "prefix": "solar"}
+    assert config.salvage(value) == (parse(value), ())
+
+
+def test_a_device_with_a_mistake_is_left_out_and_all_mistakes_are_told():
+    value = {"devices": [entry("a", cells=3), entry("bb"), entry("bb"), entry("ccc"), 7]}
+    found, problems = config.salvage(value, "x.yaml")
+    assert [device.name for device in found.devices] == ["bb", "ccc"]
+    with pytest.raises(config.ConfigError) as caught:
+        parse(value, "x.yaml")
+    assert problems == caught.value.problems
+
+
+@pytest.mark.parametrize(
+    "value", [None, 7, [], {}, {"devices": 7}, {"devices": [entry("a")], "phase": "new"}]
+)
+def test_a_mistake_in_common_options_spoils_everything(value):
+    found, problems = config.salvage(value)
+    assert found is None
+    assert problems

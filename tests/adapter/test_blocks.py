@@ -1,0 +1,121 @@
+"""An agent's own blocks say the same as the YAML file, with the same checks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from rct_collector import ConfigError, from_blocks, parse
+
+
+@dataclass
+class Block:
+    """A line, or a block with lines in it."""
+
+    key: str
+    values: tuple = ()
+    children: tuple = ()
+
+
+def line(key, *values):
+    return Block(key, values)
+
+
+def device(*lines, name="roof"):
+    address = line("Address", "tcp://192.0.2.10")
+    return Block("Device", (name,), (line("Driver", "rct"), address, *lines))
+
+
+def of_yaml(more=None, **common):
+    entry = {"name": "roof", "driver": "rct", "address": "tcp://192.0.2.10"}
+    return parse({"devices": [entry | (more or {})], **common})
+
+
+def read(*blocks):
+    return parse(from_blocks(blocks))
+
+
+def test_all_options_can_be_written():
+    blocks = read(
+        line("LogLevel", "debug"),
+        line("StateDir", "/var/lib/x"),
+        line("Shard", "0/1"),
+        line("Phase", "aligned"),
+        line("Prefix", "solar"),
+        device(
+            line("TimeZone", "Europe/Berlin"),
+            line("Cells", True),
+            line("Include", "inverter_output.*", "inverter_grid.*"),
+            line("Include", "inverter_battery.*"),
+            line("Exclude", "inverter_settings.*"),
+            Block("Labels", (), (line("site", "home"), line("house", 7.0))),
+            Block("Intervals", (), (line("Fast", "5s"), line("Static", "2h"))),
+            Block("Requests", (), (line("PerSecond", 7.0), line("Window", 2.0))),
+        ),
+    )
+    yaml = of_yaml(
+        {
+            "timezone": "Europe/Berlin",
+            "cells": True,
+            "include": ["inverter_output.*", "inverter_grid.*", "inverter_battery.*"],
+            "exclude": ["inverter_settings.*"],
+            "labels": {"site": "home", "house": 7},
+            "intervals": {"fast": "5s", "static": "2h"},
+            "requests": {"per_second": 7, "window": 2},
+        },
+        log_level="debug",
+        state_dir="/var/lib/x",
+        shard="0/1",
+        phase="aligned",
+        prefix="solar",
+    )
+    assert blocks == yaml
+
+
+@pytest.mark.parametrize("key", ["LogLevel", "log_level", "LOGLEVEL", "loglevel"])
+def test_names_may_be_written_in_any_way(key):
+    assert read(line(key, "error"), device()).log_level == "error"
+
+
+@pytest.mark.parametrize("value", [True, "true", "True", "YES", "on"])
+def test_flags_may_be_texts(value):
+    assert read(device(line("Cells", value))).devices[0].cells is True
+
+
+def test_numbers_may_be_texts_and_texts_numbers():
+    requests = Block("Requests", (), (line("PerSecond", "7.5"), line("Window", "3")))
+    (found,) = read(device(requests, name=12.0)).devices
+    assert (found.name, found.requests.per_second, found.requests.window) == ("12", 7.5, 3)
+
+
+def test_several_devices():
+    other = Block("Device", ("b",), (line("Driver", "rct"), line("Address", "tcp://192.0.2.11")))
+    assert [d.name for d in read(device(), other).devices] == ["roof", "b"]
+
+
+@pytest.mark.parametrize(
+    ("blocks", "words"),
+    [
+        ((), "devices: found [], expected a list with at least one device"),
+        ((line("Moon", 1.0), device()), "Moon: unknown option"),
+        ((device(line("Cels", True)),), "devices[0].Cels: unknown option"),
+        ((device(line("Cells", "maybe")),), "devices[0].cells: found 'maybe', expected true or"),
+        (
+            (device(Block("Intervals", (), (line("Fast", 10.0),))),),
+            "devices[0].intervals.fast: found 10, expected a duration with its unit",
+        ),
+        (
+            (Block("Device", ("a",), (line("Driver", "rct"), line("Address", "host", "example"))),),
+            "devices[0].address: found ['host', 'example'], expected an address",
+        ),
+        ((Block("Device", (), device().children),), "devices[0]: name is missing"),
+        ((device(line("Name", "b")),), "devices[0].name: found ['roof', 'b'], expected"),
+        ((device(line("Timezone", "a"), line("Timezone", "b")),), "devices[0].timezone: found"),
+        ((device(), device()), "devices[1].name: found 'roof' a second time"),
+    ],
+)
+def test_mistakes_are_told_in_the_words_of_the_yaml_file(blocks, words):
+    with pytest.raises(ConfigError) as caught:
+        read(*blocks)
+    assert any(problem.startswith(f"configuration: {words}") for problem in caught.value.problems)
