@@ -1,5 +1,6 @@
 # All that a developer needs; `make` alone explains. Everything made here lands in .venv,
-# except the Telegraf for the tests, see tools/telegraf.py.
+# except what the tests need of Telegraf and collectd, see tools/telegraf.py and
+# tools/collectd_env.py.
 
 PYTHON ?= python3
 ADDRESS ?=
@@ -41,14 +42,18 @@ venv: $(DEVELOP)  ## make .venv with all tools of a developer
 demo: $(RUNTIME)  ## show the collector at work; needs no inverter
 	@$(VENV)/bin/rct-collector demo $(if $(ADDRESS),--address '$(ADDRESS)')
 
-# Without Telegraf some tests are skipped, and say so; on a build server that is an error,
-# which does not keep the other tests from running.
+# Without Telegraf or collectd some tests are skipped, and say so; on a build server that is
+# an error, which does not keep the other tests from running.
 test: $(TESTING)  ## run the tests, with coverage
 	@status=0; \
-	telegraf=$$($(RUN) tools/telegraf.py) || \
-	    if [ "$$CI" = true ]; then echo 'error: CI=true, and no Telegraf' >&2; status=1; \
-	    else echo 'note: the tests that need Telegraf will be skipped' >&2; fi; \
-	env -u TELEGRAF $${telegraf:+"TELEGRAF=$$telegraf"} \
+	lacks() { \
+	    if [ "$$CI" = true ]; then echo "error: CI=true, and no $$1" >&2; status=1; \
+	    else echo "note: the tests that need $$1 will be skipped" >&2; fi; \
+	}; \
+	telegraf=$$($(RUN) tools/telegraf.py) || lacks Telegraf; \
+	collectd=$$($(RUN) tools/collectd_env.py) || lacks collectd; \
+	env -u TELEGRAF -u COLLECTD_PACKAGES $${telegraf:+"TELEGRAF=$$telegraf"} \
+	    $${collectd:+"COLLECTD_PACKAGES=$$collectd"} \
 	    $(RUN) -m pytest --timeout=300 --cov --cov-report=term $(PYTEST_ARGS) || status=$$?; \
 	exit $$status
 

@@ -24,18 +24,17 @@ class RunningInverter:
 
 
 @contextmanager
-def running_inverter(scenario: str = "sunny", **more) -> Iterator[RunningInverter]:
+def running_inverter(scenario: str = "sunny", *, port=0, **more) -> Iterator[RunningInverter]:
     """Serve a simulated inverter while the block runs."""
     ready = threading.Event()
     found = {}
 
     async def serve() -> None:
-        inverter = SimulatedInverter(scenario, sun=11.0, **more)
+        inverter = SimulatedInverter(scenario, **{"sun": 11.0, **more})
         stop = asyncio.Event()
-        async with await inverter.serve() as server:
-            port = int(server.address.rpartition(":")[2])
+        async with await inverter.serve(port=port) as server:
             found.update(loop=asyncio.get_running_loop(), stop=stop)
-            found["running"] = RunningInverter(inverter, port)
+            found["running"] = RunningInverter(inverter, server.port)
             ready.set()
             await stop.wait()
 

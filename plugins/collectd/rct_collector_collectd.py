@@ -189,7 +189,8 @@ class Plugin:
         if not self._configured:
             self._file(rct_collector.default_path())
         if not self._targets:
-            collectd.error(f"{NAME}: there is no device to read")
+            if not _told:
+                collectd.error(f"{NAME}: there is no device to read")
             return
         logger = logging.getLogger("rct_collector")
         logger.handlers[:] = [LogHandler()]
@@ -222,7 +223,7 @@ class Plugin:
         self._stop = lambda: _tell(loop, stop.set)
         self._ready.set()
         for config in self._configs:
-            own = tuple(d for d in config.devices if self._targets[d.name].config is d)
+            own = tuple(d for d in config.devices if self._owner(d.name) is d)
             if own:
                 chosen = dataclasses.replace(config, devices=own)
                 self._collectors.append(rct_collector.Collector(chosen, self._emit))
@@ -231,6 +232,11 @@ class Plugin:
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
+
+    def _owner(self, name: str) -> rct_collector.DeviceConfig | None:
+        """The device that has a name; another block may have given it away first."""
+        target = self._targets.get(name)
+        return target.config if target else None
 
     def _emit(self, batch: rct_collector.Batch) -> None:
         """Queue what a device has to say; when collectd does not read, the oldest goes."""

@@ -1,0 +1,163 @@
+"""Start, stop and mistakes: whatever happens, the daemon lives, and ends when it is told to."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.plugins.collectd.daemon import (
+    PLUGIN,
+    ROOT,
+    alive,
+    device,
+    free_port,
+    module,
+    wait_for,
+)
+
+pytestmark = pytest.mark.collectd
+
+UP = "inverter-roof/bool-collector_up"
+NOBODY = "tcp://127.0.0.1:1"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_stops_within_two_seconds(collectd, tmp_path, inverter, number):
+    daemon = collectd(module(tmp_path, device("roof", inverter.address))).start()
+    assert wait_for(lambda: daemon.rows(UP))
+    assert daemon.stop(number) < 2
+    assert daemon.errors() == []
+
+
+def test_it_stops_right_after_the_start(collectd, tmp_path, inverter):
+    daemon = collectd(module(tmp_path, device("roof", inverter.address)))
+    for _ in range(5):
+        assert daemon.start().ready().stop() < 2
+        (tmp_path / "log").unlink()
+
+
+def test_it_stops_although_the_name_of_a_device_is_not_found_out(collectd, tmp_path):
+    address = "tcp://no.such.host.invalid"
+    daemon = collectd(module(tmp_path, device("roof", address))).start()
+    assert wait_for(lambda: daemon.rows(UP))
+    assert daemon.stop() < 2
+
+
+def test_forked_starts_and_stops(collectd, tmp_path, inverter):
+    """Threads do not survive a fork, and half a fork of one may hang the child."""
+    daemon = collectd(module(tmp_path, device("roof", inverter.address)))
+    for count in range(1, 11):
+        daemon.start(fork=True)
+        assert daemon.process.wait(10) == 0
+        pid = wait_for(daemon.pid)
+        assert wait_for(lambda count=count: len(daemon.rows(UP)) >= count), daemon.log()
+        assert not alive(daemon.process.pid)
+        started = time.monotonic()
+        os.kill(pid, signal.SIGTERM)
+        assert wait_for(lambda pid=pid: not alive(pid), 10), "hangs"
+        assert time.monotonic() - started < 2
+    assert daemon.errors() == []
+
+
+def test_reads_take_no_time_and_one_thread(collectd, tmp_path, inverter):
+    daemon = collectd(module(tmp_path, device("roof", inverter.address))).start()
+    assert wait_for(lambda: len(daemon.rows(UP)) >= 2)
+    tasks = list(Path(f"/proc/{daemon.process.pid}/task").iterdir())
+    assert len(tasks) <= 1 + 5 + 5 + 1, "main, readers, writers, and one of ours"
+    used = Path(f"/proc/{daemon.process.pid}/stat").read_text().rpartition(") ")[2].split()
+    assert (int(used[11]) + int(used[12])) / os.sysconf("SC_CLK_TCK") < 3
+
+
+# -- what is missing ---------------------------------------------------------------------------
+
+
+def without(folder, name):
+    """A folder for the front of the search path, where a library cannot be had."""
+    shadow = folder / "shadow"
+    shadow.mkdir()
+    text = f"raise ModuleNotFoundError(\"No module named '{name}'\", name='{name}')\n"
+    (shadow / f"{name}.py").write_text(text)
+    return shadow
+
+
+def lives_with_one_line(daemon, words):
+    daemon.start().ready()
+    assert wait_for(daemon.errors)
+    (line,) = daemon.errors()
+    assert words in line
+    assert "ModulePath" in line
+    assert daemon.stop() < 2
+    assert daemon.names() == set()
+
+
+@pytest.mark.parametrize("name", ["rctclient", "tenacity", "asyncio"])
+def test_a_missing_library_disables_the_plugin_only(collectd, packages, tmp_path, name):
+    paths = (packages, ROOT, PLUGIN, without(tmp_path, name))
+    daemon = collectd(module(tmp_path, device("roof", NOBODY)), paths=paths)
+    lives_with_one_line(daemon, f"No module named '{name}'")
+
+
+def test_without_yaml_blocks_work_and_files_do_not(
+    collectd, packages, tmp_path, write_config, inverter
+):
+    paths = (packages, ROOT, PLUGIN, without(tmp_path, "yaml"))
+    file = f'  <Module rct_collector_collectd>\n    Config "{write_config(NOBODY)}"\n  </Module>'
+    blocks = module(tmp_path, device("roof", inverter.address))
+    daemon = collectd(file, blocks, paths=paths).start()
+    assert wait_for(lambda: daemon.rows(UP))
+    (line,) = daemon.errors()
+    assert "No module named 'yaml'" in line
+
+
+def test_without_the_package_itself(collectd, packages, tmp_path):
+    paths = (packages, PLUGIN, without(tmp_path, "rct_collector"))
+    daemon = collectd(module(tmp_path, device("roof", NOBODY)), paths=paths)
+    lives_with_one_line(daemon, "No module named 'rct_collector'")
+
+
+# -- what is wrong -----------------------------------------------------------------------------
+
+MISTAKES = [
+    (['    LogLevel "loud"', device("roof", NOBODY)], "log_level: found 'loud', expected error or"),
+    (['    <Device "roof">\n      Driver rct\n    </Device>'], "devices[0]: address is missing"),
+    (['    <Device "a" "b">\n      Driver rct\n    </Device>'], "found ['a', 'b'], expected up to"),
+    ([device("roof", "host:8899")], "found 'host:8899', expected an address such as tcp://"),
+    ([device("roof", NOBODY, "      Moon 5\n")], "Moon: unknown option"),
+    ([device("roof", NOBODY, "      Cells 7\n")], "cells: found 7, expected true or false"),
+    (['    Config "/nonexistent/config.yaml"'], "ignored beside Config: StateDir"),
+]
+
+
+@pytest.mark.parametrize(("lines", "words"), MISTAKES, ids=[words for _, words in MISTAKES])
+def test_no_mistake_keeps_the_daemon_from_running(collectd, tmp_path, lines, words):
+    daemon = collectd(module(tmp_path, *lines)).start().ready()
+    assert any(words in line for line in daemon.errors()), daemon.log()
+    assert any("there is no device to read" in line for line in daemon.errors())
+    assert daemon.process.poll() is None
+    assert daemon.stop() < 2
+
+
+def test_a_device_with_a_mistake_is_left_out_and_the_others_work(collectd, tmp_path, inverter):
+    daemon = collectd(
+        module(tmp_path, device("bad", "nowhere"), device("roof", inverter.address)),
+        module(tmp_path, device("roof", f"tcp://127.0.0.1:{free_port()}")),
+        module(tmp_path, device("again", inverter.address)),
+    ).start()
+    assert wait_for(lambda: daemon.rows(UP))
+    first, second, third = daemon.errors()
+    assert "devices[0].address: found 'nowhere'" in first
+    assert "roof is left out: another device is called 'roof' in collectd" in second
+    assert "again is left out: " in third
+    assert {name.partition("/")[0] for name in daemon.names()} == {"inverter-roof"}
+
+
+def test_without_any_configuration_the_default_file_is_looked_for(collectd):
+    daemon = collectd().start().ready()
+    if Path("/etc/rct-collector/config.yaml").exists():
+        pytest.skip("this host has a configuration of its own")
+    assert "/etc/rct-collector/config.yaml: cannot be read" in daemon.errors()[0]
+    assert daemon.stop() < 2
