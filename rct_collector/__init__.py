@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rct_collector._version import __version__
 
 if TYPE_CHECKING:
+    from rct_collector.adapter.alerts import Alerts
     from rct_collector.adapter.blocks import from_blocks
     from rct_collector.adapter.gauges import Gauges
     from rct_collector.adapter.lineprotocol import LineProtocol
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from rct_collector.model import Batch, Series
 
 __all__ = [
+    "Alerts",
     "Batch",
     "Collector",
     "CollectorError",
@@ -44,6 +46,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Alerts": "adapter.alerts",
     "Batch": "model",
     "Collector": "collector",
     "CollectorError": "errors",

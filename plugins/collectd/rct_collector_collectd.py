@@ -107,12 +107,14 @@ class Target(NamedTuple):
         plugin: First part of collectd's identifier.
         instance: Second part: the name of the device in letters that hurt no writer.
         gauges: Turns batches into what collectd can take.
+        alerts: Finds in batches what is worth a notification.
     """
 
     config: rct_collector.DeviceConfig
     plugin: str
     instance: str
     gauges: rct_collector.Gauges
+    alerts: rct_collector.Alerts
 
 
 class Plugin:
@@ -173,8 +175,8 @@ class Plugin:
             elif any(device.address == other.config.address for other in others):
                 reason = f"{device.address} is asked by another one"
             else:
-                gauges = rct_collector.Gauges(device)
-                self._targets[device.name] = Target(device, config.prefix, instance, gauges)
+                parts = rct_collector.Gauges(device), rct_collector.Alerts(device)
+                self._targets[device.name] = Target(device, config.prefix, instance, *parts)
                 continue
             collectd.error(f"{NAME}: {origin}: {device.name} is left out: {reason}")
 
@@ -253,7 +255,9 @@ class Plugin:
         """Dispatch what has come since the last time."""
         while self._queue:
             batch = self._queue.popleft()
-            self._publish(batch, self._targets[batch.source])
+            target = self._targets[batch.source]
+            self._publish(batch, target)
+            self._notify(batch, target)
 
     def _publish(self, batch: rct_collector.Batch, target: Target) -> None:
         values = collectd.Values(type="gauge")
@@ -271,6 +275,20 @@ class Plugin:
                 f"{batch.source}: the clock of this host was set back; collectd takes no values"
                 " that are older than the last, so there are none until it has caught up"
             )
+
+    def _notify(self, batch: rct_collector.Batch, target: Target) -> None:
+        for (kind, instance), bad, text in target.alerts.take(batch):
+            try:
+                collectd.Notification(type=kind).dispatch(
+                    plugin=target.plugin,
+                    plugin_instance=target.instance,
+                    type_instance=instance,
+                    time=batch.time_ns / 1e9,
+                    severity=collectd.NOTIF_FAILURE if bad else collectd.NOTIF_OKAY,
+                    message=text,
+                )
+            except RuntimeError:  # no plugin is loaded that takes notifications
+                return
 
 
 def _tell(loop: Any, callback: Callable[[], None]) -> None:
