@@ -24,6 +24,7 @@ Generator = Callable[[], str]
 #: File, seen from the root of the repository → what makes it.
 FILES: dict[str, Generator] = {
     "docs/config.yaml": samples.config_yaml,
+    "plugins/collectd/sample.conf": samples.collectd_conf,
     "plugins/telegraf/sample.conf": samples.telegraf_conf,
 }
 
@@ -39,6 +40,9 @@ REGIONS: dict[str, Generator] = {
     "faults": tables.faults,
     "exit-codes": tables.exit_codes,
     "config-sample": lambda: fenced("yaml", samples.config_yaml()),
+    "collectd-sample": lambda: fenced("apache", samples.collectd_conf()),
+    "collectd-options": tables.collectd_options,
+    "collectd-metrics": metrics.collectd_measured,
     "telegraf-sample": lambda: fenced("toml", samples.telegraf_conf()),
 }
 

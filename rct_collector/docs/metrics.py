@@ -107,6 +107,19 @@ def _row(metric: Metric) -> tuple[str, ...]:
     )
 
 
+def collectd_measured() -> str:
+    """The metrics that are on by default, by the names that collectd gives them."""
+    head = ("Type", "Type instance", "Unit", "Every", "Meaning")
+    found = (metric for metric in catalog().metrics if metric.default)
+    return table(head, (_collectd_row(metric) for metric in found if collectd_pattern(metric)))
+
+
+def _collectd_row(metric: Metric) -> tuple[str, ...]:
+    kind, _, instance = collectd_pattern(metric).partition("-")
+    every = metric.poll.option
+    return code(kind), code(instance), metric.unit.symbol, every, metric.description
+
+
 def pattern(metric: Metric) -> str:
     """``measurement{tag=values}.field``: all series of a metric in one short name."""
     inner = ",".join(f"{key}={_short_span(values)}" for key, values in metric.dimensions)

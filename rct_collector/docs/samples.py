@@ -60,6 +60,36 @@ _TELEGRAF = f"""\
   data_format = "influx"
 """
 
+_COLLECTD = f"""\
+# Read the measurements of solar inverters with rct-collector
+LoadPlugin python
+<Plugin python>
+  # Where rct-collector and what it needs are installed, for the Python that collectd embeds.
+  # Never name collectd's own folder here: Python would take its csv.so for the module csv.
+  ModulePath "/opt/rct-collector/lib/python3.11/site-packages"
+  Import "rct_collector_collectd"
+
+  <Module rct_collector_collectd>
+    # Devices and options in the collector's own file ...
+    Config "{DEFAULT_PATH}"
+
+    # ... or, in place of that line, here. Quote every text.
+    #<Device "roof">
+    #  Driver "rct"
+    #  Address "tcp://192.0.2.10:8899"
+    #  <Intervals>
+    #    Fast "10s"
+    #  </Intervals>
+    #</Device>
+  </Module>
+</Plugin>
+"""
+
+
+def collectd_conf() -> str:
+    """A drop-in for collectd."""
+    return _COLLECTD
+
 
 def telegraf_conf() -> str:
     """The configuration of ``inputs.execd``, in Telegraf's manner."""

@@ -38,6 +38,39 @@ def _options() -> Iterator[tuple[str, ...]]:
             yield code(place + name), option.takes, default, meaning
 
 
+#: Where an option stands in collectd's configuration → the class that has it.
+_BLOCKS: tuple[tuple[str, type], ...] = (
+    ("Device", DeviceConfig),
+    ("Device, Intervals", Intervals),
+    ("Device, Requests", Requests),
+    ("Module", Config),
+)
+
+
+def collectd_options() -> str:
+    """Every option as it is written in collectd's configuration."""
+    head = ("Option", "In block", "Takes", "Default", "Meaning")
+    return table(head, _collectd_options())
+
+
+def _collectd_options() -> Iterator[tuple[str, ...]]:
+    for block, cls in _BLOCKS:
+        for name, option in options_of(cls).items():
+            written = "".join(word.capitalize() for word in name.split("_"))
+            takes, default = option.takes, code(option.default)
+            if cls is DeviceConfig and name in ("name", "driver", "address"):
+                default = "required"
+            if default in ("`[]`", "`{}`"):  # as YAML writes lists and mappings
+                default = ""
+            if name == "name":
+                written, takes = '<Device "name">', "name"
+            elif name == "labels":
+                written, takes = "<Labels>", "lines with a label and its value"
+            elif name in ("include", "exclude"):
+                takes = "globs, each quoted"
+            yield code(written), block, takes, default, option.doc
+
+
 def devices() -> str:
     """Supported device families."""
     return table(
