@@ -260,16 +260,19 @@ class Plugin:
             self._notify(batch, target)
 
     def _publish(self, batch: rct_collector.Batch, target: Target) -> None:
-        values = collectd.Values(type="gauge")
+        values = collectd.Values()
         common: dict[str, Any] = {"plugin": target.plugin, "plugin_instance": target.instance}
         common["time"] = batch.time_ns / 1e9
         if batch.labels:
             common["meta"] = dict(batch.labels)
         stale = target.gauges.stale
         for (kind, instance), value, interval in target.gauges.take(batch):
-            values.dispatch(
-                type=kind, type_instance=instance, values=(value,), interval=interval, **common
-            )
+            try:
+                values.dispatch(
+                    type=kind, type_instance=instance, values=(value,), interval=interval, **common
+                )
+            except TypeError:  # a types.db of somebody's own in place of collectd's
+                _once(f"collectd does not know the type {kind!r}; name its types.db with TypesDB")
         if target.gauges.stale > stale:
             _once(
                 f"{batch.source}: the clock of this host was set back; collectd takes no values"

@@ -119,6 +119,21 @@ def test_without_the_package_itself(collectd, packages, tmp_path):
     lives_with_one_line(daemon, "No module named 'rct_collector'")
 
 
+def test_a_types_db_that_lacks_types_costs_the_values_of_those_only(collectd, tmp_path, inverter):
+    few = tmp_path / "types.db"
+    few.write_text("bool value:GAUGE:0:1\n")
+    daemon = collectd(module(tmp_path, device("roof", inverter.address)))
+    daemon.config.write_text(
+        daemon.config.read_text().replace("/usr/share/collectd/types.db", str(few))
+    )
+    daemon.start()
+    assert wait_for(lambda: len(daemon.rows(UP)) >= 2), daemon.log()
+    ours = [line for line in daemon.errors() if "rct_collector" in line]
+    assert len([line for line in ours if "the type 'power'" in line]) == 1
+    assert all("does not know the type" in line for line in ours)
+    assert daemon.stop() < 2
+
+
 # -- what is wrong -----------------------------------------------------------------------------
 
 MISTAKES = [
