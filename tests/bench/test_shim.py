@@ -88,8 +88,9 @@ class Tally:
 def test_cpu_per_published_sample(tmp_path):
     """At a hundred devices, beside a client that makes the same exchanges and nothing of them.
 
-    Shown, not judged: on a virtual machine that is idle nine tenths of the time, most of it is
-    waking up, for the bare client as for us. What the code itself takes is judged below.
+    On a virtual machine that is idle nine tenths of the time most of it is waking up, for the
+    bare client as for us, so it is judged by the ratio of the two. What the code itself takes is
+    judged below, by the goal.
     """
     farm = subprocess.Popen(
         [sys.executable, "-m", "tests.bench.farm", str(DEVICES)],
@@ -143,6 +144,8 @@ def test_cpu_per_published_sample(tmp_path):
         f"{ours / floor:.1f}",
         "≤ 20 µs" if ours <= 20 else "≤ 20 µs, not reached",
     )
+    # The goal is shown above; this keeps what was reached from getting lost.
+    assert ours <= 3 * floor
 
 
 class Cached:
