@@ -1,6 +1,6 @@
 # All that a developer needs; `make` alone explains. Everything made here lands in .venv,
-# except what the tests need of Telegraf and collectd, see tools/telegraf.py and
-# tools/collectd_env.py.
+# except what the tests need of other programs, see telegraf.py, collectd_env.py and
+# servers.py in tools.
 
 PYTHON ?= python3
 ADDRESS ?=
@@ -42,7 +42,7 @@ venv: $(DEVELOP)  ## make .venv with all tools of a developer
 demo: $(RUNTIME)  ## show the collector at work; needs no inverter
 	@$(VENV)/bin/rct-collector demo $(if $(ADDRESS),--address '$(ADDRESS)')
 
-# Without Telegraf or collectd some tests are skipped, and say so; on a build server that is
+# Without Telegraf, collectd or a server some tests are skipped, and say so; on a build server that is
 # an error, which does not keep the other tests from running.
 test: $(TESTING)  ## run the tests, with coverage
 	@status=0; \
@@ -52,6 +52,7 @@ test: $(TESTING)  ## run the tests, with coverage
 	}; \
 	telegraf=$$($(RUN) tools/telegraf.py) || lacks Telegraf; \
 	collectd=$$($(RUN) tools/collectd_env.py) || lacks collectd; \
+	$(RUN) tools/servers.py || lacks 'databases and brokers'; \
 	env -u TELEGRAF -u COLLECTD_PACKAGES $${telegraf:+"TELEGRAF=$$telegraf"} \
 	    $${collectd:+"COLLECTD_PACKAGES=$$collectd"} \
 	    $(RUN) -m pytest --timeout=300 --cov --cov-report=term $(PYTEST_ARGS) || status=$$?; \

@@ -19,53 +19,43 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import os
-import shutil
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
+
+from setup_tools import (
+    EXIT_FAILED,
+    EXIT_NOT_AVAILABLE,
+    MissingError,
+    apt_install,
+    cache,
+    run,
+    say,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 COLLECTD = Path("/usr/sbin/collectd")
 PLUGINS = Path("/usr/lib/collectd")
 PYTHON = Path("/usr/bin/python3")
 
-#: Libraries of the writers that the tests use, which the package only suggests; of names with a
-#: "|" between them the first that the distribution has.
-LIBRARIES = ("libyajl2", "libmicrohttpd12t64|libmicrohttpd12", "libprotobuf-c1", "libcap2")
-
-EXIT_FAILED = 1
-EXIT_NOT_AVAILABLE = 3
-
-
-class MissingError(Exception):
-    """Something cannot be had; carries the message for the user and the exit status."""
-
-    def __init__(self, message: str, status: int = EXIT_FAILED) -> None:
-        super().__init__(message)
-        self.status = status
-
-
-def say(message: str) -> None:
-    """Write one progress line."""
-    print(f"collectd_env.py: {message}", file=sys.stderr, flush=True)
-
-
-def run(*command: str | Path, **more: str) -> None:
-    """Run a command, with its output among the progress.
-
-    Raises:
-        MissingError: It failed.
-    """
-    done = subprocess.run(command, stdout=sys.stderr, env={**os.environ, **more})
-    if done.returncode:
-        raise MissingError(f"{' '.join(map(str, command))}: failed ({done.returncode})")
+#: Debian package → library in it, for the writers that the tests use; collectd's package only
+#: suggests them. Of names with a "|" between them the first that the distribution has.
+LIBRARIES = {
+    "libcap2": "libcap.so.2",
+    "libgcrypt20": "libgcrypt.so.20",
+    "libmicrohttpd12t64|libmicrohttpd12": "libmicrohttpd.so.12",
+    "libmosquitto1": "libmosquitto.so.1",
+    "libprotobuf-c1": "libprotobuf-c.so.1",
+    "librrd8t64|librrd8": "librrd.so.8",
+    "libyajl2": "libyajl.so.2",
+}
 
 
 def has_collectd() -> bool:
-    """Whether collectd with its Python plugin is installed."""
-    return COLLECTD.exists() and (PLUGINS / "python.so").exists()
+    """Whether collectd is installed, with its Python plugin and the libraries of its writers."""
+    libraries = all(any(Path("/usr/lib").glob(f"*/{name}")) for name in LIBRARIES.values())
+    return COLLECTD.exists() and (PLUGINS / "python.so").exists() and libraries
 
 
 def python_version() -> str:
@@ -78,44 +68,10 @@ def install_collectd() -> None:
     """Install collectd and the libraries of its plugins.
 
     Raises:
-        MissingError: There is no apt-get, or nobody who may use it.
+        MissingError: It cannot be installed.
     """
-    apt = shutil.which("apt-get")
-    sudo = [] if os.getuid() == 0 else [found for found in [shutil.which("sudo")] if found]
-    if apt is None or (os.getuid() and not sudo):
-        raise MissingError(
-            "no collectd, and no way to install it; on Debian, as root:"
-            " apt-get install collectd-core",
-            EXIT_NOT_AVAILABLE,
-        )
     say("installing collectd-core, which the tests need")
-    run(*sudo, apt, "update", "-q")
-    libraries = [f"libpython{python_version()}", *map(_known, LIBRARIES)]
-    environment = "DEBIAN_FRONTEND=noninteractive"
-    run(
-        *(*sudo, "env", environment, apt, "install", "-q", "-y", "--no-install-recommends"),
-        *("collectd-core", *libraries),
-    )
-
-
-def _known(names: str) -> str:
-    """The first of several packages that the distribution has."""
-    *others, last = names.split("|")
-    for name in others:
-        shown = subprocess.run(["apt-cache", "show", name], capture_output=True)  # noqa: S607
-        if shown.returncode == 0 and shown.stdout:
-            return name
-    return last
-
-
-def cache() -> Path:
-    """Folder for what is kept between runs."""
-    chosen = os.environ.get("RCT_COLLECTOR_CACHE")
-    if chosen:
-        return Path(chosen).expanduser().absolute()
-    # A relative XDG_CACHE_HOME is to be ignored, says its specification.
-    xdg = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    return (xdg if xdg.is_absolute() else Path.home() / ".cache") / "rct-collector"
+    apt_install(["collectd-core", f"libpython{python_version()}", *LIBRARIES])
 
 
 def site_packages() -> Path:

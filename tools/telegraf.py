@@ -33,6 +33,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from setup_tools import EXIT_FAILED, EXIT_NOT_AVAILABLE, MissingError, cache, say
+
 VERSION = "1.39.3"
 GO_MINIMUM = (1, 26)  # from the go.mod of this Telegraf version
 MODULE = "github.com/influxdata/telegraf"
@@ -64,21 +66,6 @@ TAGS = (
 )
 
 PROGRESS_EVERY_S = 10.0
-EXIT_FAILED = 1
-EXIT_NOT_AVAILABLE = 3
-
-
-class TelegrafError(Exception):
-    """No binary; carries the message for the user and the exit status."""
-
-    def __init__(self, message: str, status: int = EXIT_FAILED) -> None:
-        super().__init__(message)
-        self.status = status
-
-
-def say(message: str) -> None:
-    """Write one progress line."""
-    print(f"telegraf.py: {message}", file=sys.stderr, flush=True)
 
 
 def is_program(path: Path) -> bool:
@@ -88,29 +75,22 @@ def is_program(path: Path) -> bool:
 
 def cached_path() -> Path:
     """Return where the build of this version and plugin list is kept."""
-    cache = os.environ.get("RCT_COLLECTOR_CACHE")
-    if cache:
-        base = Path(cache).expanduser()
-    else:
-        # A relative XDG_CACHE_HOME is to be ignored, says its specification.
-        xdg = Path(os.environ.get("XDG_CACHE_HOME", ""))
-        base = (xdg if xdg.is_absolute() else Path.home() / ".cache") / "rct-collector"
     digest = hashlib.sha256(",".join(TAGS).encode()).hexdigest()[:12]
-    return base.absolute() / f"telegraf-{VERSION}-{digest}" / "telegraf"
+    return cache() / f"telegraf-{VERSION}-{digest}" / "telegraf"
 
 
 def from_environment() -> Path | None:
     """Return ``$TELEGRAF``, or None when it is unset or empty.
 
     Raises:
-        TelegrafError: It is set but not a program.
+        MissingError: It is set but not a program.
     """
     value = os.environ.get("TELEGRAF")
     if not value:
         return None
     path = Path(value).expanduser()
     if not is_program(path):
-        raise TelegrafError(f"TELEGRAF={value} is not an executable file; correct it or unset it")
+        raise MissingError(f"TELEGRAF={value} is not an executable file; correct it or unset it")
     return path.absolute()
 
 
@@ -158,7 +138,7 @@ def find_go() -> Path:
     """Return a Go command that can build this Telegraf.
 
     Raises:
-        TelegrafError: There is none.
+        MissingError: There is none.
     """
     too_old = []
     for go in go_candidates():
@@ -169,7 +149,7 @@ def find_go() -> Path:
             too_old.append(f"{go} is {version[0]}.{version[1]}")
     minimum = "{}.{}".format(*GO_MINIMUM)
     found = f"no Go ≥ {minimum}" + (f" ({', '.join(too_old)})" if too_old else "")
-    raise TelegrafError(
+    raise MissingError(
         f"no Telegraf on the PATH, and {found} to build it. Do one of:\n"
         "  - install Telegraf, so that `telegraf` is on the PATH\n"
         f"  - install Go {minimum} or newer (PATH or /usr/local/go); it is then built once\n"
@@ -198,7 +178,7 @@ def run_go_install(go: Path, into: Path) -> None:
         into: Folder for the binary.
 
     Raises:
-        TelegrafError: Go failed; its last lines are in the message.
+        MissingError: Go failed; its last lines are in the message.
     """
     command = [
         *(str(go), "install", "-v", "-trimpath"),
@@ -246,7 +226,7 @@ def run_go_install(go: Path, into: Path) -> None:
             raise
         reader.join()
     if status:
-        raise TelegrafError("\n  ".join([f"go install failed ({status}):", *tail]))
+        raise MissingError("\n  ".join([f"go install failed ({status}):", *tail]))
     say(f"{time.monotonic() - began:4.0f} s: done")
 
 
@@ -254,7 +234,7 @@ def build(binary: Path) -> None:
     """Build Telegraf at ``binary``, unless another run has just done so.
 
     Raises:
-        TelegrafError: No Go, or the build failed.
+        MissingError: No Go, or the build failed.
     """
     go = find_go()
     folder = binary.parent
@@ -268,7 +248,7 @@ def build(binary: Path) -> None:
             made = Path(temporary, "telegraf")
             shown = subprocess.run([made, "--version"], capture_output=True, text=True)
             if VERSION not in shown.stdout:
-                raise TelegrafError(f"the new Telegraf does not run: {shown.stdout}{shown.stderr}")
+                raise MissingError(f"the new Telegraf does not run: {shown.stdout}{shown.stderr}")
             made.replace(binary)  # atomic: a path that exists is a whole binary
 
 
@@ -279,7 +259,7 @@ def find(*, may_build: bool) -> Path:
         may_build: Build one when there is none.
 
     Raises:
-        TelegrafError: None found, none built.
+        MissingError: None found, none built.
     """
     path = from_environment()
     if path:
@@ -290,7 +270,7 @@ def find(*, may_build: bool) -> Path:
     binary = cached_path()
     if not is_program(binary):
         if not may_build:
-            raise TelegrafError("no Telegraf found", EXIT_NOT_AVAILABLE)
+            raise MissingError("no Telegraf found", EXIT_NOT_AVAILABLE)
         build(binary)
     return binary
 
@@ -309,7 +289,7 @@ def main(arguments: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         print(find(may_build=not options.no_build))
-    except TelegrafError as error:
+    except MissingError as error:
         say(str(error))
         return error.status
     except OSError as error:

@@ -20,7 +20,7 @@ from rct_collector.device.device import Device, Options
 from rct_collector.drivers.rct.frame import READ, assemble
 from rct_collector.drivers.rct.table import OBJECTS
 from tests.bench.report import report
-from tests.plugins.conftest import SHIM
+from tests.plugins.agent import SHIM
 from tests.scripted import ScriptedUnit
 from tests.virtual import Plug, VirtualClock, run
 

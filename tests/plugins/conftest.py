@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from tests.inverter import running_inverter
-
-SHIM = Path(sys.executable).parent / "rct-collector-telegraf"
+from tests.plugins.agent import SHIM
+from tests.servers.graphite import Carbon, GraphiteWeb
+from tests.servers.influxdb import InfluxDB
+from tests.servers.mosquitto import Mosquitto
+from tests.servers.nats import Nats
+from tests.servers.rabbitmq import RabbitMQ
 
 
 @pytest.fixture(scope="session")
@@ -30,6 +32,29 @@ def telegraf():
     if os.environ.get("CI") == "true":
         pytest.fail("CI=true, and TELEGRAF does not name a Telegraf")
     pytest.skip("needs Telegraf: set TELEGRAF, or see tools/telegraf.py")
+
+
+def _serving(make):
+    """A fixture: one server for all tests of a run, which do not disturb each other."""
+
+    @pytest.fixture(scope="session", name=make.__name__.lower())
+    def fixture(tmp_path_factory):
+        with make(tmp_path_factory.mktemp(make.__name__.lower())) as server:
+            yield server
+
+    return fixture
+
+
+influxdb, carbon, mosquitto, nats, rabbitmq = map(
+    _serving, (InfluxDB, Carbon, Mosquitto, Nats, RabbitMQ)
+)
+
+
+@pytest.fixture(scope="session")
+def graphite_web(carbon, tmp_path_factory):
+    """Graphite's web application over the files of ``carbon``."""
+    with GraphiteWeb(tmp_path_factory.mktemp("graphite"), carbon) as server:
+        yield server
 
 
 @pytest.fixture

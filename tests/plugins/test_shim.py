@@ -17,7 +17,7 @@ from line_protocol_parser import parse_line
 import rct_collector_telegraf
 from rct_collector.catalog import catalog
 from tests.inverter import running_inverter
-from tests.plugins.conftest import SHIM
+from tests.plugins.agent import SHIM
 
 UP = re.compile(r"inverter_collector,.* up=1i")
 

@@ -12,7 +12,6 @@ import subprocess
 import threading
 import time
 import urllib.request
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -24,54 +23,10 @@ from rct_collector.device.plan import Plan
 from rct_collector.drivers import driver
 from rct_collector.model import Kind
 from tests.inverter import running_inverter
-from tests.plugins.conftest import SHIM
+from tests.plugins.agent import SHIM, Agent
+from tests.processes import free_port, wait_for
 
 pytestmark = pytest.mark.telegraf
-
-AGENT = """
-[agent]
-  interval = "1s"
-  flush_interval = "200ms"
-  omit_hostname = true
-  skip_processors_after_aggregators = true
-[[inputs.execd]]
-  alias = "rct"
-  command = ["{shim}", "--config", "{config}"]
-  signal = "{signal}"
-  restart_delay = "1s"
-  data_format = "influx"
-"""
-
-
-def wait_for(condition, seconds=60):
-    """Poll until a condition holds; its last value."""
-    end = time.monotonic() + seconds
-    while not (value := condition()) and time.monotonic() < end:
-        time.sleep(0.05)
-    return value
-
-
-class Agent:
-    """A Telegraf at work."""
-
-    def __init__(self, binary, folder, config, outputs, signal_name="none"):
-        self.path = folder / "telegraf.conf"
-        self.log = folder / "telegraf.log"
-        self.path.write_text(AGENT.format(shim=SHIM, config=config, signal=signal_name) + outputs)
-        self.command = [binary, "--config", str(self.path), "--strict-env-handling"]
-
-    @contextmanager
-    def running(self):
-        with self.log.open("w") as log:
-            process = subprocess.Popen(self.command, stdout=log, stderr=log)
-        try:
-            yield process
-        finally:
-            process.terminate()
-            process.wait(30)
-
-    def messages(self):
-        return [x for x in self.log.read_text().splitlines() if re.search(r" [EW]! ", x)]
 
 
 def rows(path):
@@ -188,9 +143,7 @@ def test_ticks_of_telegraf_do_no_harm(telegraf, tmp_path, write_config, json_out
 
 
 def test_prometheus_names(telegraf, tmp_path, write_config, inverter):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     output = f"""
 [[outputs.prometheus_client]]
   listen = "127.0.0.1:{port}"
@@ -301,9 +254,7 @@ def test_a_restarted_shim_connects_once(telegraf, tmp_path, write_config, json_o
 @pytest.mark.slow
 def test_the_last_lines_are_never_lost(telegraf, tmp_path, write_config):
     """Fifty times: a round at the very end, just before the process goes."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     agent = Agent(telegraf, tmp_path, write_config(f"tcp://127.0.0.1:{port}"), "")
     for _ in range(50):
         done = subprocess.run(

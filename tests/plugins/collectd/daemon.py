@@ -5,17 +5,15 @@ from __future__ import annotations
 import os
 import re
 import signal
-import socket
 import subprocess
 import time
 from pathlib import Path
 
+from tests.processes import CLEAN, wait_for
+
 COLLECTD = Path("/usr/sbin/collectd")
 ROOT = Path(__file__).parents[3]
 PLUGIN = ROOT / "plugins" / "collectd"
-
-#: Others' python3 on the PATH would exchange the standard library under collectd.
-CLEAN = {"PATH": "/usr/sbin:/usr/bin:/bin", "LANG": "C.UTF-8"}
 
 #: A pace at which tests see several rounds.
 QUICK = """
@@ -62,14 +60,6 @@ LoadPlugin python
 _NOT_OURS = re.compile("MHD_OPTION_EXTERNAL_LOGGER")
 
 
-def wait_for(condition, seconds=60):
-    """Poll until a condition holds; its last value."""
-    end = time.monotonic() + seconds
-    while not (value := condition()) and time.monotonic() < end:
-        time.sleep(0.05)
-    return value
-
-
 def device(name, address, more=QUICK):
     """One block Device."""
     return (
@@ -81,12 +71,6 @@ def module(folder, *lines):
     """One block Module, with what was learnt in the test's folder."""
     inner = "\n".join(lines)
     return f'  <Module rct_collector_collectd>\n    StateDir "{folder}/state"\n{inner}\n  </Module>'
-
-
-def free_port():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
 
 
 class Daemon:

@@ -9,15 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.plugins.collectd.daemon import (
-    PLUGIN,
-    ROOT,
-    alive,
-    device,
-    free_port,
-    module,
-    wait_for,
-)
+from tests.plugins.collectd.daemon import PLUGIN, ROOT, alive, device, module
+from tests.processes import free_port, wait_for
 
 pytestmark = pytest.mark.collectd
 

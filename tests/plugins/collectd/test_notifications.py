@@ -8,7 +8,8 @@ import pytest
 
 from rct_collector.drivers.rct.simulator.incidents import Incidents
 from tests.inverter import running_inverter
-from tests.plugins.collectd.daemon import device, module, wait_for
+from tests.plugins.collectd.daemon import device, module
+from tests.processes import wait_for
 
 pytestmark = pytest.mark.collectd
 

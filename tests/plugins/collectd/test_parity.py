@@ -11,7 +11,8 @@ from line_protocol_parser import parse_line
 from rct_collector.catalog import catalog
 from rct_collector.model import Kind
 from tests.inverter import running_inverter
-from tests.plugins.collectd.daemon import device, module, wait_for
+from tests.plugins.collectd.daemon import device, module
+from tests.processes import wait_for
 
 pytestmark = [pytest.mark.collectd, pytest.mark.slow]
 

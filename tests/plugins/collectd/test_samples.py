@@ -8,7 +8,8 @@ import pytest
 
 from rct_collector.config import Config, DeviceConfig, Intervals, Requests, options
 from rct_collector.docs import samples, tables
-from tests.plugins.collectd.daemon import PLUGIN, wait_for
+from tests.plugins.collectd.daemon import PLUGIN
+from tests.processes import wait_for
 
 
 def local(text, paths, folder, address):

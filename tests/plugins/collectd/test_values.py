@@ -13,7 +13,8 @@ from rct_collector.drivers import driver
 from rct_collector.drivers.rct import wire
 from rct_collector.drivers.rct.table import BY_OID
 from tests.inverter import running_inverter
-from tests.plugins.collectd.daemon import QUICK, device, free_port, module, wait_for
+from tests.plugins.collectd.daemon import QUICK, device, module
+from tests.processes import free_port, wait_for
 
 pytestmark = pytest.mark.collectd
 

@@ -1,0 +1,48 @@
+"""A real Telegraf at work, with the shim as its input."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+SHIM = Path(sys.executable).parent / "rct-collector-telegraf"
+
+AGENT = """
+[agent]
+  interval = "1s"
+  flush_interval = "200ms"
+  omit_hostname = true
+  skip_processors_after_aggregators = true
+[[inputs.execd]]
+  alias = "rct"
+  command = ["{shim}", "--config", "{config}"]
+  signal = "{signal}"
+  restart_delay = "1s"
+  data_format = "influx"
+"""
+
+
+class Agent:
+    """A Telegraf at work."""
+
+    def __init__(self, binary, folder, config, outputs, signal_name="none"):
+        self.path = folder / "telegraf.conf"
+        self.log = folder / "telegraf.log"
+        self.path.write_text(AGENT.format(shim=SHIM, config=config, signal=signal_name) + outputs)
+        self.command = [binary, "--config", str(self.path), "--strict-env-handling"]
+
+    @contextmanager
+    def running(self):
+        with self.log.open("w") as log:
+            process = subprocess.Popen(self.command, stdout=log, stderr=log)
+        try:
+            yield process
+        finally:
+            process.terminate()
+            process.wait(30)
+
+    def messages(self):
+        return [x for x in self.log.read_text().splitlines() if re.search(r" [EW]! ", x)]

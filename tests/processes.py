@@ -1,0 +1,122 @@
+"""Real programs at work beside the tests: on loopback, in folders of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+#: Others' python3 on the PATH would exchange the library under programs written in Python, and
+#: under those that embed it.
+CLEAN = {"PATH": "/usr/sbin:/usr/bin:/bin", "LANG": "C.UTF-8"}
+
+
+def wait_for(condition, seconds=60):
+    """Poll until a condition holds; its last value."""
+    end = time.monotonic() + seconds
+    while not (value := condition()) and time.monotonic() < end:
+        time.sleep(0.05)
+    return value
+
+
+def free_port(kind=socket.SOCK_STREAM):
+    """A port of loopback that nobody listens on."""
+    with socket.socket(type=kind) as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def listening(port):
+    """Whether somebody accepts connections there."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def get(url, **parameters):
+    """Text of a page, None while there is none; mistakes in a question are raised."""
+    query = "?" + urllib.parse.urlencode(parameters, doseq=True) if parameters else ""
+    try:
+        with urllib.request.urlopen(url + query, timeout=10) as answer:
+            return answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            raise AssertionError(f"{url}{query}: {error} {error.read().decode()}") from error
+    except OSError:
+        return None
+
+
+def get_json(url, **parameters):
+    """The same of a page in JSON."""
+    text = get(url, **parameters)
+    return None if text is None else json.loads(text)
+
+
+class Server:
+    """One program that serves while the block runs.
+
+    Attributes:
+        program: The program's path.
+        folder: For all that it writes.
+    """
+
+    program = Path()
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._process = None
+
+    def command(self):
+        """Command line; files that it names are to be written by then."""
+        raise NotImplementedError
+
+    def environment(self):
+        """What is added to a clean environment."""
+        return {}
+
+    def ready(self):
+        """Whether it can be talked to."""
+        raise NotImplementedError
+
+    def log(self):
+        return (self.folder / "output").read_text()
+
+    def __enter__(self):
+        if not self.program.exists():
+            reason = f"{self.program}, see tools/servers.py"
+            if os.environ.get("CI") == "true":
+                pytest.fail(f"CI=true, and there is no {reason}")
+            pytest.skip(f"needs {reason}")
+        with (self.folder / "output").open("w") as output:
+            self._process = subprocess.Popen(
+                list(map(str, [self.program, *self.command()])),
+                env={**CLEAN, "HOME": str(self.folder), **self.environment()},
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+            )
+        try:
+            wait_for(lambda: self._process.poll() is not None or self.ready())
+            up = self._process.poll() is None and self.ready()
+            assert up, f"{self.program} does not come up: {self.log()}"
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self._process.terminate()
+        try:
+            self._process.wait(20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()

@@ -1,0 +1,50 @@
+"""Prometheus, which scrapes an agent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.processes import Server, free_port, get, get_json
+
+CONFIG = """
+global:
+  scrape_interval: 1s
+scrape_configs:
+  - job_name: agent
+    static_configs:
+      - targets: ["127.0.0.1:{target}"]
+"""
+
+
+class Prometheus(Server):
+    """The server; it scrapes one port every second."""
+
+    program = Path("/usr/bin/prometheus")
+
+    def __init__(self, folder, target):
+        super().__init__(folder)
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._target = target
+
+    def command(self):
+        config = self.folder / "prometheus.yml"
+        config.write_text(CONFIG.format(target=self._target))
+        return [
+            f"--config.file={config}",
+            f"--storage.tsdb.path={self.folder}/data",
+            f"--web.listen-address=127.0.0.1:{self.port}",
+        ]
+
+    def ready(self):
+        return get(f"{self.url}/api/v1/status/buildinfo") is not None
+
+    def query(self, expression):
+        """(labels, value) of an instant query.
+
+        Raises:
+            AssertionError: The server refuses the expression.
+        """
+        answer = get_json(f"{self.url}/api/v1/query", query=expression)
+        result = answer["data"]["result"]
+        return [(series["metric"], float(series["value"][1])) for series in result]

@@ -1,0 +1,64 @@
+#!/usr/bin/env python3
+"""Install the servers that the tests of the agents' outputs talk to.
+
+Databases and brokers behind Telegraf and collectd: Graphite's carbon and web application,
+InfluxDB 1.x, Prometheus, Mosquitto, RabbitMQ, NATS and rrdtool. What is missing is installed with
+apt-get, as root or with sudo; no service is started or enabled. The tests start what they need
+themselves, on loopback, on free ports and in folders of their own.
+
+Exit status: 0 all are there, 1 something failed, 2 wrong usage, 3 some are missing and there is
+no way to install them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from setup_tools import EXIT_FAILED, EXIT_NOT_AVAILABLE, MissingError, apt_install, say
+
+#: Debian package → a file of it by which it is known to be installed.
+PACKAGES = {
+    "graphite-carbon": "/usr/bin/carbon-cache",
+    "graphite-web": "/usr/bin/graphite-manage",
+    "influxdb": "/usr/bin/influxd",
+    "mosquitto": "/usr/sbin/mosquitto",
+    "nats-server": "/usr/sbin/nats-server",
+    "prometheus": "/usr/bin/prometheus",
+    "rabbitmq-server": "/usr/lib/rabbitmq/bin/rabbitmq-server",
+    "rrdtool": "/usr/bin/rrdtool",
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; return its exit status."""
+    description, _, details = (__doc__ or "").partition("\n\n")
+    parser = argparse.ArgumentParser(
+        description=description,
+        epilog=details,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--no-install", action="store_true", help="only tell what is missing")
+    options = parser.parse_args(arguments)
+    missing = [name for name, file in PACKAGES.items() if not Path(file).exists()]
+    if not missing:
+        return 0
+    try:
+        if options.no_install:
+            raise MissingError(f"missing: {', '.join(missing)}", EXIT_NOT_AVAILABLE)
+        say(f"installing {', '.join(missing)}, which the tests need; no service is started")
+        apt_install(missing)
+    except MissingError as error:
+        say(str(error))
+        return error.status
+    except OSError as error:
+        say(f"cannot run apt-get: {error}")
+        return EXIT_FAILED
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,105 @@
+"""What the scripts that set up the tests share: messages, the cache, Debian packages."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+EXIT_FAILED = 1
+EXIT_NOT_AVAILABLE = 3
+
+#: Programs with which packages start and enable their services. What the tests need is the
+#: programs; nobody who runs tests wants a message broker on this machine from then on.
+_STARTERS = ("invoke-rc.d", "deb-systemd-invoke", "deb-systemd-helper")
+
+
+class MissingError(Exception):
+    """Something cannot be had; carries the message for the user and the exit status."""
+
+    def __init__(self, message: str, status: int = EXIT_FAILED) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def say(message: str) -> None:
+    """Write one progress line to stderr."""
+    print(f"{Path(sys.argv[0]).name}: {message}", file=sys.stderr, flush=True)
+
+
+def cache() -> Path:
+    """Folder for what is kept between runs.
+
+    ``${RCT_COLLECTOR_CACHE:-${XDG_CACHE_HOME:-~/.cache}/rct-collector}``.
+    """
+    chosen = os.environ.get("RCT_COLLECTOR_CACHE")
+    if chosen:
+        return Path(chosen).expanduser().absolute()
+    # A relative XDG_CACHE_HOME is to be ignored, says its specification.
+    xdg = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return (xdg if xdg.is_absolute() else Path.home() / ".cache") / "rct-collector"
+
+
+def run(*command: str | Path, **more: str) -> None:
+    """Run a command, with its output among the progress.
+
+    Raises:
+        MissingError: It failed.
+    """
+    done = subprocess.run(command, stdout=sys.stderr, env={**os.environ, **more})
+    if done.returncode:
+        raise MissingError(f"{' '.join(map(str, command))}: failed ({done.returncode})")
+
+
+def apt_install(packages: Iterable[str]) -> None:
+    """Install Debian packages without what they recommend, and without starting services.
+
+    Args:
+        packages: Names; of names with a "|" between them the first that the distribution has.
+
+    Raises:
+        MissingError: There is no apt-get, nobody who may use it, or it failed.
+    """
+    apt = shutil.which("apt-get")
+    sudo = [] if os.getuid() == 0 else [found for found in [shutil.which("sudo")] if found]
+    if apt is None or (os.getuid() and not sudo):
+        wanted = " ".join(name.partition("|")[0] for name in packages)
+        raise MissingError(
+            f"no way to install it; on Debian, as root: apt-get install {wanted}",
+            EXIT_NOT_AVAILABLE,
+        )
+    run(*sudo, apt, "update", "-q")
+    with _no_services() as shadows:
+        run(
+            *(*sudo, "env", "DEBIAN_FRONTEND=noninteractive", apt),
+            *("-o", f"DPkg::Path={shadows}:/usr/sbin:/usr/bin:/sbin:/bin"),
+            *("install", "-q", "-y", "--no-install-recommends", *map(_known, packages)),
+        )
+
+
+def _known(names: str) -> str:
+    """The first of several packages that the distribution has."""
+    *others, last = names.split("|")
+    for name in others:
+        shown = subprocess.run(["apt-cache", "show", name], capture_output=True)  # noqa: S607
+        if shown.returncode == 0 and shown.stdout:
+            return name
+    return last
+
+
+@contextmanager
+def _no_services() -> Iterator[Path]:
+    """A folder for the front of the search path of packages' scripts."""
+    with tempfile.TemporaryDirectory(prefix="no-services-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        for program in _STARTERS:
+            path = folder / program
+            path.write_text("#!/bin/sh\nexit 0\n")
+            path.chmod(0o755)
+        yield folder
