@@ -1,6 +1,7 @@
 """What a configuration may say, and the exact words for everything that is wrong with one."""
 
 import math
+import os
 import zlib
 from dataclasses import fields
 from pathlib import Path
@@ -841,7 +842,7 @@ def test_configured_state_folder_wins():
 def system_folder(monkeypatch):
     """Say whether the system's folder can be written to."""
     writable = set()
-    monkeypatch.setattr(config.os, "access", lambda path, _mode: str(path) in writable)
+    monkeypatch.setattr(os, "access", lambda path, _mode: str(path) in writable)
     return writable
 
 
@@ -929,7 +930,7 @@ def test_a_device_with_a_mistake_is_left_out_and_all_mistakes_are_told():
     value = {"devices": [entry("a", cells=3), entry("bb"), entry("bb"), entry("ccc"), 7]}
     found, problems = config.salvage(value, "x.yaml")
     assert [device.name for device in found.devices] == ["bb", "ccc"]
-    with pytest.raises(config.ConfigError) as caught:
+    with pytest.raises(ConfigError) as caught:
         parse(value, "x.yaml")
     assert problems == caught.value.problems
 

@@ -1,0 +1,195 @@
+"""All options. Each is a dataclass field that carries its own documentation.
+
+The sample files, the option tables and the checks are made from these fields.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass, field, fields
+from datetime import tzinfo
+from pathlib import Path
+from typing import Any
+
+from rct_collector.config.values import (
+    LEVELS,
+    Address,
+    Shard,
+    choice,
+    number,
+    parse_address,
+    parse_bool,
+    parse_duration,
+    parse_globs,
+    parse_interval,
+    parse_labels,
+    parse_name,
+    parse_path,
+    parse_prefix,
+    parse_shard,
+    parse_zone,
+)
+from rct_collector.drivers import BUILTIN
+from rct_collector.model import PREFIX, PollClass
+
+
+@dataclass(frozen=True)
+class Option:
+    """What the documentation and the checks need to know of one option.
+
+    Attributes:
+        doc: Sentences for people.
+        parse: Value from the file → value in the program; raises Invalid.
+        example: How it is written.
+        takes: What it takes, in a word or two.
+        default: The default as it is written in a file; "" when there is none.
+    """
+
+    doc: str
+    parse: Callable[[Any], Any]
+    example: str
+    takes: str
+    default: str = ""
+
+
+def option(
+    parse: Callable[[Any], Any],
+    doc: str,
+    *,
+    example: str,
+    takes: str,
+    default: Any = MISSING,
+    shown: str = "",
+) -> Any:
+    """A dataclass field that documents and checks itself."""
+    metadata = {"option": Option(doc, parse, example, takes, shown)}
+    if default is MISSING:
+        return field(metadata=metadata)
+    if isinstance(default, dict | list):
+        return field(default_factory=lambda: type(default)(default), metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Intervals:
+    """How often each class of metrics is asked for, in seconds."""
+
+    fast: float = option(
+        parse_interval, "Power flows, voltages, states and faults.",
+        example="10s", takes="duration", default=10.0, shown="10s",
+    )  # fmt: skip
+    medium: float = option(
+        parse_interval, "Temperatures, insulation, limits, details per phase, cells.",
+        example="1m", takes="duration", default=60.0, shown="1m",
+    )  # fmt: skip
+    slow: float = option(
+        parse_interval, "Energy totals, settings, health.",
+        example="5m", takes="duration", default=300.0, shown="5m",
+    )  # fmt: skip
+    static: float = option(
+        parse_interval, "Identity and configuration; also asked for after each connect.",
+        example="1h", takes="duration", default=3600.0, shown="1h",
+    )  # fmt: skip
+
+    def seconds(self, poll: PollClass) -> float:
+        """Interval of one class; infinite for what is only read on demand."""
+        return float(getattr(self, poll.option, math.inf))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Requests:
+    """How hard the device is asked. The defaults are what units in the field stand well."""
+
+    per_second: float = option(
+        number(0.1, 50), "Requests per second on average.",
+        example="5", takes="number", default=5.0, shown="5",
+    )  # fmt: skip
+    gap: float = option(
+        parse_duration, "Least time between two requests.",
+        example="60ms", takes="duration", default=0.06, shown="60ms",
+    )  # fmt: skip
+    window: int = option(
+        number(1, 4, whole=True), "Requests that may be unanswered at the same time.",
+        example="4", takes="1 to 4", default=4, shown="4",
+    )  # fmt: skip
+    timeout: float = option(
+        parse_duration, "How long an answer is waited for before it is asked for again.",
+        example="2s", takes="duration", default=2.0, shown="2s",
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceConfig:
+    """One device."""
+
+    name: str = option(
+        parse_name, "Name of the device: the tag 'source', collectd's plugin instance.",
+        example="roof", takes="name",
+    )  # fmt: skip
+    driver: str = option(
+        choice(*BUILTIN), "Device family.", example="rct", takes=" or ".join(BUILTIN),
+    )  # fmt: skip
+    address: Address = option(
+        parse_address, "Where the device is; the port may be left out.",
+        example="tcp://192.0.2.10:8899", takes="address",
+    )  # fmt: skip
+    timezone: tzinfo | None = option(
+        parse_zone, "Time zone that the clock of the device is set to; local is that of this host.",
+        example="Europe/Berlin", takes="time zone", default=None, shown="local",
+    )  # fmt: skip
+    cells: bool = option(
+        parse_bool, "Publish every single battery cell; minimum, maximum and spread come anyway.",
+        example="true", takes="true or false", default=False, shown="false",
+    )  # fmt: skip
+    include: tuple[str, ...] = option(
+        parse_globs, "Metrics to publish although they are off by default or excluded.",
+        example="[inverter_output.*_filtered_*]", takes="list of globs", default=(), shown="[]",
+    )  # fmt: skip
+    exclude: tuple[str, ...] = option(
+        parse_globs, "Metrics not to publish; include wins over exclude.",
+        example="[inverter_settings.*]", takes="list of globs", default=(), shown="[]",
+    )  # fmt: skip
+    labels: dict[str, str] = option(
+        parse_labels, "Tags of your own for everything this device publishes.",
+        example="{site: home}", takes="mapping", default={}, shown="{}",
+    )  # fmt: skip
+    intervals: Intervals = field(default_factory=Intervals)
+    requests: Requests = field(default_factory=Requests)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """A whole configuration file."""
+
+    devices: tuple[DeviceConfig, ...] = ()
+    log_level: str = option(
+        choice(*LEVELS), "How much is logged.",
+        example="info", takes=", ".join(LEVELS), default="info", shown="info",
+    )  # fmt: skip
+    state_dir: Path | None = option(
+        parse_path,
+        "Folder for what was learnt about each device; by default /var/lib/rct-collector where"
+        " that can be written to, else $XDG_STATE_HOME/rct-collector.",
+        example="/var/lib/rct-collector", takes="path", default=None,
+    )  # fmt: skip
+    shard: Shard | None = option(
+        parse_shard, "Take only share i of n of the devices, for many processes on one file.",
+        example="0/4", takes="i/n", default=None,
+    )  # fmt: skip
+    phase: str = option(
+        choice("spread", "aligned"),
+        "When rounds begin: spread over the interval by the name of the device, or aligned to"
+        " full multiples of it (:00, :10, :20).",
+        example="aligned", takes="spread or aligned", default="spread", shown="spread",
+    )  # fmt: skip
+    prefix: str = option(
+        parse_prefix,
+        "First word of every measurement.",
+        example="inverter", takes="name", default=PREFIX, shown=PREFIX,
+    )  # fmt: skip
+
+
+def options(of: type) -> dict[str, Option]:
+    """The documented options of one of the classes above, in order."""
+    return {f.name: f.metadata["option"] for f in fields(of) if "option" in f.metadata}
