@@ -72,6 +72,7 @@ imports: $(DEVELOP)  ## check that imports go the permitted way
 
 fresh: $(DEVELOP)  ## check that the generated text is what `make docs` would write
 	$(RUN) -m rct_collector.docs --check
+	$(RUN) -m tools.dashboards --check
 
 format: $(DEVELOP)  ## repair formatting, and what else ruff can
 	$(VENV)/bin/ruff check --fix-only
@@ -80,8 +81,9 @@ format: $(DEVELOP)  ## repair formatting, and what else ruff can
 bench: $(TESTING)  ## measure speed and memory
 	$(RUN) -m pytest -m bench --timeout=900 -q $(PYTEST_ARGS)
 
-docs: $(RUNTIME)  ## write the generated text: metric tables, sample configurations
+docs: $(DEVELOP)  ## write the generated text: metric tables, sample configurations, dashboards
 	$(RUN) -m rct_collector.docs
+	$(RUN) -m tools.dashboards
 
 clean:  ## remove .venv and everything built
 	rm -rf $(VENV) build dist *.egg-info plugins/telegraf/*.egg-info .coverage .coverage.* htmlcov \

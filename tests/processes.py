@@ -41,13 +41,18 @@ def listening(port):
 
 
 def get(url, **parameters):
-    """Text of a page, None while there is none; mistakes in a question are raised."""
+    """Text of a page, None while there is none; mistakes in a question are raised.
+
+    A server that says 503 is still starting.
+    """
     query = "?" + urllib.parse.urlencode(parameters, doseq=True) if parameters else ""
     try:
         with urllib.request.urlopen(url + query, timeout=10) as answer:
             return answer.read().decode()
     except urllib.error.HTTPError as error:
         with error:
+            if error.code == 503:
+                return None
             raise AssertionError(f"{url}{query}: {error} {error.read().decode()}") from error
     except OSError:
         return None

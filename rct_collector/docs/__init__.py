@@ -21,6 +21,9 @@ from rct_collector.errors import CollectorError
 
 Generator = Callable[[], str]
 
+#: Root of the repository → every file that is made there, and what should be in it.
+Files = Callable[[Path], Iterator[tuple[Path, str]]]
+
 #: File, seen from the root of the repository → what makes it.
 FILES: dict[str, Generator] = {
     "docs/config.yaml": samples.config_yaml,
@@ -95,15 +98,15 @@ def fill(text: str, origin: str) -> str:
     return "".join([*parts, text[position:]])
 
 
-def stale(root: Path) -> list[Path]:
+def stale(root: Path, files: Files = generated) -> list[Path]:
     """The files that would change."""
-    return [path for path, text in generated(root) if _present(path) != text]
+    return [path for path, text in files(root) if _present(path) != text]
 
 
-def write(root: Path) -> list[Path]:
+def write(root: Path, files: Files = generated) -> list[Path]:
     """Write what is stale; returns the files that changed."""
     changed = []
-    for path, text in generated(root):
+    for path, text in files(root):
         if _present(path) != text:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")

@@ -6,17 +6,28 @@ import argparse
 import sys
 from pathlib import Path
 
-from rct_collector.docs import stale, write
+from rct_collector.docs import Files, generated, stale, write
 from rct_collector.errors import CollectorError
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(
+    arguments: list[str] | None = None,
+    files: Files = generated,
+    module: str = "rct_collector.docs",
+    description: str | None = __doc__,
+) -> int:
     """Run the command.
+
+    Args:
+        arguments: Those of the command line.
+        files: What there is to write.
+        module: How the command is started.
+        description: What ``--help`` says of it.
 
     Returns:
         0 when all is well, 1 when something is stale or wrong.
     """
-    parser = argparse.ArgumentParser(prog="python -m rct_collector.docs", description=__doc__)
+    parser = argparse.ArgumentParser(prog=f"python -m {module}", description=description)
     parser.add_argument("--check", action="store_true", help="change nothing, name what is stale")
     parser.add_argument(
         "--root",
@@ -30,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {root} is no checkout of the repository", file=sys.stderr)
         return 1
     try:
-        found = stale(root) if chosen.check else write(root)
+        found = stale(root, files) if chosen.check else write(root, files)
     except CollectorError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -48,3 +48,21 @@ class Prometheus(Server):
         answer = get_json(f"{self.url}/api/v1/query", query=expression)
         result = answer["data"]["result"]
         return [(series["metric"], float(series["value"][1])) for series in result]
+
+    def query_range(self, expression, start, end, step):
+        """(labels, values) over time; start and end are Unix seconds, step is seconds.
+
+        Raises:
+            AssertionError: The server refuses the expression.
+        """
+        url = f"{self.url}/api/v1/query_range"
+        answer = get_json(url, query=expression, start=start, end=end, step=step)
+        return [
+            (series["metric"], [float(value) for _, value in series["values"]])
+            for series in answer["data"]["result"]
+        ]
+
+    def label_values(self, selector, label):
+        """The values of a label among the series that a selector finds."""
+        url = f"{self.url}/api/v1/label/{label}/values"
+        return get_json(url, **{"match[]": selector})["data"]

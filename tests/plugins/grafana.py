@@ -1,0 +1,126 @@
+"""What Grafana does with a dashboard: it puts variables into queries, asks, and names series.
+
+One class per data source. Each answers a panel's query with a list of (name in the legend,
+values that are there, oldest first), and the query of a template variable with its choices.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+
+#: Names that Grafana itself puts in.
+BUILT_IN = {"timeFilter", "__interval", "__rate_interval"}
+
+#: ``$name`` and ``${name}``; a name of a tag in an alias is none, see the data source.
+VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
+
+
+def variables_in(text):
+    """Names of all variables in a text."""
+    return {match[1] or match[2] for match in VARIABLE.finditer(text)}
+
+
+def seconds(duration):
+    """``10s``, ``5m``, ``1h``, ``30d`` in seconds."""
+    return int(duration[:-1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[duration[-1]]
+
+
+class Source:
+    """A data source; subclasses know its language.
+
+    Attributes:
+        text: Key of a query's text in the dashboard's JSON.
+        several: How several values of a variable are written.
+    """
+
+    text = ""
+    several = "({})"
+    between = "|"
+
+    def __init__(self, server):
+        self.server = server
+
+    def filled(self, text, chosen, **built_in):
+        """Put variables in."""
+
+        def value(match):
+            name = match[1] or match[2]
+            found = {**built_in, **chosen}[name]
+            if isinstance(found, str):
+                return found
+            return self.several.format(self.between.join(found)) if found[1:] else found[0]
+
+        return VARIABLE.sub(value, text)
+
+    def ask(self, panel, target, chosen):
+        """Run one query of a panel as Grafana would."""
+        span = seconds(panel.get("timeFrom", "1h"))
+        # As many points as the panel has pixels, but none closer than the panel says.
+        least = seconds(target.get("interval") or panel.get("interval", "1s"))
+        step = max(least, span // 1000)
+        return self.run(target, chosen, span, step)
+
+
+class Influx(Source):
+    """InfluxDB in InfluxQL."""
+
+    text = "query"
+
+    def run(self, target, chosen, span, step):
+        now = round(time.time() * 1000)
+        times = f"time >= {now - span * 1000}ms and time <= {now}ms"
+        statement = self.filled(target["query"], chosen, timeFilter=times, __interval=f"{step}s")
+        found = {}
+        for row in self.server.query("dashboards", statement):
+            name = re.sub(r"\$tag_(\w+)", lambda match, row=row: row[match[1]], target["alias"])
+            value = list(row.values())[-1]
+            found.setdefault(name, []).extend([] if value is None else [value])
+        return list(found.items())
+
+    def choices(self, query, chosen):
+        return [row["value"] for row in self.server.query("dashboards", self.filled(query, chosen))]
+
+
+class Prom(Source):
+    """Prometheus; it scrapes every second, and Grafana has been told so."""
+
+    text = "expr"
+
+    def run(self, target, chosen, span, step):
+        now = time.time()
+        expression = self.filled(
+            target["expr"], chosen, __interval=f"{step}s", __rate_interval=f"{max(step + 1, 4)}s"
+        )
+        assert target["instant"] is not target["range"]
+        if target["instant"]:
+            found = [(labels, [value]) for labels, value in self.server.query(expression)]
+        else:
+            # Grafana asks at multiples of the step; so as if it were the next of them.
+            start, end = ((moment // step + 1) * step for moment in (now - span, now))
+            found = self.server.query_range(expression, start, end, step)
+        return [(self._name(target, labels), values) for labels, values in found]
+
+    @staticmethod
+    def _name(target, labels):
+        return re.sub(r"\{\{(\w+)\}\}", lambda match: labels[match[1]], target["legendFormat"])
+
+    def choices(self, query, chosen):
+        match = re.fullmatch(r"label_values\((.*), (\w+)\)", query["query"])
+        return self.server.label_values(self.filled(match[1], chosen), match[2])
+
+
+class Graphite(Source):
+    """Graphite."""
+
+    text = "target"
+    several = "{{{}}}"
+    between = ","
+
+    def run(self, target, chosen, span, step):
+        del step  # Graphite chooses by the number of points
+        found = self.server.render(self.filled(target["target"], chosen), since=f"-{span}s")
+        return list(found.items())
+
+    def choices(self, query, chosen):
+        return self.server.find(self.filled(query, chosen))

@@ -1,0 +1,295 @@
+"""Every query of every dashboard, against real data that Telegraf has written."""
+
+from __future__ import annotations
+
+import json
+import math
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from rct_collector.catalog import catalog
+from rct_collector.drivers.rct.simulator.incidents import Incidents
+from rct_collector.drivers.rct.simulator.scenario import SCENARIOS
+from tests.inverter import running_inverter
+from tests.plugins import grafana
+from tests.plugins.agent import Agent
+from tests.processes import free_port, wait_for
+from tests.servers.prometheus import Prometheus
+from tools.dashboards.model import How
+from tools.dashboards.panels import ROWS
+
+pytestmark = [pytest.mark.telegraf, pytest.mark.servers]
+
+FOLDER = Path(__file__).parents[2] / "docs/dashboards"
+SOURCES = ("influxdb", "prometheus", "graphite")
+PANELS = {panel.title: panel for row in ROWS for panel in row.panels}
+
+#: As the documentation of the dashboards says, but at the pace of a test.
+DEVICE = """
+    cells: true
+    include: [inverter_fault.*]
+    intervals: {fast: 5s, medium: 10s, slow: 10s, static: 30s}
+    requests: {per_second: 50, gap: 5ms}
+"""
+
+OUTPUTS = """
+[[outputs.file]]
+  files = ["{folder}/written.json"]
+  data_format = "json"
+[[outputs.influxdb]]
+  urls = ["{influxdb}"]
+  database = "dashboards"
+[[outputs.prometheus_client]]
+  listen = "127.0.0.1:{port}"
+  metric_version = 2
+  string_as_label = false
+  expiration_interval = "2h"
+  collectors_exclude = ["gocollector", "process"]
+  [outputs.prometheus_client.metric_types]
+    counter = ["*_total"]
+[[outputs.graphite]]
+  servers = ["127.0.0.1:{carbon}"]
+  prefix = "solar"
+  template = "source.measurement.tags.field"
+  tagexclude = ["host", "vendor"]
+"""
+
+#: Whose values go on while the world of the simulated unit stands still.
+MOVING = ("inverter_clock", "inverter_collector", "inverter_collector_errors")
+
+
+def faulty_moment(seed):
+    """A moment at which the simulated unit has a fault; where the sun stands is set apart."""
+    incidents = Incidents(SCENARIOS["everything"], seed)
+    return next(t for t in range(1782036000, 1782936000, 60) if incidents.at(t))
+
+
+def wanted():
+    """Names of all series that the dashboards show."""
+    return {
+        series.name
+        for panel in PANELS.values()
+        for show in panel.shows
+        for series in catalog().matching(
+            show.name, **{tag: v for tag, v in show.where.items() if not v.startswith("$")}
+        )
+    }
+
+
+class Written:
+    """What Telegraf writes of one device, from a file that it writes beside the rest.
+
+    Attributes:
+        values: Series → newest value, as of the last look.
+    """
+
+    def __init__(self, path, source):
+        path.touch()
+        self.values = {}
+        self._file = path.open()
+        self._rest = ""
+        self._source = source
+
+    def look(self):
+        *lines, self._rest = (self._rest + self._file.read()).split("\n")
+        for metric in map(json.loads, lines):
+            tags = {key: value for key, value in metric["tags"].items() if key != "vendor"}
+            if tags.pop("source") == self._source:
+                for field, value in metric["fields"].items():
+                    self.values[catalog().series(f"{metric['name']}.{field}", **tags)] = value
+
+    def missing(self):
+        self.look()
+        return wanted() - {series.name for series in self.values}
+
+    def rounds(self):
+        self.look()
+        return self.values[catalog().series("inverter_collector.polls_total")]
+
+    def close(self):
+        self._file.close()
+
+
+@pytest.fixture(scope="module")
+def recorded(telegraf, influxdb, carbon, graphite_web, tmp_path_factory):
+    """Two units, and a while of Telegraf; what it wrote of the first, and whom to ask."""
+    folder = tmp_path_factory.mktemp("dashboards")
+    influxdb.create("dashboards")
+    port = free_port()
+    # The first unit's world stands still, so that each value stays what it is.
+    still = {"start": faulty_moment(seed=1), "speed": 0.0, "rate": 1e6}
+    with (
+        running_inverter("everything", seed=1, **still) as first,
+        running_inverter("inverter-only", seed=2) as second,
+        Prometheus(folder / "prometheus", port) as prometheus,
+    ):
+        config = folder / "config.yaml"
+        devices = "".join(
+            f"  - name: {name}\n    driver: rct\n    address: {unit.address}{DEVICE}"
+            for name, unit in (("roof", first), ("shed", second))
+        )
+        config.write_text(f"state_dir: {folder}/state\ndevices:\n{devices}")
+        outputs = OUTPUTS.format(
+            folder=folder, influxdb=influxdb.url, port=port, carbon=carbon.port
+        )
+        agent = Agent(telegraf, folder, config, outputs)
+        with closing(Written(folder / "written.json", "roof")) as written, agent.running():
+            wait_for(lambda: not written.missing(), 120)
+            assert written.missing() == set(), agent.log.read_text()
+            # All has been flushed and scraped when two more rounds have gone by.
+            since = written.rounds()
+            assert wait_for(lambda: written.rounds() > since + 2)
+            assert agent.messages() == []
+            yield (
+                dict(written.values),
+                {
+                    "influxdb": grafana.Influx(influxdb),
+                    "prometheus": grafana.Prom(prometheus),
+                    "graphite": grafana.Graphite(graphite_web),
+                },
+            )
+
+
+def dashboard(name):
+    return json.loads((FOLDER / f"{name}.json").read_text())
+
+
+def panels(found):
+    """All panels that show something, those of closed rows too."""
+    for panel in found["panels"]:
+        if panel["type"] == "row":
+            yield from panels(panel)
+        else:
+            yield panel
+
+
+def choices(name, source):
+    """Template variable → choices, as Grafana finds them one after the other."""
+    chosen, found = {}, {}
+    for variable in dashboard(name)["templating"]["list"]:
+        if variable["type"] == "textbox":
+            chosen[variable["name"]] = variable["query"]
+        elif variable["type"] == "query":
+            values = sorted(source.choices(variable["query"], chosen))
+            found[variable["name"]] = values
+            chosen[variable["name"]] = values if variable["multi"] else values[0]
+    return chosen, found
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_the_variables_offer_what_there_is(recorded, name):
+    _, sources = recorded
+    chosen, found = choices(name, sources[name])
+
+    assert found == {
+        "source": ["roof", "shed"],
+        "battery": ["0", "1"],
+        "module": [str(number) for number in range(7)],
+    }
+    assert chosen["source"] == "roof"
+
+
+def shown(show, written, chosen):
+    """Name → value of all that one query is to bring."""
+    where = {tag: chosen.get(value[1:], value) for tag, value in show.where.items()}
+    found = {}
+    for series, value in written.items():
+        tags = dict(series.tags)
+        fits = all(tags.get(tag) == wanted for tag, wanted in where.items())
+        if series.metric.name == show.name and fits and not (show.how is How.RAISED and not value):
+            name = show.label.format(**tags)
+            assert name not in found, f"{show}: the label does not tell the series apart"
+            found[name] = value
+    if show.less:
+        name = show.name
+        (whole,) = found.values()
+        part = written[catalog().series(name, **show.less)]
+        found = {show.label: 100 * (1 - part / whole)}
+    return found
+
+
+def check(show, series, expected):
+    """Compare what a query brought with what was written."""
+    names = [name for name, _ in series]
+    assert sorted(names) == sorted(expected)
+    for name, values in series:
+        assert values, f"{name} has no values"
+        assert all(math.isfinite(value) for value in values)
+        if show.how is How.PER_MINUTE:
+            assert all(value >= 0 for value in values)
+        elif show.metric.measurement not in MOVING:
+            assert values[-1] == pytest.approx(expected[name], rel=1e-6, abs=1e-6)
+
+
+@pytest.mark.parametrize("title", PANELS)
+@pytest.mark.parametrize("name", SOURCES)
+def test_every_query_brings_what_was_written(recorded, name, title):
+    written, sources = recorded
+    chosen, _ = choices(name, sources[name])
+    chosen["module"] = "3"  # Grafana repeats the row for each of them
+    (panel,) = [panel for panel in panels(dashboard(name)) if panel["title"] == title]
+    table = PANELS[title]
+
+    assert len(panel["targets"]) == len(table.shows)
+    for show, target in zip(table.shows, panel["targets"], strict=True):
+        check(show, sources[name].ask(panel, target, chosen), shown(show, written, chosen))
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_rates_are_those_of_the_collector(recorded, name):
+    """Requests and answers go on all the time, so their rates are above zero."""
+    _, sources = recorded
+    chosen, _ = choices(name, sources[name])
+    (panel,) = [p for p in panels(dashboard(name)) if p["title"] == "Requests and answers"]
+
+    for target in panel["targets"]:
+        ((label, values),) = sources[name].ask(panel, target, chosen)
+        assert max(values) > 0, label
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_several_modules_at_once(recorded, name):
+    """As when the row of the cells is not repeated but all modules are chosen."""
+    _, sources = recorded
+    chosen, found = choices(name, sources[name])
+    assert chosen["module"] == found["module"]
+    (panel,) = [p for p in panels(dashboard(name)) if p["title"] == "Cell voltages"]
+    (target,) = panel["targets"]
+
+    assert {label for label, _ in sources[name].ask(panel, target, chosen)} == {
+        f"cell {number}" for number in range(24)
+    }
+
+
+def test_a_fault_is_named(recorded):
+    """The fault that the unit has is told in words, as a word and by itself."""
+    written, _ = recorded
+    (number,) = [
+        int(dict(series.tags)["fault"])
+        for series, value in written.items()
+        if series.metric.name == "inverter_fault.active" and value
+    ]
+    word = written[catalog().series(f"inverter_status.fault_word_{number // 32}")]
+    found = {panel["title"]: panel for panel in panels(dashboard("influxdb"))}
+
+    assert mapped(found["Faults"], number // 32, word).startswith(f"{number}: ")
+    names = {
+        override["matcher"]["options"]: override["properties"][0]["value"]
+        for override in found["Faults one by one"]["fieldConfig"]["overrides"]
+        if override["matcher"]["id"] == "byName"
+    }
+    assert names[str(number)] == mapped(found["Faults"], number // 32, word)
+
+
+def mapped(panel, query, value):
+    """What a panel says in place of a value of one of its queries."""
+    config = panel["fieldConfig"]
+    found = config["defaults"]["mappings"]
+    for override in config["overrides"]:
+        if override["matcher"] == {"id": "byFrameRefID", "options": chr(ord("A") + query)}:
+            for option in override["properties"]:
+                if option["id"] == "mappings":
+                    found = option["value"]
+    return found[0]["options"][str(value)]["text"]
