@@ -30,11 +30,10 @@ class Source:
     """A data source; subclasses know its language.
 
     Attributes:
-        text: Key of a query's text in the dashboard's JSON.
         several: How several values of a variable are written.
+        between: What is between them.
     """
 
-    text = ""
     several = "({})"
     between = "|"
 
@@ -49,6 +48,8 @@ class Source:
             found = {**built_in, **chosen}[name]
             if isinstance(found, str):
                 return found
+            if not found:  # nothing to choose from
+                return ""
             return self.several.format(self.between.join(found)) if found[1:] else found[0]
 
         return VARIABLE.sub(value, text)
@@ -65,27 +66,29 @@ class Source:
 class Influx(Source):
     """InfluxDB in InfluxQL."""
 
-    text = "query"
+    def __init__(self, server, database):
+        super().__init__(server)
+        self._database = database
 
     def run(self, target, chosen, span, step):
         now = round(time.time() * 1000)
         times = f"time >= {now - span * 1000}ms and time <= {now}ms"
         statement = self.filled(target["query"], chosen, timeFilter=times, __interval=f"{step}s")
         found = {}
-        for row in self.server.query("dashboards", statement):
+        for row in self.server.query(self._database, statement):
             name = re.sub(r"\$tag_(\w+)", lambda match, row=row: row[match[1]], target["alias"])
             value = list(row.values())[-1]
             found.setdefault(name, []).extend([] if value is None else [value])
         return list(found.items())
 
     def choices(self, query, chosen):
-        return [row["value"] for row in self.server.query("dashboards", self.filled(query, chosen))]
+        return [
+            row["value"] for row in self.server.query(self._database, self.filled(query, chosen))
+        ]
 
 
 class Prom(Source):
     """Prometheus; it scrapes every second, and Grafana has been told so."""
-
-    text = "expr"
 
     def run(self, target, chosen, span, step):
         now = time.time()
@@ -113,13 +116,12 @@ class Prom(Source):
 class Graphite(Source):
     """Graphite."""
 
-    text = "target"
     several = "{{{}}}"
     between = ","
 
     def run(self, target, chosen, span, step):
-        del step  # Graphite chooses by the number of points
-        found = self.server.render(self.filled(target["target"], chosen), since=f"-{span}s")
+        text = self.filled(target["target"], chosen)
+        found = self.server.render(text, since=f"-{span}s", maxDataPoints=span // step)
         return list(found.items())
 
     def choices(self, query, chosen):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from contextlib import closing
 from pathlib import Path
 
@@ -17,43 +18,23 @@ from tests.plugins import grafana
 from tests.plugins.agent import Agent
 from tests.processes import free_port, wait_for
 from tests.servers.prometheus import Prometheus
-from tools.dashboards.model import How
+from tools.dashboards.model import How, Show
 from tools.dashboards.panels import ROWS
+from tools.dashboards.queries import LANGUAGES
 
-pytestmark = [pytest.mark.telegraf, pytest.mark.servers]
+pytestmark = [pytest.mark.telegraf, pytest.mark.servers, pytest.mark.slow]
 
 FOLDER = Path(__file__).parents[2] / "docs/dashboards"
-SOURCES = ("influxdb", "prometheus", "graphite")
+SOURCES = tuple(language.name for language in LANGUAGES)
 PANELS = {panel.title: panel for row in ROWS for panel in row.panels}
 
-#: As the documentation of the dashboards says, but at the pace of a test.
-DEVICE = """
-    cells: true
-    include: [inverter_fault.*]
+#: Database, and prefix in Graphite, apart from those of other tests.
+PLACE = "dashboards"
+
+#: What the page tells to add to a device, at the pace of a test.
+PACE = """
     intervals: {fast: 5s, medium: 10s, slow: 10s, static: 30s}
     requests: {per_second: 50, gap: 5ms}
-"""
-
-OUTPUTS = """
-[[outputs.file]]
-  files = ["{folder}/written.json"]
-  data_format = "json"
-[[outputs.influxdb]]
-  urls = ["{influxdb}"]
-  database = "dashboards"
-[[outputs.prometheus_client]]
-  listen = "127.0.0.1:{port}"
-  metric_version = 2
-  string_as_label = false
-  expiration_interval = "2h"
-  collectors_exclude = ["gocollector", "process"]
-  [outputs.prometheus_client.metric_types]
-    counter = ["*_total"]
-[[outputs.graphite]]
-  servers = ["127.0.0.1:{carbon}"]
-  prefix = "solar"
-  template = "source.measurement.tags.field"
-  tagexclude = ["host", "vendor"]
 """
 
 #: Whose values go on while the world of the simulated unit stands still.
@@ -76,6 +57,12 @@ def wanted():
             show.name, **{tag: v for tag, v in show.where.items() if not v.startswith("$")}
         )
     }
+
+
+def examples(language):
+    """The examples of the page in one language, one after the other."""
+    text = FOLDER.with_suffix(".md").read_text()
+    return "\n".join(re.findall(rf"^```{language}\n(.*?)^```$", text, re.M | re.S))
 
 
 class Written:
@@ -112,44 +99,70 @@ class Written:
         self._file.close()
 
 
+def outputs(influxdb, carbon, port, path):
+    """The examples of the page, led to servers of the test, and a file beside them."""
+    text = examples("toml")
+    for example, real in (
+        ("http://127.0.0.1:8086", influxdb.url),
+        ('database = "solar"', f'database = "{PLACE}"'),
+        ('prefix = "solar"', f'prefix = "{PLACE}"'),
+        (":9273", f"127.0.0.1:{port}"),
+        ("localhost:2003", f"127.0.0.1:{carbon.port}"),
+    ):
+        assert text.count(example) == 1
+        text = text.replace(example, real)
+    return text + f'[[outputs.file]]\n  files = ["{path}"]\n  data_format = "json"\n'
+
+
+def configuration(folder, **units):
+    """The collector's file for some devices."""
+    path = folder / "config.yaml"
+    devices = "".join(
+        f"  - name: {name}\n    driver: rct\n    address: {unit.address}\n{examples('yaml')}{PACE}"
+        for name, unit in units.items()
+    )
+    path.write_text(f"state_dir: {folder}/state\ndevices:\n{devices}")
+    return path
+
+
 @pytest.fixture(scope="module")
 def recorded(telegraf, influxdb, carbon, graphite_web, tmp_path_factory):
     """Two units, and a while of Telegraf; what it wrote of the first, and whom to ask."""
     folder = tmp_path_factory.mktemp("dashboards")
-    influxdb.create("dashboards")
+    path = folder / "written.json"
+    influxdb.create(PLACE)
     port = free_port()
     # The first unit's world stands still, so that each value stays what it is.
     still = {"start": faulty_moment(seed=1), "speed": 0.0, "rate": 1e6}
     with (
-        running_inverter("everything", seed=1, **still) as first,
-        running_inverter("inverter-only", seed=2) as second,
+        running_inverter("everything", seed=1, **still) as roof,
+        running_inverter("inverter-only", seed=2) as shed,
         Prometheus(folder / "prometheus", port) as prometheus,
+        closing(Written(path, "roof")) as written,
     ):
-        config = folder / "config.yaml"
-        devices = "".join(
-            f"  - name: {name}\n    driver: rct\n    address: {unit.address}{DEVICE}"
-            for name, unit in (("roof", first), ("shed", second))
-        )
-        config.write_text(f"state_dir: {folder}/state\ndevices:\n{devices}")
-        outputs = OUTPUTS.format(
-            folder=folder, influxdb=influxdb.url, port=port, carbon=carbon.port
-        )
-        agent = Agent(telegraf, folder, config, outputs)
-        with closing(Written(folder / "written.json", "roof")) as written, agent.running():
+        sources = {
+            "influxdb": grafana.Influx(influxdb, PLACE),
+            "prometheus": grafana.Prom(prometheus),
+            "graphite": grafana.Graphite(graphite_web),
+        }
+        config = configuration(folder, roof=roof, shed=shed)
+        agent = Agent(telegraf, folder, config, outputs(influxdb, carbon, port, path))
+        with agent.running():
             wait_for(lambda: not written.missing(), 120)
             assert written.missing() == set(), agent.log.read_text()
-            # All has been flushed and scraped when two more rounds have gone by.
-            since = written.rounds()
-            assert wait_for(lambda: written.rounds() > since + 2)
-            assert agent.messages() == []
-            yield (
-                dict(written.values),
-                {
-                    "influxdb": grafana.Influx(influxdb),
-                    "prometheus": grafana.Prom(prometheus),
-                    "graphite": grafana.Graphite(graphite_web),
-                },
-            )
+            # What comes after two more rounds comes after all that is asked for.
+            since = written.rounds() + 2
+            assert wait_for(lambda: all(rounds(*each) > since for each in sources.items()), 120)
+            assert [line for line in agent.messages() if " E! " in line] == []
+            yield dict(written.values), sources
+
+
+def rounds(name, source):
+    """How many rounds have arrived at a data source."""
+    (language,) = [language for language in LANGUAGES if language.name == name]
+    target = language.query(Show("inverter_collector.polls_total", "rounds"), "5m")
+    found = source.ask({"timeFrom": "5m"}, target, {"prefix": PLACE, "source": "roof"})
+    return found[0][1][-1] if found and found[0][1] else 0
 
 
 def dashboard(name):
@@ -170,7 +183,7 @@ def choices(name, source):
     chosen, found = {}, {}
     for variable in dashboard(name)["templating"]["list"]:
         if variable["type"] == "textbox":
-            chosen[variable["name"]] = variable["query"]
+            chosen[variable["name"]] = PLACE
         elif variable["type"] == "query":
             values = sorted(source.choices(variable["query"], chosen))
             found[variable["name"]] = values
@@ -261,6 +274,20 @@ def test_several_modules_at_once(recorded, name):
     assert {label for label, _ in sources[name].ask(panel, target, chosen)} == {
         f"cell {number}" for number in range(24)
     }
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_a_device_without_battery_has_empty_panels_and_no_errors(recorded, name):
+    _, sources = recorded
+    chosen = {"prefix": PLACE, "source": "shed", "battery": "", "module": []}
+    names = {
+        panel["title"]: [sources[name].ask(panel, target, chosen) for target in panel["targets"]]
+        for panel in panels(dashboard(name))
+    }
+
+    assert len(names["String power"][0]) == 1
+    assert names["Battery voltage"] == [[], [], []]
+    assert names["Cell voltages"] == [[]]
 
 
 def test_a_fault_is_named(recorded):

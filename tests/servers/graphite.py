@@ -148,9 +148,10 @@ class GraphiteWeb(Server):
     def ready(self):
         return get(f"{self.url}/metrics/find", query="*") is not None
 
-    def render(self, target, since="-5min"):
+    def render(self, target, since="-5min", **more):
         """Name → values that are there, of all series that a target brings."""
-        found = get_json(f"{self.url}/render", target=target, format="json", **{"from": since})
+        more["from"] = since
+        found = get_json(f"{self.url}/render", target=target, format="json", **more)
         return {
             series["target"]: [value for value, _ in series["datapoints"] if value is not None]
             for series in found

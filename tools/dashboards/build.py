@@ -42,6 +42,7 @@ from grafana_foundation_sdk.models.dashboard import (
     GridPos,
     Threshold,
     ThresholdsMode,
+    VariableOption,
     VariableRefresh,
     VariableSort,
 )
@@ -111,6 +112,7 @@ def _variables(
             .label("Prefix")
             .description("Option prefix of Telegraf's Graphite output.")
             .default_value("solar")
+            .current(VariableOption(text="solar", value="solar"))
         )
     for choice in CHOICES:
         yield _variable(language, choice)

@@ -156,10 +156,13 @@ def own(panel: Panel, show: Show) -> list[DynamicConfigValue]:
 
 
 def description(panel: Panel) -> str:
-    """What the panel shows, from the catalogue."""
-    shows = {re.sub(r" ?\{\w+\}", "", show.label): show.metric.description for show in panel.shows}
-    if len(set(shows.values())) == 1:
-        told = [next(iter(shows.values()))]
-    else:
-        told = [f"- {label or 'others'}: {text}" for label, text in shows.items()]
-    return "\n".join([*([panel.text, ""] if panel.text else []), *told])
+    """What the panel shows, from the catalogue and from the table."""
+    meanings = {
+        re.sub(r" ?\{\w+\}", "", show.label): show.metric.description
+        for show in panel.shows
+        if not show.less  # what is computed here, the catalogue does not know
+    }
+    told = list(dict.fromkeys(meanings.values()))
+    if len(told) > 1:
+        told = [f"- {label}: {text}" if label else text for label, text in meanings.items()]
+    return "\n\n".join(filter(None, (panel.text, "\n".join(told))))

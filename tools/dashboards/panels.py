@@ -4,26 +4,20 @@ from __future__ import annotations
 
 from .model import Choice, How, Kind, Panel, Row, Show
 
-PV, LOAD, BATTERY, CHARGE, IMPORT, EXPORT, OUTPUT, EXTERNAL = (
-    "yellow",
-    "blue",
-    "green",
-    "dark-green",
-    "red",
-    "purple",
-    "orange",
-    "semi-dark-yellow",
-)
-GREEN, ORANGE, RED, GREY = "green", "orange", "red", "text"
+PV, OUTPUT, EXTERNAL = "yellow", "orange", "semi-dark-yellow"
+LOAD, BATTERY, CHARGE = "blue", "green", "dark-green"
+IMPORT, EXPORT = "red", "purple"
+GREEN, ORANGE, RED = "green", "orange", "red"
 
+#: Colours of a share that is the better the higher it is.
 SHARE = ((None, RED), (30, ORANGE), (70, GREEN))
 
 CELLS_OFF = "No single cells: set the device's option cells: true"
 FAULTS_OFF = "None was set. Needs the device's option include: [inverter_fault.*]"
 
+#: The tower, and the module of it, that are chosen by template variables.
 TOWER = {"battery": "$battery"}
 CELLS = {"battery": "$battery", "module": "$module"}
-
 CHOICES = (
     Choice("source", "Device", "inverter_collector.up"),
     Choice("battery", "Battery tower", "inverter_battery.soc_percent"),
@@ -135,7 +129,7 @@ POWER_NOW = Row(
                 Show("inverter_status.state_code", "Inverter"),
                 Show("inverter_status.grid_present", "Grid"),
                 Show("inverter_status.grid_separated", "Island operation"),
-                Show("inverter_status.faults_active", "Faults"),
+                Show("inverter_status.faults_active", "Faults", colour=RED),
             ),
         ),
     ),
@@ -464,7 +458,7 @@ GRID = Row(
             "Grid voltage",
             Kind.GRAPH,
             size=(8, 8),
-            limits=((None, RED), (207, "transparent"), (253, RED)),
+            limits=((None, "transparent"), (207, RED), (253, RED)),
             text="The lines are at 230 V ± 10 %.",
             shows=(Show("inverter_grid.voltage_volts", "{phase}"),),
         ),
@@ -472,7 +466,7 @@ GRID = Row(
             "Grid frequency",
             Kind.GRAPH,
             size=(8, 8),
-            limits=((None, ORANGE), (49.8, "transparent"), (50.2, ORANGE)),
+            limits=((None, "transparent"), (49.8, ORANGE), (50.2, ORANGE)),
             text="The lines are at 50 Hz ± 0.2 Hz.",
             shows=(Show("inverter_grid.frequency_hertz", "grid", colour=GREEN),),
         ),
