@@ -152,7 +152,7 @@ class Panel:
     kind: Kind
     _: KW_ONLY
     shows: tuple[Show, ...]
-    size: tuple[int, int] = (12, 8)
+    size: tuple[int, int] = (8, 8)
     text: str = ""
     decimals: int | None = None
     limits: tuple[tuple[float | None, str], ...] = ()

@@ -61,10 +61,10 @@ def share(title: str, of: str, not_in: str) -> Show:
     return Show("inverter_energy.day_watt_hours", title, where={"flow": of}, less={"flow": not_in})
 
 
-def battery_flags(word: str) -> tuple[Show, ...]:
-    """The known bits of a battery status word."""
+def battery_flags() -> tuple[Show, ...]:
+    """The known bits of the status word that both towers have."""
     return tuple(
-        Show(f"inverter_battery.{word}_{bit}", f"{label} {{battery}}", how=How.MAX)
+        Show(f"inverter_battery.status2_{bit}", f"{label} {{battery}}", how=How.MAX)
         for bit, label in (
             ("calibration_charge", "calibration, charging"),
             ("calibration_discharge", "calibration, discharging"),
@@ -73,6 +73,11 @@ def battery_flags(word: str) -> tuple[Show, ...]:
             ("updating", "updating"),
         )
     )
+
+
+def each_module(field: str) -> Show:
+    """A metric of the modules of the chosen tower."""
+    return Show(f"inverter_battery_module.{field}", "module {module}", where=TOWER)
 
 
 def counted(field: str, label: str, *, colour: str = "") -> Show:
@@ -163,6 +168,7 @@ POWER = Row(
         Panel(
             "Power and state of charge",
             Kind.GRAPH,
+            size=(12, 8),
             shows=(
                 Show("inverter_power.pv_watts", "PV", colour=PV),
                 Show("inverter_power.load_watts", "Load", colour=LOAD),
@@ -176,6 +182,7 @@ POWER = Row(
         Panel(
             "Independence",
             Kind.GRAPH,
+            size=(12, 8),
             scale=(0, 100),
             shows=(
                 Show("inverter_power.autarky_percent", "Self-sufficiency", colour=BATTERY),
@@ -237,6 +244,7 @@ BATTERIES = Row(
         Panel(
             "State of charge",
             Kind.GRAPH,
+            size=(12, 8),
             scale=(0, 100),
             shows=(
                 Show("inverter_battery.soc_percent", "charge {battery}"),
@@ -248,6 +256,7 @@ BATTERIES = Row(
         Panel(
             "Battery current",
             Kind.GRAPH,
+            size=(12, 8),
             shows=(
                 Show("inverter_battery.current_amperes", "current {battery}"),
                 Show(
@@ -263,7 +272,6 @@ BATTERIES = Row(
         Panel(
             "Battery voltage",
             Kind.GRAPH,
-            size=(8, 8),
             shows=(
                 Show("inverter_battery.voltage_volts", "voltage {battery}"),
                 Show("inverter_battery.charge_limit_volts", "charge limit {battery}", dashed=True),
@@ -277,7 +285,6 @@ BATTERIES = Row(
         Panel(
             "Battery temperature",
             Kind.GRAPH,
-            size=(8, 8),
             shows=(
                 Show("inverter_battery.temperature_celsius", "battery {battery}"),
                 Show("inverter_battery.cell_minimum_celsius", "coldest cell {battery}"),
@@ -287,7 +294,6 @@ BATTERIES = Row(
         Panel(
             "Weakest and strongest cell",
             Kind.GRAPH,
-            size=(8, 8),
             decimals=3,
             shows=(
                 Show("inverter_battery.cell_minimum_volts", "weakest {battery}"),
@@ -315,9 +321,7 @@ BATTERIES = Row(
                 Show("inverter_battery.state_code", "State"),
             ),
         ),
-        Panel(
-            "What the battery is doing", Kind.STATES, size=(12, 7), shows=battery_flags("status2")
-        ),
+        Panel("What the battery is doing", Kind.STATES, size=(12, 7), shows=battery_flags()),
     ),
 )
 
@@ -327,55 +331,35 @@ MODULES = Row(
         Panel(
             "Lowest cell voltage of each module",
             Kind.GRAPH,
-            size=(8, 8),
             decimals=3,
-            shows=(
-                Show("inverter_battery_module.cell_minimum_volts", "module {module}", where=TOWER),
-            ),
+            shows=(each_module("cell_minimum_volts"),),
         ),
         Panel(
             "Highest cell voltage of each module",
             Kind.GRAPH,
-            size=(8, 8),
             decimals=3,
-            shows=(
-                Show("inverter_battery_module.cell_maximum_volts", "module {module}", where=TOWER),
-            ),
+            shows=(each_module("cell_maximum_volts"),),
         ),
         Panel(
             "Highest minus lowest cell voltage",
             Kind.GRAPH,
-            size=(8, 8),
             decimals=3,
             scale=(0, None),
-            shows=(
-                Show("inverter_battery_module.cell_spread_volts", "module {module}", where=TOWER),
-            ),
+            shows=(each_module("cell_spread_volts"),),
         ),
         Panel(
-            "Warmest cell of each module",
-            Kind.GRAPH,
-            size=(8, 8),
-            shows=(
-                Show(
-                    "inverter_battery_module.cell_maximum_celsius", "module {module}", where=TOWER
-                ),
-            ),
+            "Warmest cell of each module", Kind.GRAPH, shows=(each_module("cell_maximum_celsius"),)
         ),
         Panel(
             "Highest cell resistance of each module",
             Kind.GRAPH,
-            size=(8, 8),
-            shows=(
-                Show("inverter_battery_module.cell_maximum_ohms", "module {module}", where=TOWER),
-            ),
+            shows=(each_module("cell_maximum_ohms"),),
         ),
         Panel(
             "Cycles of each module",
             Kind.BARS,
-            size=(8, 8),
             scale=(0, None),
-            shows=(Show("inverter_battery_module.cycles_total", "module {module}", where=TOWER),),
+            shows=(each_module("cycles_total"),),
         ),
     ),
 )
@@ -399,7 +383,6 @@ SINGLE_CELLS = Row(
         Panel(
             "Cell voltages",
             Kind.GRAPH,
-            size=(8, 8),
             decimals=3,
             missing=CELLS_OFF,
             shows=(Show("inverter_battery_cell.voltage_volts", "cell {cell}", where=CELLS),),
@@ -407,14 +390,12 @@ SINGLE_CELLS = Row(
         Panel(
             "Cell temperatures",
             Kind.GRAPH,
-            size=(8, 8),
             missing=CELLS_OFF,
             shows=(Show("inverter_battery_cell.temperature_celsius", "cell {cell}", where=CELLS),),
         ),
         Panel(
             "Cell resistances",
             Kind.GRAPH,
-            size=(8, 8),
             missing=CELLS_OFF,
             shows=(Show("inverter_battery_cell.resistance_ohms", "cell {cell}", where=CELLS),),
         ),
@@ -427,11 +408,13 @@ STRINGS = Row(
         Panel(
             "String power",
             Kind.STACK,
+            size=(12, 8),
             shows=(Show("inverter_string.power_watts", "string {string}"),),
         ),
         Panel(
             "String voltage",
             Kind.GRAPH,
+            size=(12, 8),
             shows=(
                 Show("inverter_string.voltage_volts", "string {string}"),
                 Show("inverter_string.mpp_target_volts", "target {string}", dashed=True),
@@ -457,7 +440,6 @@ GRID = Row(
         Panel(
             "Grid voltage",
             Kind.GRAPH,
-            size=(8, 8),
             limits=((None, "transparent"), (207, RED), (253, RED)),
             text="The lines are at 230 V ± 10 %.",
             shows=(Show("inverter_grid.voltage_volts", "{phase}"),),
@@ -465,7 +447,6 @@ GRID = Row(
         Panel(
             "Grid frequency",
             Kind.GRAPH,
-            size=(8, 8),
             limits=((None, "transparent"), (49.8, ORANGE), (50.2, ORANGE)),
             text="The lines are at 50 Hz ± 0.2 Hz.",
             shows=(Show("inverter_grid.frequency_hertz", "grid", colour=GREEN),),
@@ -473,37 +454,21 @@ GRID = Row(
         Panel(
             "Voltage between phases",
             Kind.GRAPH,
-            size=(8, 8),
             shows=(Show("inverter_grid_pair.voltage_volts", "pair {pair}"),),
         ),
+        Panel("Grid power", Kind.GRAPH, shows=(Show("inverter_grid.power_watts", "{phase}"),)),
         Panel(
-            "Grid power",
-            Kind.GRAPH,
-            size=(8, 8),
-            shows=(Show("inverter_grid.power_watts", "{phase}"),),
+            "Load of the house", Kind.STACK, shows=(Show("inverter_load.power_watts", "{phase}"),)
         ),
-        Panel(
-            "Load of the house",
-            Kind.STACK,
-            size=(8, 8),
-            shows=(Show("inverter_load.power_watts", "{phase}"),),
-        ),
-        Panel(
-            "Output power",
-            Kind.GRAPH,
-            size=(8, 8),
-            shows=(Show("inverter_output.power_watts", "{phase}"),),
-        ),
+        Panel("Output power", Kind.GRAPH, shows=(Show("inverter_output.power_watts", "{phase}"),)),
         Panel(
             "Output current",
             Kind.GRAPH,
-            size=(8, 8),
             shows=(Show("inverter_output.current_amperes", "{phase}"),),
         ),
         Panel(
             "Reactive and apparent power",
             Kind.GRAPH,
-            size=(8, 8),
             shows=(
                 Show("inverter_power.output_volt_amperes", "apparent"),
                 Show("inverter_power.output_volt_amperes_reactive", "reactive"),
@@ -512,7 +477,6 @@ GRID = Row(
         Panel(
             "Power factor",
             Kind.GRAPH,
-            size=(8, 8),
             scale=(-1, 1),
             shows=(Show("inverter_power.output_power_factor_ratio", "cos φ"),),
         ),
@@ -525,7 +489,6 @@ HEAT = Row(
         Panel(
             "Temperatures",
             Kind.GRAPH,
-            size=(8, 8),
             shows=(
                 Show("inverter_temperature.celsius", "{sensor}"),
                 Show("inverter_battery.temperature_celsius", "battery {battery}"),
@@ -534,7 +497,6 @@ HEAT = Row(
         Panel(
             "Insulation",
             Kind.GRAPH,
-            size=(8, 8),
             scale=(0, None),
             shows=(
                 Show("inverter_status.insulation_ohms", "generators"),
@@ -545,7 +507,6 @@ HEAT = Row(
         Panel(
             "DC link",
             Kind.GRAPH,
-            size=(8, 8),
             shows=(
                 Show("inverter_dc_link.voltage_volts", "both halves"),
                 Show("inverter_dc_link.positive_volts", "positive half"),
@@ -585,6 +546,7 @@ FAULTS = Row(
         Panel(
             "Number of faults",
             Kind.GRAPH,
+            size=(12, 8),
             decimals=0,
             scale=(0, None),
             shows=(Show("inverter_status.faults_active", "faults", how=How.MAX, colour=RED),),
@@ -592,6 +554,7 @@ FAULTS = Row(
         Panel(
             "Faults one by one",
             Kind.STATES,
+            size=(12, 8),
             missing=FAULTS_OFF,
             shows=(Show("inverter_fault.active", "{fault}", how=How.RAISED),),
         ),
@@ -610,7 +573,6 @@ COLLECTOR = Row(
         Panel(
             "Times",
             Kind.GRAPH,
-            size=(8, 8),
             scale=(0, None),
             shows=(
                 Show("inverter_collector.answer_latency_seconds", "latency"),
@@ -621,7 +583,6 @@ COLLECTOR = Row(
         Panel(
             "Trouble",
             Kind.GRAPH,
-            size=(8, 8),
             scale=(0, None),
             shows=(
                 counted("retries", "retries"),
@@ -637,14 +598,12 @@ COLLECTOR = Row(
         Panel(
             "Errors by kind",
             Kind.GRAPH,
-            size=(8, 8),
             scale=(0, None),
             shows=(Show("inverter_collector_errors.frames_total", "{kind}", how=How.PER_MINUTE),),
         ),
         Panel(
             "Requests and answers",
             Kind.GRAPH,
-            size=(8, 8),
             scale=(0, None),
             shows=(
                 counted("polls", "rounds"),
@@ -655,14 +614,12 @@ COLLECTOR = Row(
         Panel(
             "Bytes",
             Kind.GRAPH,
-            size=(8, 8),
             scale=(0, None),
             shows=(counted("received_bytes", "received"), counted("sent_bytes", "sent")),
         ),
         Panel(
             "Muted objects and clock",
             Kind.STAT,
-            size=(8, 8),
             shows=(
                 Show("inverter_collector.muted_objects", "Muted objects"),
                 Show("inverter_clock.drift_seconds", "Clock drift"),
