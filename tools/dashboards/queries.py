@@ -200,11 +200,15 @@ class Graphite:
 
     def query(self, show: Show, window: str) -> Query:
         """See the protocol."""
-        how = How.LAST if window else show.how
-        target = self._FUNCTIONS[how].format(self._path(show, show.where))
         if show.less:
-            part = self._FUNCTIONS[how].format(self._path(show, show.less))
-            target = f"offset(scale(divideSeries({part}, {target}), -100), 100)"
+            # The two may have come at different times, so in different slots.
+            part, whole = (
+                f"keepLastValue({self._path(show, where)})" for where in (show.less, show.where)
+            )
+            target = f"offset(scale(divideSeries({part}, {whole}), -100), 100)"
+        else:
+            how = How.LAST if window else show.how
+            target = self._FUNCTIONS[how].format(self._path(show, show.where))
         return {"target": self._labelled(target, show)}
 
     def values(self, choice: Choice) -> str:
