@@ -8,6 +8,11 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 
+from rct_collector.config import load
+from rct_collector.device.plan import Plan
+from rct_collector.drivers import driver
+from rct_collector.model import Kind
+
 SHIM = Path(sys.executable).parent / "rct-collector-telegraf"
 
 AGENT = """
@@ -46,3 +51,23 @@ class Agent:
 
     def messages(self):
         return [x for x in self.log.read_text().splitlines() if re.search(r" [EW]! ", x)]
+
+
+def expected_series(scenario, config):
+    """Names of all series that a unit of this scenario brings to the first device of a file."""
+    plan = Plan(driver("rct"), load(config).devices[0])
+    return {
+        series_name(s.metric.measurement, dict(s.tags), s.metric.field)
+        for s, query, binding in driver("rct").found()
+        if s in plan.wanted
+        and scenario.has(query.condition)
+        and s.metric.kind is not Kind.TEXT
+        and not binding.part.endswith(("time", "cell"))
+        and not binding.part.startswith(("u_m", "t_m"))
+    }
+
+
+def series_name(measurement, tags, field):
+    """A series by the tags that the catalogue knows."""
+    own = sorted((k, v) for k, v in tags.items() if k not in ("source", "vendor", "site", "host"))
+    return f"{measurement}{own}.{field}"

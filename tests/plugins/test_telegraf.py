@@ -4,26 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
-import socket
 import struct
 import subprocess
-import threading
 import time
-import urllib.request
 from pathlib import Path
 
 import pytest
 from line_protocol_parser import parse_line
 
 from rct_collector.catalog import catalog
-from rct_collector.config import parse
-from rct_collector.device.plan import Plan
-from rct_collector.drivers import driver
-from rct_collector.model import Kind
 from tests.inverter import running_inverter
-from tests.plugins.agent import SHIM, Agent
+from tests.plugins.agent import SHIM, Agent, expected_series, series_name
 from tests.processes import free_port, wait_for
 
 pytestmark = pytest.mark.telegraf
@@ -73,7 +65,7 @@ def test_the_whole_metric_set_of_the_inverter_arrives(
         config = write_config(inverter.address, extra="    requests: {per_second: 16}\n")
         agent = Agent(telegraf, tmp_path, config, output)
         scenario = inverter.inverter.unit.scenario
-        expected = expected_series(scenario)
+        expected = expected_series(scenario, config)
         with agent.running():
             wait_for(lambda: expected <= arrived(path), 120)
         assert expected - arrived(path) == set()
@@ -82,29 +74,13 @@ def test_the_whole_metric_set_of_the_inverter_arrives(
         assert len(str(metric["timestamp"])) == 19
 
 
-def expected_series(scenario):
-    """Names of all default series that a unit of this scenario brings."""
-    device = parse({"devices": [{"name": "x", "driver": "rct", "address": "tcp://x"}]}).devices[0]
-    rct = driver("rct")
-    plan = Plan(rct, device)
-    return {
-        f"{s.metric.measurement}{sorted(s.tags)}.{s.metric.field}"
-        for s, query, binding in rct.found()
-        if s in plan.wanted
-        and scenario.has(query.condition)
-        and s.metric.kind is not Kind.TEXT
-        and not binding.part.endswith(("time", "cell"))
-        and not binding.part.startswith(("u_m", "t_m"))
-    }
-
-
 def arrived(path):
-    """The same of what Telegraf has written."""
-    found = set()
-    for metric in rows(path):
-        tags = sorted((k, v) for k, v in metric["tags"].items() if k not in ("source", "vendor"))
-        found |= {f"{metric['name']}{tags}.{field}" for field in metric["fields"]}
-    return found
+    """The series that Telegraf has written."""
+    return {
+        series_name(metric["name"], metric["tags"], field)
+        for metric in rows(path)
+        for field in metric["fields"]
+    }
 
 
 def test_values_are_those_that_the_unit_sent(telegraf, tmp_path, write_config, json_output):
@@ -140,71 +116,6 @@ def test_ticks_of_telegraf_do_no_harm(telegraf, tmp_path, write_config, json_out
                 agent.log.read_text()
             )
             assert agent.messages() == []
-
-
-def test_prometheus_names(telegraf, tmp_path, write_config, inverter):
-    port = free_port()
-    output = f"""
-[[outputs.prometheus_client]]
-  listen = "127.0.0.1:{port}"
-  metric_version = 2
-  string_as_label = false
-  expiration_interval = "25m"
-  collectors_exclude = ["gocollector", "process"]
-  [outputs.prometheus_client.metric_types]
-    counter = ["*_total"]
-"""
-    agent = Agent(telegraf, tmp_path, write_config(inverter.address), output)
-
-    def scrape():
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
-                return answer.read().decode()
-        except OSError:
-            return ""
-
-    with agent.running():
-        text = wait_for(lambda: (t := scrape()) and "inverter_collector_up" in t and t)
-    assert re.search(r'^inverter_power_grid_watts\{source="unit0",vendor="rct"\} ', text, re.M)
-    assert re.search(
-        r'^inverter_grid_voltage_volts\{phase="l1",source="unit0",vendor="rct"\} 2\d\d', text, re.M
-    )
-    assert 'inverter_collector_up{source="unit0",vendor="rct"} 1' in text
-    assert "# TYPE inverter_collector_polls_total counter" in text
-
-
-def test_graphite_paths(telegraf, tmp_path, write_config, inverter):
-    received = []
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        server.listen()
-        port = server.getsockname()[1]
-
-        def serve():
-            while True:
-                try:
-                    client, _ = server.accept()
-                except OSError:
-                    return
-                with client:
-                    while data := client.recv(65536):
-                        received.append(data)
-
-        threading.Thread(target=serve, daemon=True).start()
-        output = f"""
-[[outputs.graphite]]
-  servers = ["127.0.0.1:{port}"]
-  prefix = "solar"
-  template = "source.measurement.tags.field"
-  tagexclude = ["host", "vendor"]
-"""
-        agent = Agent(telegraf, tmp_path, write_config(inverter.address), output)
-        with agent.running():
-            wait_for(lambda: b"inverter_collector.up" in b"".join(received))
-        server.shutdown(socket.SHUT_RDWR)
-    paths = {line.split()[0] for line in b"".join(received).decode().splitlines()}
-    assert "solar.unit0.inverter_grid.l1.voltage_volts" in paths
-    assert "solar.unit0.inverter_power.grid_watts" in paths
 
 
 def test_no_orphan_is_left_when_telegraf_is_killed(telegraf, tmp_path, write_config, json_output):

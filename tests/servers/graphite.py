@@ -93,6 +93,29 @@ class Carbon(Server):
         values = zip(times, found["values"], strict=True)
         return [(time, value) for time, value in values if value is not None]
 
+    def everything(self, prefix):
+        """(name, Unix seconds) → value, of all series whose names begin with a word."""
+        done = subprocess.run(
+            ["/usr/bin/python3", "-c", FETCH_ALL, self.data, prefix],
+            env=CLEAN,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return {(name, time): value for name, time, value in json.loads(done.stdout)}
+
+
+#: Reads whisper files; one process for all of them, where whisper-fetch takes one for each.
+FETCH_ALL = """
+import json, sys, whisper
+from pathlib import Path
+data, found = Path(sys.argv[1]), []
+for path in data.joinpath(sys.argv[2]).rglob("*.wsp"):
+    name = ".".join(path.relative_to(data).with_suffix("").parts)
+    times, values = whisper.fetch(str(path), 0)
+    found += [(name, t, v) for t, v in zip(range(*times), values) if v is not None]
+json.dump(found, sys.stdout)
+"""
 
 SETTINGS = """
 SECRET_KEY = "only for tests"

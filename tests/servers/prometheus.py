@@ -66,3 +66,16 @@ class Prometheus(Server):
         """The values of a label among the series that a selector finds."""
         url = f"{self.url}/api/v1/label/{label}/values"
         return get_json(url, **{"match[]": selector})["data"]
+
+    def history(self, selector, since="10m"):
+        """(labels, [(Unix seconds, value), …]) of all that was scraped."""
+        answer = get_json(f"{self.url}/api/v1/query", query=f"{selector}[{since}]")
+        return [
+            (series["metric"], [(time, float(value)) for time, value in series["values"]])
+            for series in answer["data"]["result"]
+        ]
+
+    def types(self):
+        """Name → type, as the agent declares it."""
+        data = get_json(f"{self.url}/api/v1/metadata")["data"]
+        return {name: told["type"] for name, (told,) in data.items()}
