@@ -10,6 +10,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from http import HTTPStatus
 from pathlib import Path
 
 import pytest
@@ -51,7 +52,7 @@ def get(url, **parameters):
             return answer.read().decode()
     except urllib.error.HTTPError as error:
         with error:
-            if error.code == 503:
+            if error.code == HTTPStatus.SERVICE_UNAVAILABLE:
                 return None
             raise AssertionError(f"{url}{query}: {error} {error.read().decode()}") from error
     except OSError:

@@ -16,7 +16,7 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from rct_collector.docs import metrics, samples, tables
+from rct_collector.docs import metrics, rctmon, samples, tables
 from rct_collector.errors import CollectorError
 
 Generator = Callable[[], str]
@@ -28,6 +28,9 @@ Files = Callable[[Path], Iterator[tuple[Path, str]]]
 FILES: dict[str, Generator] = {
     "docs/config.yaml": samples.config_yaml,
     "plugins/collectd/sample.conf": samples.collectd_conf,
+    "plugins/telegraf/rctmon/influxdb.conf": rctmon.influxdb_conf,
+    "plugins/telegraf/rctmon/mqtt.conf": rctmon.mqtt_conf,
+    "plugins/telegraf/rctmon/prometheus.conf": rctmon.prometheus_conf,
     "plugins/telegraf/sample.conf": samples.telegraf_conf,
 }
 
@@ -46,6 +49,10 @@ REGIONS: dict[str, Generator] = {
     "collectd-sample": lambda: fenced("apache", samples.collectd_conf()),
     "collectd-options": tables.collectd_options,
     "collectd-metrics": metrics.collectd_measured,
+    "rctmon-missing": rctmon.missing,
+    "rctmon-names": rctmon.names,
+    "rctmon-options": lambda: fenced("yaml", rctmon.device_options()),
+    "rctmon-own-names": rctmon.own_names,
     "telegraf-sample": lambda: fenced("toml", samples.telegraf_conf()),
 }
 

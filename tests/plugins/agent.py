@@ -15,6 +15,9 @@ from rct_collector.model import Kind
 
 SHIM = Path(sys.executable).parent / "rct-collector-telegraf"
 
+#: Tags that tell devices apart, not series: our own, the agent's, and labels of the tests.
+COMMON_TAGS = ("source", "vendor", "host", "site", "inverter")
+
 AGENT = """
 [agent]
   interval = "1s"
@@ -69,5 +72,5 @@ def expected_series(scenario, config):
 
 def series_name(measurement, tags, field):
     """A series by the tags that the catalogue knows."""
-    own = sorted((k, v) for k, v in tags.items() if k not in ("source", "vendor", "site", "host"))
+    own = sorted((k, v) for k, v in tags.items() if k not in COMMON_TAGS)
     return f"{measurement}{own}.{field}"

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import re
-import threading
 from collections import Counter
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 from line_protocol_parser import parse_line
@@ -18,7 +13,9 @@ from line_protocol_parser import parse_line
 from rct_collector.catalog import catalog
 from rct_collector.model import Kind
 from tests.inverter import running_inverter
-from tests.plugins.agent import Agent, expected_series, series_name
+from tests.plugins.agent import COMMON_TAGS, Agent, expected_series
+from tests.plugins.pipelines import Reference, Sample, WriteRequests, latest, number_of, samples_of
+from tests.plugins.pipelines import shipped as shipped_file
 from tests.processes import free_port, wait_for
 from tests.servers.graphite import Carbon
 from tests.servers.influxdb import InfluxDB
@@ -28,7 +25,6 @@ from tests.servers.prometheus import Prometheus
 
 pytestmark = [pytest.mark.telegraf, pytest.mark.servers, pytest.mark.slow]
 
-SHIPPED = Path(__file__).parents[2] / "plugins/telegraf/outputs"
 
 #: Everything that the catalogue has, as fast as may be.
 OPTIONS = (
@@ -39,62 +35,14 @@ OPTIONS = (
 #: A tag as Telegraf sets it on most hosts, and the same that arrives.
 HOST = '[global_tags]\n  host = "gateway"\n'
 
-REFERENCE = '[[outputs.file]]\n  files = ["{}"]\n  data_format = "influx"\n'
-
-
-class Sample(NamedTuple):
-    """One value of one series."""
-
-    name: str
-    tags: frozenset[tuple[str, str]]
-    field: str
-    time_ns: int
-    value: float | int | str
-
-
-class Reference:
-    """What Telegraf has written into a file meanwhile."""
-
-    def __init__(self, path, expected):
-        self.path = path
-        self._expected = expected
-
-    def samples(self, *without):
-        """All that is there, without some tags."""
-        if not self.path.exists():
-            return []
-        lines = [x for x in self.path.read_text().splitlines(keepends=True) if x.endswith("\n")]
-        return [sample for line in lines for sample in _samples(parse_line(line), without)]
-
-    def complete(self):
-        """Whether every series of the unit has come."""
-        found = {series_name(s.name, dict(s.tags), s.field) for s in self.samples()}
-        return self._expected <= found
-
-
-def _samples(line, without=()):
-    tags = frozenset((k, v) for k, v in line["tags"].items() if k not in without)
-    for field, value in line["fields"].items():
-        yield Sample(line["measurement"], tags, field, line["time"], value)
-
 
 def numbers(samples):
     """Without the texts, which only some outputs can carry."""
     return [sample for sample in samples if not isinstance(sample.value, str)]
 
 
-def latest(samples, key):
-    """Key of a sample → its last value."""
-    return {key(sample): sample.value for sample in sorted(samples, key=lambda s: s.time_ns)}
-
-
 def shipped(name, **changes):
-    """A file as it is copied by users, with another address of the server."""
-    text = (SHIPPED / name).read_text()
-    for old, new in changes.values():
-        assert text.count(old) == 1, f"{name} has not {old} once"
-        text = text.replace(old, new)
-    return text
+    return shipped_file(f"outputs/{name}", **changes)
 
 
 @pytest.fixture(scope="module")
@@ -121,9 +69,9 @@ def pipeline(telegraf, unit, config, tmp_path):
 
     @contextmanager
     def run(output):
-        path = tmp_path / "reference"
-        reference = Reference(path, expected_series(unit.inverter.unit.scenario, config))
-        agent = Agent(telegraf, tmp_path, config, HOST + REFERENCE.format(path) + output)
+        expected = expected_series(unit.inverter.unit.scenario, config)
+        reference = Reference(tmp_path / "reference", expected)
+        agent = Agent(telegraf, tmp_path, config, HOST + reference.output + output)
         with agent.running():
             assert wait_for(reference.complete, 180), agent.log.read_text()
             yield reference
@@ -154,7 +102,7 @@ KINDS = {float: "float", int: "integer", str: "string"}
 
 def one(name, tags, field):
     """The series of a sample, by the catalogue."""
-    own = {k: v for k, v in tags if k not in ("source", "vendor", "site", "host")}
+    own = {k: v for k, v in tags if k not in COMMON_TAGS}
     return catalog().series(f"{name}.{field}", **own)
 
 
@@ -176,36 +124,14 @@ def field_types(server, database):
 
 def test_influxdb_v2_asks_as_its_interface_is_documented(pipeline):
     """There is no InfluxDB 2 here: the requests themselves are what can be looked at."""
-    requests = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self):
-            assert self.headers["Transfer-Encoding"] == "chunked"
-            assert self.headers["Content-Encoding"] == "gzip"
-            body = b"".join(iter(self.chunk, b""))
-            requests.append((self.path, self.headers["Authorization"], gzip.decompress(body)))
-            self.send_response(204)
-            self.end_headers()
-
-        def chunk(self):
-            data = self.rfile.read(int(self.rfile.readline(), 16))
-            self.rfile.readline()
-            return data
-
-        def log_message(self, *_):
+    with WriteRequests() as server:
+        output = shipped("influxdb_v2.conf", url=("http://127.0.0.1:8086", server.url))
+        with pipeline(output) as reference:
             pass
-
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        url = f"http://127.0.0.1:{server.server_port}"
-        with pipeline(shipped("influxdb_v2.conf", url=("http://127.0.0.1:8086", url))) as reference:
-            pass
-        server.shutdown()
-    assert {path for path, _, _ in requests} == {"/api/v2/write?bucket=solar&org=home"}
-    assert {token for _, token, _ in requests} == {"Token secret"}
-    lines = [line for _, _, body in requests for line in body.decode().splitlines()]
-    found = Counter(sample for line in lines for sample in _samples(parse_line(line)))
-    assert found == Counter(reference.samples("host"))
+    assert {(path, token) for path, token, _ in server.requests} == {
+        ("/api/v2/write?bucket=solar&org=home", "Token secret")
+    }
+    assert Counter(server.samples()) == Counter(reference.samples("host"))
 
 
 def test_graphite(pipeline, tmp_path):
@@ -333,7 +259,7 @@ def fields(received):
 def test_no_two_series_of_the_catalogue_share_a_topic():
     """What Telegraf makes of the template was looked at above, for what the unit has."""
     for name in ("mqtt.conf", "mqtt-json.conf"):
-        (template,) = re.findall(r"^  topic = '(.*)'$", (SHIPPED / name).read_text(), re.M)
+        (template,) = re.findall(r"^  topic = '(.*)'$", shipped(name), re.M)
         keys = re.findall(r'{{ \.Tag "(\w+)" }}', template)
         assert {key for metric in catalog().metrics for key, _ in metric.dimensions} < set(keys)
         topics = Counter(
@@ -357,14 +283,6 @@ def topic_of(sample):
     """Steps for the tags that the series has."""
     tags = {**dict(sample.tags), "name": sample.name}
     return "/".join(["solar", *(tags[k] for k in TOPIC_TAGS if k in tags), sample.field])
-
-
-def number_of(payload):
-    text = payload.decode()
-    try:
-        return float(text)
-    except ValueError:
-        return text
 
 
 def retained(broker, expected, convert):
@@ -407,7 +325,7 @@ def test_nats(pipeline, tmp_path):
     found = [
         (subject, sample)
         for subject, data in messages
-        for sample in _samples(parse_line(data.decode()))
+        for sample in samples_of(parse_line(data.decode()))
     ]
     assert Counter(found) == Counter(
         (f"solar.unit0.{sample.name}", sample) for sample in reference.samples("host")
