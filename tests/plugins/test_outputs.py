@@ -14,7 +14,15 @@ from rct_collector.catalog import catalog
 from rct_collector.model import Kind
 from tests.inverter import running_inverter
 from tests.plugins.agent import COMMON_TAGS, Agent, expected_series
-from tests.plugins.pipelines import Reference, Sample, WriteRequests, latest, number_of, samples_of
+from tests.plugins.pipelines import (
+    Reference,
+    Sample,
+    WriteRequests,
+    complaints,
+    latest,
+    number_of,
+    samples_of,
+)
 from tests.plugins.pipelines import shipped as shipped_file
 from tests.processes import free_port, wait_for
 from tests.servers.graphite import Carbon
@@ -25,15 +33,18 @@ from tests.servers.prometheus import Prometheus
 
 pytestmark = [pytest.mark.telegraf, pytest.mark.servers, pytest.mark.slow]
 
-
 #: Everything that the catalogue has, as fast as may be.
 OPTIONS = (
     '    cells: true\n    include: ["*"]\n    requests: {per_second: 50, gap: 5ms}\n'
     "    labels: {site: home}\n"
 )
 
-#: A tag as Telegraf sets it on most hosts, and the same that arrives.
+#: A tag as Telegraf sets it by default.
 HOST = '[global_tags]\n  host = "gateway"\n'
+
+
+#: What InfluxDB calls the types.
+KINDS = {float: "float", int: "integer", str: "string"}
 
 
 def numbers(samples):
@@ -75,7 +86,7 @@ def pipeline(telegraf, unit, config, tmp_path):
         with agent.running():
             assert wait_for(reference.complete, 180), agent.log.read_text()
             yield reference
-            assert agent.messages() == []
+            assert complaints(agent) == []
 
     return run
 
@@ -95,9 +106,6 @@ def test_influxdb(pipeline, tmp_path):
         (metric.measurement, metric.field): KINDS[metric.value_type]
         for metric in {one(s.name, s.tags, s.field).metric for s in reference.samples()}
     }
-
-
-KINDS = {float: "float", int: "integer", str: "string"}
 
 
 def one(name, tags, field):
@@ -309,11 +317,17 @@ def test_amqp(pipeline, rabbitmq):
     with rabbitmq.bound("solar") as take:
         with pipeline(output) as reference:
             pass
+        expected = Counter(map(in_ms, reference.samples("host")))
+        wait_for(lambda: len(in_messages(take())) >= expected.total())
         messages = take()
     assert {routing_key for routing_key, _ in messages} == {"unit0"}
+    assert Counter(in_messages(messages)) == expected
+
+
+def in_messages(messages):
+    """The samples in JSON batches."""
     documents = [metric for _, body in messages for metric in json.loads(body)["metrics"]]
-    found = Counter(sample for document in documents for sample in from_json(document))
-    assert found == Counter(map(in_ms, reference.samples("host")))
+    return [sample for document in documents for sample in from_json(document)]
 
 
 def test_nats(pipeline, tmp_path):
