@@ -13,10 +13,12 @@ from rct_collector._version import __version__
 
 if TYPE_CHECKING:
     from rct_collector.adapter.alerts import Alerts
+    from rct_collector.adapter.background import Background
     from rct_collector.adapter.blocks import from_blocks
     from rct_collector.adapter.gauges import Gauges
     from rct_collector.adapter.lineprotocol import LineProtocol
     from rct_collector.adapter.pipe import PipeWriter
+    from rct_collector.adapter.roster import Roster
     from rct_collector.collector import Collector
     from rct_collector.config import Config, DeviceConfig, default_path, load, parse, read, salvage
     from rct_collector.errors import CollectorError, ConfigError
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Alerts",
+    "Background",
     "Batch",
     "Collector",
     "CollectorError",
@@ -33,9 +36,10 @@ __all__ = [
     "DeviceConfig",
     "Gauges",
     "LineProtocol",
+    "PipeWriter",
+    "Roster",
     "Series",
     "__version__",
-    "PipeWriter",
     "default_path",
     "from_blocks",
     "load",
@@ -47,6 +51,7 @@ __all__ = [
 
 _HOMES = {
     "Alerts": "adapter.alerts",
+    "Background": "adapter.background",
     "Batch": "model",
     "Collector": "collector",
     "CollectorError": "errors",
@@ -55,8 +60,9 @@ _HOMES = {
     "DeviceConfig": "config",
     "Gauges": "adapter.gauges",
     "LineProtocol": "adapter.lineprotocol",
-    "Series": "model",
     "PipeWriter": "adapter.pipe",
+    "Roster": "adapter.roster",
+    "Series": "model",
     "default_path": "config",
     "from_blocks": "adapter.blocks",
     "load": "config",

@@ -1,11 +1,15 @@
-"""What is worth waking somebody for: the device lost or back, a fault raised or over.
+"""What is worth telling somebody: a device lost or back, a fault raised or over.
 
-Each is told once, when it changes, however often it is read.
+Each is told once, when it changes, however often it is read. A device that is silent for a round
+or two is none of it, nor is one that has gone to sleep with the sun, as many do that have no
+battery or an empty one; it is told of when it sleeps longer than any night.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from enum import Enum
 from typing import NamedTuple
 
 from rct_collector.catalog import catalog
@@ -13,9 +17,28 @@ from rct_collector.config import DeviceConfig
 from rct_collector.drivers import driver
 from rct_collector.model import Batch, CollectdId, Series
 
+#: A device is lost when it was silent for this many seconds …
+LOST_S = 300.0
+#: … and at least, or at most, for this many rounds.
+FEWEST_ROUNDS, MOST_ROUNDS = 3, 30
+
+#: Neither sun nor battery brought more than this many watts when a device was last heard of: it
+#: may be asleep.
+IDLE_WATTS = 100.0
+#: No night that people live in is longer, in seconds.
+NIGHT_S = 20 * 3600.0
+
 #: Bits of one fault word.
 _BITS = 32
 _WORD = "fault_word_"
+
+
+class Severity(Enum):
+    """How bad it is; the names are those that agents use."""
+
+    OKAY = "over"
+    WARNING = "somebody should look at it some time"
+    FAILURE = "somebody should look at it now"
 
 
 class Alert(NamedTuple):
@@ -23,17 +46,17 @@ class Alert(NamedTuple):
 
     Attributes:
         place: Type and type instance of the series that it is about; the same for the recovery.
-        bad: It began; otherwise it is over.
+        severity: How bad it is.
         text: A sentence for people.
     """
 
     place: CollectdId
-    bad: bool
+    severity: Severity
     text: str
 
 
 class Alerts:
-    """The changes of one device. A device begins as well, so what is bad at first is told."""
+    """The changes of one device. A device begins well, so a fault that is there is told."""
 
     def __init__(self, device: DeviceConfig) -> None:
         """Begin.
@@ -45,41 +68,73 @@ class Alerts:
         self._name = device.name
         self._texts = driver(device.driver).faults
         self._up = rows.series("inverter_collector.up")
+        self._powers = {
+            rows.series("inverter_power.pv_watts"): math.inf,  # not known: not idle
+            rows.series("inverter_power.battery_watts"): 0.0,  # not there
+        }
         self._words = {
             series: int(metric.field.removeprefix(_WORD)) * _BITS
             for metric in rows.metrics
             if metric.measurement == "inverter_status" and metric.field.startswith(_WORD)
             for series in rows.expand(metric)
         }
-        self._before: dict[Series, int] = {self._up: 1}
+        self._before = dict.fromkeys(self._words, 0)
+        self._silent = 0
+        self._lost = False
 
     def take(self, batch: Batch) -> Iterator[Alert]:
         """The changes that a batch brings."""
         for series, value in batch.values:
-            if series is not self._up and series not in self._words:
-                continue
-            word = int(value)
-            before = self._before.get(series, 0)
-            self._before[series] = word
-            if series is self._up:
-                if word != before:
-                    yield self._line(up=bool(word))
-                continue
-            for bit in range(_BITS):
-                if (word ^ before) >> bit & 1:
-                    yield self._fault(self._words[series] + bit, bad=bool(word >> bit & 1))
+            if series in self._powers:
+                self._powers[series] = abs(float(value))
+            elif series in self._words:
+                yield from self._faults(series, int(value))
+            elif series is self._up:
+                yield from self._heard() if value else self._missed(batch.interval_s)
 
-    def _line(self, *, up: bool) -> Alert:
-        text = "answers again" if up else "does not answer"
-        return Alert(_place(self._up), not up, f"{self._name} {text}")
+    def _heard(self) -> Iterator[Alert]:
+        if self._lost:
+            yield Alert(_place(self._up), Severity.OKAY, f"{self._name} answers again")
+        self._silent, self._lost = 0, False
+
+    def _missed(self, interval: float) -> Iterator[Alert]:
+        # Rounds are counted rather than seconds, since the clock of a host may be set.
+        self._silent += 1
+        if self._lost or self._silent < self._patience(interval):
+            return
+        self._lost = True
+        text = f"{self._name} has not answered for {_duration(self._silent * interval)}"
+        yield Alert(_place(self._up), Severity.WARNING, text)
+
+    def _patience(self, interval: float) -> float:
+        """Silent rounds before a device counts as lost."""
+        if max(self._powers.values()) < IDLE_WATTS:
+            return NIGHT_S / interval
+        return min(max(LOST_S / interval, FEWEST_ROUNDS), MOST_ROUNDS)
+
+    def _faults(self, series: Series, word: int) -> Iterator[Alert]:
+        changed = word ^ self._before[series]
+        self._before[series] = word
+        for bit in range(_BITS):
+            if changed >> bit & 1:
+                yield self._fault(self._words[series] + bit, bad=bool(word >> bit & 1))
 
     def _fault(self, number: int, *, bad: bool) -> Alert:
         series = catalog().series("inverter_fault.active", fault=str(number))
-        what = self._texts.get(number, "unknown")
-        end = "" if bad else " is over"
-        return Alert(_place(series), bad, f"{self._name}: fault {number} ({what}){end}")
+        text = f"{self._name}: fault {number} ({self._texts.get(number, 'unknown')})"
+        if bad:
+            return Alert(_place(series), Severity.FAILURE, text)
+        return Alert(_place(series), Severity.OKAY, f"{text} is over")
 
 
 def _place(series: Series) -> CollectdId:
     assert series.collectd is not None  # noqa: S101 - flags are no texts
     return series.collectd
+
+
+def _duration(seconds: float) -> str:
+    """Seconds in the unit that people would use."""
+    for unit, size in (("h", 3600.0), ("min", 60.0)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
+import time
+from itertools import pairwise
 
 import pytest
 
 from rct_collector.drivers.rct.simulator.incidents import Incidents
 from tests.inverter import running_inverter
-from tests.plugins.collectd.daemon import device, module
+from tests.plugins.collectd.daemon import OFTEN, device, module
 from tests.processes import wait_for
 
-pytestmark = pytest.mark.collectd
+pytestmark = [pytest.mark.collectd, pytest.mark.slow]
+
+UP = "inverter-roof/bool-collector_up"
 
 
 def notifications(daemon):
@@ -24,22 +28,69 @@ def test_faults_and_losses_are_told_once_each(collectd, tmp_path, monkeypatch):
     words = [0, 0, 0, 0]
     monkeypatch.setattr(Incidents, "words", lambda *_: tuple(words))
     with running_inverter(seed=2) as inverter:
-        port = inverter.port
-        daemon = collectd(module(tmp_path, device("roof", inverter.address))).start()
+        unit = inverter.inverter.unit
+        read = unit.read
+        daemon = collectd(module(tmp_path, device("roof", inverter.address, OFTEN))).start()
         assert wait_for(lambda: len(daemon.rows("inverter-roof/power-grid")) >= 2)
         assert notifications(daemon) == []
         words[0] = 1 << 25
         assert wait_for(lambda: len(notifications(daemon)) >= 1)
         words[0] = 0
         assert wait_for(lambda: len(notifications(daemon)) >= 2)
-    assert wait_for(lambda: len(notifications(daemon)) >= 3)
-    with running_inverter(seed=2, port=port):
+        unit.read = lambda *_: None
+        assert wait_for(lambda: len(notifications(daemon)) >= 3, 90)
+        assert len([value for _, value in daemon.rows(UP) if value == 0]) >= 30
+        unit.read = read
         assert wait_for(lambda: len(notifications(daemon)) >= 4)
     fault = "roof: fault 25 (insulation too low / implausible)"
     assert notifications(daemon) == [
         ("FAILURE", "fault_25_active", fault),
         ("OKAY", "fault_25_active", f"{fault} is over"),
-        ("FAILURE", "collector_up", "roof does not answer"),
+        ("WARNING", "collector_up", "roof has not answered for 30 s"),
         ("OKAY", "collector_up", "roof answers again"),
     ]
     assert daemon.stop() < 2
+
+
+def listened(unit):
+    """When the unit was asked, and whether it said anything: a growing list."""
+    heard = []
+    read = unit.read
+
+    def listening(oid, unix):
+        payload = read(oid, unix)
+        heard.append((time.time(), payload is not None))
+        return payload
+
+    unit.read = listening
+    return heard
+
+
+def test_a_night_is_no_loss(collectd, tmp_path):
+    """The unit switches itself off when the sun goes, and comes back with it."""
+    # Some seconds of an evening without faults, and about fifty of a night.
+    june = {"start": 1782036000.0, "sun": 19.3, "speed": 720.0}
+    with running_inverter("night-off", seed=5, **june) as inverter:
+        heard = listened(inverter.inverter.unit)
+        daemon = collectd(module(tmp_path, device("roof", inverter.address, OFTEN))).start()
+
+        def silent():
+            return [value for _, value in daemon.rows(UP)].count(0.0)
+
+        assert wait_for(lambda: silent() > 30, 120), daemon.log()
+        evening = daemon.names()
+        assert wait_for(lambda: daemon.rows(UP)[-1][1] == 1, 120), daemon.log()
+        last = daemon.rows(UP)[-1][0]
+        assert wait_for(lambda: daemon.rows("inverter-roof/power-grid")[-1][0] > last)
+        daemon.stop()
+    answered = [when for when, answer in heard if answer]
+    dusk, dawn = max(pairwise(answered), key=lambda pair: pair[1] - pair[0])
+    assert any(dusk < when < dawn for when, _ in heard), "it goes on asking"
+    measured = {name for name in evening if "-collector_" not in name}
+    assert len(measured) > 30
+    for name in measured:
+        # A round has the time of its first answer, which was under way for a moment.
+        assert [t for t, _ in daemon.rows(name) if dusk + 1 < t < dawn] == [], name
+    assert notifications(daemon) == []
+    assert re.findall(r"\[warning\].*roof", daemon.log()) == []
+    assert daemon.errors() == []

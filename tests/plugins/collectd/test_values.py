@@ -57,9 +57,8 @@ def test_values_are_those_that_the_inverter_sent(collectd, tmp_path):
     with running_inverter(seed=3) as inverter:
         sent = spy(inverter.inverter.unit)
         daemon = collectd(module(tmp_path, device("roof", inverter.address))).start()
-        assert wait_for(lambda: len(daemon.rows("inverter-roof/energy_wh-pv_day")) >= 2), (
-            daemon.log()
-        )
+        day = "inverter-roof/energy_wh-pv_day"
+        assert wait_for(lambda: len(daemon.rows(day)) >= 2, 120), daemon.log()
         daemon.stop()
     expected = published(sent)
     compared = 0

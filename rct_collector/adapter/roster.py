@@ -1,0 +1,134 @@
+"""The devices that an agent was told of in several places, each once and under a plain name.
+
+An agent that embeds the collector may be configured in several files and blocks, and must live
+with mistakes in each: what can be used is kept, what cannot is told.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rct_collector.adapter.blocks import Block, from_blocks
+from rct_collector.config import LEVELS, Config, DeviceConfig, default_path, read, salvage
+from rct_collector.errors import ConfigError
+
+#: Line of a block that names a file to be read in place of the block.
+FILE_KEY = "config"
+
+#: Longest name that agents take, in bytes.
+LONGEST_NAME = 127
+
+
+class Member(NamedTuple):
+    """One device.
+
+    Attributes:
+        config: Its options.
+        prefix: First word of its measurements.
+        name: Its name in ASCII letters, digits and ``_``, which hurt no agent and no database.
+    """
+
+    config: DeviceConfig
+    prefix: str
+    name: str
+
+
+class Roster:
+    """Devices of all files and blocks; all names, and all addresses, differ.
+
+    Attributes:
+        configs: What was read, with the devices that were kept.
+        members: Name of each device that was kept → the device.
+    """
+
+    def __init__(self, agent: str) -> None:
+        """Begin with none.
+
+        Args:
+            agent: Whose names must differ, for messages.
+        """
+        self._agent = agent
+        self.configs: list[Config] = []
+        self.members: dict[str, Member] = {}
+
+    @property
+    def log_level(self) -> str:
+        """The most talkative of all."""
+        return max((config.log_level for config in self.configs), key=LEVELS.index)
+
+    def add_blocks(self, blocks: Iterable[Block], origin: str) -> Sequence[str]:
+        """Take the lines of one block: the name of a file, or options and devices, or nothing.
+
+        Args:
+            blocks: The lines.
+            origin: The block's name, for messages.
+
+        Returns:
+            What is wrong with them.
+        """
+        files: list[Block] = []
+        rest: list[Block] = []
+        for block in blocks:
+            (files if block.key.lower() == FILE_KEY else rest).append(block)
+        if not files and rest:
+            return self.add(from_blocks(rest), origin)
+        names = [str(value) for block in files for value in block.values]
+        problems = [text for name in names for text in self.add_file(Path(name))]
+        if not files:
+            problems += self.add_file()
+        elif rest:
+            keys = ", ".join(sorted({block.key for block in rest}))
+            problems.append(f"ignored beside Config: {keys}; they belong into that file")
+        return problems
+
+    def add_file(self, path: Path | None = None) -> Sequence[str]:
+        """Take a file, by default the one where the configuration usually is."""
+        path = path or default_path()
+        try:
+            return self.add(read(path), str(path))
+        except ConfigError as error:
+            return error.problems
+
+    def add(self, value: Any, origin: str) -> Sequence[str]:
+        """Take options and devices.
+
+        Args:
+            value: As for :func:`rct_collector.config.parse`.
+            origin: Where they are from, for messages.
+
+        Returns:
+            What is wrong with them.
+        """
+        config, problems = salvage(value, origin)
+        if config is None:
+            return problems
+        told = list(problems)
+        kept = []
+        for device in config.devices:
+            member = Member(device, config.prefix, _plain(device.name))
+            reason = self._conflict(member)
+            if reason:
+                told.append(f"{origin}: {device.name} is left out: {reason}")
+            else:
+                self.members[device.name] = member
+                kept.append(device)
+        if kept:
+            self.configs.append(dataclasses.replace(config, devices=tuple(kept)))
+        return told
+
+    def _conflict(self, new: Member) -> str:
+        """Why a device cannot be read beside the others; "" if it can."""
+        for other in self.members.values():
+            if new.name == other.name:
+                return f"another device is called {new.name!r} in {self._agent}"
+            if new.config.address == other.config.address:
+                return f"{new.config.address} is asked by another one"
+        return ""
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_]", "_", name)[:LONGEST_NAME]

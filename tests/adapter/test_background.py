@@ -1,0 +1,104 @@
+"""Collectors in a thread: what they bring waits, and they end when they are told to."""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+import pytest
+
+from rct_collector import Background, Batch, parse
+from rct_collector.adapter import background as module
+from rct_collector.catalog import catalog
+from tests.inverter import running_inverter
+from tests.processes import wait_for
+
+GRID = catalog().series("inverter_power.grid_watts")
+
+
+def config(folder, address, name="roof"):
+    entry = {"name": name, "driver": "rct", "address": address}
+    return parse({"devices": [entry], "state_dir": str(folder)})
+
+
+def batch(number, *, size=1):
+    return Batch("roof", "rct", (), number, ((GRID, 1.0),) * size, 10.0)
+
+
+def test_it_collects_from_all_configurations(tmp_path):
+    with running_inverter() as one, running_inverter(seed=2) as other:
+        found = set()
+        background = Background(
+            [config(tmp_path, one.address), config(tmp_path, other.address, "barn")]
+        )
+        assert list(background.take()) == []
+        background.start(5)
+        try:
+            assert wait_for(
+                lambda: found.update(b.source for b in background.take()) or len(found) > 1
+            )
+        finally:
+            assert background.stop(5)
+    assert found == {"roof", "barn"}
+    assert "rct_collector" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_there_is_no_thread_before_the_start(tmp_path):
+    before = threading.active_count()
+    Background([config(tmp_path, "tcp://127.0.0.1:1")])
+    assert threading.active_count() == before
+
+
+def test_it_tells_when_it_does_not_end(tmp_path, monkeypatch):
+    release = threading.Event()
+
+    async def stuck(self):
+        release.wait(30)
+
+    monkeypatch.setattr(module.Collector, "run", stuck)
+    background = Background([config(tmp_path, "tcp://127.0.0.1:1")])
+    background.start(5)
+    assert not background.stop(0.01)
+    release.set()
+    assert background.stop(10)
+    assert background.stop(10), "a second time does no harm"
+
+
+def test_the_oldest_make_room_and_are_counted(tmp_path, monkeypatch):
+    lost = []
+    monkeypatch.setattr(module.Collector, "dropped", lambda _, *what: lost.append(what))
+
+    async def run(self):
+        for number in range(5):
+            background._emit(batch(number, size=number))
+
+    monkeypatch.setattr(module.Collector, "run", run)
+    background = Background([config(tmp_path, "tcp://127.0.0.1:1")], most_waiting=3)
+    background.start(5)
+    assert wait_for(lambda: len(lost) >= 2)
+    assert background.stop(5)
+    assert [found.time_ns for found in background.take()] == [2, 3, 4]
+    assert lost == [("roof", 0), ("roof", 1)]
+
+
+def test_a_bug_ends_the_thread_with_a_line_in_the_log(tmp_path, monkeypatch, caplog):
+    def broken(*_):
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr(module, "Collector", broken)
+    background = Background([config(tmp_path, "tcp://127.0.0.1:1")])
+    with caplog.at_level(logging.ERROR):
+        background.start(5)
+        assert background.stop(5)
+    (record,) = caplog.records
+    assert "bug: the collection has ended" in record.message
+    assert record.exc_info[0] is ZeroDivisionError
+
+
+@pytest.mark.parametrize("taken", [0, 2])
+def test_take_hands_over_once(tmp_path, taken):
+    background = Background([config(tmp_path, "tcp://127.0.0.1:1")])
+    for number in range(taken):
+        background._emit(batch(number))
+    assert len(list(background.take())) == taken
+    assert list(background.take()) == []

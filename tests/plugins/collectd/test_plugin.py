@@ -1,0 +1,282 @@
+"""The plugin's callbacks, against a collectd that is stricter than the real one."""
+
+from __future__ import annotations
+
+import builtins
+import logging
+import sys
+
+import pytest
+
+from rct_collector import Batch
+from rct_collector.catalog import catalog
+from tests.plugins.collectd.stub import Collectd, Config, load
+from tests.processes import wait_for
+
+GRID = catalog().series("inverter_power.grid_watts")
+SERIAL = catalog().series("inverter.serial")
+WORD = catalog().series("inverter_status.fault_word_0")
+UP = catalog().series("inverter_collector.up")
+NOBODY = "tcp://127.0.0.1:1"
+SECOND = 10**9
+
+
+@pytest.fixture
+def collectd(monkeypatch):
+    """The stub in the place of collectd's own module; nothing it minds may have happened."""
+    stub = Collectd()
+    monkeypatch.setitem(sys.modules, "collectd", stub)
+    logger = logging.getLogger("rct_collector")
+    before = logger.handlers[:], logger.propagate, logger.level
+    yield stub
+    logger.handlers[:], logger.propagate = before[:2]
+    logger.setLevel(before[2])
+    assert stub.faults == []
+
+
+def device(name="roof", address=NOBODY, *more):
+    lines = (Config("Driver", "rct"), Config("Address", address), *more)
+    return Config("Device", name, children=lines)
+
+
+def started(collectd, folder, *children):
+    """The plugin after init; its collector is ended by collectd's shutdown."""
+    plugin = load()
+    collectd.configure(Config("StateDir", str(folder)), *children)
+    collectd.init()
+    return plugin
+
+
+def feed(plugin, *batches):
+    """Batches, as if the collector had brought them."""
+    plugin._plugin._background.take = lambda: iter(batches)
+
+
+def batch(*values, at=1_700_000_000, source="roof", labels=()):
+    return Batch(source, "rct", labels, at * SECOND, values, 10.0)
+
+
+# -- life --------------------------------------------------------------------------------------
+
+
+def test_values_of_an_inverter_come_through(inverter, collectd, tmp_path):
+    started(collectd, tmp_path, device("roof", inverter.address))
+    assert wait_for(lambda: collectd.read() or len(collectd.values) > 20)
+    collectd.shutdown()
+    assert collectd.of("error") == []
+    places = {(value["plugin"], value["plugin_instance"]) for value in collectd.values}
+    assert places == {("inverter", "roof")}
+    assert {value["interval"] for value in collectd.values} <= {10.0, 60.0, 300.0, 3600.0}
+
+
+def test_the_callbacks_have_a_name_of_their_own(collectd, tmp_path):
+    started(collectd, tmp_path, device())
+    names = {(kind, "rct_collector_collectd") for kind in ("config", "init", "read", "shutdown")}
+    assert set(collectd.callbacks) == names
+    collectd.shutdown()
+
+
+def test_without_devices_nothing_runs(collectd, tmp_path):
+    started(collectd, tmp_path)
+    assert [line for line in collectd.of("error") if "there is no device to read" in line]
+    assert ("read", "rct_collector_collectd") not in collectd.callbacks
+    collectd.shutdown()
+
+
+def test_without_a_block_the_usual_file_is_read(collectd, tmp_path, write_config, monkeypatch):
+    monkeypatch.setenv("RCT_COLLECTOR_CONFIG", str(write_config(NOBODY)))
+    plugin = load()
+    collectd.init()
+    assert list(plugin._plugin._targets) == ["unit0"]
+    collectd.shutdown()
+
+
+def test_a_collector_that_does_not_end_is_left_behind(collectd, tmp_path, monkeypatch):
+    plugin = started(collectd, tmp_path, device())
+    stop = plugin._plugin._background.stop
+    monkeypatch.setattr(plugin._plugin._background, "stop", lambda _: False)
+    collectd.shutdown()
+    assert collectd.of("error") == [
+        "rct_collector_collectd: the collector does not end; leaving it behind"
+    ]
+    assert stop(10)
+
+
+# -- configuration -----------------------------------------------------------------------------
+
+
+def test_each_mistake_is_told_in_one_line_and_the_rest_works(collectd, tmp_path):
+    plugin = started(
+        collectd, tmp_path, device("bad", "nowhere"), device("roof"), device("again", NOBODY)
+    )
+    first, second = collectd.of("error")
+    assert "devices[0].address: found 'nowhere'" in first
+    assert "'tcp://127.0.0.1:1' a second time" in second
+    assert list(plugin._plugin._targets) == ["roof"]
+    collectd.shutdown()
+
+
+def test_several_blocks_add_up(collectd, tmp_path):
+    plugin = load()
+    state = Config("StateDir", str(tmp_path))
+    collectd.configure(state, device("roof"), Config("LogLevel", "error"))
+    collectd.configure(state, device("barn.1", "tcp://127.0.0.1:2"), Config("Prefix", "solar"))
+    collectd.init()
+    targets = plugin._plugin._targets
+    assert [target[:2] for target in targets.values()] == [
+        ("inverter", "roof"),
+        ("solar", "barn_1"),
+    ]
+    assert logging.getLogger("rct_collector").level == logging.INFO
+    collectd.shutdown()
+
+
+# -- values ------------------------------------------------------------------------------------
+
+
+def test_numbers_are_dispatched_and_texts_are_not(collectd, tmp_path):
+    plugin = started(collectd, tmp_path, device())
+    feed(plugin, batch((GRID, -5.5), (SERIAL, "x"), labels=(("site", "home"),)))
+    collectd.read()
+    assert collectd.values == [
+        {
+            "plugin": "inverter",
+            "plugin_instance": "roof",
+            "type": "power",
+            "type_instance": "grid",
+            "values": (-5.5,),
+            "time": 1_700_000_000.0,
+            "interval": 10.0,
+            "meta": {"site": "home"},
+        }
+    ]
+    collectd.shutdown()
+
+
+def test_a_clock_that_was_set_back_is_told_once(collectd, tmp_path):
+    plugin = started(collectd, tmp_path, device())
+    feed(plugin, batch((GRID, 1.0)), *(batch((GRID, 2.0), at=n) for n in (1000, 1010)))
+    collectd.read()
+    assert len(collectd.values) == 1
+    (line,) = collectd.of("error")
+    assert "roof: the clock of this host was set back" in line
+    collectd.shutdown()
+
+
+def test_types_that_are_not_known_cost_their_values_only(collectd, tmp_path):
+    plugin = started(collectd, tmp_path, device())
+    del collectd.types["power"]
+    feed(plugin, batch((GRID, 1.0), (UP, 1)), batch((GRID, 1.0), (UP, 1), at=1_700_000_010))
+    collectd.read()
+    assert [value["type"] for value in collectd.values] == ["bool", "bool"]
+    (line,) = collectd.of("error")
+    assert "does not know the type 'power'" in line
+    collectd.shutdown()
+
+
+def test_a_bug_is_told_once_and_spares_what_comes_later(collectd, tmp_path):
+    plugin = started(collectd, tmp_path, device())
+    for _ in range(2):
+        feed(plugin, batch((GRID, 1.0), source="a stranger"))
+        collectd.read()
+    assert collectd.of("error") == ["rct_collector_collectd: bug in read: KeyError: 'a stranger'"]
+    feed(plugin, batch((GRID, 1.0)))
+    collectd.read()
+    assert len(collectd.values) == 1
+    collectd.shutdown()
+
+
+# -- notifications -----------------------------------------------------------------------------
+
+
+def test_severities(collectd, tmp_path):
+    plugin = started(collectd, tmp_path, device())
+    rounds = [batch((UP, 0), at=1_700_000_000 + 10 * n) for n in range(40)]
+    feed(
+        plugin, batch((WORD, 1 << 25)), batch((WORD, 0)), *rounds, batch((UP, 1), at=1_800_000_000)
+    )
+    collectd.read()
+    told = [(n["severity"], n["type"], n["type_instance"]) for n in collectd.notifications]
+    assert told == [
+        (collectd.NOTIF_FAILURE, "bool", "fault_25_active"),
+        (collectd.NOTIF_OKAY, "bool", "fault_25_active"),
+        (collectd.NOTIF_WARNING, "bool", "collector_up"),
+        (collectd.NOTIF_OKAY, "bool", "collector_up"),
+    ]
+    assert {(n["plugin"], n["plugin_instance"]) for n in collectd.notifications} == {
+        ("inverter", "roof")
+    }
+    assert collectd.notifications[2]["time"] == 1_700_000_290
+    collectd.shutdown()
+
+
+def test_without_takers_notifications_are_left_out(collectd, tmp_path):
+    plugin = started(collectd, tmp_path, device())
+    collectd.handlers = False
+    feed(plugin, batch((WORD, 1 << 25), (GRID, 1.0)))
+    collectd.read()
+    assert len(collectd.values) == 2
+    assert collectd.of("error") == []
+    collectd.shutdown()
+
+
+# -- log ---------------------------------------------------------------------------------------
+
+LEVELS = [
+    (logging.DEBUG, "info"),
+    (logging.INFO, "info"),
+    (logging.WARNING, "warning"),
+    (logging.ERROR, "error"),
+    (logging.CRITICAL, "error"),
+]
+
+
+@pytest.mark.parametrize(("level", "severity"), LEVELS)
+def test_log_lines_have_collectds_severity(collectd, tmp_path, level, severity):
+    started(collectd, tmp_path, device(), Config("LogLevel", "debug"))
+    logging.getLogger("rct_collector.test").log(level, "roof: %s", "text")
+    assert (severity, "rct_collector: roof: text") in collectd.lines
+    collectd.shutdown()
+
+
+def test_log_lines_are_lines(collectd, tmp_path):
+    started(collectd, tmp_path, device())
+    logging.getLogger("rct_collector").error("a\nb\0c \ud800 %s", "ü" * 2000)
+    assert any(line.startswith("rct_collector: a | bc \\ud800 ü") for line in collectd.of("error"))
+    collectd.shutdown()
+
+
+# -- what is missing ---------------------------------------------------------------------------
+
+
+def missing(monkeypatch, name, error):
+    """Make an import fail, which had gone well before."""
+    for loaded in [m for m in sys.modules if m == name or m.startswith(f"{name}.")]:
+        monkeypatch.delitem(sys.modules, loaded)
+    real = builtins.__import__
+
+    def failing(wanted, *arguments, **more):
+        if wanted == name:
+            raise error
+        return real(wanted, *arguments, **more)
+
+    monkeypatch.setattr(builtins, "__import__", failing)
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (ModuleNotFoundError("No module named 'rct_collector'"), "install rct-collector with what"),
+        (SyntaxError("invalid syntax"), "disabled by a bug: SyntaxError('invalid syntax')"),
+    ],
+)
+def test_without_the_core_the_daemon_lives(collectd, monkeypatch, error, words):
+    missing(monkeypatch, "rct_collector", error)
+    load()
+    monkeypatch.undo()
+    collectd.configure(device())
+    collectd.configure(device())
+    collectd.init()
+    collectd.shutdown()
+    (line,) = collectd.of("error")
+    assert words in line
