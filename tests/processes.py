@@ -69,6 +69,16 @@ def get_json(url, **parameters):
     return None if text is None else json.loads(text)
 
 
+def require(program):
+    """Skip the test where a program is missing; on a build server that is a failure."""
+    if program.exists():
+        return
+    reason = f"{program}, see tools/servers.py"
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"CI=true, and there is no {reason}")
+    pytest.skip(f"needs {reason}")
+
+
 class Server:
     """One program that serves while the block runs.
 
@@ -100,11 +110,7 @@ class Server:
         return (self.folder / "output").read_text()
 
     def __enter__(self):
-        if not self.program.exists():
-            reason = f"{self.program}, see tools/servers.py"
-            if os.environ.get("CI") == "true":
-                pytest.fail(f"CI=true, and there is no {reason}")
-            pytest.skip(f"needs {reason}")
+        require(self.program)
         with (self.folder / "output").open("w") as output:
             self._process = subprocess.Popen(
                 list(map(str, [self.program, *self.command()])),

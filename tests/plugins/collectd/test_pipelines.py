@@ -1,0 +1,253 @@
+"""What collectd's writers bring into the back ends is what the csv plugin wrote in the same run.
+
+The configurations of the writers are those that the README shows.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import subprocess
+from collections import defaultdict
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from rct_collector.catalog import catalog
+from rct_collector.model import PollClass
+from tests.inverter import running_inverter
+from tests.plugins.collectd.daemon import PLUGIN, QUICK, ROOT, Daemon, device, module
+from tests.processes import CLEAN, free_port, require, wait_for
+from tests.servers.prometheus import Prometheus
+
+pytestmark = [pytest.mark.collectd, pytest.mark.servers, pytest.mark.slow]
+
+#: Servers are shared with other tests, so the device has a name that no other has.
+DEVICE = "pipes"
+HOST = "solar1"
+PLACE = f"inverter-{DEVICE}"
+
+RRDTOOL = Path("/usr/bin/rrdtool")
+
+#: What the csv plugin itself rounds off.
+CSV_SECONDS, CSV_VALUE = 0.00051, 0.51e-6
+
+
+def documented():
+    """Writer → its configuration in the README."""
+    text = (PLUGIN / "README.md").read_text(encoding="utf-8")
+    return dict(re.findall(r"^### `(\w+)`$.*?^```apache\n(.*?)^```", text, re.M | re.S))
+
+
+def with_places(places):
+    """All documented writers, with the ports and folders of the tests."""
+    blocks = documented()
+    assert places.keys() <= blocks.keys()
+    found = []
+    for writer, (shown, here) in places.items():
+        assert blocks[writer].count(shown) == 1, writer
+        found.append(blocks[writer].replace(shown, here))
+    return "".join(found)
+
+
+class Run:
+    """One collectd with all writers, after it has stopped.
+
+    Attributes:
+        folder: Where it wrote.
+        rows: Series → time and value of all that the csv plugin wrote.
+        messages: Topic and payload of all MQTT messages.
+        scraped: Series as Prometheus describes them.
+    """
+
+    def __init__(self, daemon, messages, scraped):
+        self.folder = daemon.folder
+        self.rows = {name: daemon.rows(name) for name in daemon.names()}
+        self.messages = messages
+        self.scraped = scraped
+
+
+@pytest.fixture(scope="module")
+def run(packages, carbon, influxdb, mosquitto, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pipelines")
+    port = free_port()
+    places = {
+        "mqtt": ("1883", str(mosquitto.port)),
+        "network": ("25826", str(influxdb.collectd_port)),
+        "rrdtool": ("/var/lib/collectd/rrd", f"{folder}/rrd"),
+        "unixsock": ("/run/collectd-unixsock", f"{folder}/sock"),
+        "write_graphite": ("2003", str(carbon.port)),
+        "write_prometheus": ("9103", str(port)),
+    }
+    with (
+        running_inverter(seed=11) as inverter,
+        mosquitto.subscribed(f"collectd/{HOST}/{PLACE}/#") as messages,
+        Prometheus(folder / "prometheus", port) as prometheus,
+    ):
+        lines = module(folder, device(DEVICE, inverter.address, QUICK + "      Cells true\n"))
+        paths = (packages, ROOT, PLUGIN)
+        daemon = Daemon(folder, paths, [lines], with_places(places)).start()
+        try:
+            # All texts of the unit are known, and with them all else of its slowest class.
+            assert wait_for(lambda: daemon.rows(f"{PLACE}/bool-info"), 120), daemon.log()
+            slow = len(daemon.rows(f"{PLACE}/energy_wh-pv_day"))
+            assert wait_for(lambda: len(daemon.rows(f"{PLACE}/energy_wh-pv_day")) >= slow + 3)
+            known = daemon.names()
+            scraped = wait_for(lambda: len(s := samples(prometheus)) >= len(known) and s)
+            daemon.stop()
+        finally:
+            daemon.kill()
+        assert daemon.errors() == []
+        wait_for(lambda: len(messages) >= sum(len(daemon.rows(name)) for name in daemon.names()))
+    return Run(daemon, messages, scraped)
+
+
+def samples(prometheus):
+    """Series → times and values."""
+    named = {}
+    for labels, rows in prometheus.history('{__name__=~"collectd_inverter_.+"}'):
+        assert (labels["inverter"], labels["exported_instance"]) == (DEVICE, HOST)
+        kind = labels["__name__"].removeprefix("collectd_inverter_")
+        named[f"{PLACE}/{kind}-{labels['type']}"] = rows
+    return named
+
+
+def differences(expected, found, *, seconds):
+    """What differs by more than the csv plugin has rounded off, and ``seconds`` besides."""
+    different = {name: "nothing" for name in expected.keys() - found.keys()}
+    different |= {name: "not in the csv file" for name in found.keys() - expected.keys()}
+    for name in expected.keys() & found.keys():
+        pairs = list(zip(expected[name], sorted(found[name]), strict=False))
+        if len(expected[name]) != len(found[name]) or not all(
+            abs(one[0] - other[0]) <= CSV_SECONDS + seconds and equal(one[1], other[1])
+            for one, other in pairs
+        ):
+            different[name] = (expected[name], found[name])
+    return different
+
+
+def equal(one, other):
+    """Whether values are the same but for what the csv plugin rounds off."""
+    return math.isclose(one, other, rel_tol=1e-14, abs_tol=CSV_VALUE)
+
+
+def test_the_readme_shows_writers_that_collectd_has():
+    assert sorted(documented()) == list(documented()) == [
+        "csv", "mqtt", "network", "rrdtool", "unixsock", "write_graphite", "write_prometheus",
+    ]  # fmt: skip
+
+
+def test_the_run_had_everything(run):
+    assert len(run.rows) > 300
+    assert sum(map(len, run.rows.values())) > 3000
+    for kind in ("power-grid", "energy_wh-pv_day", "temperature-core", "bool-collector_up"):
+        assert f"{PLACE}/{kind}" in run.rows
+    assert any("cell" in name for name in run.rows)
+
+
+def test_graphite(run, carbon):
+    def fetched():
+        found = defaultdict(list)
+        for (name, when), value in carbon.everything(HOST).items():
+            series = name.removeprefix(f"{HOST}.").replace(".", "/")
+            if series.startswith(f"{PLACE}/"):
+                found[series].append((when, value))
+        return found
+
+    wait_for(lambda: not differences(run.rows, fetched(), seconds=0.5), 20)
+    assert differences(run.rows, fetched(), seconds=0.5) == {}
+
+
+def test_influxdb(run, influxdb):
+    def queried():
+        found = defaultdict(list)
+        for row in influxdb.query("collectd", "SELECT value FROM inverter_value GROUP BY *"):
+            if row["instance"] != DEVICE:
+                continue
+            assert row["host"] == HOST
+            name = f"{PLACE}/{row['type']}-{row['type_instance']}"
+            found[name].append((row["time"] / 1e9, row["value"]))
+        return found
+
+    wait_for(lambda: not differences(run.rows, queried(), seconds=0), 20)
+    assert differences(run.rows, queried(), seconds=0) == {}
+
+
+def test_mqtt(run):
+    found = defaultdict(list)
+    for topic, payload in run.messages:
+        assert payload.endswith(b"\0")
+        when, value = payload.rstrip(b"\0").split(b":")
+        found[topic.removeprefix(f"collectd/{HOST}/")].append((float(when), float(value)))
+    assert differences(run.rows, found, seconds=0) == {}
+
+
+def test_prometheus(run):
+    """It asks when it likes, so it has some of the values, and of each series the last ones."""
+    assert run.scraped.keys() == run.rows.keys()
+    places = {f"{PLACE}/{'-'.join(s.collectd)}": s for s in catalog() if s.collectd}
+    for name, found in run.scraped.items():
+        timed = places[name].metric.poll is not PollClass.STATIC
+        for when, value in found:
+            assert any(
+                equal(value, v) and (not timed or abs(when - t) <= 2 * CSV_SECONDS)
+                for t, v in run.rows[name]
+            ), (name, when, value)
+
+
+# -- rrdtool -----------------------------------------------------------------------------------
+
+
+def rrdtool(*arguments):
+    command = list(map(str, [RRDTOOL, *arguments]))
+    done = subprocess.run(command, env=CLEAN, capture_output=True, text=True, check=True)
+    return done.stdout.split("\n", 2)[2].splitlines()
+
+
+def average(rows, start, end, heartbeat):
+    """What is kept of one step: the average over it, if all of it is known.
+
+    A value holds from the one before it on, unless that is too long ago.
+    """
+    known = total = 0.0
+    for (before, _), (when, value) in pairwise(rows):
+        overlap = min(when, end) - max(before, start)
+        if overlap > 0 and when - before <= heartbeat:
+            known += overlap
+            total += overlap * value
+    return total / known if known == end - start else None
+
+
+def test_rrdtool(run):
+    require(RRDTOOL)
+    files = {
+        path.relative_to(run.folder / "rrd" / HOST).with_suffix("").as_posix(): path
+        for path in run.folder.glob(f"rrd/{HOST}/*/*.rrd")
+    }
+    assert files.keys() == run.rows.keys()
+    compared = 0
+    for name, path in files.items():
+        (last,) = rrdtool("lastupdate", path)
+        when, value = map(float, last.split(": "))
+        assert abs(when - run.rows[name][-1][0]) <= 0.5 + CSV_SECONDS, name
+        assert equal(value, run.rows[name][-1][1]), name
+        compared += steps(name, path, run.rows[name])
+    assert compared > 1000
+
+
+def steps(name, path, exact):
+    """Compare what is kept of a series step by step; how many steps there were."""
+    rows = [(math.floor(when + 0.5), value) for when, value in exact]
+    lines = rrdtool("fetch", path, "AVERAGE", "-r", 1, "-s", rows[0][0], "-e", rows[-1][0])
+    kept = [tuple(map(float, line.split(": "))) for line in lines]
+    compared = 0
+    if len(kept) < 2:
+        return compared
+    step = kept[1][0] - kept[0][0]
+    for end, value in kept:
+        expected = average(rows, end - step, end, heartbeat=2 * step)
+        if expected is not None:
+            assert value == pytest.approx(expected, rel=1e-9, abs=1e-5), (name, end)
+            compared += 1
+    return compared
