@@ -151,6 +151,11 @@ class Metric:
         return Unit.of_field(self.field)
 
     @property
+    def agents(self) -> tuple[str, ...]:
+        """Who can carry it: collectd knows numbers only."""
+        return ("telegraf",) if self.kind is Kind.TEXT else ("telegraf", "collectd")
+
+    @property
     def value_type(self) -> type[float | int | str]:
         """The one Python type of all values of this metric."""
         if self.kind is Kind.TEXT:
@@ -249,7 +254,7 @@ def collectd_id(metric: Metric, tags: Tags) -> CollectdId | None:
     Returns:
         Type and type instance, or None for text.
     """
-    if metric.kind is Kind.TEXT:
+    if "collectd" not in metric.agents:
         return None
     unit = metric.unit
     kind, quality = _COLLECTD_TYPES.get(unit, ("gauge", ""))

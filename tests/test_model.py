@@ -181,6 +181,8 @@ def test_collectd_names_by_example(name, kind, tags, expected):
 
 def test_collectd_has_no_texts():
     assert Series(metric("inverter.serial", Kind.TEXT)).collectd is None
+    assert metric("inverter.serial", Kind.TEXT).agents == ("telegraf",)
+    assert metric("inverter_power.grid_watts").agents == ("telegraf", "collectd")
 
 
 # -- counters -----------------------------------------------------------------------------

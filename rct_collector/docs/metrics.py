@@ -101,7 +101,7 @@ def _row(metric: Metric) -> tuple[str, ...]:
         str(metric.kind),
         str(metric.poll),
         f"`{metric.option}`" if metric.option else "on" if metric.default else "off",
-        code(collectd_pattern(metric)),
+        code(collectd_pattern(metric)) or "not carried",
         source(metric),
         metric.description,
     )

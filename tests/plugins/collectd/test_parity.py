@@ -1,15 +1,19 @@
-"""collectd and Telegraf get the same metrics with the same values."""
+"""collectd and Telegraf get the same metrics, with the same values at the same times."""
 
 from __future__ import annotations
 
 import threading
 import time
+from collections import defaultdict
 
 import pytest
 from line_protocol_parser import parse_line
 
+from rct_collector import parse
 from rct_collector.catalog import catalog
-from rct_collector.model import Kind
+from rct_collector.device.plan import plan_for
+from rct_collector.drivers import driver
+from rct_collector.model import Kind, PollClass
 from tests.inverter import running_inverter
 from tests.plugins.collectd.daemon import device, module
 from tests.processes import wait_for
@@ -36,8 +40,81 @@ BLOCKS = """
       </Requests>
 """
 
-#: Whose value tells of the host's time or of the collector, not of the inverter standing still.
-MOVING = ("inverter_clock", "inverter_collector", "inverter_collector_errors")
+CONFIG = parse({"devices": [{"name": "x", "driver": "rct", "address": "tcp://x"}]}).devices[0]
+
+#: The unit's time at the first round, and how far it goes on from one round to the next.
+START, STEP_S = 1782036000.0, 60.0
+
+#: What the collector says of itself and the unit's world does not decide: how long things took,
+#: and how much of what is asked once found its place in which round.
+PACE = {
+    f"inverter_collector.{field}"
+    for field in (
+        "answer_latency_seconds", "answers_total", "poll_seconds", "received_bytes_total",
+        "requests_total", "retries_total", "sample_age_seconds", "sent_bytes_total",
+        "ticks_missed_total", "timeouts_total",
+    )
+}  # fmt: skip
+
+DRIFT = catalog().series("inverter_clock.drift_seconds")
+CLOCK = catalog().series("inverter_clock.time_seconds")
+
+
+class Steps:
+    """The unit's world as two readers can compare it: still within a round, another in the next.
+
+    A round begins with the fast objects.
+
+    Attributes:
+        requests: Number of the round, from 1, and the host's time of each request.
+    """
+
+    def __init__(self, unit):
+        self._fast = {q.oid for q in plan_for(driver("rct"), CONFIG).queries(PollClass.FAST)}
+        self._read = unit.read
+        self._begun = 0.0
+        self.requests = []
+        self.number = 0
+        unit.read = self._stepped
+
+    def again(self):
+        """Begin with the first round for another reader; what the last one has asked for."""
+        found, self.requests = self.requests, []
+        self.number, self._begun = 0, 0.0
+        return found
+
+    def _stepped(self, oid, _unix):
+        now = time.time()
+        if oid in self._fast and now - self._begun > ROUND_S / 2:
+            self.number += 1
+            self._begun = now
+        self.requests.append((self.number, now))
+        return self._read(oid, START + STEP_S * self.number)
+
+
+class Reading:
+    """What one agent got.
+
+    Attributes:
+        rounds: Values of the rounds that ended, the first one first: series → value.
+        times: Times of these rounds, in Unix seconds.
+        asked: Number of the round and time of each request.
+    """
+
+    def __init__(self, rows, asked):
+        by_time = defaultdict(dict)
+        for series, found in rows.items():
+            for when, value in found:
+                assert series not in by_time[when], f"{series} twice at {when}"
+                by_time[when][series] = value
+        # What was under way when the agent was stopped may be half a round.
+        *self.times, _ = sorted(by_time)
+        self.rounds = [by_time[when] for when in self.times]
+        self.asked = asked
+
+    @property
+    def series(self):
+        return {series for values in self.rounds for series in values}
 
 
 def settled(known, quiet=2.5 * ROUND_S, limit=12.0 * ROUND_S):
@@ -54,16 +131,18 @@ def settled(known, quiet=2.5 * ROUND_S, limit=12.0 * ROUND_S):
 
 
 def through_telegraf(shim, path):
-    """Series → last value, from the lines of the shim."""
+    """Series → times and values, from the lines of the shim."""
     one = shim(path)
-    found = {}
+    found = defaultdict(list)
 
     def read():
         for raw in one.process.stdout:
             line = parse_line(raw.decode())
             tags = {k: v for k, v in line["tags"].items() if k not in ("source", "vendor")}
             for field, value in line["fields"].items():
-                found[catalog().series(f"{line['measurement']}.{field}", **tags)] = value
+                series = catalog().series(f"{line['measurement']}.{field}", **tags)
+                # collectd's files have milliseconds.
+                found[series].append((round(line["time"] / 1e9, 3), value))
 
     reader = threading.Thread(target=read, daemon=True)
     reader.start()
@@ -75,35 +154,76 @@ def through_telegraf(shim, path):
 
 
 def through_collectd(daemon):
-    """Name → last value, from the files of the csv plugin."""
+    """The same, from the files of the csv plugin."""
+    places = {f"inverter-unit0/{'-'.join(s.collectd)}": s for s in catalog() if s.collectd}
     daemon.start()
     settled(daemon.names)
     daemon.stop()
     assert daemon.errors() == []
-    return {name: rows[-1][1] for name in daemon.names() if (rows := daemon.rows(name))}
+    return {places[name]: daemon.rows(name) for name in daemon.names()}
 
 
 def test_both_agents_get_the_same(collectd, shim, write_config, tmp_path):
-    # The world of this unit stands still, so that both read the same moment of it.
-    still = {"start": 1782036000.0, "speed": 0.0, "rate": 1e6}
-    with running_inverter("everything", seed=1, **still) as inverter:
-        telegraf = through_telegraf(shim, write_config(inverter.address, extra=YAML))
+    with running_inverter("everything", seed=1, rate=1e6) as inverter:
+        steps = Steps(inverter.inverter.unit)
+        rows = through_telegraf(shim, write_config(inverter.address, extra=YAML))
         assert wait_for(lambda: not inverter.inverter.hub().clients)
+        telegraf = Reading(rows, steps.again())
         blocks = module(tmp_path / "other", device("unit0", inverter.address, BLOCKS))
-        found = through_collectd(collectd(blocks))
-    texts = {series for series in telegraf if series.collectd is None}
-    assert texts
-    assert {series.metric.kind for series in texts} == {Kind.TEXT}
-    expected = {
-        f"inverter-unit0/{'-'.join(series.collectd)}": (series, value)
-        for series, value in telegraf.items()
-        if series.collectd
-    }
-    assert len(expected) > 600
-    assert set(found) == set(expected)
-    differing = {
-        name: (value, found[name])
-        for name, (series, value) in expected.items()
-        if series.metric.measurement not in MOVING and found[name] != float(f"{value:.6f}")
-    }
-    assert differing == {}
+        found = Reading(through_collectd(collectd(blocks)), steps.again())
+    same_metrics(telegraf, found)
+    same_values(telegraf, found)
+    for reading in (telegraf, found):
+        times_are_those_of_the_unit(reading)
+        counts_are_those_of_the_unit(reading)
+
+
+def same_metrics(telegraf, collectd):
+    """All but what the catalogue says that collectd cannot carry; the collector's own too."""
+    only = {series for series in telegraf.series if "collectd" not in series.metric.agents}
+    assert {series.metric.kind for series in only} == {Kind.TEXT}
+    assert telegraf.series - only == collectd.series
+    assert len(collectd.series) > 600
+    own = {metric.name for metric in catalog().metrics if metric.own}
+    assert own <= {series.metric.name for series in collectd.series}
+    for reading in (telegraf, collectd):
+        assert any(values.keys() - only == collectd.series for values in reading.rounds)
+
+
+def same_values(telegraf, collectd):
+    """Round by round, with the digits that collectd's files have."""
+    compared, differing = 0, []
+    for number, (ours, theirs) in enumerate(zip(telegraf.rounds, collectd.rounds, strict=False)):
+        for series in ours.keys() & theirs.keys() - {DRIFT}:
+            if series.metric.name in PACE:
+                continue
+            compared += 1
+            if float(f"{ours[series]:.6f}") != theirs[series]:
+                differing.append((number, series.name, ours[series], theirs[series]))
+    assert differing == []
+    assert compared > 1500
+
+
+def times_are_those_of_the_unit(reading):
+    """A round has the time of its first answer; the clock's drift that of the clock's."""
+    asked = defaultdict(list)
+    for number, when in reading.asked:
+        asked[number].append(when)
+    for number, (when, values) in enumerate(zip(reading.times, reading.rounds, strict=True), 1):
+        first, last = asked[number][0], asked[number][-1]
+        assert first <= when <= first + ROUND_S / 2, number
+        if DRIFT in values:
+            answered = values[CLOCK] - values[DRIFT]
+            assert when - 0.002 <= answered <= last + ROUND_S / 2, number
+
+
+def counts_are_those_of_the_unit(reading):
+    """What the collector says of itself is what the unit has seen of it."""
+    for number, values in enumerate(reading.rounds, 1):
+        own = {s.metric.field: value for s, value in values.items() if s.metric.own and not s.tags}
+        assert own["up"] == 1
+        assert own["polls_total"] == number
+        assert own["requests_total"] == len([n for n, _ in reading.asked if n <= number])
+        assert own["requests_total"] - own["answers_total"] == own["timeouts_total"]
+        assert 0 <= own["sample_age_seconds"] <= own["poll_seconds"]
+        assert own["received_bytes_total"] > own["sent_bytes_total"] > 9 * own["answers_total"]
