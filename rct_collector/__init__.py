@@ -23,12 +23,13 @@ if TYPE_CHECKING:
     from rct_collector.config import Config, DeviceConfig, default_path, load, parse, read, salvage
     from rct_collector.errors import CollectorError, ConfigError
     from rct_collector.loop import new_event_loop
-    from rct_collector.model import Batch, Series
+    from rct_collector.model import Batch, CollectdId, Series
 
 __all__ = [
     "Alerts",
     "Background",
     "Batch",
+    "CollectdId",
     "Collector",
     "CollectorError",
     "Config",
@@ -53,6 +54,7 @@ _HOMES = {
     "Alerts": "adapter.alerts",
     "Background": "adapter.background",
     "Batch": "model",
+    "CollectdId": "model",
     "Collector": "collector",
     "CollectorError": "errors",
     "Config": "config",

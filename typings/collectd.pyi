@@ -14,7 +14,18 @@ class Config:
     parent: Config | None
 
 class Values:
-    def __init__(self, type: str = ..., values: Sequence[float] = ...) -> None: ...
+    def __init__(
+        self,
+        type: str = ...,
+        values: Sequence[float] = ...,
+        plugin_instance: str = ...,
+        type_instance: str = ...,
+        plugin: str = ...,
+        host: str = ...,
+        time: float = ...,
+        interval: float = ...,
+        meta: dict[str, Any] = ...,
+    ) -> None: ...
     def dispatch(
         self,
         *,

@@ -15,7 +15,7 @@ import functools
 import logging
 import sys
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple, ParamSpec
+from typing import NamedTuple, ParamSpec
 
 import collectd
 
@@ -107,12 +107,14 @@ class Target(NamedTuple):
         instance: Second part.
         gauges: Turns batches into what collectd can take.
         alerts: Finds in batches what is worth a notification.
+        values: What was dispatched so far, ready for the next time.
     """
 
     plugin: str
     instance: str
     gauges: rct_collector.Gauges
     alerts: rct_collector.Alerts
+    values: dict[rct_collector.CollectdId, collectd.Values]
 
 
 class Plugin:
@@ -146,7 +148,7 @@ class Plugin:
             return
         for name, (config, prefix, instance) in _roster.members.items():
             parts = rct_collector.Gauges(config), rct_collector.Alerts(config)
-            self._targets[name] = Target(prefix, instance, *parts)
+            self._targets[name] = Target(prefix, instance, *parts, {})
         logger = logging.getLogger("rct_collector")
         logger.handlers[:] = [LogHandler()]
         logger.propagate = False
@@ -167,44 +169,51 @@ class Plugin:
         assert self._background is not None  # noqa: S101 - registered with it
         for batch in self._background.take():
             target = self._targets[batch.source]
-            common = {
-                "plugin": target.plugin,
-                "plugin_instance": target.instance,
-                "time": batch.time_ns / 1e9,
-            }
-            self._publish(batch, target.gauges, common)
-            self._notify(batch, target.alerts, common)
+            self._publish(batch, target)
+            self._notify(batch, target)
 
-    def _publish(
-        self, batch: rct_collector.Batch, gauges: rct_collector.Gauges, common: dict[str, Any]
-    ) -> None:
-        values = collectd.Values()
-        if batch.labels:
-            common = {**common, "meta": dict(batch.labels)}
-        stale = gauges.stale
-        for (kind, instance), value, interval in gauges.take(batch):
+    def _publish(self, batch: rct_collector.Batch, target: Target) -> None:
+        stale = target.gauges.stale
+        when = batch.time_ns / 1e9
+        for place, value, interval in target.gauges.take(batch):
             try:
-                values.dispatch(
-                    type=kind, type_instance=instance, values=(value,), interval=interval, **common
-                )
+                values = target.values.get(place) or self._values(place, batch, target)
             except TypeError:  # a types.db of somebody's own in place of collectd's
-                _once(f"collectd does not know the type {kind!r}; name its types.db with TypesDB")
-        if gauges.stale > stale:
+                _once(
+                    f"collectd does not know the type {place.type!r}; name its types.db with"
+                    " TypesDB"
+                )
+                continue
+            values.dispatch(values=(value,), time=when, interval=interval)
+        if target.gauges.stale > stale:
             _once(
                 f"{batch.source}: the clock of this host was set back; collectd takes no values"
                 " that are older than the last, so there are none until it has caught up"
             )
 
-    def _notify(
-        self, batch: rct_collector.Batch, alerts: rct_collector.Alerts, common: dict[str, Any]
-    ) -> None:
-        for (kind, instance), severity, text in alerts.take(batch):
+    def _values(
+        self, place: rct_collector.CollectdId, batch: rct_collector.Batch, target: Target
+    ) -> collectd.Values:
+        """All of a value that stays; made once, since that costs as much as to dispatch it."""
+        found = target.values[place] = collectd.Values(
+            type=place.type,
+            type_instance=place.type_instance,
+            plugin=target.plugin,
+            plugin_instance=target.instance,
+            meta=dict(batch.labels),
+        )
+        return found
+
+    def _notify(self, batch: rct_collector.Batch, target: Target) -> None:
+        for (kind, instance), severity, text in target.alerts.take(batch):
             try:
                 collectd.Notification(type=kind).dispatch(
+                    plugin=target.plugin,
+                    plugin_instance=target.instance,
                     type_instance=instance,
+                    time=batch.time_ns / 1e9,
                     severity=getattr(collectd, f"NOTIF_{severity.name}"),
                     message=text,
-                    **common,
                 )
             except (RuntimeError, TypeError):  # nobody takes notifications, or not of that type
                 continue

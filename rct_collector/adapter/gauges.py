@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from rct_collector.config import DeviceConfig
-from rct_collector.model import Batch, CollectdId, Series
+from rct_collector.model import Batch, CollectdId, PollClass, Series
 
 #: A value that comes this much later than its interval has an interval of its own: the device is
 #: to be asked more than its pace allows …
@@ -47,7 +47,7 @@ class Gauges:
         Args:
             device: The device's options.
         """
-        self._intervals = device.intervals
+        self._seconds = {poll: device.intervals.seconds(poll) for poll in PollClass}
         self._last: dict[Series, int] = {}
         self.stale = 0
 
@@ -55,21 +55,21 @@ class Gauges:
         """What can be handed over of a batch; texts cannot."""
         for series, value in batch.values:
             place = series.collectd
-            if place is None or not isinstance(value, int | float) or not math.isfinite(value):
+            if place is None or isinstance(value, str) or not math.isfinite(value):
                 continue
             last = self._last.get(series, 0)
-            if batch.time_ns <= last:
+            gap = batch.time_ns - last
+            if gap <= 0:
                 self.stale += 1
                 continue
             self._last[series] = batch.time_ns
-            gap = (batch.time_ns - last) / 1e9
-            seconds = self._seconds(batch, series)
-            late = LATE * seconds < gap < AWAY * seconds
-            yield Gauge(place, value, gap if late else seconds)
+            seconds = self._expected(batch, series)
+            late = LATE * seconds < gap / 1e9 < AWAY * seconds
+            yield Gauge(place, value, gap / 1e9 if late else seconds)
 
-    def _seconds(self, batch: Batch, series: Series) -> float:
+    def _expected(self, batch: Batch, series: Series) -> float:
         """How often a series is configured to come, which is never more often than rounds do."""
-        if series.metric.own:
+        seconds = self._seconds[series.metric.poll]
+        if series.metric.own or not math.isfinite(seconds):
             return batch.interval_s
-        seconds = self._intervals.seconds(series.metric.poll)
-        return max(batch.interval_s, seconds) if math.isfinite(seconds) else batch.interval_s
+        return max(batch.interval_s, seconds)

@@ -90,12 +90,13 @@ class Collectd(ModuleType):
         daemon = self
 
         class Values:
-            def __init__(self, type=None, values=()):  # noqa: A002 - collectd's name
-                if type is not None:
-                    daemon.known(type)
+            def __init__(self, **given):
+                if "type" in given:
+                    daemon.known(given["type"])
+                self._given = given
 
             def dispatch(self, **given):
-                daemon.dispatched(given)
+                daemon.dispatched({**self._given, **given})
 
         class Notification:
             def __init__(self, type):  # noqa: A002 - collectd's name
