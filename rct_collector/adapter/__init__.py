@@ -1,1 +1,1 @@
-"""How samples are written for others: line protocol, JSON, tables."""
+"""What agents have in common: forms of samples, ways to hand them over, what is worth telling."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -156,6 +157,16 @@ class Daemon:
 
     def _files(self):
         return self.folder.glob("csv/solar1/*/*")
+
+
+def ask(path, command):
+    """Lines that the unixsock plugin answers to a command."""
+    with socket.socket(socket.AF_UNIX) as sock, sock.makefile("rw") as stream:
+        sock.connect(str(path))
+        stream.write(command + "\n")
+        stream.flush()
+        count = int(stream.readline().split()[0])
+        return [stream.readline().strip() for _ in range(count)]
 
 
 def alive(pid):

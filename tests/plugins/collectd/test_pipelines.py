@@ -17,7 +17,7 @@ import pytest
 from rct_collector.catalog import catalog
 from rct_collector.model import PollClass
 from tests.inverter import running_inverter
-from tests.plugins.collectd.daemon import PLUGIN, QUICK, ROOT, Daemon, device, module
+from tests.plugins.collectd.daemon import PLUGIN, QUICK, ROOT, Daemon, ask, device, module
 from tests.processes import CLEAN, free_port, require, wait_for
 from tests.servers.prometheus import Prometheus
 
@@ -58,14 +58,16 @@ class Run:
         folder: Where it wrote.
         rows: Series → time and value of all that the csv plugin wrote.
         messages: Topic and payload of all MQTT messages.
-        scraped: Series as Prometheus describes them.
+        scraped: Series → times and values in Prometheus.
+        listed: Time and identifier of all values in collectd's own cache.
     """
 
-    def __init__(self, daemon, messages, scraped):
+    def __init__(self, daemon, messages, scraped, listed):
         self.folder = daemon.folder
         self.rows = {name: daemon.rows(name) for name in daemon.names()}
         self.messages = messages
         self.scraped = scraped
+        self.listed = listed
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +75,7 @@ def run(packages, carbon, influxdb, mosquitto, tmp_path_factory):
     folder = tmp_path_factory.mktemp("pipelines")
     port = free_port()
     places = {
+        "csv": ("/var/lib/collectd/csv", f"{folder}/csv"),
         "mqtt": ("1883", str(mosquitto.port)),
         "network": ("25826", str(influxdb.collectd_port)),
         "rrdtool": ("/var/lib/collectd/rrd", f"{folder}/rrd"),
@@ -95,12 +98,13 @@ def run(packages, carbon, influxdb, mosquitto, tmp_path_factory):
             assert wait_for(lambda: len(daemon.rows(f"{PLACE}/energy_wh-pv_day")) >= slow + 3)
             known = daemon.names()
             scraped = wait_for(lambda: len(s := samples(prometheus)) >= len(known) and s)
+            listed = ask(folder / "sock", "LISTVAL")
             daemon.stop()
         finally:
             daemon.kill()
         assert daemon.errors() == []
         wait_for(lambda: len(messages) >= sum(len(daemon.rows(name)) for name in daemon.names()))
-    return Run(daemon, messages, scraped)
+    return Run(daemon, messages, scraped, listed)
 
 
 def samples(prometheus):
@@ -174,6 +178,14 @@ def test_influxdb(run, influxdb):
     assert differences(run.rows, queried(), seconds=0) == {}
 
 
+def test_unixsock(run):
+    """It has the last value of each series; a later one may be written before the stop."""
+    found = dict(reversed(line.split()) for line in run.listed)
+    assert {f"{HOST}/{name}" for name in run.rows} == found.keys()
+    for name, rows in run.rows.items():
+        assert any(abs(float(found[f"{HOST}/{name}"]) - t) < 2 * CSV_SECONDS for t, _ in rows[-3:])
+
+
 def test_mqtt(run):
     found = defaultdict(list)
     for topic, payload in run.messages:
@@ -208,10 +220,14 @@ def rrdtool(*arguments):
 def average(rows, start, end, heartbeat):
     """What is kept of one step: the average over it, if all of it is known.
 
-    A value holds from the one before it on, unless that is too long ago.
+    A value holds from the one before it on, unless that is too long ago. Times are rounded to
+    full seconds; of half ones the csv file does not tell which way.
     """
     known = total = 0.0
     for (before, _), (when, value) in pairwise(rows):
+        if any(abs(time % 1 - 0.5) <= CSV_SECONDS for time in (before, when)):
+            continue
+        before, when = round(before), round(when)
         overlap = min(when, end) - max(before, start)
         if overlap > 0 and when - before <= heartbeat:
             known += overlap
@@ -236,10 +252,10 @@ def test_rrdtool(run):
     assert compared > 1000
 
 
-def steps(name, path, exact):
+def steps(name, path, rows):
     """Compare what is kept of a series step by step; how many steps there were."""
-    rows = [(math.floor(when + 0.5), value) for when, value in exact]
-    lines = rrdtool("fetch", path, "AVERAGE", "-r", 1, "-s", rows[0][0], "-e", rows[-1][0])
+    first, last = round(rows[0][0]), round(rows[-1][0])
+    lines = rrdtool("fetch", path, "AVERAGE", "-r", 1, "-s", first, "-e", last)
     kept = [tuple(map(float, line.split(": "))) for line in lines]
     compared = 0
     if len(kept) < 2:

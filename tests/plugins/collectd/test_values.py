@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import socket
 import urllib.request
 
 import pytest
@@ -13,7 +12,7 @@ from rct_collector.drivers import driver
 from rct_collector.drivers.rct import wire
 from rct_collector.drivers.rct.table import BY_OID
 from tests.inverter import running_inverter
-from tests.plugins.collectd.daemon import QUICK, device, module
+from tests.plugins.collectd.daemon import QUICK, ask, device, module
 from tests.processes import free_port, wait_for
 
 pytestmark = pytest.mark.collectd
@@ -114,17 +113,8 @@ def test_unixsock_has_the_last_values(collectd, tmp_path, inverter):
         module(tmp_path, device("roof", inverter.address)), extra=extra + "</Plugin>\n"
     ).start()
     assert wait_for(lambda: daemon.rows(UP))
-    with socket.socket(socket.AF_UNIX) as sock, sock.makefile("rw") as stream:
-        sock.connect(str(path))
-
-        def ask(command):
-            stream.write(command + "\n")
-            stream.flush()
-            count = int(stream.readline().split()[0])
-            return [stream.readline().strip() for _ in range(count)]
-
-        listed = {line.split()[1] for line in ask("LISTVAL")}
-        (power,) = ask('GETVAL "solar1/inverter-roof/power-grid"')
+    listed = {line.split()[1] for line in ask(path, "LISTVAL")}
+    (power,) = ask(path, 'GETVAL "solar1/inverter-roof/power-grid"')
     assert listed >= {f"solar1/{UP}", "solar1/inverter-roof/power-grid"}
     shown = float(power.removeprefix("value="))
     assert any(
