@@ -65,7 +65,8 @@ def test_callbacks_memory_and_dispatch(collectd, packages, tmp_path):  # noqa: F
         f"read callback of the collectd plugin, mean of the {len(busy)} among {len(reads)} that"
         f" had values (longest: {1e3 * longest:.1f} ms for {most} values)",
         f"{passed:.2f} ms",
-        goal="< 1 ms",
+        f"its own work: {worked:.2f} ms",
+        goal="< 1 ms" if passed < 1 else "< 1 ms, not reached",
     )
     report(
         "values per second from the collectd plugin",
@@ -79,6 +80,8 @@ def test_callbacks_memory_and_dispatch(collectd, packages, tmp_path):  # noqa: F
         f"{memory:.1f} MB",
         goal="≤ 30 MB",
     )
+    # The rest is waiting for collectd's five write threads, which each value wakes and which then
+    # want the same lock and the same two cores.
     assert worked < 1
     assert ours >= LEAST_RATE
     assert memory <= 30
