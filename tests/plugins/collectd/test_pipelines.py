@@ -95,7 +95,7 @@ def run(packages, carbon, influxdb, mosquitto, tmp_path_factory):
             # All texts of the unit are known, and with them all else of its slowest class.
             assert wait_for(lambda: daemon.rows(f"{PLACE}/bool-info"), 120), daemon.log()
             slow = len(daemon.rows(f"{PLACE}/energy_wh-pv_day"))
-            assert wait_for(lambda: len(daemon.rows(f"{PLACE}/energy_wh-pv_day")) >= slow + 3)
+            assert wait_for(lambda: len(daemon.rows(f"{PLACE}/energy_wh-pv_day")) >= slow + 3, 240)
             known = daemon.names()
             scraped = wait_for(lambda: len(s := samples(prometheus)) >= len(known) and s)
             listed = ask(folder / "sock", "LISTVAL")
