@@ -5,6 +5,8 @@
     scenario ┐
     day      ├─► world ─► moment ─► readings ┐
     clock    ┘                      logbook  ┴─► unit ─► bridge ─► bytes at their times
+                                                           ▲
+                                              profiles ─► faults
 
 It does no I/O and has no clock: times go in with the bytes. All that looks like chance follows
 from a seed, and the past can be asked for like the present.
@@ -12,18 +14,24 @@ from a seed, and the past can be asked for like the present.
 
 from __future__ import annotations
 
-from rct_collector.drivers.rct.simulator.bridge import Bridge, Observed
-from rct_collector.drivers.rct.simulator.faults import Chain, Faults, Segment
+from rct_collector.drivers.rct.simulator.bridge import Bridge
+from rct_collector.drivers.rct.simulator.faults import Access, Chain, Cut, Faults, Segment
+from rct_collector.drivers.rct.simulator.observed import Observed
 from rct_collector.drivers.rct.simulator.scenario import SCENARIOS, Scenario
 from rct_collector.drivers.rct.simulator.unit import Unit
+from rct_collector.drivers.rct.simulator.witness import Sent, Witness
 
 __all__ = [
     "SCENARIOS",
+    "Access",
     "Bridge",
     "Chain",
+    "Cut",
     "Faults",
     "Observed",
     "Scenario",
     "Segment",
+    "Sent",
     "Unit",
+    "Witness",
 ]

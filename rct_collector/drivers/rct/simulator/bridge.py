@@ -11,19 +11,12 @@ them in one segment of 505 bytes.
 
 from __future__ import annotations
 
-from bisect import insort
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from math import inf
+from collections.abc import Iterable, Sequence
 
 from rct_collector.drivers.rct.frame import (
     LONG_RESPONSE,
-    LONG_WRITE,
     LONGEST_SHORT,
-    PLANT,
     READ,
-    READ_PERIODICALLY,
     RESPONSE,
     WRITE,
     Bad,
@@ -31,48 +24,23 @@ from rct_collector.drivers.rct.frame import (
     FrameReader,
     assemble,
 )
-from rct_collector.drivers.rct.simulator.faults import Chain, Faults, Segment
+from rct_collector.drivers.rct.simulator.faults import (
+    Access,
+    Chain,
+    Cut,
+    Faults,
+    OtherClient,
+    Reply,
+    Segment,
+)
 from rct_collector.drivers.rct.simulator.noise import between, key
+from rct_collector.drivers.rct.simulator.observed import Observed, is_query
+from rct_collector.drivers.rct.simulator.serial import SerialLine
 from rct_collector.drivers.rct.simulator.unit import Unit
-from rct_collector.drivers.rct.table import BY_OID
-
-#: Most bytes that the bridge sends in one piece.
-LARGEST_SEGMENT = 512
-
-#: Commands that change something in a unit, but for the queries of its logger.
-_WRITES = frozenset({WRITE, LONG_WRITE, READ_PERIODICALLY})
+from rct_collector.drivers.rct.simulator.witness import Observer, Sent, Tracker
 
 #: Requests that wait for their answers; a unit forgets what comes on top.
 MOST_WAITING = 256
-
-
-@dataclass(slots=True)
-class Observed:
-    """What has been seen on the line, for tests of good manners.
-
-    Attributes:
-        requests: Requests by the object's name, or its id in hexadecimal.
-        answers: Answers sent.
-        writes: Writes that are no query of the logger. A collector sends none.
-        others: Frames that are neither reads nor writes, or meant for another unit of a plant.
-        noise: Pieces that were no frame: garbage, bad checksums, the app's greetings.
-        lost: Requests dropped because too many were waiting.
-        most_outstanding: Most requests that waited for their answer at a time.
-        least_gap: Shortest time between two requests of one client, in seconds.
-        bytes_in: Bytes received from all clients.
-        bytes_out: Bytes sent, counted once for all clients.
-    """
-
-    requests: Counter[str] = field(default_factory=Counter)
-    answers: int = 0
-    writes: int = 0
-    others: int = 0
-    noise: int = 0
-    lost: int = 0
-    most_outstanding: int = 0
-    least_gap: float = inf
-    bytes_in: int = 0
-    bytes_out: int = 0
 
 
 class Bridge:
@@ -82,6 +50,7 @@ class Bridge:
         unit: The unit.
         observed: What has been seen so far.
         clients: Numbers of the connected clients.
+        others: Clients of the line that belong to its faults, such as the vendor's app.
     """
 
     def __init__(
@@ -95,6 +64,7 @@ class Bridge:
         rate: float = 4000.0,
         coalesce: float = 0.004,
         faults: Sequence[Faults] = (),
+        witness: Observer | None = None,
     ) -> None:
         """Connect a unit.
 
@@ -108,26 +78,45 @@ class Bridge:
             rate: Bytes per second of the serial line.
             coalesce: Answers closer than this, in seconds, are sent in one piece.
             faults: Profiles of what goes wrong on the line, in order.
+            witness: Told of every answer that leaves, good or damaged.
         """
         self.unit = unit
         self.observed = Observed()
         self.clients: set[int] = set()
-        self._now0, self._speed = now0, speed
-        self._latency, self._rate, self._coalesce = latency, rate, coalesce
+        self._now0, self._speed, self._started = now0, speed, False
+        self._latency = latency
         self._key = key(seed, "latency")
         self._faults = Chain(faults)
         self._reader = FrameReader()
-        self._pending: list[Segment] = []
-        self._line_free = -inf
+        self._line = SerialLine(rate, coalesce)
+        self._witness = witness
+        self._tracker = Tracker(self._left)
+        self._cut: Cut | None = None
         self._next_client = 0
         self._number = 0
-        self._last_request: dict[int, float] = {}
+        self.others: tuple[OtherClient, ...] = tuple(self._faults.clients())
+        self._numbers = [self.connect() for _ in self.others]
+
+    def start(self, now: float) -> None:
+        """Put the line into operation; the first bytes do it too.
+
+        Args:
+            now: Seconds of the bridge's clock.
+        """
+        if not self._started:
+            self._started = True
+            self.unit_time(now)
+            self._faults.on_start(self, now)
 
     def unit_time(self, now: float) -> float:
         """Unix time in the unit's world."""
         if self._now0 is None:
             self._now0 = now
         return self.unit.start + (now - self._now0) * self._speed
+
+    def bridge_time(self, unix: float) -> float:
+        """When it is, or was, that time in the unit's world; the bridge must have started."""
+        return (self._now0 or 0.0) + (unix - self.unit.start) / self._speed
 
     def connect(self) -> int:
         """A client comes.
@@ -142,7 +131,11 @@ class Bridge:
     def disconnect(self, client: int) -> None:
         """A client goes. What it asked for is answered to the others."""
         self.clients.discard(client)
-        self._last_request.pop(client, None)
+        self.observed.forget(client)
+
+    def access(self, now: float) -> Access:
+        """What happens at present to those who want something."""
+        return self._faults.access(now)
 
     def receive(self, client: int, data: bytes, now: float) -> None:
         """Take bytes of a client.
@@ -152,7 +145,86 @@ class Bridge:
             data: Any bytes, cut anywhere.
             now: Seconds of the bridge's clock.
         """
-        self.unit_time(now)  # the first bytes may set the clock
+        self._let_others_send(now)
+        self._take(client, data, now)
+
+    def next_due(self) -> float | None:
+        """When :meth:`pull` will have something; None for not before somebody asks."""
+        times = [self._faults.next_due(), self._line.next_due()]
+        times += [other.next_due() for other in self.others]
+        return min((time for time in times if time is not None), default=None)
+
+    def pull(self, now: float) -> list[bytes]:
+        """The segments that are due, each to be sent to every client.
+
+        Where all connections are cut, it stops: see :meth:`take_cut`, and pull again.
+        """
+        self._let_others_send(now)
+        self._line.put(self._faults.on_time(now))
+        pieces = []
+        for piece in self._line.pull(now):
+            data = self._deliver(piece)
+            if data:
+                pieces.append(data)
+            self._cut = piece[-1].cut
+            if self._cut is not None:
+                break
+        self.observed.bytes_out += sum(map(len, pieces))
+        return pieces
+
+    def take_cut(self) -> Cut | None:
+        """How all connections end behind what was pulled last; None if they do not."""
+        cut, self._cut = self._cut, None
+        return cut
+
+    # -- for the faults of the line -----------------------------------------------------------
+
+    @property
+    def rate(self) -> float:
+        """Bytes per second of the serial line."""
+        return self._line.rate
+
+    @property
+    def outstanding(self) -> int:
+        """Requests whose answers are on their way."""
+        return self._line.outstanding
+
+    def say(self, data: bytes, now: float) -> list[Segment]:
+        """Put bytes on the line, behind what is there."""
+        return self._line.append([Segment(now, data)], now)
+
+    def answer(self, oid: int, payload: bytes, now: float) -> list[Segment]:
+        """Put an answer on the line that nobody asked for."""
+        command = RESPONSE if len(payload) <= LONGEST_SHORT else LONG_RESPONSE
+        whole = assemble(command, oid, payload)
+        reply = Reply(oid, payload, whole, now)
+        return self._line.append([Segment(now, b"\0" + whole, reply)], now)
+
+    def lay(self, segments: Iterable[Segment], begins: float) -> list[Segment]:
+        """Give segments new times: one behind the other, at the speed of the line."""
+        return self._line.lay(segments, begins)
+
+    def occupy(self, until: float) -> None:
+        """Let nothing else begin before ``until``."""
+        self._line.occupy(until)
+
+    # -----------------------------------------------------------------------------------------
+
+    def _let_others_send(self, now: float) -> None:
+        """Take what the other clients have sent meanwhile, each at its time."""
+        self.start(now)
+        sent = [
+            (time, number, data)
+            for number, other in zip(self._numbers, self.others, strict=True)
+            for time, data in other.send(now)
+        ]
+        for time, number, data in sorted(sent, key=_first):
+            self._take(number, data, time)
+
+    def _take(self, client: int, data: bytes, now: float) -> None:
+        """Merge bytes of a client with those of all others."""
+        if self.access(now) is not Access.OPEN:
+            return
         self.observed.bytes_in += len(data)
         for item in self._reader.feed(self._faults.on_bytes(data, now)):
             if isinstance(item, Bad):
@@ -160,108 +232,69 @@ class Bridge:
             else:
                 self._request(client, item, now)
 
-    def next_due(self) -> float | None:
-        """When :meth:`pull` will have something; None for not before somebody asks."""
-        times = [self._faults.next_due()]
-        if self._pending:
-            times.append(self._first_piece()[1])
-        return min((time for time in times if time is not None), default=None)
+    def _deliver(self, piece: list[Segment]) -> bytes:
+        """Let a piece leave the line, unless all bytes vanish at present."""
+        due = piece[-1].due
+        if self.access(due) is not Access.OPEN:
+            return b""
+        for segment in piece:
+            self._tracker.left(segment)
+        data = b"".join(segment.data for segment in piece)
+        for other in self.others:
+            other.hear(data, due)
+        return data
 
-    def pull(self, now: float) -> list[bytes]:
-        """The segments that are due, each to be sent to every client."""
-        for segment in self._faults.on_time(now):
-            insort(self._pending, segment, key=_by_time)
-        pieces = []
-        while self._pending:
-            count, due = self._first_piece()
-            if due > now:
-                break
-            pieces.append(b"".join(segment.data for segment in self._pending[:count]))
-            del self._pending[:count]
-        self.observed.bytes_out += sum(map(len, pieces))
-        return pieces
-
-    @property
-    def outstanding(self) -> int:
-        """Requests whose answers are on their way."""
-        return len({segment.request for segment in self._pending if segment.request})
-
-    def _first_piece(self) -> tuple[int, float]:
-        """How many pending segments go together next, and when."""
-        first, *others = self._pending
-        count, due, size = 1, first.due, len(first.data)
-        for segment in others:
-            size += len(segment.data)
-            began = segment.due - len(segment.data) / self._rate
-            if began - due > self._coalesce or size > LARGEST_SEGMENT:
-                break
-            count, due = count + 1, segment.due
-        return count, due
+    def _left(self, sent: Sent) -> None:
+        """An answer has left the line, good or damaged."""
+        self.observed.good += sent.good
+        self.observed.damaged += not sent.good
+        if self._witness is not None:
+            self._witness(sent)
 
     def _request(self, client: int, request: Frame, now: float) -> None:
         """Count a request, and answer it if the unit does."""
-        self._note(client, request, now)
+        self.observed.note(client, request, now)
         found = self._faults.on_request(request, now)
         if found is None:
+            self.observed.dropped += 1
             return
         if self.outstanding >= MOST_WAITING:
             self.observed.lost += 1
             return
         self._number += 1
         begins = now + between(*self._latency, self._key, self._number)
-        payload = self._payload(found, self.unit_time(begins))
-        if payload is not None:
-            payload = self._faults.on_payload(found, payload, now)
-        if payload is None:
+        said = self._payload(found, self.unit_time(begins))
+        if said is None:
             return
-        for segment in self._faults.on_answer(found, self._answer(found, payload, begins), now):
-            insort(self._pending, segment, key=_by_time)
+        payload = self._faults.on_payload(found, said, now)
+        if payload is None:
+            self.observed.dropped += 1
+            return
+        reply = Reply(found.oid, said, _frame(found, said), now, client)
+        whole = Segment(now, b"\0" + _frame(found, payload), reply)
+        segments = self._line.append([whole], begins)
+        self._line.put(self._faults.on_answer(found, segments, now))
         self.observed.answers += 1
         self.observed.most_outstanding = max(self.observed.most_outstanding, self.outstanding)
 
-    def _note(self, client: int, request: Frame, now: float) -> None:
-        observed = self.observed
-        item = BY_OID.get(request.oid)
-        observed.requests[item.name if item else f"0x{request.oid:08X}"] += 1
-        if request.command & ~PLANT in _WRITES and not _is_query(request):
-            observed.writes += 1
-        elif request.command not in (READ, WRITE):
-            observed.others += 1
-        last = self._last_request.get(client)
-        if last is not None:
-            observed.least_gap = min(observed.least_gap, now - last)
-        self._last_request[client] = now
-
     def _payload(self, request: Frame, unix: float) -> bytes | None:
         """What the unit says, if it says anything; it has no way to say no."""
+        unit = self._faults.on_unit(self.unit, unix)
+        payload = None
         if request.command == READ:
-            return self.unit.read(request.oid, unix)
-        if _is_query(request):
-            return self.unit.history(request.oid, int.from_bytes(request.payload, "big"), unix)
-        return None
-
-    def _answer(self, request: Frame, payload: bytes, begins: float) -> list[Segment]:
-        """Frame a payload and put it on the line, behind what is there."""
-        long = request.command == WRITE or len(payload) > LONGEST_SHORT
-        command = LONG_RESPONSE if long else RESPONSE
-        data = b"\0" + assemble(command, request.oid, payload)
-        time = max(begins, self._line_free)
-        segments = []
-        for position in range(0, len(data), LARGEST_SEGMENT):
-            piece = data[position : position + LARGEST_SEGMENT]
-            time += len(piece) / self._rate
-            segments.append(Segment(time, piece, self._number))
-        self._line_free = time
-        return segments
+            payload = unit.read(request.oid, unix)
+        elif is_query(request):
+            payload = unit.history(request.oid, int.from_bytes(request.payload, "big"), unix)
+        if payload is None:
+            return None
+        return self._faults.on_reading(unit, request.oid, payload, unix)
 
 
-def _by_time(segment: Segment) -> float:
-    return segment.due
+def _frame(request: Frame, payload: bytes) -> bytes:
+    """The frame of an answer."""
+    long = request.command == WRITE or len(payload) > LONGEST_SHORT
+    return assemble(LONG_RESPONSE if long else RESPONSE, request.oid, payload)
 
 
-def _is_query(request: Frame) -> bool:
-    """Whether a write asks the logger for what lies before a time."""
-    if request.command != WRITE or len(request.payload) != 4:
-        return False
-    item = BY_OID.get(request.oid)
-    return item is not None and item.logger
+def _first(item: tuple[float, int, bytes]) -> float:
+    return item[0]

@@ -2,22 +2,69 @@
 
 ::
 
-    bytes of a client ── on_bytes ──► frame reader ── on_request ──► unit
+    bytes of a client ── on_bytes ──► frame reader ── on_request ──► unit (on_unit, on_reading)
                                                                       │
     all clients ◄── on_answer (bytes at their times) ◄── on_payload ◄─┘
                 ◄── on_time (bytes that nobody asked for)
 
+    other clients of the same line: clients        connections: access, Segment.cut
+
 A profile is a subclass that overrides what it needs; several form a chain, in which each takes
 what the one before it left. Whatever looks like chance shall come from a seed of its own, so
 that a run can be repeated.
+
+What :meth:`Faults.on_unit` and :meth:`Faults.on_reading` change is what the unit really says;
+what the later stages change is damage, and recorded as such (:mod:`.witness`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import Enum, IntEnum
+from typing import NamedTuple, Protocol
 
 from rct_collector.drivers.rct.frame import Frame
+from rct_collector.drivers.rct.simulator.unit import Unit
+
+
+class Cut(Enum):
+    """How the connections of all clients end."""
+
+    RESET = "reset"
+    #: The unit forgets its clients, and they do not hear of it.
+    HALF_OPEN = "half-open"
+
+
+class Access(IntEnum):
+    """What happens to those who want something; of several, the highest counts."""
+
+    OPEN = 0
+    #: Who comes is let in, but all bytes vanish, in both directions.
+    SILENT = 1
+    #: Nobody is let in, and all bytes vanish.
+    REFUSED = 2
+
+
+@dataclass(slots=True, eq=False)
+class Reply:
+    """What the unit says to one request.
+
+    Attributes:
+        oid: Object id.
+        payload: What the unit says, before anything happens to it on its way.
+        frame: The whole frame that says so, without lead-in.
+        asked: When the request came, in seconds of the bridge's clock.
+        client: Who asked; 0 for nobody.
+        damaged: Part of it was sent, in a way that makes no frame.
+    """
+
+    oid: int
+    payload: bytes
+    frame: bytes
+    asked: float
+    client: int = 0
+    damaged: bool = False
 
 
 class Segment(NamedTuple):
@@ -26,16 +73,74 @@ class Segment(NamedTuple):
     Attributes:
         due: When the last of them has left the line, in seconds of the bridge's clock.
         data: The bytes.
-        request: Number of the request that they answer; 0 for none.
+        reply: What they are a part of; None for what nobody asked for.
+        cut: What happens to all connections behind them.
     """
 
     due: float
     data: bytes
-    request: int = 0
+    reply: Reply | None = None
+    cut: Cut | None = None
+
+
+class Line(Protocol):
+    """What a profile may use of the bridge that it works on.
+
+    Attributes:
+        unit: The unit as it was at the start.
+    """
+
+    unit: Unit
+
+    @property
+    def rate(self) -> float:
+        """Bytes per second of the serial line."""
+
+    @property
+    def outstanding(self) -> int:
+        """Requests whose answers are on their way."""
+
+    def unit_time(self, now: float) -> float:
+        """Unix time in the unit's world."""
+
+    def bridge_time(self, unix: float) -> float:
+        """When it is, or was, that time in the unit's world; seconds of the bridge's clock."""
+
+    def say(self, data: bytes, now: float) -> list[Segment]:
+        """Put bytes on the line, behind what is there."""
+
+    def answer(self, oid: int, payload: bytes, now: float) -> list[Segment]:
+        """Put an answer on the line that nobody asked for."""
+
+    def lay(self, segments: Iterable[Segment], begins: float) -> list[Segment]:
+        """Give segments new times: one behind the other, at the speed of the line."""
+
+    def occupy(self, until: float) -> None:
+        """Let nothing else begin before ``until``."""
+
+
+class OtherClient(Protocol):
+    """Somebody else on the line, with requests of his own."""
+
+    def next_due(self) -> float | None:
+        """When :meth:`send` will have something; None for never."""
+
+    def send(self, now: float) -> list[tuple[float, bytes]]:
+        """What was sent until ``now``, each with its time."""
+
+    def hear(self, data: bytes, now: float) -> None:
+        """Bytes that all clients get."""
 
 
 class Faults:
     """A line without faults, and the base of all others."""
+
+    def on_start(self, line: Line, now: float) -> None:
+        """The line is put into operation; called once, before all others but :meth:`clients`."""
+
+    def clients(self) -> Sequence[OtherClient]:
+        """Who else is on the line."""
+        return ()
 
     def on_bytes(self, data: bytes, now: float) -> bytes:
         """Bytes of one client, before they are merged with those of the others."""
@@ -44,6 +149,14 @@ class Faults:
     def on_request(self, request: Frame, now: float) -> Frame | None:
         """A whole request; None loses it."""
         return request
+
+    def on_unit(self, unit: Unit, unix: float) -> Unit:
+        """The unit that answers at that Unix time of its world."""
+        return unit
+
+    def on_reading(self, unit: Unit, oid: int, payload: bytes, unix: float) -> bytes | None:
+        """What the unit says of an object, right or wrong; None leaves the request unanswered."""
+        return payload
 
     def on_payload(self, request: Frame, payload: bytes, now: float) -> bytes | None:
         """A payload before it is framed; None loses the answer."""
@@ -61,6 +174,10 @@ class Faults:
         """When :meth:`on_time` wants to be called; None for never."""
         return None
 
+    def access(self, now: float) -> Access:
+        """What happens to those who want something. Its changes are times of next_due()."""
+        return Access.OPEN
+
 
 class Chain(Faults):
     """Several profiles, one after the other."""
@@ -68,6 +185,15 @@ class Chain(Faults):
     def __init__(self, links: Sequence[Faults] = ()) -> None:
         """Put them in order."""
         self._links = tuple(links)
+
+    def on_start(self, line: Line, now: float) -> None:
+        """See the base class."""
+        for link in self._links:
+            link.on_start(line, now)
+
+    def clients(self) -> Sequence[OtherClient]:
+        """See the base class."""
+        return [client for link in self._links for client in link.clients()]
 
     def on_bytes(self, data: bytes, now: float) -> bytes:
         """See the base class."""
@@ -82,6 +208,21 @@ class Chain(Faults):
             if found is None:
                 break
             found = link.on_request(found, now)
+        return found
+
+    def on_unit(self, unit: Unit, unix: float) -> Unit:
+        """See the base class."""
+        for link in self._links:
+            unit = link.on_unit(unit, unix)
+        return unit
+
+    def on_reading(self, unit: Unit, oid: int, payload: bytes, unix: float) -> bytes | None:
+        """See the base class; an object left unanswered is not shown to the links behind."""
+        found: bytes | None = payload
+        for link in self._links:
+            if found is None:
+                break
+            found = link.on_reading(unit, oid, found, unix)
         return found
 
     def on_payload(self, request: Frame, payload: bytes, now: float) -> bytes | None:
@@ -107,3 +248,7 @@ class Chain(Faults):
         """See the base class."""
         times = [time for link in self._links if (time := link.next_due()) is not None]
         return min(times, default=None)
+
+    def access(self, now: float) -> Access:
+        """See the base class."""
+        return max((link.access(now) for link in self._links), default=Access.OPEN)
