@@ -67,6 +67,29 @@ class Word(_StrType):
         return [CompletionItem(word) for word in self._words() if word.startswith(incomplete)]
 
 
+class Words(Word):
+    """Several of them, with commas between them; a tuple in the program."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:  # noqa: ANN401
+        """Refuse each that is not among the words."""
+        if isinstance(value, tuple):
+            return value
+        parts = [part.strip() for part in value.split(",")] if value else []
+        return tuple(super(Words, self).convert(part, param, ctx) for part in parts)
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Offer words for what follows the last comma."""
+        before, comma, last = incomplete.rpartition(",")
+        given = before.split(",")
+        return [
+            CompletionItem(f"{before}{comma}{item.value}")
+            for item in super().shell_complete(ctx, param, last)
+            if item.value not in given
+        ]
+
+
 def scenarios() -> list[str]:
     """Names of the simulated installations."""
     from rct_collector.drivers.rct.simulator import SCENARIOS

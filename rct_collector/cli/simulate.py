@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from rct_collector.cli.options import DEFAULT_SCENARIO, SCENARIO
+from rct_collector.cli.options import DEFAULT_SCENARIO, SCENARIO, Words
 
 if TYPE_CHECKING:
     from rct_collector.simulator import Server, SimulatedInverter
@@ -19,9 +19,16 @@ Examples:
   rct-collector simulate rct
   rct-collector simulate rct --scenario everything --sun 12 --speed 60
   rct-collector simulate rct --port 0 --seed 7
+  rct-collector simulate rct --faults app,night --sun 21 --speed 600
 Then, in another terminal:
   rct-collector watch --address tcp://127.0.0.1:8899
 """
+
+
+def _profiles() -> list[str]:
+    from rct_collector.drivers.rct.simulator.profiles import PROFILES
+
+    return list(PROFILES)
 
 
 @click.group("simulate", short_help="Serve a simulated inverter.")
@@ -44,7 +51,11 @@ def command() -> None:
     "--scenario", type=SCENARIO, default=DEFAULT_SCENARIO, metavar="NAME",
     help=f"What the installation has, see --list (default: {DEFAULT_SCENARIO}).",
 )  # fmt: skip
-@click.option("--seed", type=int, default=0, help="Weather, household and serial numbers.")
+@click.option(
+    "--faults", type=Words("fault profile", _profiles), default="", metavar="NAMES",
+    help="What goes wrong, see --list; several with commas between them.",
+)  # fmt: skip
+@click.option("--seed", type=int, default=0, help="Weather, household, faults, serial numbers.")
 @click.option(
     "--speed", type=click.FloatRange(0, 100_000, min_open=True), default=1.0,
     help="How many times faster than real its world goes (default: 1).",
@@ -53,8 +64,8 @@ def command() -> None:
     "--sun", type=click.FloatRange(0, 24, max_open=True), metavar="HOUR",
     help="Hour of day at which the sun stands at the start (default: as by the clock).",
 )  # fmt: skip
-@click.option("--list", "listing", is_flag=True, help="List the scenarios and end.")
-def rct(host: str, port: int, listing: bool, **world: float | str | None) -> None:  # noqa: FBT001
+@click.option("--list", "listing", is_flag=True, help="List scenarios and fault profiles, and end.")
+def rct(host: str, port: int, listing: bool, **world: Any) -> None:  # noqa: FBT001
     """Simulate an RCT Power inverter with sun, battery, household and logger.
 
     It answers reads and queries of its logger as a real unit does, at the speed of a real
@@ -66,7 +77,7 @@ def rct(host: str, port: int, listing: bool, **world: float | str | None) -> Non
         _list()
         return
     try:
-        run(_serve(host, port, world))
+        run(_serve(host, port, **world))
     except OSError as error:
         from rct_collector.transport.tcp import explain
 
@@ -77,21 +88,29 @@ def rct(host: str, port: int, listing: bool, **world: float | str | None) -> Non
 
 def _list() -> None:
     from rct_collector.drivers.rct.simulator import SCENARIOS
+    from rct_collector.drivers.rct.simulator.profiles import PROFILES
 
-    width = max(map(len, SCENARIOS))
-    for name, scenario in SCENARIOS.items():
-        click.echo(f"{name:{width}}  {scenario.description}")
+    width = max(map(len, (*SCENARIOS, *PROFILES)))
+    for option, rows in (("--scenario", SCENARIOS), ("--faults", PROFILES)):
+        click.echo(f"{option}:")
+        for name, row in rows.items():
+            click.echo(f"  {name:{width}}  {row.description}")
 
 
-async def _serve(host: str, port: int, world: dict[str, float | str | None]) -> None:
+async def _serve(host: str, port: int, *, faults: tuple[str, ...], **world: Any) -> None:
     import asyncio
     import sys
 
+    from rct_collector.drivers.rct.simulator import profiles
     from rct_collector.simulator import SimulatedInverter
 
-    inverter = SimulatedInverter(**world)  # type: ignore[arg-type]
+    inverter = SimulatedInverter(**world, faults=profiles.faults(faults, world["seed"]))
     async with await inverter.serve(host, port) as server:
-        click.echo(f"simulated inverter '{world['scenario']}' at {server.address}; end with Ctrl-C")
+        trouble = f" with {', '.join(faults)}" if faults else ""
+        click.echo(
+            f"simulated inverter '{world['scenario']}'{trouble} at {server.address};"
+            " end with Ctrl-C"
+        )
         sys.stdout.flush()
         if sys.stdout.isatty():
             await _tell(server, inverter)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from rct_collector.drivers.rct.simulator import Bridge
+from rct_collector.drivers.rct.simulator import Access, Bridge, Cut
 
 
 class Hub:
@@ -16,17 +16,34 @@ class Hub:
     """
 
     def __init__(self, bridge: Bridge) -> None:
-        """Take a bridge to the running event loop."""
+        """Take a bridge to the running event loop, and put it into operation."""
         self.bridge = bridge
         self._loop = asyncio.get_running_loop()
         self._clients: dict[int, tuple[Callable[[bytes], None], Callable[[], None]]] = {}
+        self._forgotten: dict[int, Callable[[], None]] = {}
+        self._doors: list[Callable[[bool], None]] = []
         self._timer: asyncio.TimerHandle | None = None
+        bridge.start(self._loop.time())
+        self._was_open = self.open
         self._arm()
 
     @property
     def clients(self) -> int:
-        """Number of connected clients."""
+        """Number of connected clients; not those that the unit has forgotten."""
         return len(self._clients)
+
+    @property
+    def open(self) -> bool:
+        """Whether clients are let in at present."""
+        return self.bridge.access(self._loop.time()) is not Access.REFUSED
+
+    def watch(self, door: Callable[[bool], None]) -> None:
+        """Add a door.
+
+        Args:
+            door: Called with whether clients are let in, whenever that has changed.
+        """
+        self._doors.append(door)
 
     def attach(self, send: Callable[[bytes], None], drop: Callable[[], None]) -> int:
         """Add a client.
@@ -37,20 +54,33 @@ class Hub:
 
         Returns:
             Its number, for the other methods.
+
+        Raises:
+            ConnectionRefusedError: No clients are let in at present.
         """
+        if not self.open:
+            raise ConnectionRefusedError("the simulated inverter refuses connections at present")
         client = self.bridge.connect()
         self._clients[client] = (send, drop)
         return client
 
     def detach(self, client: int) -> None:
         """Remove a client; nothing happens if it is gone already."""
+        self._forgotten.pop(client, None)
         if self._clients.pop(client, None):
             self.bridge.disconnect(client)
 
     def receive(self, client: int, data: bytes) -> None:
-        """Take bytes of a client."""
-        self.bridge.receive(client, data, self._loop.time())
-        self._arm()
+        """Take bytes of a client; those of one that the unit has forgotten vanish."""
+        if client in self._clients:
+            self.bridge.receive(client, data, self._loop.time())
+            self._arm()
+
+    def forget(self) -> None:
+        """Lose all clients without telling them, as a unit does whose power is gone."""
+        for client, (_, drop) in list(self._clients.items()):
+            self.detach(client)
+            self._forgotten[client] = drop
 
     def hang_up(self) -> None:
         """Drop all clients, as a unit does that restarts or goes to sleep."""
@@ -60,6 +90,9 @@ class Hub:
     def close(self) -> None:
         """Drop all clients and do nothing any more."""
         self.hang_up()
+        for drop in list(self._forgotten.values()):
+            drop()
+        self._doors.clear()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -76,4 +109,16 @@ class Hub:
         for segment in self.bridge.pull(self._loop.time()):
             for send, _ in list(self._clients.values()):
                 send(segment)
+        cut = self.bridge.take_cut()
+        if cut is Cut.RESET:
+            self.hang_up()
+        elif cut is Cut.HALF_OPEN:
+            self.forget()
+        self._turn_doors()
         self._arm()
+
+    def _turn_doors(self) -> None:
+        if self.open is not self._was_open:
+            self._was_open = self.open
+            for door in self._doors:
+                door(self._was_open)

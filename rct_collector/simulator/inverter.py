@@ -44,12 +44,12 @@ class SimulatedInverter:
             speed: How many times faster than real the unit's world goes.
             sun: Hour of day at which the sun stands at the start; None for the unit's clock.
             zone: Time zone of the unit's clock; None for that of this host.
-            start: Unix time in the unit's world when the first byte comes; None for this
-                host's clock.
+            start: Unix time in the unit's world when it is put into operation, or the first
+                byte comes; None for this host's clock.
             serial: Serial number, if not the one that follows from the seed.
             firmware: Version of the control software, if not the scenario's.
             faults: Profiles of what goes wrong on the line.
-            line: ``latency``, ``rate`` and ``coalesce`` of the bridge.
+            line: ``latency``, ``rate``, ``coalesce`` and ``witness`` of the bridge.
 
         Raises:
             KeyError: No scenario has that name.
@@ -78,5 +78,9 @@ class SimulatedInverter:
         return await serve(self.hub(), host, port)
 
     def connect(self, protocol: asyncio.BaseProtocol) -> MemoryLink:
-        """Connect a protocol without a socket."""
+        """Connect a protocol without a socket.
+
+        Raises:
+            ConnectionRefusedError: The inverter lets nobody in at present.
+        """
         return MemoryLink(self.hub(), protocol)

@@ -15,7 +15,11 @@ class MemoryLink(asyncio.Transport):
     """
 
     def __init__(self, hub: Hub, protocol: asyncio.BaseProtocol) -> None:
-        """Connect; the protocol hears of it on the loop's next turn."""
+        """Connect; the protocol hears of it on the loop's next turn.
+
+        Raises:
+            ConnectionRefusedError: The simulated inverter lets nobody in at present.
+        """
         super().__init__({"peername": ("memory", 0)})
         self._hub = hub
         self._protocol = protocol

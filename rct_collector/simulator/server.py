@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
+import socket
+import struct
 from types import TracebackType
 from typing import cast
 
 from rct_collector.drivers.rct.simulator import Bridge
 from rct_collector.simulator.hub import Hub
 
+log = logging.getLogger(__name__)
+
 #: A client that lets this many bytes pile up does not read any more, and is dropped: half a
 #: minute of the line at full speed.
 MOST_UNREAD = 128 * 1024
 
 
+#: Seconds between attempts to listen again, if somebody has taken the port meanwhile.
+_RETRY_S = 1.0
+
+
 class Server:
     """A simulated inverter that listens; a context manager that closes it.
+
+    While the inverter refuses connections, nobody listens at its port.
 
     Attributes:
         hub: The bridge on its loop, and its clients.
@@ -28,6 +40,11 @@ class Server:
         self.hub = hub
         self._server = server
         self.host, self.port = server.sockets[0].getsockname()[:2]
+        self._closed = asyncio.Event()
+        self._opening: asyncio.Task[None] | None = None
+        hub.watch(self._turn)
+        if not hub.open:
+            server.close()
 
     @property
     def address(self) -> str:
@@ -35,18 +52,50 @@ class Server:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"tcp://{host}:{self.port}"
 
+    @property
+    def listening(self) -> bool:
+        """Whether somebody who connects is let in."""
+        return self._server.is_serving()
+
     def close(self) -> None:
         """Stop listening and drop all clients."""
+        self._closed.set()
         self._server.close()
         self.hub.close()
 
     async def wait_closed(self) -> None:
         """Wait until all that is closed."""
+        if self._opening is not None:
+            await self._opening
         await self._server.wait_closed()
 
     async def serve_forever(self) -> None:
-        """Wait until cancelled."""
-        await self._server.serve_forever()
+        """Wait until it is closed."""
+        await self._closed.wait()
+
+    def _turn(self, open_: bool) -> None:  # noqa: FBT001 - a callback
+        """Let clients in, or not."""
+        if not open_:
+            self._server.close()
+        elif self._opening is None or self._opening.done():
+            self._opening = asyncio.get_running_loop().create_task(self._reopen())
+
+    async def _reopen(self) -> None:
+        """Listen again at the same port, unless that has changed meanwhile."""
+        while self._wanted():
+            try:
+                self._server = await _listen(self.hub, self.host, self.port)
+            except OSError as error:
+                log.warning("cannot listen on %s:%d again: %s", self.host, self.port, error)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._closed.wait(), _RETRY_S)
+            else:
+                if not self._wanted():
+                    self._server.close()
+                return
+
+    def _wanted(self) -> bool:
+        return self.hub.open and not self._closed.is_set()
 
     async def __aenter__(self) -> Server:
         return self
@@ -71,13 +120,24 @@ class _Client(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        self._number = self._hub.attach(self._send, self._transport.abort)
+        try:
+            self._number = self._hub.attach(self._send, self._drop)
+        except ConnectionRefusedError:  # it came in while the door was being closed
+            self._drop()
 
     def data_received(self, data: bytes) -> None:
         self._hub.receive(self._number, data)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._hub.detach(self._number)
+
+    def _drop(self) -> None:
+        """Reset the connection, which is what a restart does; a mere close would be polite."""
+        assert self._transport is not None  # noqa: S101 - set when the connection was made
+        sock = self._transport.get_extra_info("socket")
+        if not self._transport.is_closing():
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._transport.abort()
 
     def _send(self, data: bytes) -> None:
         transport = self._transport
@@ -101,7 +161,10 @@ async def serve(bridge: Bridge | Hub, host: str = "127.0.0.1", port: int = 0) ->
         OSError: The port is taken, or the address is not of this host.
     """
     hub = bridge if isinstance(bridge, Hub) else Hub(bridge)
-    server = await asyncio.get_running_loop().create_server(
+    return Server(hub, await _listen(hub, host, port))
+
+
+async def _listen(hub: Hub, host: str, port: int) -> asyncio.Server:
+    return await asyncio.get_running_loop().create_server(
         lambda: _Client(hub), host, port, reuse_address=True
     )
-    return Server(hub, server)

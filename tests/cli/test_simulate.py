@@ -13,6 +13,7 @@ from line_protocol_parser import parse_line
 
 from rct_collector.drivers.rct import frame
 from rct_collector.drivers.rct.simulator import SCENARIOS
+from rct_collector.drivers.rct.simulator.profiles import PROFILES
 from tests.cli.conftest import read_until
 from tests.scripted import BY_NAME
 
@@ -50,10 +51,38 @@ def test_a_terminal_gets_a_status_line(start):
     assert process.returncode == 0
 
 
-def test_scenarios_are_listed(run):
+def test_scenarios_and_fault_profiles_are_listed(run):
     lines = run("simulate", "rct", "--list").stdout.splitlines()
 
-    assert [line.split()[0] for line in lines] == list(SCENARIOS)
+    words = [line.split()[0] for line in lines]
+    assert words == ["--scenario:", *SCENARIOS, "--faults:", *PROFILES]
+    rows = {**SCENARIOS, **PROFILES}
+    assert all(line.endswith(".") for line in lines if line.split()[0] in rows)
+    assert max(map(len, lines)) <= 100
+
+
+def test_faults_can_be_switched_on(start):
+    """Of a plant's traffic something comes by itself."""
+    process = start("simulate", "rct", "--port", 0, "--faults", "plant, app", "--seed", 3)
+    line = process.stdout.readline()
+    host, port = ADDRESS.search(line).groups()
+    with socket.create_connection((host, int(port)), timeout=60) as sock:
+        reader, found = frame.FrameReader(), []
+        while not any(item.command == frame.WRITE for item in found):
+            found += reader.feed(sock.recv(1000))
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+
+    assert "'sunny' with plant, app at tcp://" in line
+    assert process.returncode == 0
+
+
+def test_unknown_fault_profiles_are_told_with_those_there_are(run):
+    result = run("simulate", "rct", "--faults", "app,sabotage")
+
+    assert result.exit_code == 2
+    known = ", ".join(PROFILES)
+    assert f"'--faults': 'sabotage' is no fault profile; known: {known}" in result.stderr
 
 
 def test_a_port_that_is_taken_is_told(run, listener):
@@ -147,6 +176,8 @@ def test_the_shell_is_guessed(run, monkeypatch):
         ("rct-collector re", {"read"}),
         ("rct-collector read --simulate every", {"everything"}),
         ("rct-collector simulate rct --scenario no", {"no-backup"}),
+        ("rct-collector simulate rct --faults po", {"portal"}),
+        ("rct-collector simulate rct --faults plant,p", {"plant,portal"}),
         ("rct-collector read --driver ", {"rct"}),
         ("rct-collector read --format j", {"json"}),
         ("rct-collector metrics --assume sing", {"single-tower"}),

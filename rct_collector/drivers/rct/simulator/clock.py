@@ -19,38 +19,44 @@ class Clock:
 
     Attributes:
         zone: Time zone of the unit; None for the zone of this host.
+        fast: Seconds by which the unit's clock is fast.
     """
 
-    def __init__(self, zone: tzinfo | None, start: float, sun: float | None = None) -> None:
+    def __init__(
+        self, zone: tzinfo | None, start: float, sun: float | None = None, fast: float = 0.0
+    ) -> None:
         """Set the clocks.
 
         Args:
             zone: Time zone of the unit; None for the zone of this host.
             start: Unix time at which the simulation begins.
             sun: Hour of day, 0 … 24, at which the sun stands then; None where the unit's clock
-                says it stands.
+                says it stands, if that is right.
+            fast: Seconds by which the unit's clock is fast.
         """
         self.zone = zone
+        self.fast = 0.0
         wall = self.wall(start)
         ahead = 0.0 if sun is None else sun * 3600 - wall % DAY
         self._sun_shift = wall - int(start) + ahead
+        self.fast = fast  # the sun does not go by it
 
     def wall(self, unix: float) -> int:
         """The unit's clock: local wall clock as if it were UTC, in whole seconds."""
         local = datetime.fromtimestamp(int(unix), self.zone)
-        return int(local.replace(tzinfo=UTC).timestamp())
+        return int(local.replace(tzinfo=UTC).timestamp() + self.fast)
 
     def unix(self, wall: float) -> float | None:
         """When the unit's clock showed ``wall``; None if it jumped over it.
 
         Of an hour that comes twice, the first is meant.
         """
-        unix = utc_seconds(wall, self.zone)
+        unix = self.unix_after(wall)
         return unix if self.wall(unix) == int(wall) else None
 
     def unix_after(self, wall: float) -> float:
         """When the unit's clock showed ``wall``, or would have but for a jump."""
-        return utc_seconds(wall, self.zone)
+        return utc_seconds(wall - self.fast, self.zone)
 
     def sun(self, unix: float) -> float:
         """The sun's time: seconds whose remainder by a day is its time of day."""

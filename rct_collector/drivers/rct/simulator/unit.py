@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, tzinfo
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rctclient.types import DataType
 
@@ -68,6 +68,7 @@ class Unit:
         sun: float | None = None,
         serial: str | None = None,
         firmware: str | None = None,
+        fast: float = 0.0,
     ) -> None:
         """Build it.
 
@@ -79,6 +80,7 @@ class Unit:
             sun: Hour of day at which the sun stands at the start; None for the unit's clock.
             serial: Serial number, if not the one that follows from the seed.
             firmware: Version of the control software, if not the scenario's.
+            fast: Seconds by which the unit's clock is fast.
 
         Raises:
             KeyError: No scenario has that name.
@@ -94,7 +96,9 @@ class Unit:
             sun=sun,
             serial=serial,
             firmware=firmware,
+            fast=fast,
         )
+        self._sun = sun
         self._logbook = Logbook(self.world)
         self._latest = Moment(self.world, start)
 
@@ -102,6 +106,24 @@ class Unit:
     def scenario(self) -> Scenario:
         """What the installation has."""
         return self.world.scenario
+
+    def changed(self, **different: Any) -> Unit:
+        """The unit as it would be if something were different.
+
+        Args:
+            different: Any arguments of the class.
+        """
+        same = {
+            "scenario": self.scenario,
+            "seed": self.world.seed,
+            "start": self.start,
+            "zone": self.world.clock.zone,
+            "sun": self._sun,
+            "serial": self.world.identity.serial,
+            "firmware": self.world.identity.firmware,
+            "fast": self.world.clock.fast,
+        }
+        return Unit(**{**same, **different})
 
     def moment(self, unix: float) -> Moment:
         """The unit at one Unix time."""

@@ -53,11 +53,12 @@ class World:
         sun: float | None,
         serial: str | None,
         firmware: str | None,
+        fast: float,
     ) -> None:
         """Set it up; see :class:`.unit.Unit` for the arguments."""
         self.scenario = scenario
         self.seed = seed
-        self.clock = Clock(zone, start, sun)
+        self.clock = Clock(zone, start, sun, fast)
         self.born = start - DAY * between(900.0, 1300.0, key(seed, "commissioned"))
         self.updated = start - DAY * between(20.0, 80.0, key(seed, "updated"))
         self.days = Days(scenario.sizes, seed, self.clock.sun(self.born))

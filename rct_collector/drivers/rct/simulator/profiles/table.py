@@ -1,0 +1,166 @@
+"""The named profiles: what is wrong, in one row each. Several of them can be on one line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from rct_collector.drivers.rct.simulator.faults import Faults
+from rct_collector.drivers.rct.simulator.noise import key
+from rct_collector.drivers.rct.simulator.profiles.answers import (
+    BadChecksum,
+    BadPayload,
+    Dropped,
+    Duplicated,
+    Intruded,
+    Late,
+    Stuck,
+    Torn,
+    Truncated,
+)
+from rct_collector.drivers.rct.simulator.profiles.chance import either
+from rct_collector.drivers.rct.simulator.profiles.changes import (
+    ClockJump,
+    FirmwareUpdate,
+    OtherUnit,
+    SecondTower,
+)
+from rct_collector.drivers.rct.simulator.profiles.others import App, Portal
+from rct_collector.drivers.rct.simulator.profiles.outages import (
+    HalfOpen,
+    Mute,
+    Night,
+    Refusing,
+    ResetMidFrame,
+)
+from rct_collector.drivers.rct.simulator.profiles.requests import (
+    Concatenated,
+    Forgetful,
+    Unsupported,
+)
+from rct_collector.drivers.rct.simulator.profiles.traffic import (
+    Burst,
+    Dribble,
+    Echo,
+    Hello,
+    KeepAlive,
+    PlantTraffic,
+    Remains,
+    Unasked,
+)
+from rct_collector.drivers.rct.simulator.profiles.values import Frozen, Restarted, Spiked
+
+_HOUR = 3600.0
+
+
+class Profile(NamedTuple):
+    """One row.
+
+    Attributes:
+        name: Word for the command line.
+        description: One sentence for people.
+        make: Seed → the faults, in order.
+    """
+
+    name: str
+    description: str
+    make: Callable[[int], tuple[Faults, ...]]
+
+
+_ALL = (
+    Profile(
+        "app",
+        "The vendor's app is open and asks for four objects every second.",
+        lambda seed: (App(seed=seed), Hello(300.0, seed=seed)),
+    ),
+    Profile(
+        "portal",
+        "The vendor's portal reads values every minute, and the logger every five.",
+        lambda seed: (Portal(seed=seed), KeepAlive(seed=seed), Unasked(5.0, seed=seed)),
+    ),
+    Profile(
+        "plant",
+        "Master and slave of a plant talk every second on the same line.",
+        lambda seed: (PlantTraffic(seed=seed),),
+    ),
+    Profile(
+        "harsh",
+        "A quarter of all answers is lost, late, cut, torn or spoiled; and noise.",
+        lambda seed: (
+            *either(
+                Dropped(0.06, seed=seed),
+                Truncated(0.05, seed=seed),
+                Late(0.03, seed=seed),
+                BadChecksum(0.03, seed=seed),
+                BadPayload(0.02, seed=seed),
+                Torn(0.03, seed=seed),
+                Stuck(0.02, seed=seed),
+                Intruded(0.01, seed=seed),
+                seed=seed,
+            ),
+            Duplicated(0.01, seed=seed),
+            Echo(0.03, seed=seed),
+            Remains(0.03, seed=seed),
+            Dribble(0.02, seed=seed),
+            KeepAlive(20.0, seed=seed),
+            Unasked(10.0, seed=seed),
+        ),
+    ),
+    Profile(
+        "night",
+        "The unit is off from ten at night to half past five, by its own sun.",
+        lambda seed: (Night(),),
+    ),
+    Profile(
+        "old-firmware",
+        "No answer to newer objects, and to half of what comes while one is due.",
+        lambda seed: (Unsupported(), Forgetful(0.5, seed=seed)),
+    ),
+    Profile(
+        "new-firmware",
+        "Requests that come together are lost in part; ends of answers come later.",
+        lambda seed: (Concatenated(0.5, seed=seed), Stuck(0.03, seed=seed)),
+    ),
+    Profile(
+        "flaky-wifi",
+        "Connections are reset, forgotten, refused or silent; answers come in bursts.",
+        lambda seed: (
+            ResetMidFrame(600.0, seed=seed),
+            HalfOpen(2 * _HOUR, seed=seed),
+            Refusing(_HOUR, seed=seed),
+            Mute(2 * _HOUR, seed=seed),
+            Burst(),
+        ),
+    ),
+    Profile(
+        "odd-totals",
+        "Totals begin anew, stand still for an hour, or are far too high for once.",
+        lambda seed: (Frozen(seed=seed), Restarted(12 * _HOUR, seed=seed), Spiked(seed=seed)),
+    ),
+    Profile(
+        "changes",
+        "Hour by hour: new firmware, a clock that jumps, a second tower, another unit.",
+        lambda seed: (
+            FirmwareUpdate(_HOUR),
+            ClockJump(2 * _HOUR),
+            SecondTower(3 * _HOUR),
+            OtherUnit(4 * _HOUR),
+        ),
+    ),
+)
+
+#: Name → profile.
+PROFILES: dict[str, Profile] = {profile.name: profile for profile in _ALL}
+
+
+def faults(names: Iterable[str], seed: int = 0) -> list[Faults]:
+    """The faults of some profiles, in the order given.
+
+    Args:
+        names: Names in :data:`PROFILES`.
+        seed: All that looks like chance follows from it.
+
+    Raises:
+        KeyError: No profile has that name.
+    """
+    return [fault for name in names for fault in PROFILES[name].make(key(seed, name))]
