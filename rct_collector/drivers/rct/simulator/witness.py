@@ -35,7 +35,8 @@ class Tracker:
     """Follows the bytes as they leave, and tells good answers from others.
 
     Good is an answer whose frame left with nothing in between, however many pieces it came in
-    and whatever stood before or behind it. A damaged one is told when something else follows.
+    and whatever stood before or behind it. A damaged one is told when something else follows;
+    the zero that leads it in may be just what was missing.
     """
 
     def __init__(self, tell: Observer) -> None:
@@ -48,7 +49,7 @@ class Tracker:
     def left(self, segment: Segment) -> None:
         """A segment has left the line."""
         if segment.data and segment.reply is not self._reply:
-            self._end()
+            self._end(segment.data[:1], segment.due)
             self._reply = segment.reply
         reply = self._reply
         if reply is not None and segment.reply is reply:
@@ -58,13 +59,17 @@ class Tracker:
                 self._tell(Sent(reply, segment.due, good=True))
                 self._data = self._data.partition(reply.frame)[2]
         if segment.cut is not None:
-            self._end()
+            self._end(b"", segment.due)
 
-    def _end(self) -> None:
-        """Something else follows: what is left over was no frame."""
+    def _end(self, follows: bytes, at: float) -> None:
+        """Something else follows: what is left over was no frame, unless that completes it."""
         reply, rest = self._reply, self._data
         self._reply, self._data = None, b""
-        if reply is not None and rest.strip(b"\0") and not reply.damaged:
+        if reply is None or not rest.strip(b"\0"):
+            return
+        if reply.frame in rest + follows:
+            self._tell(Sent(reply, at, good=True))
+        elif not reply.damaged:
             reply.damaged = True
             self._tell(Sent(reply, self._at, good=False, data=rest))
 

@@ -135,7 +135,7 @@ _ALL = (
     Profile(
         "odd-totals",
         "Totals begin anew, stand still for an hour, or are far too high for once.",
-        lambda seed: (Frozen(seed=seed), Restarted(12 * _HOUR, seed=seed), Spiked(seed=seed)),
+        lambda seed: (Frozen(seed=seed), Restarted(seed=seed), Spiked(seed=seed)),
     ),
     Profile(
         "changes",

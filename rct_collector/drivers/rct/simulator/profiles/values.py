@@ -75,6 +75,10 @@ class Restarted(OddTotals):
     Source: python-rctclient issue 22.
     """
 
+    def __init__(self, every: float = 12 * _HOUR, *, seed: int = 0) -> None:
+        """See the base class; it lasts no time."""
+        super().__init__(every, 0.0, seed=seed)
+
     def odd(self, unit: Unit, oid: int, value: float, unix: float) -> float | None:
         """Count from the last restart."""
         restart = self.windows(unit, oid).latest(unix)
