@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from datetime import UTC
+from itertools import pairwise
 
 import pytest
 
+from rct_collector.config import parse
+from rct_collector.device.device import Device
 from rct_collector.drivers.base import Answer
 from rct_collector.drivers.rct import frame, request, wire
 from rct_collector.drivers.rct.session import RctSession
-from rct_collector.drivers.rct.simulator import SCENARIOS, Faults, Segment
+from rct_collector.drivers.rct.simulator import (
+    SCENARIOS,
+    Access,
+    Cut,
+    Faults,
+    Segment,
+    Witness,
+)
+from rct_collector.drivers.rct.simulator.profiles import faults
+from rct_collector.drivers.rct.simulator.profiles.outages import Night, ResetMidFrame
 from rct_collector.drivers.rct.table import OBJECTS
 from rct_collector.simulator import Hub, MemoryLink, SimulatedInverter, serve
-from tests.virtual import run
+from tests.memory import MemoryPlug
+from tests.virtual import START, Recorder, collect, options, run
 
 BY_NAME = {item.name: item for item in OBJECTS}
 READ = [item for item in OBJECTS if not item.logger]
@@ -317,6 +331,226 @@ def test_what_nobody_asked_for_comes_by_itself():
         assert client.data == b"AT+\r" * 5
 
     run(main)
+
+
+# -- connections that end ----------------------------------------------------------------------
+
+
+class _Weather(Faults):
+    """Does what a test says, and looks often what that is."""
+
+    def __init__(self, state=Access.OPEN):
+        self.state, self.cut, self.at = state, None, None
+
+    def on_start(self, line, now):
+        self.at = now
+
+    def access(self, now):
+        return self.state
+
+    def on_time(self, now):
+        self.at = now + 0.002
+        cut, self.cut = self.cut, None
+        return [Segment(now, b"", cut=cut)] if cut else []
+
+    def next_due(self):
+        return self.at
+
+
+def in_weather(main, state=Access.OPEN):
+    """Run a coroutine that takes a server and its weather."""
+
+    async def within(weather):
+        async with asyncio.timeout(60), await simulated(faults=[weather]).serve() as server:
+            await main(server, weather)
+
+    asyncio.run(within(_Weather(state)))
+
+
+async def until(test):
+    """Wait for something that nothing tells of."""
+    while not test():  # noqa: ASYNC110
+        await asyncio.sleep(0.001)
+
+
+async def served(client):
+    """Ask, and wait for the answer."""
+    before = client.data
+    client.transport.write(request.read(SOC))
+    await client.until(lambda client: len(client.data) >= len(before) + 14)
+    return frame.FrameReader().feed(client.data[len(before) :])[0].oid == SOC.oid
+
+
+def test_a_unit_that_refuses_does_not_listen_and_comes_back_at_the_same_port():
+    async def main(server, weather):
+        port, old = server.port, await connect(server)
+        assert await served(old)
+        weather.state, weather.cut = Access.REFUSED, Cut.RESET
+        await old.until(lambda client: client.lost)
+        assert isinstance(old.lost, ConnectionResetError)
+        await until(lambda: not server.listening)
+        with pytest.raises(ConnectionRefusedError):
+            await connect(server)
+        weather.state = Access.OPEN
+        await until(lambda: server.listening)
+        assert await served(await connect(server))
+        assert server.port == port
+
+    in_weather(main)
+
+
+def test_a_unit_can_be_off_from_the_start():
+    async def main(server, weather):
+        with pytest.raises(ConnectionRefusedError):
+            await connect(server)
+        weather.state = Access.OPEN
+        await until(lambda: server.listening)
+        assert await served(await connect(server))
+
+    in_weather(main, Access.REFUSED)
+
+
+def test_a_server_waits_for_its_port_if_somebody_has_taken_it(monkeypatch, caplog):
+    monkeypatch.setattr("rct_collector.simulator.server._RETRY_S", 0.01)
+
+    async def main(server, weather):
+        with socket.create_server((server.host, server.port)):
+            weather.state = Access.OPEN
+            await until(lambda: caplog.records)
+        await until(lambda: server.listening)
+        assert await served(await connect(server))
+
+    in_weather(main, Access.REFUSED)
+    assert "again: " in caplog.records[0].getMessage()
+
+
+def test_a_server_that_is_closed_does_not_listen_again():
+    async def main(server, weather):
+        weather.state = Access.OPEN
+        await asyncio.sleep(0.005)
+        server.close()
+        await server.wait_closed()
+        await server.serve_forever()
+        assert not server.listening
+
+    in_weather(main, Access.REFUSED)
+
+
+def test_a_forgotten_client_hears_nothing_more_and_new_ones_are_served():
+    async def main(server, weather):
+        old, other = await connect(server), await connect(server)
+        assert await served(old)
+        await until_clients(server, 2)
+        weather.cut = Cut.HALF_OPEN
+        await until_clients(server, 0)
+        before = old.data
+        old.transport.write(request.read(SOC))
+        assert await served(await connect(server))
+        assert (old.data, old.lost) == (before, None)
+        assert server.hub.bridge.observed.requests["battery.soc"] == 2
+        other.transport.abort()
+        server.close()
+        await old.until(lambda client: client.lost)
+
+    in_weather(main)
+
+
+def test_a_silent_unit_lets_everybody_in():
+    async def main(server, weather):
+        weather.state = Access.SILENT
+        client = await connect(server)
+        await until_clients(server, 1)
+        client.transport.write(request.read(SOC))
+        await asyncio.sleep(0.02)
+        assert (client.data, client.lost) == (b"", None)
+        weather.state = Access.OPEN
+        assert await served(client)
+
+    in_weather(main)
+
+
+def test_links_are_refused_forgotten_and_reset_too():
+    async def main(_loop):
+        weather = _Weather(Access.REFUSED)
+        inverter = simulated(faults=[weather])
+        with pytest.raises(ConnectionRefusedError, match="refuses"):
+            inverter.connect(Client())
+        weather.state = Access.OPEN
+        old = Client()
+        inverter.connect(old)
+        await asyncio.sleep(1.0)
+        weather.cut = Cut.HALF_OPEN
+        await asyncio.sleep(1.0)
+        old.transport.write(request.read(SOC))
+        new = Client()
+        inverter.connect(new)
+        await asyncio.sleep(1.0)
+        assert (old.data, old.lost) == (b"", None)
+        assert await served(new)
+        weather.cut = Cut.RESET
+        await new.until(lambda client: client.lost)
+        assert old.lost is None
+        inverter.hub().close()
+        await old.until(lambda client: client.lost)
+
+    run(main)
+
+
+def test_a_link_is_reset_in_the_middle_of_an_answer():
+    async def main(_loop):
+        inverter, client = simulated(faults=[ResetMidFrame(1e-3)]), Client()
+        inverter.connect(client)
+        await asyncio.sleep(1.0)
+        client.transport.write(request.read(SOC))
+        await client.until(lambda client: client.lost)
+        assert isinstance(client.lost, ConnectionResetError)
+        assert client.data[:7] == bytes.fromhex("002b0508959930")
+        assert len(client.data) < 10
+        inverter.hub().close()
+
+    run(main)
+
+
+def test_doors_turn_at_their_times_on_a_clock_that_jumps():
+    async def main(loop):
+        inverter = SimulatedInverter(start=NOON, zone=UTC, speed=3600.0, faults=[Night()])
+        turns = []
+
+        def turned(is_open):
+            turns.append((round(loop.time() - 1000.0, 6), is_open))
+
+        inverter.hub().watch(turned)
+        await asyncio.sleep(48.0)
+        inverter.hub().close()
+        return turns
+
+    assert run(main) == [(10.0, False), (17.5, True), (34.0, False), (41.5, True)]
+
+
+def test_a_device_goes_through_nights_and_bad_connections():
+    async def main(loop):
+        witness = Witness()
+        inverter = SimulatedInverter(
+            start=START,
+            zone=UTC,
+            speed=24.0,
+            faults=faults(["night", "flaky-wifi", "app"], 1),
+            witness=witness,
+        )
+        plug, out = MemoryPlug(inverter), Recorder()
+        where = {"name": "roof", "driver": "rct", "address": "tcp://unit.test", "timezone": "UTC"}
+        device = Device(parse({"devices": [where]}).devices[0], out, options(loop, plug))
+        await collect(device, 7200.0)
+        inverter.hub().close()
+        return plug, out, witness
+
+    plug, out, witness = run(main)
+    socs = out.values()["inverter_battery{battery=0}.soc_percent"]
+    gaps = [(b - a) / 1e9 for (a, _), (b, _) in pairwise(socs)]
+    assert sum(1100 < gap < 1600 for gap in gaps) == 2  # two nights, and the wait after each
+    assert plug.opened > 5
+    sent = {100 * wire.decode(SOC.type, entry.reply.payload) for entry in witness.of(SOC.oid)}
+    assert all(any(abs(value - other) < 1e-4 for other in sent) for _, value in socs)
 
 
 # -- the whole --------------------------------------------------------------------------------

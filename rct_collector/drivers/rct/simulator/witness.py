@@ -6,6 +6,7 @@ A collector is true if whatever it publishes is in this record.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from rct_collector.drivers.rct.simulator.faults import Reply, Segment
@@ -31,47 +32,94 @@ class Sent(NamedTuple):
 Observer = Callable[[Sent], None]
 
 
+#: Bytes next to an answer that may complete it by chance, such as a lead-in of the next one,
+#: where just a zero is missing. Anything longer is no chance any more.
+_NEAR = 16
+
+
+@dataclass(slots=True)
+class _Run:
+    """Bytes of one answer that have left in one row.
+
+    Attributes:
+        reply: The answer.
+        search: Where in the stream its frame may begin.
+        end: Where in the stream they end.
+        at: When the last of them left.
+        data: The bytes.
+        good: The frame is complete.
+    """
+
+    reply: Reply
+    search: int
+    end: int
+    at: float = 0.0
+    data: bytes = b""
+    good: bool = False
+
+
 class Tracker:
     """Follows the bytes as they leave, and tells good answers from others.
 
-    Good is an answer whose frame left with nothing in between, however many pieces it came in
-    and whatever stood before or behind it. A damaged one is told when something else follows;
-    the zero that leads it in may be just what was missing.
+    Good is an answer whose frame is in the stream with nothing in between, however many pieces
+    it came in, and even if a byte next to it happened to be what was missing. A damaged one is
+    told when some more bytes have left.
     """
 
     def __init__(self, tell: Observer) -> None:
         """Start with an empty line."""
         self._tell = tell
-        self._reply: Reply | None = None
-        self._data = b""
-        self._at = 0.0
+        self._stream = bytearray()
+        self._before = 0  # bytes of the stream that are not kept any more
+        self._runs: list[_Run] = []
 
     def left(self, segment: Segment) -> None:
         """A segment has left the line."""
-        if segment.data and segment.reply is not self._reply:
-            self._end(segment.data[:1], segment.due)
-            self._reply = segment.reply
-        reply = self._reply
-        if reply is not None and segment.reply is reply:
-            self._data += segment.data
-            self._at = segment.due
-            while reply.frame in self._data:
-                self._tell(Sent(reply, segment.due, good=True))
-                self._data = self._data.partition(reply.frame)[2]
-        if segment.cut is not None:
-            self._end(b"", segment.due)
+        if segment.data:
+            self._append(segment)
+            for run in self._runs:
+                self._look_for(run, segment.due)
+        self._settle(0 if segment.cut else _NEAR)
 
-    def _end(self, follows: bytes, at: float) -> None:
-        """Something else follows: what is left over was no frame, unless that completes it."""
-        reply, rest = self._reply, self._data
-        self._reply, self._data = None, b""
-        if reply is None or not rest.strip(b"\0"):
+    def _append(self, segment: Segment) -> None:
+        begin = self._before + len(self._stream)
+        self._stream += segment.data
+        reply = segment.reply
+        if reply is None:
             return
-        if reply.frame in rest + follows:
-            self._tell(Sent(reply, at, good=True))
-        elif not reply.damaged:
+        run = self._runs[-1] if self._runs else None
+        if run is None or run.reply is not reply or run.end != begin:
+            run = _Run(reply, begin - min(_NEAR, len(reply.frame) - 1), begin)
+            self._runs.append(run)
+        run.data += segment.data
+        run.end, run.at = run.end + len(segment.data), segment.due
+
+    def _look_for(self, run: _Run, at: float) -> None:
+        """Tell of every frame that is complete, and made of bytes of the run at least in part."""
+        frame = run.reply.frame
+        begin = max(run.search, self._before) - self._before
+        last = run.end - self._before + len(frame) - 1
+        while (found := self._stream.find(frame, begin, last)) >= 0:
+            begin = found + len(frame)
+            run.good = True
+            self._tell(Sent(run.reply, at, good=True))
+        run.search = begin + self._before
+
+    def _settle(self, distance: int) -> None:
+        """Judge the runs whose end is that far away, and forget the stream before the others."""
+        position = self._before + len(self._stream)
+        while self._runs and self._runs[0].end + distance <= position:
+            self._judge(self._runs.pop(0))
+        keep = min([position - _NEAR, *(run.search for run in self._runs)])
+        if keep > self._before:
+            del self._stream[: keep - self._before]
+            self._before = keep
+
+    def _judge(self, run: _Run) -> None:
+        reply = run.reply
+        if not run.good and run.data.strip(b"\0") and not reply.damaged:
             reply.damaged = True
-            self._tell(Sent(reply, self._at, good=False, data=rest))
+            self._tell(Sent(reply, run.at, good=False, data=run.data))
 
 
 class Witness:

@@ -104,7 +104,7 @@ class Intruded(Altered):
         """Insert a read request of some object."""
         oids = list(BY_OID)
         oid = oids[self.pick(0, len(oids), request, now)]
-        place = self.pick(2, len(data), request, now)
+        place = self.pick(3, len(data), request, now)  # behind the command
         return data[:place] + assemble(READ, oid) + data[place:]
 
 
@@ -205,7 +205,7 @@ class Stuck(Held):
     ) -> tuple[list[Segment], list[Segment]]:
         """Keep the end of the last segment."""
         *before, last = segments
-        place = self.pick(1, max(len(last.data), 2), request, now)
+        place = self.pick(3, max(len(last.data), 4), request, now)  # behind the command
         head = last._replace(data=last.data[:place], cut=None)
         return [*before, head], [last._replace(data=last.data[place:])]
 
