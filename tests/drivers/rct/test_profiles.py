@@ -252,6 +252,17 @@ def test_late_answers_come_with_the_next_after_the_deadline():
         assert first
 
 
+def test_a_buffer_keeps_only_so_much():
+    talk = asked(Late(1.0), Dropped(0.0), items=READ, count=300)
+    assert talk.data == b""  # nothing is ever in time, so nothing pushes it out
+    talk = Talk(Late(0.9, seed=1, after=200.0))
+    for number, item in enumerate(READ[:300]):
+        talk.ask(item, float(number))
+    talk.until(310.0)
+    assert len(talk.witness.good) < 150
+    assert good(talk) == parsed(talk.frames())
+
+
 def test_what_was_stuck_comes_before_the_next_answer():
     talk = asked(Stuck(0.3, seed=4), items=READ[:60], count=60)
     assert good(talk) == parsed(talk.frames())

@@ -6,11 +6,15 @@ Sources: reports of users and authors of other collectors, named at each class; 
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections import deque
 
 from rct_collector.drivers.rct.frame import ESCAPE, READ, START, Frame, assemble
 from rct_collector.drivers.rct.simulator.faults import Segment
 from rct_collector.drivers.rct.simulator.profiles.chance import Sometimes
 from rct_collector.drivers.rct.table import BY_OID
+
+#: Segments that stay in the unit's output buffer; of more, the oldest are lost.
+MOST_HELD = 64
 
 _SPECIAL = (START, ESCAPE)
 #: Lead-in, start, command, length and id: where the payload begins, if nothing is escaped.
@@ -136,7 +140,7 @@ class Held(Sometimes):
     def __init__(self, rate: float = 1.0, *, seed: int = 0) -> None:
         """See the base class."""
         super().__init__(rate, seed=seed)
-        self._held: list[tuple[float, Segment]] = []
+        self._held: deque[tuple[float, Segment]] = deque(maxlen=MOST_HELD)
 
     @abstractmethod
     def split(
@@ -157,11 +161,12 @@ class Held(Sometimes):
         if self.hits(request, now):
             segments, kept = self.split(segments, request, now)
         if segments:
-            ready = [segment for held, segment in self._held if self.releases(held, now)]
-            self._held = [entry for entry in self._held if not self.releases(entry[0], now)]
+            ready = []
+            while self._held and self.releases(self._held[0][0], now):
+                ready.append(self._held.popleft()[1])
             if ready or kept:
                 segments = self.line.lay([*ready, *segments], at)
-        self._held += [(now, segment) for segment in kept]
+        self._held.extend((now, segment) for segment in kept)
         return segments
 
 
