@@ -402,6 +402,14 @@ def test_answers_dribble_byte_by_byte():
     assert good(crowd) == parsed(crowd.frames())
 
 
+def test_a_dribble_keeps_the_reset_behind_its_last_byte():
+    talk = asked(ResetMidFrame(1e-3), Dribble(), count=3)
+    assert len(talk.cuts) == len(talk.witness.damaged) == 2
+    assert [due for due, _ in talk.cuts] == [sent.at for sent in talk.witness.damaged]
+    assert {len(sent.data) for sent in talk.witness.damaged} <= {7, 8}
+    assert {len(data) for _, data in talk.heard} == {1}
+
+
 # -- values -----------------------------------------------------------------------------------
 
 

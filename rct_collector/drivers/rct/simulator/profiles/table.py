@@ -76,7 +76,7 @@ _ALL = (
     Profile(
         "portal",
         "The vendor's portal reads values every minute, and the logger every five.",
-        lambda seed: (Portal(seed=seed), KeepAlive(seed=seed), Unasked(5.0, seed=seed)),
+        lambda seed: (Portal(seed=seed), KeepAlive(30.0, seed=seed), Unasked(5.0, seed=seed)),
     ),
     Profile(
         "plant",

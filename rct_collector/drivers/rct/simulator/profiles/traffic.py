@@ -61,34 +61,32 @@ class Every(OnLine):
         return self._next
 
 
-class KeepAlive(Every):
+class Greeting(Every):
+    """Bytes that are no frame. How often they really come is unknown."""
+
+    said = b""
+
+    def say(self, number: int, time: float) -> list[Segment]:
+        """Say them."""
+        return self.line.say(self.said, time)
+
+
+class KeepAlive(Greeting):
     r"""``AT+\r`` of the vendor's service, whose 2B looks like the start of a frame.
 
     Source: python-rctclient's tool for recordings, which strips it.
     """
 
-    def __init__(self, every: float = 30.0, *, seed: int = 0) -> None:
-        """See the base class. How often it really comes is unknown."""
-        super().__init__(every, seed=seed)
-
-    def say(self, number: int, time: float) -> list[Segment]:
-        """Say it."""
-        return self.line.say(b"AT+\r", time)
+    said = b"AT+\r"
 
 
-class Hello(Every):
-    """``2B 3C E1``, with which the vendor's app begins; no frame.
+class Hello(Greeting):
+    """``2B 3C E1``, with which the vendor's app begins.
 
     Source: python-rctclient's tool for recordings, which strips it.
     """
 
-    def __init__(self, every: float = 60.0, *, seed: int = 0) -> None:
-        """See the base class. How often it really comes is unknown."""
-        super().__init__(every, seed=seed)
-
-    def say(self, number: int, time: float) -> list[Segment]:
-        """Say it."""
-        return self.line.say(b"\x2b\x3c\xe1", time)
+    said = b"\x2b\x3c\xe1"
 
 
 class PlantTraffic(Every):
@@ -241,7 +239,7 @@ def _bytewise(segments: Sequence[Segment]) -> list[Segment]:
     """Every byte as a segment of its own; what happens behind a segment, behind its last."""
     found = []
     for segment in segments:
-        data = segment.data
-        found += [Segment(segment.due, data[n : n + 1], segment.reply) for n in range(len(data))]
-        found[-1:] = [found[-1]._replace(cut=segment.cut)] if data else [segment]
+        *before, last = [segment.data[n : n + 1] for n in range(len(segment.data))] or [b""]
+        found += [segment._replace(data=byte, cut=None) for byte in before]
+        found.append(segment._replace(data=last))
     return found
