@@ -395,6 +395,7 @@ COLLECTOR = (
     _own("answer_latency_seconds", GAUGE, "Mean time from request to answer in the round."),
     _own("sample_age_seconds", GAUGE, "Age of the oldest sample of the round when it was handed over."),
     _own("muted_objects", COUNT, "Objects that the device does not answer, asked again now and then."),
+    _own("request_gap_seconds", GAUGE, "Least time between two requests at present; longer than configured while answers get lost."),
     _own("received_bytes_total", TOTAL, "Bytes received."),
     _own("sent_bytes_total", TOTAL, "Bytes sent."),
     row("inverter_collector_errors", "frames_total", TOTAL, F,

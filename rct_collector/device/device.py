@@ -20,13 +20,14 @@ from rct_collector.catalog import catalog
 from rct_collector.config import DeviceConfig
 from rct_collector.device.clock import Clock, SystemClock
 from rct_collector.device.discovery import Discovery
+from rct_collector.device.governor import Governor
 from rct_collector.device.link import Link
 from rct_collector.device.lock import DeviceLock
 from rct_collector.device.muting import Muting
 from rct_collector.device.pacing import Pacer, TokenBucket
 from rct_collector.device.plan import is_wanted, plan_for
 from rct_collector.device.plausibility import Plausibility
-from rct_collector.device.poller import Poller
+from rct_collector.device.poller import Poller, Tally
 from rct_collector.device.round import Round
 from rct_collector.device.schedule import Schedule
 from rct_collector.device.state import StateFile
@@ -49,6 +50,9 @@ WATCHDOG_S = 60.0
 
 #: A round ends this much before the next one, in seconds.
 MARGIN_S = 0.25
+
+#: A fast round at the slowest pace leaves this share of its interval for repeats.
+LEEWAY = 1.5
 
 #: How long the first round waits for the line before it counts as failed.
 FIRST_CONNECT_S = 3.0
@@ -116,6 +120,9 @@ class Device:
         requests = config.requests
         fast_round = float(max(len(self.plan.queries(PollClass.FAST)), 1))
         self._pacer = Pacer(requests.gap, TokenBucket(requests.per_second, fast_round))
+        self._governor = Governor(
+            requests.window, requests.gap, self._schedule.interval / (LEEWAY * fast_round)
+        )
         self._poller = Poller(self._pacer, window=requests.window, timeout=requests.timeout)
         port = config.address.port or self.driver.port
         self.link = Link(
@@ -309,7 +316,11 @@ class Device:
         self.settled.set()
         self.stats.count_round(tally, up=up, implausible=self._round.implausible)
         self.stats.count_line(self.link.opened, self.link.sent_bytes, self.link.received_bytes)
-        gauges = {"poll_seconds": now - started, "muted_objects": len(self._muting)}
+        gauges = {
+            "poll_seconds": now - started,
+            "muted_objects": len(self._muting),
+            "request_gap_seconds": self._pacer.gap,
+        }
         if up:
             gauges["sample_age_seconds"] = now - self._round.first_at
         if tally.answers:
@@ -318,7 +329,19 @@ class Device:
         time_ns = self._round.time_ns or self._clock.wall_ns()
         self._send(time_ns, self.stats.samples(up=up, **gauges))
         self._round = None
+        self._govern(now, tally)
         self._poller.clear()
+
+    def _govern(self, now: float, tally: Tally) -> None:
+        """Ask slower while answers get lost."""
+        loss = self._governor.note(now, tally.answers, tally.lost)
+        if loss is None:
+            return
+        self._pacer.gap, self._poller.window = self._governor.gap, self._governor.window
+        log.info(
+            "%s: %.0f %% of the answers are lost; now up to %d requests at a time, %.0f ms apart",
+            *(self.name, 100 * loss, self._governor.window, 1000 * self._governor.gap),
+        )
 
     def _settle(self, now: float, *, up: bool) -> None:
         """Carry over what was not asked; leave alone what never answers."""
@@ -355,6 +378,9 @@ class Device:
             self._answered(event)
             return
         assert isinstance(event, Garbled)  # noqa: S101 - there are only two kinds
+        if event.kind == "foreign":
+            self._foreign(asyncio.get_running_loop().time())
+            return
         self.stats.errors[event.kind] += 1
         if event.query is not None:
             self._poller.spoiled(event.query, asyncio.get_running_loop().time())
@@ -365,11 +391,11 @@ class Device:
         self.link.proven()
         query = answer.query
         if self._round is None or self._round_over is None:
-            self.stats.errors["foreign"] += 1
+            self._foreign(now)
             return
         ask = self._poller.answered(query, now)
         if ask is None or not ask.attempts:
-            self.stats.errors["foreign"] += 1
+            self._foreign(now)
         if ask is None:
             return
         self.stats.totals["answers"] += 1
@@ -385,6 +411,11 @@ class Device:
         again |= not self._round.take(query, answer.value, now=now, wall_ns=wall_ns)
         if again:
             self._poller.repeat(query)
+
+    def _foreign(self, now: float) -> None:
+        """An answer that was not meant for us: count it, and let the others speak."""
+        self.stats.errors["foreign"] += 1
+        self._poller.foreign(now)
 
     def _learnt(self) -> None:
         """A fact is new: ask what it brings, and keep it."""

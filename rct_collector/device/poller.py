@@ -19,6 +19,15 @@ from rct_collector.device.pacing import Pacer
 from rct_collector.device.retry import delay
 from rct_collector.drivers.base import Query
 
+#: While others' answers pass, a request waits until the line was quiet for so long, but not longer
+#: than the second figure, in seconds. The fast requests wait only as a whole: the power flows
+#: are to be read together.
+QUIET_S = 0.15
+LONGEST_WAIT_S = 1.0
+
+#: Another client that was heard within this time is still there, and has half of the window.
+PRESENT_S = 10.0
+
 #: A second reading that does not agree either is followed by one more, then by the next round.
 MOST_REPEATS = 2
 
@@ -54,6 +63,7 @@ class Tally:
     retries: int = 0
     timeouts: int = 0
     answers: int = 0
+    lost: int = 0  # without a good answer in time, of what the unit is known to answer
     latency: float = 0.0
 
 
@@ -62,6 +72,7 @@ class Poller:
 
     Attributes:
         tally: What happened in the round.
+        window: Requests that may be unanswered at the same time.
         waits_for_time: The next request is known and waits for its time only, so that answers
             that come before need no new decision.
     """
@@ -83,7 +94,7 @@ class Poller:
             retry_delay: Attempts so far → seconds to wait, or None to give up.
         """
         self._pacer = pacer
-        self._window = window
+        self.window = window
         self._timeout = timeout
         self._retry_delay = retry_delay
         self._asks: dict[Query, Ask] = {}
@@ -91,12 +102,16 @@ class Poller:
         self._slow: deque[Ask] = deque()
         self._waiting: list[Ask] = []
         self._pending: dict[Query, Ask] = {}
+        self._proven: set[Query] = set()
+        self._overdue: set[Query] = set()
+        self._foreign_at = self._foreign_from = -math.inf
         self.tally = Tally()
         self.waits_for_time = False
         self._deadline = 0.0
         self._extra_until = 0.0
         self._next_round = 0.0
         self._reserve = 0.0
+        self._fast_begun = False
 
     def begin(
         self,
@@ -116,6 +131,11 @@ class Poller:
             fast: Asked back to back, in this order.
             slow: Asked in this order as far as the budget allows.
         """
+        self._overdue.update(
+            ask.query
+            for ask in self._asks.values()
+            if ask.attempts and ask.phase is not Phase.ANSWERED
+        )
         self._asks.clear()
         self._waiting.clear()
         self._pending.clear()
@@ -124,6 +144,7 @@ class Poller:
             self._ask(query, fast=False) for query in slow if query not in self._asks
         )
         self.tally = Tally()
+        self._fast_begun = False
         self._deadline = deadline
         self._next_round = next_round
         # Answered or given up by the next round; where rounds follow too closely for that, at
@@ -152,7 +173,7 @@ class Poller:
         """
         self.waits_for_time = False
         wake = min(self._expire(now), self._deadline)
-        if now >= self._deadline or self._blocked():
+        if now >= self._deadline or self._blocked(now):
             return None, wake
         ask, at = self._candidate(now)
         if ask is None or (ask.query.exclusive and self._pending):
@@ -166,10 +187,13 @@ class Poller:
         """A query was sent."""
         ask = self._asks[query]
         self._unqueue(ask)
+        self._fast_begun |= ask.fast
         ask.phase = Phase.PENDING
         ask.attempts += 1
         ask.sent_at = now
         self._pending[query] = ask
+        self._overdue.discard(query)
+        self._foreign_from = math.inf  # whoever speaks next begins a new wait
         self._pacer.sent(now)
         self.tally.requests += 1
         self.tally.retries += ask.attempts > 1
@@ -184,6 +208,11 @@ class Poller:
         ask = self._asks.get(query)
         if ask is None or ask.phase is Phase.ANSWERED:
             return None
+        if query in self._overdue:
+            # Asked for in an earlier round and stuck in the unit since: too old for this one.
+            self._overdue.discard(query)
+            return None
+        self._proven.add(query)
         if ask.phase is Phase.PENDING:
             del self._pending[query]
             self.tally.latency += now - ask.sent_at
@@ -198,6 +227,12 @@ class Poller:
         ask = self._pending.pop(query, None)
         if ask is not None:
             self._failed(ask, now)
+
+    def foreign(self, now: float) -> None:
+        """An answer to somebody else passed: another client is on the line."""
+        if now - self._foreign_at > QUIET_S or self._foreign_from == math.inf:
+            self._foreign_from = now
+        self._foreign_at = now
 
     def repeat(self, query: Query) -> bool:
         """Ask once more for something that was answered, to be sure of it.
@@ -262,6 +297,7 @@ class Poller:
         return math.inf
 
     def _failed(self, ask: Ask, now: float) -> None:
+        self.tally.lost += ask.query in self._proven
         pause = self._retry_delay(ask.attempts)
         if pause is None:
             ask.phase = Phase.LOST
@@ -270,16 +306,25 @@ class Poller:
         ask.not_before = now + pause
         self._waiting.append(ask)
 
-    def _blocked(self) -> bool:
+    def _blocked(self, now: float) -> bool:
         pending = self._pending
         if not pending:
             return False
+        shared = now - self._foreign_at < PRESENT_S
+        window = max(1, self.window >> shared)
         # An exclusive request is only ever sent alone.
-        return len(pending) >= self._window or next(iter(pending)).exclusive
+        return len(pending) >= window or next(iter(pending)).exclusive
+
+    def _quiet_at(self) -> float:
+        """When others have had their turn."""
+        return min(self._foreign_at + QUIET_S, self._foreign_from + LONGEST_WAIT_S)
 
     def _candidate(self, now: float) -> tuple[Ask | None, float]:
         """The next request by rank, fast, repeats, slow, and when it may go; None when none may."""
         ready = self._pacer.ready_at(now)
+        if self._fast and self._fast_begun:
+            return self._fast[0], ready
+        ready = max(ready, self._quiet_at())
         if self._fast:
             return self._fast[0], ready
         best: Ask | None = None

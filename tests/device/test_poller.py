@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rct_collector.device.pacing import Pacer, TokenBucket
-from rct_collector.device.poller import Poller
+from rct_collector.device.poller import LONGEST_WAIT_S, PRESENT_S, QUIET_S, Poller
 from rct_collector.drivers.base import Query
 
 untimed = settings(deadline=None)
@@ -573,6 +573,9 @@ class Play:
         )
         self.sent: list[float] = []
         self.outstanding: dict[Query, float] = {}
+        self.attempts: dict[Query, int] = {}
+        self.satisfied: set[Query] = set()
+        self.overdue: set[Query] = set()
         self.held_up = False
 
     def round(self, n, backlog):
@@ -584,9 +587,10 @@ class Play:
         # Unless the window held up the fast ones of an earlier round, nothing may these.
         self.punctual, self.held_up = not self.held_up, False
         self.outstanding.clear()
+        self.overdue |= {q for q, n in self.attempts.items() if n and q not in self.satisfied}
         self.attempts = dict.fromkeys([*self.fast, *backlog], 0)
         self.unasked = list(self.fast)
-        self.satisfied: set[Query] = set()
+        self.satisfied = set()
         if self.fast and self.punctual and (not self.sent or now - self.sent[-1] >= settings.gap):
             assert poller.next(now)[0] is self.fast[0], "the first request goes at once"
         wakes = 0
@@ -624,6 +628,7 @@ class Play:
         poller.sent(query, now)
         self.sent.append(now)
         self.outstanding[query] = now
+        self.overdue.discard(query)
         assert len(self.outstanding) == poller.pending <= settings.window
         self.attempts[query] += 1
         assert self.attempts[query] <= 3
@@ -655,7 +660,10 @@ class Play:
                 continue
             ask = self.poller.answered(query, now)
             wanted = query in self.attempts and query not in self.satisfied
-            assert (ask is not None) == wanted
+            stale = wanted and query in self.overdue  # of an earlier round's request
+            assert (ask is not None) == (wanted and not stale)
+            if stale:
+                self.overdue.remove(query)
             if ask is None:
                 continue
             assert ask.attempts == self.attempts[query]
@@ -713,3 +721,85 @@ def test_unit_that_answers_in_time_is_asked_for_more_in_each_round_if_there_is_r
         before = len(backlog)
         backlog = play.round(n, backlog)
         assert not backlog or len(backlog) < before or spare < 2 or time < 0
+
+
+# -- others on the line ------------------------------------------------------------------------
+
+
+def begun(fast, slow=(), **more):
+    poller = Poller(Pacer(0.06, TokenBucket(5.0, 50.0)), window=4, timeout=2.0, **more)
+    poller.begin(100.0, deadline=110.0, next_round=110.0, fast=fast, slow=slow)
+    return poller
+
+
+def test_a_round_begins_when_the_line_is_quiet():
+    fast = queries(2)
+    poller = begun(fast)
+    poller.foreign(100.0)
+    assert poller.next(100.0) == (None, 100.0 + QUIET_S)
+    poller.foreign(100.1)
+    assert poller.next(100.1) == (None, pytest.approx(100.1 + QUIET_S))
+    assert poller.next(100.1 + QUIET_S)[0] is fast[0]
+
+
+def test_a_line_that_is_never_quiet_is_waited_for_one_second():
+    (query,) = queries(1)
+    poller = begun([query])
+    for tenth in range(10):
+        poller.foreign(100.0 + tenth / 10)
+        assert poller.next(100.0 + tenth / 10)[0] is None
+    assert poller.next(100.0 + LONGEST_WAIT_S)[0] is query
+
+
+def test_the_fast_ones_stay_together_once_they_have_begun():
+    fast = queries(2)
+    poller = begun(fast)
+    poller.sent(fast[0], 100.0)
+    poller.foreign(100.05)
+    assert poller.next(100.06)[0] is fast[1]
+
+
+def test_slow_ones_let_others_speak_each_time():
+    slow = queries(2)
+    poller = begun([], slow)
+    poller.sent(slow[0], 100.0)
+    poller.answered(slow[0], 100.04)
+    poller.foreign(100.05)
+    assert poller.next(100.1) == (None, pytest.approx(100.05 + QUIET_S))
+    poller.sent(slow[1], 100.2)
+
+
+def test_another_client_has_half_of_the_window():
+    fast = queries(4)
+    poller = begun(fast)
+    poller.foreign(95.0)
+    for n in range(2):
+        poller.sent(fast[n], 100.0 + n * 0.06)
+    assert poller.next(100.2)[0] is None
+    assert poller.next(95.0 + PRESENT_S)[0] is fast[2], "it has gone"
+
+
+def test_an_answer_that_is_a_round_late_is_not_taken():
+    """What was asked for in the last round was measured then."""
+    (query,) = queries(1)
+    poller = begun([query])
+    poller.sent(query, 100.0)
+    poller.begin(110.0, deadline=120.0, next_round=120.0, fast=[query], slow=())
+    assert poller.answered(query, 110.0) is None
+    assert poller.next(110.0)[0] is query
+    poller.sent(query, 110.0)
+    assert poller.answered(query, 110.1).attempts == 1
+
+
+def test_only_what_the_unit_has_ever_answered_counts_as_lost():
+    known, unknown = queries(2)
+    poller = begun([known, unknown], retry_delay=lambda _n: None)
+    poller.sent(known, 100.0)
+    poller.answered(known, 100.1)
+    poller.sent(unknown, 100.1)
+    poller.next(103.0)
+    assert (poller.tally.timeouts, poller.tally.lost) == (1, 0)
+    poller.begin(110.0, deadline=120.0, next_round=120.0, fast=[known], slow=())
+    poller.sent(known, 110.0)
+    poller.spoiled(known, 110.1)
+    assert (poller.tally.timeouts, poller.tally.lost) == (0, 1)

@@ -9,6 +9,7 @@ from rct_collector.device.stats import Stats
 GAUGES = {
     "poll_seconds": 1.5,
     "muted_objects": 2.0,
+    "request_gap_seconds": 0.06,
     "sample_age_seconds": 0.5,
     "answer_latency_seconds": 0.02,
 }
