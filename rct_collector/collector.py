@@ -6,7 +6,8 @@ import asyncio
 import logging
 
 from rct_collector.config import Config, state_dir
-from rct_collector.device.device import Device, Emit, Options
+from rct_collector.device.device import Device, Options
+from rct_collector.device.publisher import Emit
 from rct_collector.model import Batch
 
 log = logging.getLogger(__name__)

@@ -11,7 +11,8 @@ from typing import Any
 
 from rct_collector.cli.snapshot import Snapshot
 from rct_collector.cli.targets import hurried
-from rct_collector.device.device import Device, Emit, Options
+from rct_collector.device.device import Device, Options
+from rct_collector.device.publisher import Emit
 from rct_collector.errors import BusyError, TransportError
 from rct_collector.exits import Exit
 from rct_collector.model import Batch

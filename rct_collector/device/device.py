@@ -11,12 +11,11 @@ import asyncio
 import contextlib
 import logging
 import math
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from rct_collector.catalog import catalog
 from rct_collector.config import DeviceConfig
 from rct_collector.device.clock import Clock, SystemClock
 from rct_collector.device.discovery import Discovery
@@ -28,6 +27,7 @@ from rct_collector.device.pacing import Pacer, TokenBucket
 from rct_collector.device.plan import is_wanted, plan_for
 from rct_collector.device.plausibility import Plausibility
 from rct_collector.device.poller import Poller, Tally
+from rct_collector.device.publisher import Emit, Publisher
 from rct_collector.device.round import Round
 from rct_collector.device.schedule import Schedule
 from rct_collector.device.state import StateFile
@@ -35,13 +35,10 @@ from rct_collector.device.stats import Stats
 from rct_collector.drivers import driver as load_driver
 from rct_collector.drivers.base import Answer, Driver, Event, Garbled, Query
 from rct_collector.errors import BusyError
-from rct_collector.model import Batch, PollClass, Series, Tags, Value
+from rct_collector.model import PollClass, Series
 from rct_collector.transport import OPENERS, Opener
 
 log = logging.getLogger(__name__)
-
-#: Takes what a device has to say. Must not block and must not raise.
-Emit = Callable[[Batch], None]
 
 SLOW_CLASSES = (PollClass.MEDIUM, PollClass.SLOW, PollClass.STATIC)
 
@@ -101,9 +98,7 @@ class Device:
         self.name = config.name
         self.config = config
         self.driver: Driver = load_driver(config.driver)
-        self._emit = emit
         self._clock = options.clock
-        self._labels: Tags = tuple(sorted(config.labels.items()))
         self.plan = plan_for(self.driver, config)
         self.stats = Stats(lambda series: is_wanted(series, config))
         self._state = (
@@ -116,6 +111,10 @@ class Device:
             config.name,
             {p: config.intervals.seconds(p) for p in (PollClass.FAST, *SLOW_CLASSES)},
             aligned=options.aligned,
+        )
+        self._publisher = Publisher(
+            *(config.name, self.driver.vendor, tuple(sorted(config.labels.items()))),
+            *(self._schedule.interval, emit),
         )
         requests = config.requests
         fast_round = float(max(len(self.plan.queries(PollClass.FAST)), 1))
@@ -144,7 +143,6 @@ class Device:
         self._announced: set[Query] = set()
         self._one_shot = False
         self._muting = Muting()
-        self._texts: dict[Series, Value] = {}
         self._unanswered_since: float | None = None
         self.rounds = 0
 
@@ -327,7 +325,7 @@ class Device:
             gauges["answer_latency_seconds"] = tally.latency / tally.answers
         # A round that brought nothing still has a time: now.
         time_ns = self._round.time_ns or self._clock.wall_ns()
-        self._send(time_ns, self.stats.samples(up=up, **gauges))
+        self._publisher.send(time_ns, self.stats.samples(up=up, **gauges))
         self._round = None
         self._govern(now, tally)
         self._poller.clear()
@@ -423,7 +421,7 @@ class Device:
         if self.discovery.facts.keys() <= set(self.driver.identity):
             # Another unit, or new firmware: nothing holds any more that was learnt before.
             self._plausibility.forget()
-            self._texts.clear()
+            self._publisher.forget()
             self._announced.clear()
         classes = (PollClass.FAST, *SLOW_CLASSES) if self._one_shot else SLOW_CLASSES
         news = [query for poll in classes for query in self._present(poll, now)]
@@ -478,20 +476,9 @@ class Device:
         if current is None or not current.time_ns:
             return
         values = current.publish()
-        self._texts.update(current.texts())
-        self._send(current.time_ns, values + self._info_line())
-
-    def _info_line(self) -> list[tuple[Series, Value]]:
-        """All texts of the unit, once they are complete, as one line; then wait for new ones.
-
-        A line with some of them would open new series in agents that turn texts into labels.
-        """
-        expected = {series for series in self.plan.texts if self._expects(series)}
-        if not expected or not expected <= self._texts.keys():
-            return []
-        texts = [(s, self._texts[s]) for s in expected if self._texts[s] != ""]
-        self._texts.clear()
-        return [(catalog().info, 1), *texts] if texts else []
+        expected = [series for series in self.plan.texts if self._expects(series)]
+        line = self._publisher.info_line(current.texts(), expected)
+        self._publisher.send(current.time_ns, values + line)
 
     def _expects(self, series: Series) -> bool:
         home = self.plan.home(series)
@@ -499,17 +486,3 @@ class Device:
             return False
         query = home[0]
         return bool(self.discovery.has(query.condition)) and query not in self._muting
-
-    def _send(self, time_ns: int, values: list[tuple[Series, Value]]) -> None:
-        if not values:
-            return
-        self._emit(
-            Batch(
-                self.name,
-                self.driver.vendor,
-                self._labels,
-                time_ns,
-                tuple(values),
-                self._schedule.interval,
-            )
-        )
