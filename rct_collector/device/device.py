@@ -24,6 +24,7 @@ from rct_collector.device.link import Link
 from rct_collector.device.lock import DeviceLock
 from rct_collector.device.muting import Muting
 from rct_collector.device.pacing import Pacer, TokenBucket
+from rct_collector.device.patience import Patience
 from rct_collector.device.plan import is_wanted, plan_for
 from rct_collector.device.plausibility import Plausibility
 from rct_collector.device.poller import Poller, Tally
@@ -42,14 +43,23 @@ log = logging.getLogger(__name__)
 
 SLOW_CLASSES = (PollClass.MEDIUM, PollClass.SLOW, PollClass.STATIC)
 
-#: Without any valid frame for this long, while answers are due, the line is taken for dead.
-WATCHDOG_S = 60.0
+#: Without any valid frame for this long, while answers are due, the line is taken for dead: a
+#: connection that the unit has forgotten is to cost less than a minute of values.
+WATCHDOG_S = 30.0
+
+#: After this long without a byte, half an answer is not waited for any more, in seconds: what is
+#: hidden behind it would be too old to be true.
+SILENCE_S = 1.0
 
 #: A round ends this much before the next one, in seconds.
 MARGIN_S = 0.25
 
-#: A fast round at the slowest pace leaves this share of its interval for repeats.
-LEEWAY = 1.5
+#: Repeats of what was lost may add this share to the configured requests per second.
+REPEATS = 0.5
+
+#: At the slowest pace a fast round still goes this many times into its interval, since answers
+#: must be waited for and lost ones repeated.
+LEEWAY = 2.0
 
 #: How long the first round waits for the line before it counts as failed.
 FIRST_CONNECT_S = 3.0
@@ -118,11 +128,20 @@ class Device:
         )
         requests = config.requests
         fast_round = float(max(len(self.plan.queries(PollClass.FAST)), 1))
-        self._pacer = Pacer(requests.gap, TokenBucket(requests.per_second, fast_round))
+        self._pacer = Pacer(
+            requests.gap,
+            TokenBucket(requests.per_second, fast_round),
+            TokenBucket(REPEATS * requests.per_second, fast_round),
+        )
         self._governor = Governor(
             requests.window, requests.gap, self._schedule.interval / (LEEWAY * fast_round)
         )
-        self._poller = Poller(self._pacer, window=requests.window, timeout=requests.timeout)
+        self._poller = Poller(
+            self._pacer,
+            window=requests.window,
+            timeout=requests.timeout,
+            patience=Patience(requests.timeout),
+        )
         port = config.address.port or self.driver.port
         self.link = Link(
             config.name,
@@ -139,11 +158,13 @@ class Device:
         self._round_over: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._fast_published = False
-        self._backlog: dict[Query, None] = {}
+        self._backlog: dict[Query, float] = {}  # what is to be asked → until when
         self._announced: set[Query] = set()
         self._one_shot = False
+        self._cut_short = False  # the line was lost in the middle of the last round
         self._muting = Muting()
         self._unanswered_since: float | None = None
+        self._heard_at = -math.inf
         self.rounds = 0
 
     # -- running ---------------------------------------------------------------------------
@@ -226,7 +247,8 @@ class Device:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(min(left, interval)):
                     await self._hurry.wait()
-                if self._clock.wall() - begun >= 0.5 * interval:
+                again = self._cut_short and self.link.is_open
+                if again or self._clock.wall() - begun >= 0.5 * interval:
                     return
             if tick - self._clock.wall() > 2 * interval:
                 return  # the wall clock was set back: the grid is looked at anew
@@ -253,14 +275,14 @@ class Device:
         due = self._schedule.begin(self._clock.wall())
         self._queue_slow(due)
         self._round = Round(self.plan, self._plausibility, self.discovery.has, self.config.timezone)
-        self._fast_published = False
+        self._fast_published = self._cut_short = False
         self._one_shot = limit is not None
         try:
             if self.link.is_open:
                 self._begin_polling(started, limit, fast=PollClass.FAST in due)
-                self._round_over = loop.create_future()
-                self._pump()
-                await self._round_over
+                over = self._round_over = loop.create_future()
+                self._pump()  # which may end the round at once
+                await over
         finally:
             self._round_over = None
             self._end_round(started, loop.time())
@@ -279,7 +301,7 @@ class Device:
             deadline=now + (limit or max(until_next - MARGIN_S, needed)),
             next_round=now + until_next if limit is None else math.inf,
             fast=queries,
-            slow=self._backlog,
+            slow=sorted(self._backlog, key=self._backlog.__getitem__),
         )
 
     def _present(self, poll: PollClass, now: float) -> list[Query]:
@@ -291,16 +313,27 @@ class Device:
         ]
 
     def _queue_slow(self, due: set[PollClass]) -> None:
-        """Add what is due to the backlog; what discovery still asks comes before it."""
+        """Add what is due to the backlog, each with the time of its next turn.
+
+        What is soonest due again comes first in a round, so that a minute's values do not wait
+        behind those of an hour; what discovery still asks comes before all.
+        """
         now = asyncio.get_running_loop().time()
-        asked = [q for q in self.discovery.open() if not self._muting.leaves_alone(q, now)]
-        if PollClass.STATIC in due:
-            asked += [q for q in self.discovery.deciding if q.name in self.discovery.facts]
+        for query in self.discovery.open():
+            if not self._muting.leaves_alone(query, now):
+                self._want(query, now)
         for poll in SLOW_CLASSES:
             if poll in due:
-                asked += self._present(poll, now)
-        self._announced.update(asked)
-        self._backlog.update(dict.fromkeys(asked))
+                until = now + self.config.intervals.seconds(poll)
+                again = self.discovery.deciding if poll is PollClass.STATIC else ()
+                known = [query for query in again if query.name in self.discovery.facts]
+                for query in (*known, *self._present(poll, now)):
+                    self._want(query, until)
+
+    def _want(self, query: Query, until: float) -> None:
+        """Ask for something in this round, or in one of the next."""
+        self._announced.add(query)
+        self._backlog.setdefault(query, until)
 
     def _end_round(self, started: float, now: float) -> None:
         """Publish what is left, keep what was not asked for the next round, count."""
@@ -332,7 +365,7 @@ class Device:
 
     def _govern(self, now: float, tally: Tally) -> None:
         """Ask slower while answers get lost."""
-        loss = self._governor.note(now, tally.answers, tally.lost)
+        loss = self._governor.note(now, tally.alone, tally.crowded)
         if loss is None:
             return
         self._pacer.gap, self._poller.window = self._governor.gap, self._governor.window
@@ -344,15 +377,17 @@ class Device:
     def _settle(self, now: float, *, up: bool) -> None:
         """Carry over what was not asked; leave alone what never answers."""
         lost, unasked = self._poller.unsettled()
-        if self.link.is_open or up:
-            self._backlog = dict.fromkeys(unasked)
-        if not up:
-            return
-        for query in lost:
+        for query in (*lost, *self._poller.unheard()) if up else ():
             if self._muting.lost(query, now):
                 log.info("%s: %s is not answered; asked now and then", self.name, query.label)
                 if self.discovery.decides(query) and self.discovery.unanswered(query):
                     self._learnt()
+        if self.link.is_open or up:
+            self._backlog = {
+                query: self._backlog.get(query, now)
+                for query in unasked
+                if not self._muting.leaves_alone(query, now)
+            }
 
     # -- the line --------------------------------------------------------------------------
 
@@ -361,11 +396,18 @@ class Device:
         self._unanswered_since = None
         if is_open:
             # The unit may have been exchanged meanwhile: what decides is looked at again.
-            self._backlog.update(dict.fromkeys(q for q in self.discovery.deciding))
+            now = asyncio.get_running_loop().time()
+            self._backlog.update(dict.fromkeys(self.discovery.deciding, now))
+            self._hurry.set()  # a tick may be a whole interval away
             return
+        self._cut_short = self._round_over is not None
         self._finish_round()
 
     def _received(self, data: bytes) -> None:
+        now = asyncio.get_running_loop().time()
+        if now - self._heard_at > SILENCE_S:
+            self._session.reset()
+        self._heard_at = now
         for event in self._session.receive(data):
             self._handle(event)
         if self._round_over is not None and not self._poller.waits_for_time:
@@ -427,8 +469,7 @@ class Device:
         news = [query for poll in classes for query in self._present(poll, now)]
         for query in (*self.discovery.open(), *news):
             if query not in self._announced:
-                self._announced.add(query)
-                self._backlog.setdefault(query)
+                self._want(query, now)
                 self._poller.add(query)
         if self._state is not None:
             self._state.save({k: v for k, v in self.discovery.facts.items() if v is not None})

@@ -7,7 +7,8 @@ with almost no errors.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
 
 
 @dataclass(slots=True)
@@ -45,13 +46,18 @@ class TokenBucket:
 class Pacer:
     """When the next request may go out.
 
+    Repeats have an average of their own, so that a line that loses answers does not cost the
+    values that are asked for last; what they do not find there they take from the other.
+
     Attributes:
         gap: Least seconds between two requests.
         bucket: The average.
+        repeats: The average of repeats, beyond that.
     """
 
     gap: float
     bucket: TokenBucket
+    repeats: TokenBucket = field(default_factory=lambda: TokenBucket(0.0, 0.0))
     _last: float = float("-inf")
 
     def ready_at(self, now: float, reserve: float = 0.0) -> float:
@@ -62,7 +68,14 @@ class Pacer:
         full = self.bucket.ready_at(now, 1.0 + reserve)
         return full if full > at else at
 
-    def sent(self, now: float) -> None:
+    def repeat_at(self, now: float) -> float:
+        """When the next repeat may go at the expense of repeats, infinite for never."""
+        if self.repeats.burst < 1.0:
+            return math.inf
+        return max(self._last + self.gap, self.repeats.ready_at(now))
+
+    def sent(self, now: float, *, repeat: bool = False) -> None:
         """A request went out."""
         self._last = now
-        self.bucket.take(now)
+        own = repeat and self.repeats.tokens(now) >= 1.0
+        (self.repeats if own else self.bucket).take(now)

@@ -12,11 +12,12 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from rct_collector.device.pacing import Pacer
-from rct_collector.device.retry import delay
+from rct_collector.device.patience import Patience
+from rct_collector.device.retry import FIRST_ATTEMPTS, delay
 from rct_collector.drivers.base import Query
 
 #: While others' answers pass, a request waits until the line was quiet for so long, but not longer
@@ -27,6 +28,12 @@ LONGEST_WAIT_S = 1.0
 
 #: Another client that was heard within this time is still there, and has half of the window.
 PRESENT_S = 10.0
+
+#: A request that follows on another one within this time, in seconds, meets it in the unit.
+CLOSE_S = 0.1
+
+#: The line answers in order: a request that so many later ones have overtaken is lost.
+OVERTAKEN = 2
 
 #: A second reading that does not agree either is followed by one more, then by the next round.
 MOST_REPEATS = 2
@@ -42,6 +49,9 @@ class Phase(Enum):
     LOST = auto()  # given up for this round; a late answer is still welcome
 
 
+_OPEN = (Phase.QUEUED, Phase.PENDING, Phase.WAITING)
+
+
 @dataclass(slots=True, eq=False)
 class Ask:
     """One request of the round."""
@@ -51,8 +61,26 @@ class Ask:
     phase: Phase = Phase.QUEUED
     attempts: int = 0
     repeats: int = 0
+    overtaken: int = 0
+    silent: int = 0  # requests that were given up because nothing came
+    crowded: bool = False  # it followed closely on another one
     sent_at: float = 0.0
+    until: float = 0.0
+
+    @property
+    def owed(self) -> int:
+        """Answers that may still come."""
+        return self.silent + (self.phase is Phase.PENDING)
+
     not_before: float = 0.0
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of requests for objects that the unit is known to answer."""
+
+    answered: int = 0
+    lost: int = 0
 
 
 @dataclass(slots=True)
@@ -63,7 +91,8 @@ class Tally:
     retries: int = 0
     timeouts: int = 0
     answers: int = 0
-    lost: int = 0  # without a good answer in time, of what the unit is known to answer
+    alone: Outcome = field(default_factory=Outcome)
+    crowded: Outcome = field(default_factory=Outcome)
     latency: float = 0.0
 
 
@@ -83,6 +112,7 @@ class Poller:
         *,
         window: int,
         timeout: float,
+        patience: Patience | None = None,
         retry_delay: Callable[[int], float | None] = delay,
     ) -> None:
         """Start idle.
@@ -91,11 +121,14 @@ class Poller:
             pacer: When the next request may go out.
             window: Requests that may be unanswered at the same time.
             timeout: Seconds to wait for an answer.
+            patience: Shortens the wait to what the unit's answers take; None for always the
+                same.
             retry_delay: Attempts so far → seconds to wait, or None to give up.
         """
         self._pacer = pacer
         self.window = window
         self._timeout = timeout
+        self._patience = patience
         self._retry_delay = retry_delay
         self._asks: dict[Query, Ask] = {}
         self._fast: deque[Ask] = deque()
@@ -103,8 +136,8 @@ class Poller:
         self._waiting: list[Ask] = []
         self._pending: dict[Query, Ask] = {}
         self._proven: set[Query] = set()
-        self._overdue: set[Query] = set()
-        self._foreign_at = self._foreign_from = -math.inf
+        self._owed: dict[Query, int] = {}
+        self._foreign_at = self._foreign_from = self._sent_at = -math.inf
         self.tally = Tally()
         self.waits_for_time = False
         self._deadline = 0.0
@@ -131,15 +164,15 @@ class Poller:
             fast: Asked back to back, in this order.
             slow: Asked in this order as far as the budget allows.
         """
-        self._overdue.update(
-            ask.query
-            for ask in self._asks.values()
-            if ask.attempts and ask.phase is not Phase.ANSWERED
-        )
+        if self._asks:
+            self._owed = {ask.query: owed for ask in self._asks.values() if (owed := ask.owed)}
         self._asks.clear()
         self._waiting.clear()
         self._pending.clear()
-        self._fast = deque(self._ask(query, fast=True) for query in fast)
+        # What the unit may still have an answer to comes last, so that the old answer, which the
+        # first request may flush out, is not taken for a new one.
+        ordered = sorted(fast, key=self._owed.__contains__)
+        self._fast = deque(self._ask(query, fast=True) for query in ordered)
         self._slow = deque(
             self._ask(query, fast=False) for query in slow if query not in self._asks
         )
@@ -191,10 +224,15 @@ class Poller:
         ask.phase = Phase.PENDING
         ask.attempts += 1
         ask.sent_at = now
+        ask.until = now + self._wait(ask)
+        ask.overtaken = 0
+        # Judged by what went out before, not by what is still open: what is lost stays open.
+        ask.crowded = now - self._sent_at < CLOSE_S
+        self._sent_at = now
         self._pending[query] = ask
-        self._overdue.discard(query)
+        self._owed.pop(query, None)
         self._foreign_from = math.inf  # whoever speaks next begins a new wait
-        self._pacer.sent(now)
+        self._pacer.sent(now, repeat=ask.attempts > 1)
         self.tally.requests += 1
         self.tally.retries += ask.attempts > 1
 
@@ -208,13 +246,17 @@ class Poller:
         ask = self._asks.get(query)
         if ask is None or ask.phase is Phase.ANSWERED:
             return None
-        if query in self._overdue:
-            # Asked for in an earlier round and stuck in the unit since: too old for this one.
-            self._overdue.discard(query)
+        if self._owed.get(query, 0):
+            # Asked for in the last round and stuck in the unit since: too old for this one.
+            self._owed[query] -= 1
             return None
         self._proven.add(query)
+        if self._patience is not None and ask.phase in (Phase.PENDING, Phase.WAITING):
+            self._patience.measured(now - ask.sent_at, long=query.exclusive)
         if ask.phase is Phase.PENDING:
+            self._overtake(ask, now)
             del self._pending[query]
+            self._outcome(ask).answered += 1
             self.tally.latency += now - ask.sent_at
             self.tally.answers += 1
         else:
@@ -275,9 +317,16 @@ class Poller:
     def unsettled(self) -> tuple[list[Query], list[Query]]:
         """At the end of a round: what was asked in vain, and what was not asked at all."""
         lost = [ask.query for ask in self._asks.values() if ask.phase is Phase.LOST]
-        open_phases = (Phase.QUEUED, Phase.PENDING, Phase.WAITING)
-        unasked = [a.query for a in self._asks.values() if a.phase in open_phases and not a.fast]
+        unasked = [a.query for a in self._asks.values() if a.phase in _OPEN and not a.fast]
         return lost, unasked
+
+    def unheard(self) -> list[Query]:
+        """At the end of a round that was too short for all repeats: what never was answered."""
+        return [
+            ask.query
+            for ask in self._asks.values()
+            if ask.phase in _OPEN and ask.attempts and ask.query not in self._proven
+        ]
 
     def _ask(self, query: Query, *, fast: bool) -> Ask:
         ask = self._asks[query] = Ask(query, fast)
@@ -285,21 +334,43 @@ class Poller:
 
     def _expire(self, now: float) -> float:
         """Give up what was not answered in time; when the next one will be due."""
-        while self._pending:
-            # The oldest comes first, since requests are entered as they are sent.
-            ask = next(iter(self._pending.values()))
-            at = ask.sent_at + self._timeout
-            if at > now:
-                return at
-            del self._pending[ask.query]
-            self.tally.timeouts += 1
-            self._failed(ask, now)
-        return math.inf
+        first = math.inf
+        for ask in list(self._pending.values()):
+            if ask.until > now:
+                first = min(first, ask.until)
+                continue
+            self._silent(ask, now)
+        return first
+
+    def _wait(self, ask: Ask) -> float:
+        if self._patience is None:
+            return self._timeout
+        return self._patience.wait(ask.attempts, long=ask.query.exclusive)
+
+    def _outcome(self, ask: Ask) -> Outcome:
+        return self.tally.crowded if ask.crowded else self.tally.alone
+
+    def _overtake(self, answered: Ask, now: float) -> None:
+        """Give up what later requests have overtaken, without waiting for the deadline."""
+        for ask in list(self._pending.values()):
+            if ask is answered:
+                return
+            ask.overtaken += 1
+            if ask.overtaken >= OVERTAKEN:
+                self._silent(ask, now)
+
+    def _silent(self, ask: Ask, now: float) -> None:
+        """Nothing came."""
+        del self._pending[ask.query]
+        ask.silent += 1
+        self.tally.timeouts += 1
+        self._failed(ask, now)
 
     def _failed(self, ask: Ask, now: float) -> None:
-        self.tally.lost += ask.query in self._proven
+        known = ask.query in self._proven
+        self._outcome(ask).lost += known
         pause = self._retry_delay(ask.attempts)
-        if pause is None:
+        if pause is None or (ask.attempts >= FIRST_ATTEMPTS and not known):
             ask.phase = Phase.LOST
             return
         ask.phase = Phase.WAITING
@@ -327,19 +398,28 @@ class Poller:
         ready = max(ready, self._quiet_at())
         if self._fast:
             return self._fast[0], ready
-        best: Ask | None = None
-        best_at = math.inf
         spare = self._spare(now)
+        best, best_at = self._repeat(now) if spare < 1.0 else (None, math.inf)
         asks = self._waiting if spare >= 1.0 else []
         # A new request may be lost like those that are out already: each of them keeps a token
         # for a repeat, or a busy line would never find out what the unit does not answer.
-        if self._slow and spare >= 2.0 + len(self._waiting) + len(self._pending):
+        open_asks = len(self._waiting) + len(self._pending) + 1
+        if self._slow and spare >= 1.0 + max(0.0, open_asks - self._pacer.repeats.tokens(now)):
             asks = [*asks, self._slow[0]]
         for ask in asks:
             at = max(ready, ask.not_before)
             if at <= self._extra_until and at < best_at:
                 best, best_at = ask, at
         return best, best_at
+
+    def _repeat(self, now: float) -> tuple[Ask | None, float]:
+        """The next repeat that the average of repeats pays for."""
+        ready = max(self._pacer.repeat_at(now), self._quiet_at())
+        if not self._waiting:
+            return None, math.inf
+        ask = min(self._waiting, key=lambda ask: ask.not_before)
+        at = max(ready, ask.not_before)
+        return (ask, at) if at <= self._extra_until else (None, math.inf)
 
     def _spare(self, now: float) -> float:
         """Tokens that the next fast round can do without.

@@ -4,6 +4,7 @@ import heapq
 import itertools
 import math
 import random
+from collections import Counter
 from dataclasses import dataclass, field
 
 import pytest
@@ -11,7 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rct_collector.device.pacing import Pacer, TokenBucket
-from rct_collector.device.poller import LONGEST_WAIT_S, PRESENT_S, QUIET_S, Poller
+from rct_collector.device.poller import (
+    LONGEST_WAIT_S,
+    OVERTAKEN,
+    PRESENT_S,
+    QUIET_S,
+    Outcome,
+    Poller,
+)
+from rct_collector.device.retry import ATTEMPTS, FIRST_ATTEMPTS
 from rct_collector.drivers.base import Query
 
 untimed = settings(deadline=None)
@@ -575,7 +584,9 @@ class Play:
         self.outstanding: dict[Query, float] = {}
         self.attempts: dict[Query, int] = {}
         self.satisfied: set[Query] = set()
-        self.overdue: set[Query] = set()
+        self.owed: Counter[Query] = Counter()
+        self.silent: Counter[Query] = Counter()
+        self.overtakers: Counter[Query] = Counter()
         self.held_up = False
 
     def round(self, n, backlog):
@@ -586,13 +597,15 @@ class Play:
         poller.begin(now, deadline=deadline, next_round=next_round, fast=self.fast, slow=backlog)
         # Unless the window held up the fast ones of an earlier round, nothing may these.
         self.punctual, self.held_up = not self.held_up, False
+        if self.attempts:
+            self.owed = self.silent + Counter(self.outstanding.keys())
+        self.silent.clear()
         self.outstanding.clear()
-        self.overdue |= {q for q, n in self.attempts.items() if n and q not in self.satisfied}
         self.attempts = dict.fromkeys([*self.fast, *backlog], 0)
-        self.unasked = list(self.fast)
+        self.unasked = sorted(self.fast, key=lambda query: self.owed[query] > 0)
         self.satisfied = set()
         if self.fast and self.punctual and (not self.sent or now - self.sent[-1] >= settings.gap):
-            assert poller.next(now)[0] is self.fast[0], "the first request goes at once"
+            assert poller.next(now)[0] is self.unasked[0], "the first request goes at once"
         wakes = 0
         while True:
             query, wake = poller.next(now)
@@ -628,7 +641,8 @@ class Play:
         poller.sent(query, now)
         self.sent.append(now)
         self.outstanding[query] = now
-        self.overdue.discard(query)
+        self.overtakers[query] = 0
+        self.owed[query] = 0
         assert len(self.outstanding) == poller.pending <= settings.window
         self.attempts[query] += 1
         assert self.attempts[query] <= 3
@@ -660,13 +674,14 @@ class Play:
                 continue
             ask = self.poller.answered(query, now)
             wanted = query in self.attempts and query not in self.satisfied
-            stale = wanted and query in self.overdue  # of an earlier round's request
+            stale = wanted and self.owed[query] > 0  # of the last round's request
             assert (ask is not None) == (wanted and not stale)
-            if stale:
-                self.overdue.remove(query)
+            self.owed[query] -= stale
             if ask is None:
                 continue
             assert ask.attempts == self.attempts[query]
+            if query in self.outstanding:
+                self._overtake(query)
             self.outstanding.pop(query, None)
             if query in self.unasked:
                 self.unasked.remove(query)
@@ -680,7 +695,20 @@ class Play:
 
     def _forget_expired(self, now):
         for query in [query for query in self.outstanding if self._expired(query, now)]:
-            del self.outstanding[query]
+            self._given_up(query)
+
+    def _overtake(self, answered):
+        """A line that answers in order has lost what two later requests have overtaken."""
+        for query in list(self.outstanding):
+            if query is answered:
+                return
+            self.overtakers[query] += 1
+            if self.overtakers[query] >= OVERTAKEN:
+                self._given_up(query)
+
+    def _given_up(self, query):
+        del self.outstanding[query]
+        self.silent[query] += 1
 
 
 @settings(deadline=None, max_examples=300)
@@ -798,8 +826,81 @@ def test_only_what_the_unit_has_ever_answered_counts_as_lost():
     poller.answered(known, 100.1)
     poller.sent(unknown, 100.1)
     poller.next(103.0)
-    assert (poller.tally.timeouts, poller.tally.lost) == (1, 0)
+    assert poller.tally.timeouts == 1
+    assert lost(poller) == 0
     poller.begin(110.0, deadline=120.0, next_round=120.0, fast=[known], slow=())
     poller.sent(known, 110.0)
     poller.spoiled(known, 110.1)
-    assert (poller.tally.timeouts, poller.tally.lost) == (0, 1)
+    assert poller.tally.timeouts == 0
+    assert lost(poller) == 1
+
+
+def lost(poller):
+    return poller.tally.alone.lost + poller.tally.crowded.lost
+
+
+def test_a_request_that_two_later_ones_overtook_is_not_waited_for():
+    first, second, third = queries(3)
+    poller = begun([first, second, third], retry_delay=lambda _n: 0.1)
+    for n, query in enumerate([first, second, third]):
+        poller.sent(query, 100.0 + n * 0.06)
+    poller.answered(second, 100.2)
+    assert poller.pending == 2
+    poller.answered(third, 100.21)
+    assert (poller.pending, poller.tally.timeouts) == (0, 1)
+    assert poller.next(100.31)[0] is first
+    assert poller.answered(first, 100.32) is not None, "a late answer is taken all the same"
+
+
+def test_what_the_unit_never_answered_is_given_up_sooner():
+    known, unknown = queries(2)
+    poller = begun([known, unknown], retry_delay=lambda n: 0.0 if n < ATTEMPTS else None)
+    poller.sent(known, 100.0)
+    poller.answered(known, 100.05)
+    poller.begin(200.0, deadline=300.0, next_round=310.0, fast=[known, unknown], slow=())
+    now, sent = 200.0, Counter()
+    while not poller.done(now):
+        query, wake = poller.next(now)
+        if query is not None:
+            poller.sent(query, now)
+            sent[query] += 1
+        now = max(now + 0.01, wake) if query is None else now
+    assert sent == {known: ATTEMPTS, unknown: FIRST_ATTEMPTS}
+
+
+def test_requests_close_behind_another_are_told_from_those_alone():
+    first, second, third = queries(3)
+    poller = begun([first, second, third])
+    for query, at in ((first, 100.0), (second, 100.06), (third, 101.0)):
+        poller.sent(query, at)
+        poller.answered(query, at + 0.05)
+    assert (poller.tally.alone, poller.tally.crowded) == (Outcome(2, 0), Outcome(1, 0))
+
+
+def test_repeats_have_an_average_of_their_own():
+    """A line that loses much does not cost what is asked for last."""
+    fast, slow = queries(3, "f"), queries(3, "s")
+    pacer = Pacer(0.06, TokenBucket(2.0, 6.0), TokenBucket(1.0, 3.0))
+    poller = Poller(pacer, window=4, timeout=0.5, retry_delay=lambda _n: 0.1)
+    poller.begin(100.0, deadline=103.0, next_round=103.0, fast=fast, slow=slow)
+    now, sent = 100.0, Counter()
+    while not poller.done(now):
+        query, wake = poller.next(now)
+        if query is None:
+            now = max(now + 0.01, wake)
+            continue
+        poller.sent(query, now)
+        sent[query] += 1
+        if sent[query] == 2 or query in slow:
+            poller.answered(query, now)
+    assert sent == {**dict.fromkeys(fast, 2), **dict.fromkeys(slow, 1)}
+
+
+def test_what_never_answers_is_told_although_the_round_was_too_short_for_all_repeats():
+    known, silent, unasked = queries(3)
+    poller = begun([], [known, silent, unasked])
+    poller.sent(known, 100.0)
+    poller.answered(known, 100.1)
+    poller.sent(silent, 100.2)
+    assert poller.unheard() == [silent]
+    assert poller.unsettled() == ([], [silent, unasked])
