@@ -17,6 +17,9 @@ from rct_collector.drivers.base import Answer, Event, Garbled, Query
 from rct_collector.drivers.rct import frame, request, wire
 from rct_collector.drivers.rct.table import BY_OID, RctObject
 
+#: Equal answers in a row that make a text believed although no padding follows it.
+EQUAL_TEXTS = 3
+
 
 class _Short(NamedTuple):
     """What is known of a scalar answer before it comes."""
@@ -50,6 +53,7 @@ class RctSession:
         """Start with an empty line."""
         self._reader = frame.FrameReader()
         self._requests: dict[Query, bytes] = {}
+        self._unpadded: dict[Query, tuple[bytes, int]] = {}
 
     def request(self, query: Query) -> bytes:
         """The read frame of an object; made once."""
@@ -69,8 +73,39 @@ class RctSession:
             if type(item) is frame.Bad:
                 events.append(Garbled(item.kind, None, item.size))
             else:
-                events.append(_judge(item))  # type: ignore[arg-type]
+                events.append(self._judge(item))  # type: ignore[arg-type]
         return events
+
+    def _judge(self, item: frame.Frame) -> Event:
+        """Tell an answer from everything else that has a valid checksum."""
+        if item.command not in (frame.RESPONSE, frame.LONG_RESPONSE):
+            if item.command & frame.PLANT:
+                return Garbled("plant")
+            return Garbled("echo" if item.command == frame.READ else "write")
+        query = BY_OID.get(item.oid)
+        if query is None:
+            return Garbled("foreign")
+        whole = query.type is not DataType.STRING or self._is_whole(query, item.payload)
+        try:
+            answer = Answer(query, wire.decode(query.type, item.payload))
+        except wire.PayloadError as error:
+            return Garbled(error.kind, query, len(item.payload))
+        return answer if whole else Garbled("length", query, len(item.payload))
+
+    def _is_whole(self, query: Query, payload: bytes) -> bool:
+        """Whether a text is not cut short, which its checksum would not tell.
+
+        Units pad texts with zeros, so one without a zero is a stump, or fills its field to the
+        last byte. That it comes again and again tells the two apart.
+        """
+        before, times = self._unpadded.pop(query, (b"", 0))
+        if b"\0" in payload:
+            return True
+        times = times + 1 if payload == before else 1
+        if times >= EQUAL_TEXTS:
+            return True
+        self._unpadded[query] = payload, times
+        return False
 
     def reset(self) -> None:
         """Forget half a frame."""
@@ -91,18 +126,3 @@ def _whole(data: bytes) -> Answer | None:
     if crc_hqx(body, 0xFFFF) != data[-2] << 8 | data[-1]:
         return None
     return Answer(entry.query, entry.unpack(data[7:-2])[0])
-
-
-def _judge(item: frame.Frame) -> Event:
-    """Tell an answer from everything else that has a valid checksum."""
-    if item.command not in (frame.RESPONSE, frame.LONG_RESPONSE):
-        if item.command & frame.PLANT:
-            return Garbled("plant")
-        return Garbled("echo" if item.command == frame.READ else "write")
-    query = BY_OID.get(item.oid)
-    if query is None:
-        return Garbled("foreign")
-    try:
-        return Answer(query, wire.decode(query.type, item.payload))
-    except wire.PayloadError as error:
-        return Garbled(error.kind, query, len(item.payload))

@@ -335,3 +335,39 @@ def test_any_payload_of_any_object_is_an_answer_or_names_it(data):
         assert event.kind in ("length", "decode")
     elif item.type in wire.LENGTHS:
         assert len(payload) == size
+
+
+# -- texts that are cut short ------------------------------------------------------------------
+
+
+def text_answer(payload, name="android_description"):
+    return assemble(RESPONSE, BY_NAME[name].oid, payload)
+
+
+def test_a_padded_text_is_believed_at_once():
+    (answer,) = RctSession().receive(text_answer(b"PS 6.0 ABCD\0\0"))
+    assert answer.value == "PS 6.0 ABCD"
+
+
+def test_a_text_without_padding_may_be_a_stump_and_must_come_three_times():
+    session = RctSession()
+    kinds = [session.receive(text_answer(b"PS 6.0"))[0] for _ in range(3)]
+    assert [type(event) for event in kinds] == [Garbled, Garbled, Answer]
+    assert kinds[0].kind == "length"
+    assert kinds[0].query.name == "android_description"
+    assert kinds[2].value == "PS 6.0"
+
+
+@pytest.mark.parametrize("between", [b"PS 6", b"PS 6.0 ABCD\0", b"\xff"])
+def test_any_other_answer_in_between_begins_the_count_anew(between):
+    session = RctSession()
+    for payload in (b"PS 6.0", b"PS 6.0", between, b"PS 6.0", b"PS 6.0"):
+        (event,) = session.receive(text_answer(payload))
+        assert payload.endswith(b"\0") or type(event) is Garbled
+
+
+def test_texts_are_counted_each_for_itself():
+    session = RctSession()
+    for name in ("android_description", "inverter_sn", "svnversion"):
+        (event,) = session.receive(text_answer(b"ABC", name))
+        assert type(event) is Garbled
