@@ -1,0 +1,332 @@
+"""Hours of a device on a bad line in seconds, and the account of what became of every value.
+
+A simulated inverter with any faults, a collector and whoever else is on the line run in virtual
+time. The ledger knows from the simulator what was really sent, so that a false value is found
+out; and from the plan what was due, so that a missing one is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections import deque
+from dataclasses import dataclass, field
+
+from rctclient.types import DataType
+
+from rct_collector.config import parse
+from rct_collector.device.device import Device, Options
+from rct_collector.device.schedule import phase
+from rct_collector.drivers import driver
+from rct_collector.drivers.rct import wire
+from rct_collector.drivers.rct.simulator import Access
+from rct_collector.drivers.rct.table import BY_OID
+from rct_collector.model import Kind
+from rct_collector.simulator import SimulatedInverter
+from tests.memory import MemoryPlug
+from tests.virtual import START, VirtualClock
+
+#: An answer counts for a value if the request for it is no older than a client waits, in seconds.
+DEADLINE_S = 5.0
+
+#: A collector may need this long until it knows the unit and has asked for everything once.
+SETTLING_S = 900.0
+
+#: How exactly the beginnings and ends of outages are known, in seconds.
+STEP_S = 0.5
+
+RCT = driver("rct")
+
+
+@dataclass
+class Account:
+    """What became of everything.
+
+    Attributes:
+        seconds: Length of the run.
+        due: Pairs of metric and slot.
+        in_time: Those that were published in their slot.
+        published: Samples of the unit's own values.
+        wrong: Samples that the unit did not say.
+        false: The first hundred of them, with what it said.
+        requests: Requests sent.
+        answers: Good answers that the unit sent, to whomever.
+        recoveries: Seconds from the end of each outage to the next sample.
+        outage: Seconds that the unit could not be reached.
+        messages: Log messages while it could not be reached.
+        disordered: Series whose times did not increase, or whose type changed.
+    """
+
+    seconds: float = 0.0
+    due: int = 0
+    in_time: int = 0
+    published: int = 0
+    wrong: int = 0
+    false: list[str] = field(default_factory=list)
+    requests: int = 0
+    answers: int = 0
+    recoveries: list[float] = field(default_factory=list)
+    outage: float = 0.0
+    messages: list[str] = field(default_factory=list)
+    disordered: set[str] = field(default_factory=set)
+
+    @property
+    def completeness(self):
+        """Share of what was due that was published in time."""
+        return self.in_time / self.due if self.due else 1.0
+
+    @property
+    def lines_per_hour(self):
+        """Log messages per hour of outage, of at least one hour."""
+        return len(self.messages) / max(self.outage / 3600, 1.0)
+
+
+class Truth:
+    """What the unit has sent of late, by object id; the observer of a simulated inverter."""
+
+    def __init__(self):
+        self.good = 0
+        self.texts = {}
+        self._recent = {}
+
+    def __call__(self, sent):
+        if not sent.good:
+            return
+        self.good += 1
+        item = BY_OID.get(sent.reply.oid)
+        if item is not None and item.type is DataType.STRING:
+            text = wire.decode(DataType.STRING, sent.reply.payload)
+            self.texts.setdefault(sent.reply.oid, set()).add(text)
+        recent = self._recent.setdefault(sent.reply.oid, deque(maxlen=64))
+        recent.append(sent)
+
+    def knows(self, query):
+        """Whether the unit has ever answered that; older firmware lacks newer objects."""
+        return query.oid in self._recent
+
+    def values(self, series, query, binding, begin, now, zone):
+        """What a series may be, by all good answers between two times."""
+        place = binding.series.index(series)
+        found = []
+        for sent in self._recent.get(query.oid, ()):
+            if begin - DEADLINE_S <= sent.reply.asked and begin <= sent.at <= now:
+                raw = wire.decode(query.type, sent.reply.payload)
+                if binding.scalar is not None:
+                    found.append(binding.scalar(raw))
+                else:
+                    found.append(binding.convert(raw, zone)[place])
+        return found
+
+
+class Ledger:
+    """Takes the batches of one client and keeps the account."""
+
+    def __init__(self, config, plan, scenario, truth, loop, clock):
+        self.account = Account()
+        self.last_sample = None
+        self._config, self._plan, self._truth = config, plan, truth
+        self._loop, self._clock = loop, clock
+        self._begin = loop.time()
+        self._seen = {}
+        self._published = set()
+        self._classes = {
+            series: plan.classes[home[0]]
+            for series in plan.wanted - plan.texts
+            if (home := plan.home(series)) and scenario.has(home[0].condition)
+        }
+
+    def __call__(self, batch):
+        now = self._loop.time()
+        lag = self._clock.wall() - batch.time_ns / 1e9
+        for series, value in batch.values:
+            if series.metric.own:
+                continue
+            if series.metric.kind is Kind.TEXT:
+                self._text(series, value)
+                continue
+            self._order(series, batch.time_ns, value)
+            self.last_sample = now
+            home = self._plan.home(series)
+            if home is None:
+                continue
+            self.account.published += 1
+            # A round is named after its first answer, so none of it was sent before.
+            possible = self._truth.values(
+                series, *home, now - lag - STEP_S, now, self._config.timezone
+            )
+            if value not in possible:
+                self._wrong(f"{series.name} = {value}, sent: {possible}")
+            poll = self._classes.get(series)
+            if poll is not None:
+                slot = self._slot(poll, batch.time_ns / 1e9)
+                if slot == self._slot(poll, self._clock.wall()):
+                    self._published.add((series, slot))
+
+    def close(self, outages, since, until):
+        """Count, for the time between two times of the wall clock.
+
+        Args:
+            outages: (begin, end) of the times at which the unit could not be reached.
+            since: Unix seconds.
+            until: Unix seconds.
+        """
+        account = self.account
+        for series, poll in self._classes.items():
+            if not self._truth.knows(self._plan.home(series)[0]):
+                continue
+            seconds = self._interval(poll)
+            shift = phase(self._config.name, seconds)
+            for slot in range(self._slot(poll, since) + 1, self._slot(poll, until)):
+                begin = slot * seconds + shift
+                if any(a < begin + seconds and b > begin for a, b in outages):
+                    continue
+                account.due += 1
+                account.in_time += (series, slot) in self._published
+
+    def missed(self):
+        """Series → slots that were missed, for those who look into a figure."""
+        slots = {}
+        for series, slot in self._published:
+            slots.setdefault(series, set()).add(slot)
+        return {
+            series.name: sorted(set(range(min(s), max(s))) - s)
+            for series, s in slots.items()
+            if set(range(min(s), max(s))) - s
+        }
+
+    def _text(self, series, value):
+        """Texts are gathered over several rounds, and go out together."""
+        query, _ = self._plan.home(series)
+        self.account.published += 1
+        if value not in self._truth.texts.get(query.oid, ()):
+            self._wrong(f"{series.name} = {value!r}")
+
+    def _wrong(self, text):
+        self.account.wrong += 1
+        if len(self.account.false) < 100:
+            self.account.false.append(f"{self._loop.time() - self._begin:.1f} s: {text}")
+
+    def _order(self, series, time_ns, value):
+        before = self._seen.get(series)
+        if before is not None and (before[0] >= time_ns or before[1] is not type(value)):
+            self.account.disordered.add(series.name)
+        self._seen[series] = time_ns, type(value)
+
+    def _interval(self, poll):
+        return self._config.intervals.seconds(poll)
+
+    def _slot(self, poll, wall):
+        seconds = self._interval(poll)
+        return int((wall - phase(self._config.name, seconds)) // seconds)
+
+
+class Messages(logging.Handler):
+    """Keeps what the collector says."""
+
+    def __init__(self):
+        super().__init__(logging.INFO)
+        self.lines = []
+
+    def emit(self, record):
+        self.lines.append((asyncio.get_running_loop().time(), record.getMessage()))
+
+
+class World:
+    """A simulated inverter, its faults, and one client of ours, in virtual time."""
+
+    def __init__(self, loop, scenario="sunny", faults=(), *, seed=1, options="", **more):
+        self.loop = loop
+        self.truth = Truth()
+        self.faults = tuple(faults)
+        self.inverter = SimulatedInverter(
+            scenario,
+            **{"seed": seed, "start": START, "sun": 9.0, **more},
+            faults=self.faults,
+            witness=self.truth,
+        )
+        self.clock = VirtualClock(loop)
+        self.plug = MemoryPlug(self.inverter)
+        entry = {"name": "roof", "driver": "rct", "address": "tcp://unit", **(options or {})}
+        self.config = parse({"devices": [entry]}).devices[0]
+        self.device = None
+        self.outages = []
+        self._failures = []
+
+    def collector(self):
+        """Our own client; returns its ledger and what it does for ever."""
+        ledger = None
+
+        def emit(batch):
+            ledger(batch)
+
+        options = Options(clock=self.clock, openers={"tcp": self.plug}, lock=False)
+        self.device = Device(self.config, emit, options)
+        ledger = self.ledger(self.device.plan)
+        return ledger, self.device.run
+
+    async def idle(self):
+        """No client of ours at all."""
+        self.inverter.hub()
+        await asyncio.Event().wait()
+
+    def ledger(self, plan):
+        unit = self.inverter.unit
+        return Ledger(self.config, plan, unit.scenario, self.truth, self.loop, self.clock)
+
+    async def run(self, ledger, main, hours):
+        """Let a client work; returns the account."""
+        random.seed(1)  # the pauses before repeats
+        begin = self.loop.time()
+        messages = Messages()
+        logger = logging.getLogger("rct_collector")
+        level = logger.level
+        logger.addHandler(messages)
+        logger.setLevel(logging.INFO)
+        self.loop.set_exception_handler(lambda _loop, context: self._failures.append(context))
+        task = asyncio.create_task(main())
+        try:
+            await self._watch(ledger, begin + hours * 3600, task)
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            self.inverter.hub().close()
+            logger.removeHandler(messages)
+            logger.setLevel(level)
+        assert self._failures == [], "exceptions in callbacks"
+        return self._account(ledger, begin, messages)
+
+    def _account(self, ledger, begin, messages):
+        offset = self.clock.offset
+        account = ledger.account
+        walls = [(a + offset, b + offset) for a, b in self.outages]
+        settled = max([begin, *(b for a, b in self.outages if a <= begin)]) + SETTLING_S
+        ledger.close(walls, settled + offset, self.clock.wall())
+        account.seconds = self.loop.time() - begin
+        account.answers = self.truth.good
+        account.outage = sum(b - a for a, b in self.outages)
+        account.messages = [
+            text for at, text in messages.lines if any(a <= at <= b for a, b in self.outages)
+        ]
+        return account
+
+    async def _watch(self, ledger, end, task):
+        """Note when the unit can be reached, and how soon there are values again."""
+        bridge = self.inverter.bridge
+        was, since, dark = Access.OPEN, 0.0, None
+        while (now := self.loop.time()) < end:
+            if task.done():
+                task.result()  # raises what it ended with
+            access = bridge.access(now)
+            if was is Access.OPEN and access is not Access.OPEN:
+                since = now
+            elif was is not Access.OPEN and access is Access.OPEN:
+                self.outages.append((since - STEP_S, now))
+                dark = now
+            was = access
+            if dark is not None and ledger.last_sample is not None and ledger.last_sample > dark:
+                ledger.account.recoveries.append(ledger.last_sample - dark)
+                dark = None
+            await asyncio.sleep(STEP_S)
+        if was is not Access.OPEN:
+            self.outages.append((since - STEP_S, end))
