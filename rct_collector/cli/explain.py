@@ -132,7 +132,7 @@ def explain(data: bytes) -> list[Piece]:
     Args:
         data: Any bytes.
     """
-    return list(_joined(_walk(data)))
+    return list(_joined(_walk(data), data))
 
 
 def _walk(data: bytes) -> Iterator[Piece]:
@@ -176,23 +176,22 @@ def _next_start(data: bytes, position: int) -> int:
     return start if start >= 0 else len(data)
 
 
-def _joined(pieces: Iterator[Piece]) -> Iterator[Piece]:
+def _joined(pieces: Iterator[Piece], data: bytes) -> Iterator[Piece]:
     """Put neighbouring bytes of noise together."""
-    last: Piece | None = None
+    first = end = 0
     for piece in pieces:
-        adjacent = (
-            last is not None
-            and last.verdict == piece.verdict == _WRONG["noise"]
-            and last.offset + len(last.data) == piece.offset
-        )
-        if adjacent and last is not None:
-            last = _noise(last.offset, last.data + piece.data)
+        noise = piece.verdict == _WRONG["noise"]
+        if first < end and not (noise and piece.offset == end):
+            yield _noise(first, data[first:end])
+            first = end
+        if not noise:
+            yield piece
             continue
-        if last is not None:
-            yield last
-        last = piece
-    if last is not None:
-        yield last
+        if first == end:
+            first = piece.offset
+        end = piece.offset + len(piece.data)
+    if first < end:
+        yield _noise(first, data[first:end])
 
 
 def _noise(offset: int, data: bytes) -> Piece:

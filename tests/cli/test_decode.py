@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rct_collector.cli import explain as explain_module
 from rct_collector.cli.explain import explain
 from rct_collector.drivers.rct import frame, wire
 from rct_collector.drivers.rct.table import BY_OID, OBJECTS
@@ -160,6 +161,18 @@ def test_pieces_follow_each_other_and_only_zeros_are_left_out(data):
         json.dumps(piece.as_mapping(), allow_nan=False)
     if not any(piece.verdict == "checksum wrong" for piece in explain(data)):
         assert not data[position:].strip(b"\0")
+
+
+def test_noise_in_many_pieces_is_joined_once(monkeypatch):
+    """To join it piece by piece takes time that grows with the square of their number."""
+    made = []
+    noise = explain_module._noise
+    monkeypatch.setattr(
+        explain_module, "_noise", lambda at, data: made.append(len(data)) or noise(at, data)
+    )
+    data = b"\x2b" * 2000 + b"\x07"
+    explain(data)
+    assert sum(made) <= 2 * len(data)
 
 
 #: Bytes that cannot be part of a frame.

@@ -142,23 +142,45 @@ def assemble(command: int, oid: int, payload: bytes = b"", address: int | None =
     return bytes((START,)) + content.replace(b"\x2d", b"\x2d\x2d").replace(b"\x2b", b"\x2d\x2b")
 
 
+class _Partial:
+    """What has been unescaped of a frame whose end is still to come.
+
+    Without it, each piece of a long frame would have all that came before looked at again: time
+    that grows with the square of the pieces.
+
+    Attributes:
+        content: From the command on, escapes removed.
+        size: Bytes that this was on the wire, the start included.
+    """
+
+    __slots__ = ("content", "size")
+
+    def __init__(self) -> None:
+        """Nothing but the start."""
+        self.content = bytearray()
+        self.size = 1
+
+
 class FrameReader:
     """Takes bytes in any pieces, gives whole frames, skips everything else and says so.
 
     It never raises. Every byte is accounted for once: as part of a frame, in the size of a
     :class:`Bad`, as a zero between frames, or as still pending. It never holds more than one
-    unfinished frame, at most :data:`LONGEST_PENDING` bytes.
+    unfinished frame, at most :data:`LONGEST_PENDING` bytes, and the same without escapes. Its
+    work grows with the number of bytes, however they are cut.
     """
 
     def __init__(self) -> None:
         """Start between frames."""
         self._buffer = bytearray()
         self._before = b""
+        self._partial = _Partial()
 
     def reset(self) -> None:
         """Forget an unfinished frame: the line was opened anew."""
         self._buffer.clear()
         self._before = b""
+        self._partial = _Partial()
 
     @property
     def pending(self) -> int:
@@ -193,9 +215,11 @@ class FrameReader:
                 position = start
                 if start == size:
                     break
-            result = parse_at(buffer, start)
+            result = parse_at(buffer, start, self._partial)
             if result is None:
                 break
+            if self._partial.size > 1:
+                self._partial = _Partial()
             item, position = result
             if type(item) is Bad:
                 item = _reclassify(item, self._preceding(start, frame_end))
@@ -232,8 +256,15 @@ def _reclassify(item: Bad, before: bytes) -> Bad:
     return item._replace(kind="noise") if escaped or before == _KEEP_ALIVE or hello else item
 
 
-def parse_at(buffer: bytearray, start: int) -> tuple[Frame | Bad, int] | None:
+def parse_at(
+    buffer: bytearray, start: int, partial: _Partial | None = None
+) -> tuple[Frame | Bad, int] | None:
     """Parse the frame that begins at ``start``.
+
+    Args:
+        buffer: All bytes there are.
+        start: Where a start byte is.
+        partial: What earlier calls found of the same frame; brought up to date.
 
     Returns:
         The frame, or why there is none, and where to go on; None while bytes are missing.
@@ -243,7 +274,7 @@ def parse_at(buffer: bytearray, start: int) -> tuple[Frame | Bad, int] | None:
         return None
     command = buffer[start + 1]
     # The common case first: a short answer without any escape, complete in the buffer.
-    if command == RESPONSE and size > start + 2:
+    if command == RESPONSE and size > start + 2 and not (partial and partial.size > 1):
         length = buffer[start + 2]
         end = start + 5 + length
         if length >= 4 and end <= size:
@@ -254,22 +285,27 @@ def parse_at(buffer: bytearray, start: int) -> tuple[Frame | Bad, int] | None:
         return Bad("noise", 1, b"\x2b"), start + 1
     elif command not in _COMMANDS:
         return _give_up(buffer, "command", start, start + 2)
-    return _parse_escaped(buffer, start)
+    return _parse_escaped(buffer, start, _Partial() if partial is None else partial)
 
 
-def _parse_escaped(buffer: bytearray, start: int) -> tuple[Frame | Bad, int] | None:
+def _parse_escaped(
+    buffer: bytearray, start: int, partial: _Partial
+) -> tuple[Frame | Bad, int] | None:
     """The general case: long frames, plant frames, escapes, and frames still on their way."""
-    width = 2 if buffer[start + 1] in _LONG else 1
-    content, end = _unescape(buffer, start + 1, 1 + width)
-    if content is not None:
-        length = int.from_bytes(content[1:], "big")
-        least = 8 if content[0] & PLANT else 4
+    header = 3 if buffer[start + 1] in _LONG else 2
+    whole = _unescape(buffer, start, partial, header)
+    if whole:
+        length = int.from_bytes(partial.content[1:header], "big")
+        least = 8 if partial.content[0] & PLANT else 4
         if not least <= length <= LONGEST:
-            return _give_up(buffer, "length", start, end)
-        content, end = _unescape(buffer, start + 1, 1 + width + length + 2)
-    if content is not None:
-        return _finish(buffer, content, 1 + width, start, end)
-    return None if end < 0 else _give_up(buffer, "length", start, end)
+            return _give_up(buffer, "length", start, start + partial.size)
+        whole = _unescape(buffer, start, partial, header + length + 2)
+    if whole is None:
+        return None
+    end = start + partial.size
+    if whole:
+        return _finish(buffer, bytes(partial.content), header, start, end)
+    return _give_up(buffer, "length", start, end)
 
 
 def _finish(
@@ -310,29 +346,31 @@ def _give_up(buffer: bytearray, kind: str, start: int, end: int) -> tuple[Bad, i
     return Bad(kind, stop - start, bytes(buffer[start : min(stop, start + _SHOWN)])), stop
 
 
-def _unescape(buffer: bytearray, position: int, count: int) -> tuple[bytes | None, int]:
-    """Take ``count`` bytes from ``position`` on, escapes removed.
+def _unescape(buffer: bytearray, start: int, partial: _Partial, count: int) -> bool | None:
+    """Go on until ``count`` bytes of the frame are there, escapes removed.
 
     Returns:
-        The bytes and where they ended; or None and where a raw start byte interrupts them, or
-        -1 when they are not all there yet.
+        True when they are, False when a raw start byte interrupts them, None while bytes are
+        missing.
     """
-    content = bytearray()
+    content = partial.content
+    position = start + partial.size
     size = len(buffer)
+    raw = -1
     while len(content) < count:
-        end = min(position + count - len(content), size)
+        if raw < position:  # only now: else the bytes up to it would be searched for each escape
+            raw = buffer.find(START, position)
+            raw = size if raw < 0 else raw
+        end = min(position + count - len(content), raw)
         escape = buffer.find(ESCAPE, position, end)
         stop = end if escape < 0 else escape
-        raw = buffer.find(START, position, stop)
-        if raw >= 0:
-            return None, raw
         content += buffer[position:stop]
         position = stop
-        if escape >= 0:
-            if escape + 1 >= size:
-                return None, -1
+        if 0 <= escape < size - 1:
             content.append(buffer[escape + 1])
             position = escape + 2
-        elif end == size and len(content) < count:
-            return None, -1
-    return bytes(content), position
+        elif len(content) < count:
+            partial.size = position - start
+            return False if position == raw < size else None
+    partial.size = position - start
+    return True

@@ -27,6 +27,7 @@ from rct_collector.drivers.rct.frame import (
     assemble,
     crc16,
 )
+from tests.fuzz.flood import CountedReader
 
 relaxed = settings(deadline=None)
 
@@ -474,6 +475,25 @@ def test_the_bound_of_what_is_held_is_reached_and_not_passed():
     assert reader.pending == LONGEST_PENDING == len(worst) - 1
     assert reader.feed(worst[-1:]) == [Bad("crc", len(worst), worst[:64])]
     assert reader.pending == 0
+
+
+@pytest.mark.parametrize(
+    ("stream", "size"),
+    [
+        (b"\x2b\x06\x2d\x20\x2d\x00" + b"\x2d\x2b" * LONGEST, 1),
+        (b"\x2b\x06\x2d\x20\x2d\x00" + b"\x2d\x2d" * LONGEST, 1),
+        (b"\x2b\x06\x20\x00" + b"a" * LONGEST, 1),
+        (b"\x2b\x06\x1f\xfc\0\0\0" * 5000, 35000),
+        (b"\x2b\x06\x1f\xfc" + b"\x2d\x2d" * LONGEST, 20000),
+    ],
+    ids=["starts", "escapes", "plain", "many that announce much", "escapes at once"],
+)
+def test_no_byte_is_touched_again_for_each_piece_or_escape(stream, size):
+    """A long frame that came byte by byte took time with the square of its length: half a minute."""
+    reader = CountedReader()
+    for first in range(0, len(stream), size):
+        reader.feed(stream[first : first + size])
+        assert reader.touched <= 32 * (first + size)
 
 
 # -- against rctclient --------------------------------------------------------------------

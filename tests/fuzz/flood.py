@@ -1,0 +1,80 @@
+"""The frame reader under a flood: a short head, then the rest again and again.
+
+Only so are the bounds of memory and of work reached; an input of that size would keep a fuzzer
+busy with copying.
+"""
+
+from __future__ import annotations
+
+from random import Random
+
+from rct_collector.drivers.rct.frame import LONGEST_PENDING, FrameReader
+from tests.fuzz import grammar
+
+mutate, dictionary = grammar.mutate, grammar.words
+
+#: Enough for the longest frame that is waited for, and some more.
+SIZE = LONGEST_PENDING + 4096
+
+#: Bytes before those that are repeated.
+HEAD = 8
+
+#: Largest piece in which a network delivers, and a small one. The target ``frame`` takes single
+#: bytes; here they would take too long.
+SEGMENT, DRIBBLE = 1460, 11
+
+#: Bytes that may be touched per byte that came: at most nine frames overlap (see ``_give_up``),
+#: and each looks for a start, for an escape, copies, and counts starts.
+WORK = 64
+
+#: And per call, whatever comes.
+CALL = 16
+
+
+class Counted(bytearray):
+    """A buffer that counts the bytes which are searched and copied."""
+
+    touched = 0
+
+    def find(self, byte, first=0, last=None):
+        last = len(self) if last is None else min(last, len(self))
+        found = super().find(byte, first, last)
+        self.touched += 1 + (last if found < 0 else found + 1) - first
+        return found
+
+    def count(self, byte, first, last):
+        self.touched += 1 + last - first
+        return super().count(byte, first, last)
+
+    def __getitem__(self, key):
+        found = super().__getitem__(key)
+        self.touched += 1 if isinstance(key, int) else 1 + len(found)
+        return found
+
+
+class CountedReader(FrameReader):
+    """A reader whose work is counted."""
+
+    def __init__(self):
+        super().__init__()
+        self._buffer = Counted()
+
+    @property
+    def touched(self):
+        return self._buffer.touched
+
+
+def check(data):
+    head, rest = data[:HEAD], data[HEAD:] or b"\0"
+    stream = head + rest * (SIZE // len(rest))
+    size = Random(data).choice((len(stream), SEGMENT, DRIBBLE))
+    work_and_memory_are_bounded(stream, size)
+
+
+def work_and_memory_are_bounded(stream, size):
+    """The work grows with the bytes, not with their square, however they are cut."""
+    reader = CountedReader()
+    for place in range(0, len(stream), size):
+        reader.feed(stream[place : place + size])
+        assert reader.pending <= LONGEST_PENDING
+        assert reader.touched <= WORK * (place + size) + CALL * (1 + place // size)
