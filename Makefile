@@ -5,6 +5,8 @@
 PYTHON ?= python3
 ADDRESS ?=
 PYTEST_ARGS ?=
+TARGET ?= frame
+SECONDS ?= 600
 
 VENV := .venv
 RUN := $(VENV)/bin/python
@@ -25,7 +27,7 @@ $(shell test -x $(RUN) && grep -qsxF '$(CURDIR)' $(VENV)/.made-in || rm -f $(VEN
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:  # one environment, one pip at a time
-.PHONY: help venv demo test check lint types imports fresh format bench docs clean
+.PHONY: help venv demo test check lint types imports fresh format bench fuzz docs clean
 
 help:  ## explain the targets
 	@echo 'Targets:'
@@ -36,6 +38,8 @@ help:  ## explain the targets
 	@echo '  ADDRESS      make demo: a real inverter, such as 192.0.2.10, instead of the simulated one'
 	@echo '  PYTEST_ARGS  make test, make bench: further arguments for pytest'
 	@echo '  TELEGRAF     make test: the Telegraf binary to test with'
+	@echo '  TARGET       make fuzz: what to fuzz; tests/fuzz/__init__.py names all (frame)'
+	@echo '  SECONDS      make fuzz: for how long (600)'
 
 venv: $(DEVELOP)  ## make .venv with all tools of a developer
 
@@ -81,13 +85,16 @@ format: $(DEVELOP)  ## repair formatting, and what else ruff can
 bench: $(TESTING)  ## measure speed and memory
 	$(RUN) -m pytest -m bench --timeout=900 -q $(PYTEST_ARGS)
 
+fuzz: $(TESTING)  ## look for bytes that upset what reads them; what fails is left in .fuzz
+	$(RUN) -m tests.fuzz $(TARGET) -max_total_time=$(SECONDS) -print_final_stats=1
+
 docs: $(DEVELOP)  ## write the generated text: metric tables, sample configurations, dashboards
 	$(RUN) -m rct_collector.docs
 	$(RUN) -m tools.dashboards
 
 clean:  ## remove .venv and everything built
 	rm -rf $(VENV) build dist *.egg-info plugins/telegraf/*.egg-info .coverage .coverage.* htmlcov \
-	    .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	    .fuzz .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find rct_collector plugins tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.venv-done:

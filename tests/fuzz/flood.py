@@ -32,49 +32,48 @@ CALL = 16
 
 
 class Counted(bytearray):
-    """A buffer that counts the bytes which are searched and copied."""
+    """A buffer that counts the bytes which are searched and copied, and allows so many."""
 
-    touched = 0
+    allowed = 0
+
+    def _touch(self, size):
+        self.allowed -= size
+        assert self.allowed >= 0, "work that grows faster than the input"
 
     def find(self, byte, first=0, last=None):
         last = len(self) if last is None else min(last, len(self))
         found = super().find(byte, first, last)
-        self.touched += 1 + (last if found < 0 else found + 1) - first
+        self._touch(1 + (last if found < 0 else found + 1) - first)
         return found
 
     def count(self, byte, first, last):
-        self.touched += 1 + last - first
+        self._touch(1 + last - first)
         return super().count(byte, first, last)
 
     def __getitem__(self, key):
         found = super().__getitem__(key)
-        self.touched += 1 if isinstance(key, int) else 1 + len(found)
+        self._touch(1 if isinstance(key, int) else 1 + len(found))
         return found
 
 
-class CountedReader(FrameReader):
-    """A reader whose work is counted."""
+class BoundedReader(FrameReader):
+    """A reader that fails as soon as it does more work than its input allows, or holds too much."""
 
     def __init__(self):
         super().__init__()
         self._buffer = Counted()
 
-    @property
-    def touched(self):
-        return self._buffer.touched
+    def feed(self, data):
+        self._buffer.allowed += WORK * len(data) + CALL
+        items = super().feed(data)
+        assert self.pending <= LONGEST_PENDING
+        return items
 
 
 def check(data):
     head, rest = data[:HEAD], data[HEAD:] or b"\0"
     stream = head + rest * (SIZE // len(rest))
     size = Random(data).choice((len(stream), SEGMENT, DRIBBLE))
-    work_and_memory_are_bounded(stream, size)
-
-
-def work_and_memory_are_bounded(stream, size):
-    """The work grows with the bytes, not with their square, however they are cut."""
-    reader = CountedReader()
+    reader = BoundedReader()
     for place in range(0, len(stream), size):
         reader.feed(stream[place : place + size])
-        assert reader.pending <= LONGEST_PENDING
-        assert reader.touched <= WORK * (place + size) + CALL * (1 + place // size)

@@ -57,6 +57,7 @@ def unescape(data, start, count):
     assert data[start] == START
     content, position = bytearray(), start + 1
     while len(content) < count:
+        assert position + 1 < len(data) or data[position:] not in (b"", b"\x2d"), "cut short"
         if data[position] == ESCAPE:
             position += 1
         else:
@@ -109,7 +110,9 @@ def any_frame(random):
         command = random.choice((RESPONSE, RESPONSE, LONG_RESPONSE))
         return assemble(command, item.oid, any_payload(item, random))
     command = random.choice(_COMMANDS)
-    oid = random.choice((0x2B2B2B2B, 0x2D2D2D2D, random.choice(OBJECTS).oid, random.getrandbits(32)))
+    oid = random.choice(
+        (0x2B2B2B2B, 0x2D2D2D2D, random.choice(OBJECTS).oid, random.getrandbits(32))
+    )
     payload = bytes(random.choice((START, ESCAPE, 0, 5, 255)) for _ in range(random.randrange(60)))
     return assemble(command, oid, payload, random.getrandbits(32) if command & PLANT else None)
 

@@ -1,0 +1,364 @@
+"""The targets under pytest: what was found is replayed, and a little is searched anew."""
+
+from __future__ import annotations
+
+import os
+import re
+import struct
+import subprocess
+import sys
+from binascii import crc_hqx
+from importlib.metadata import requires
+from importlib.util import find_spec
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from packaging.requirements import Requirement
+from rctclient.types import DataType
+
+from rct_collector.cli import explain
+from rct_collector.drivers.rct import frame, session, wire
+from rct_collector.drivers.rct.frame import FrameReader
+from rct_collector.drivers.rct.table import BY_OID, OBJECTS
+from tests.fuzz import TARGETS, engine, grammar
+from tests.fuzz.__main__ import main
+
+relaxed = settings(deadline=None)
+
+#: Tries of the search with a fixed seed; together they take less than a minute.
+RUNS = {
+    "frame": 3000,
+    "flood": 100,
+    "session": 3000,
+    "payload": 20000,
+    "decode": 4000,
+    "lineprotocol": 2000,
+}
+
+#: All inputs of the repository, in bytes: small enough to be read by people.
+LARGEST_CORPUS = 100_000
+
+
+@pytest.fixture(params=TARGETS)
+def name(request):
+    return request.param
+
+
+def tried(check, data):
+    """An input that fails is named, so that it can be kept."""
+    try:
+        check(data)
+    except Exception as error:
+        error.add_note(f"input: {data.hex()}")
+        raise
+
+
+# -- what the repository has --------------------------------------------------------------
+
+
+def test_corpus_breaks_no_law(name):
+    check = engine.load(name).check
+    for data in engine.seeds(name):
+        tried(check, data)
+
+
+def test_corpus_is_small():
+    assert sum(path.stat().st_size for path in engine.CORPUS.iterdir()) <= LARGEST_CORPUS
+
+
+def events_of(name):
+    reader = {"frame": FrameReader, "session": session.RctSession}[name]
+    receive = "feed" if name == "frame" else "receive"
+    return [event for data in engine.seeds(name) for event in getattr(reader(), receive)(data)]
+
+
+def test_corpus_of_the_frame_reader_has_all_that_it_tells():
+    """A fuzzer that never gets past the checksum would try one branch only."""
+    found = events_of("frame")
+    kinds = {item.kind for item in found if isinstance(item, frame.Bad)}
+    assert kinds == {"crc", "length", "command", "noise"}
+    assert {item.command for item in found if isinstance(item, frame.Frame)} == frame._COMMANDS
+
+
+def test_corpus_of_the_session_has_every_event():
+    found = events_of("session")
+    kinds = {event.kind for event in found if isinstance(event, session.Garbled)}
+    every = {"crc", "length", "command", "decode", "noise", "echo", "write", "plant", "foreign"}
+    assert kinds == every
+
+
+@pytest.mark.parametrize(
+    "kind", sorted({item.type for item in OBJECTS}), ids=lambda kind: kind.name
+)
+def test_corpus_of_the_payloads_has_good_and_bad_ones_of_every_type(kind):
+    decoded = set()
+    for data in engine.seeds("payload"):
+        item = BY_OID.get(int.from_bytes(data[:4], "big"))
+        if item is not None and item.type is kind:
+            try:
+                wire.decode(kind, data[4:])
+                decoded.add(True)
+            except wire.PayloadError:
+                decoded.add(False)
+    assert decoded == {True, False}
+
+
+# -- laws can be broken -------------------------------------------------------------------
+
+
+class Agreeable(int):
+    """A checksum that is never wrong."""
+
+    __hash__ = int.__hash__
+    __eq__ = lambda *_: True  # noqa: E731
+    __ne__ = lambda *_: False  # noqa: E731
+
+
+def agreeable(data, start):
+    return Agreeable(crc_hqx(data, start))
+
+
+def change_events(patch, change):
+    feed = FrameReader.feed
+    patch.setattr(FrameReader, "feed", lambda self, data: change(feed(self, data)))
+
+
+def lose_frames(patch):
+    change_events(patch, lambda found: [item for item in found if item[0] != frame.WRITE])
+
+
+def invent_frames(patch):
+    change_events(patch, lambda found: [*found, *(i for i in found if isinstance(i, frame.Frame))])
+
+
+def lose_bytes(patch):
+    change_events(
+        patch, lambda found: [i._replace(size=1) if isinstance(i, frame.Bad) else i for i in found]
+    )
+
+
+def take_any_checksum(patch):
+    patch.setattr(frame, "crc_hqx", agreeable)
+
+
+def forget_at_cuts(patch):
+    def preceding(self, position, frame_end):
+        return bytes(self._buffer[max(frame_end, position - 2) : position])
+
+    patch.setattr(FrameReader, "_preceding", preceding)
+
+
+def take_starts_for_data(patch):
+    """As rctclient does."""
+    unescape = frame._unescape
+
+    def through(buffer, start, partial, count):
+        hidden = buffer[: start + 1] + buffer[start + 1 :].replace(b"\x2b", b"\x2a")
+        return unescape(hidden, start, partial, count)
+
+    patch.setattr(frame, "_unescape", through)
+
+
+def wait_for_more(patch):
+    patch.setattr(frame, "LONGEST", 0xFFFF)
+
+
+def begin_anew_with_each_piece(patch):
+    parse_at = frame.parse_at
+    patch.setattr(frame, "parse_at", lambda buffer, start, _: parse_at(buffer, start))
+
+
+def try_every_start(patch):
+    patch.setattr(frame, "_SECOND_LOOKS", 10**6)
+
+
+def take_any_short_checksum(patch):
+    patch.setattr(session, "crc_hqx", agreeable)
+
+
+def take_plant_answers(patch):
+    judge = session._judge
+    patch.setattr(
+        session, "_judge", lambda item: judge(item._replace(command=item.command & ~frame.PLANT))
+    )
+
+
+def take_any_length(patch):
+    patch.delitem(wire.LENGTHS, DataType.FLOAT)
+
+
+def lose_a_sign(patch):
+    patch.setitem(wire._SCALARS, DataType.INT32, wire._SCALARS[DataType.UINT32])
+
+
+def take_any_text(patch):
+    patch.setattr(wire, "_text", lambda payload: payload.decode("latin-1"))
+
+
+def show_bytes_as_characters(patch):
+    patch.setattr(explain, "_hex", lambda data: data.decode("latin-1"))
+
+
+def write_infinity(patch):
+    patch.setattr(explain, "_finite", lambda value: value)
+
+
+@pytest.mark.parametrize(
+    ("name", "fault"),
+    [
+        ("frame", lose_frames),
+        ("frame", invent_frames),
+        ("frame", lose_bytes),
+        ("frame", take_any_checksum),
+        ("frame", forget_at_cuts),
+        ("frame", take_starts_for_data),
+        ("flood", wait_for_more),
+        ("flood", begin_anew_with_each_piece),
+        ("flood", try_every_start),
+        ("session", take_any_short_checksum),
+        ("session", take_plant_answers),
+        ("payload", take_any_length),
+        ("payload", lose_a_sign),
+        ("payload", take_any_text),
+        ("decode", show_bytes_as_characters),
+        ("decode", write_infinity),
+    ],
+)
+def test_a_fault_breaks_a_law(name, fault, monkeypatch):
+    """With the corpus alone: laws that nothing breaks would find nothing either."""
+    check, inputs = engine.load(name).check, engine.seeds(name)
+    fault(monkeypatch)
+    with pytest.raises((AssertionError, ValueError, struct.error)):
+        list(map(check, inputs))
+
+
+# -- a little is searched anew ------------------------------------------------------------
+
+
+def random_frames():
+    return st.randoms(use_true_random=False).map(grammar.any_frame)
+
+
+pieces = (
+    st.binary(max_size=40)
+    | random_frames()
+    | random_frames().map(lambda wire: b"\0" + wire)
+    | st.tuples(random_frames(), st.integers(0, 40)).map(lambda pair: pair[0][pair[1] :])
+    | st.tuples(random_frames(), st.integers(1, 40)).map(lambda pair: pair[0][: -pair[1]])
+    | st.sampled_from([b"AT+\r", b"\x2b\x3c\xe1", b"\x2b", b"\x2d", b"\0", b"\x2b\x06\x1f\xfc"])
+)
+lines = st.lists(pieces, max_size=8).map(b"".join)
+payloads = st.sampled_from(OBJECTS).flatmap(
+    lambda item: st.binary(max_size=120).map(lambda data: item.oid.to_bytes(4, "big") + data)
+)
+files = lines | lines.map(lambda data: data.hex(" ").encode()) | st.text().map(str.encode)
+
+
+@given(lines)
+@relaxed
+def test_any_line_breaks_no_law(data):
+    engine.load("frame").check(data)
+    engine.load("session").check(data)
+
+
+@given(lines)
+@settings(deadline=None, max_examples=20)
+def test_any_flood_breaks_no_law(data):
+    engine.load("flood").check(data)
+
+
+@given(payloads)
+@relaxed
+def test_any_payload_breaks_no_law(data):
+    engine.load("payload").check(data)
+
+
+@given(files)
+@relaxed
+def test_any_file_breaks_no_law(data):
+    engine.load("decode").check(data)
+
+
+@pytest.fixture
+def atheris():
+    """The fuzzer, on the platforms that it is made for: pyproject.toml names them."""
+    if find_spec("atheris"):
+        return
+    wanted = [Requirement(text) for text in requires("rct-collector") or []]
+    if os.environ.get("CI") == "true" and any(
+        one.name == "atheris" and one.marker.evaluate({"extra": "fuzz"}) for one in wanted
+    ):
+        pytest.fail("CI=true, and there is no atheris, see [project.optional-dependencies]")
+    pytest.skip("needs atheris, which is not to be had for every Python and platform")
+
+
+def run(*arguments):
+    """Python in a process of its own, without coverage.py, which would trace it all."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("COV")}
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=engine.ROOT,
+        env=environment | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("atheris")
+def test_a_short_search_finds_nothing(name, tmp_path):
+    options = (f"-runs={RUNS[name]}", "-seed=1", "-max_len=256")
+    result = run("-m", "tests.fuzz", name, f"--work={tmp_path}", *options)
+    assert result.returncode == 0, result.stdout[-4000:] + result.stderr[-4000:]
+    assert f"Done {RUNS[name]} runs" in result.stderr
+    assert re.search(r"DONE +cov: [1-9]", result.stderr), "nothing is instrumented"
+
+
+#: A target with a fault behind the checksum: two answers with floats that are no numbers.
+PLANTED = """
+import math, sys
+from pathlib import Path
+from types import SimpleNamespace
+from tests.fuzz import engine
+
+def load(name):
+    from rct_collector.drivers.rct.session import RctSession
+    from tests.fuzz import grammar
+
+    def check(data):
+        values = [getattr(event, "value", None) for event in RctSession().receive(data)]
+        odd = [v for v in values if isinstance(v, float) and not math.isfinite(v)]
+        assert len(odd) < 2, "the planted fault"
+
+    return SimpleNamespace(check=check, mutate=grammar.mutate, dictionary=grammar.words)
+
+engine.load = load
+engine.fuzz("planted", sys.argv[2:], Path(sys.argv[1]))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("atheris")
+def test_the_search_gets_past_checksums_and_what_fails_can_be_kept(tmp_path, monkeypatch, capsys):
+    """From nothing, which takes no more tries than the test above has."""
+    result = run("-c", PLANTED, tmp_path, "-runs=20000", "-seed=1", "-max_len=256")
+    assert result.returncode != 0
+    assert "the planted fault" in result.stdout + result.stderr
+    (file,) = (tmp_path / "planted").glob("crash-*")
+
+    again = run("-c", PLANTED, tmp_path, file)
+    assert again.returncode != 0
+    assert "the planted fault" in again.stdout + again.stderr
+
+    monkeypatch.setattr(engine, "CORPUS", tmp_path)
+    main(["session", "--keep", str(file)])
+    assert engine.seeds("session") == [file.read_bytes()]
+    assert "session.kept.hex" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arguments", [[], ["nothing"]])
+def test_targets_are_named(arguments):
+    with pytest.raises(SystemExit, match="Targets: frame, flood"):
+        main(arguments)
