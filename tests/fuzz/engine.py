@@ -65,9 +65,7 @@ def fuzz(name, options, work):
     try:
         import atheris
     except ImportError:
-        sys.exit(
-            "error: no atheris here; pip install 'rct-collector[fuzz]' has it for some platforms"
-        )
+        sys.exit("error: no atheris here; the extra 'fuzz' brings it, on Linux on x86-64")
     work = work / name
     corpus = unpack(name, work / "corpus")
     with atheris.instrument_imports(include=["rct_collector"]):

@@ -28,11 +28,11 @@ relaxed = settings(deadline=None)
 
 #: Tries of the search with a fixed seed; together they take less than a minute.
 RUNS = {
-    "frame": 3000,
-    "flood": 100,
-    "session": 3000,
+    "frame": 5000,
+    "flood": 150,
+    "session": 5000,
     "payload": 20000,
-    "decode": 4000,
+    "decode": 8000,
     "lineprotocol": 2000,
 }
 
