@@ -1,13 +1,8 @@
-"""Bytes of an RCT line cut into frames and noise, each with what it means.
-
-The frame reader of the driver keeps no offsets, since nobody needs them while collecting. Here
-the same parser is walked over bytes that are all there.
-"""
+"""Bytes of an RCT line cut into frames and noise, each with what it means."""
 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +14,7 @@ from rct_collector.cli.payload import decode
 from rct_collector.drivers.rct import frame
 from rct_collector.drivers.rct.frame import Frame
 from rct_collector.drivers.rct.table import BY_OID, RctObject
+from rct_collector.drivers.rct.walk import walk
 from rct_collector.model import Value
 
 _COMMANDS = {
@@ -31,16 +27,13 @@ _COMMANDS = {
 }
 _ANSWERS = (frame.RESPONSE, frame.LONG_RESPONSE)
 
+#: Kind of a :class:`~rct_collector.drivers.rct.walk.Span` → what is wrong with it, or its meaning.
 _WRONG = {
     "crc": "checksum wrong",
     "length": "length wrong, or cut short",
     "command": "no known command",
     "noise": "skipped",
-}
-
-#: What is on the line without being a frame, and its meaning.
-_SPECIAL = re.compile(rb"(?P<hello>\x2b\x3c\xe1)|(?P<keep_alive>AT\+\r)")
-_SPECIAL_TEXTS = {
+    "incomplete": "incomplete",
     "hello": "greeting of the vendor's app",
     "keep_alive": "keep-alive of the vendor's service",
 }
@@ -132,48 +125,18 @@ def explain(data: bytes) -> list[Piece]:
     Args:
         data: Any bytes.
     """
-    return list(_joined(_walk(data), data))
+    return list(_joined(_pieces(data), data))
 
 
-def _walk(data: bytes) -> Iterator[Piece]:
-    """The loop of the frame reader, with offsets."""
-    buffer = bytearray(data)
-    position = 0
-    while position < len(data):
-        special = _SPECIAL.match(data, position)
-        if special:
-            yield _bad(position, special[0], _SPECIAL_TEXTS[special.lastgroup or ""])
-            position = special.end()
-            continue
-        start = _next_start(data, position)
-        if data[position:start].strip(b"\0"):
-            yield _noise(position, data[position:start])
-        if start == len(data):
-            return
-        if start > position and _SPECIAL.match(data, start):
-            position = start
-            continue
-        # Private to its module, and the one place that knows what a frame is.
-        result = frame.parse_at(buffer, start)
-        if result is None:
-            yield _bad(start, data[start:], "incomplete")
-            return
-        item, position = result
-        if isinstance(item, Frame):
-            yield _frame(start, data[start:position], item)
-        elif item.kind == "noise":
-            yield _noise(start, data[start:position])
-        else:
-            size = item.size if item.kind == "crc" else position - start
-            yield _bad(start, data[start : start + size], _WRONG[item.kind])
-
-
-def _next_start(data: bytes, position: int) -> int:
-    """Where the next frame, or what looks like one, begins; the end of the data at last."""
-    start = data.find(frame.START, position)
-    if start >= 2 and data[start - 2 : start + 2] == b"AT+\r" and start - 2 >= position:
-        return start - 2
-    return start if start >= 0 else len(data)
+def _pieces(data: bytes) -> Iterator[Piece]:
+    for span in walk(data):
+        covered = data[span.start : span.end]
+        if span.frame is not None:
+            yield _frame(span.start, covered, span.frame)
+        elif span.kind != "noise":
+            yield _bad(span.start, covered, _WRONG[span.kind])
+        elif covered.strip(b"\0"):
+            yield _noise(span.start, covered)
 
 
 def _joined(pieces: Iterator[Piece], data: bytes) -> Iterator[Piece]:
