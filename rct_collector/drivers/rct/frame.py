@@ -39,7 +39,7 @@ PLANT = 0x40
 
 _PLAIN = (READ, WRITE, LONG_WRITE, RESPONSE, LONG_RESPONSE, READ_PERIODICALLY)
 _COMMANDS = frozenset(_PLAIN) | {command | PLANT for command in _PLAIN}
-_LONG = frozenset({LONG_WRITE, LONG_RESPONSE, LONG_WRITE | PLANT, LONG_RESPONSE | PLANT})
+LONG = frozenset({LONG_WRITE, LONG_RESPONSE, LONG_WRITE | PLANT, LONG_RESPONSE | PLANT})
 
 #: Longest payload that fits the short form, whose length byte also counts the id.
 LONGEST_SHORT = 251
@@ -134,7 +134,7 @@ def assemble(command: int, oid: int, payload: bytes = b"", address: int | None =
             body = address.to_bytes(4, "big") + body
     except OverflowError as error:
         raise ValueError("an id or address has 32 bits") from error
-    width = 2 if command in _LONG else 1
+    width = 2 if command in LONG else 1
     if len(body) >= 1 << 8 * width:
         raise ValueError(f"{len(payload)} bytes of payload do not fit command 0x{command:02X}")
     content = bytes((command,)) + len(body).to_bytes(width, "big") + body
@@ -292,7 +292,7 @@ def _parse_escaped(
     buffer: bytearray, start: int, partial: _Partial
 ) -> tuple[Frame | Bad, int] | None:
     """The general case: long frames, plant frames, escapes, and frames still on their way."""
-    header = 3 if buffer[start + 1] in _LONG else 2
+    header = 3 if buffer[start + 1] in LONG else 2
     whole = _unescape(buffer, start, partial, header)
     if whole:
         length = int.from_bytes(partial.content[1:header], "big")
