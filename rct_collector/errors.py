@@ -6,7 +6,8 @@
     ├── ConfigError        the user's configuration: path, what was found, what would be right
     ├── RefusedFrameError  somebody asked for a frame that must never leave the driver
     ├── BusyError          another process on this host already collects this device
-    └── TransportError     the line could not be opened, or was lost
+    ├── TransportError     the line could not be opened, or was lost
+    └── CaptureError       a file with a recorded line cannot be read, or not be written
 
 Bad bytes from a device are no exceptions: sessions report them as events, and counters move.
 """
@@ -47,3 +48,7 @@ class BusyError(CollectorError):
 
 class TransportError(CollectorError):
     """The line to the device could not be opened, or was lost."""
+
+
+class CaptureError(CollectorError):
+    """A file with a recorded line cannot be read, or not be written."""

@@ -3,7 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
+
+
+class Ends(NamedTuple):
+    """Both ends of a line over a network.
+
+    Attributes:
+        local: Our address and port.
+        remote: Those of the device.
+    """
+
+    local: tuple[str, int]
+    remote: tuple[str, int]
 
 
 class Line(Protocol):

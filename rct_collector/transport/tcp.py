@@ -10,7 +10,7 @@ import socket
 from typing import cast
 
 from rct_collector.errors import TransportError
-from rct_collector.transport.base import Lost, Receive
+from rct_collector.transport.base import Ends, Lost, Receive
 
 #: Half-open connections are found by the kernel after this many seconds without an answer.
 _KEEP_ALIVE = (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3))
@@ -27,8 +27,13 @@ class _Protocol(asyncio.Protocol):
         self._lost: Lost | None = lost
         self._transport: asyncio.Transport | None = None
 
+        self.ends: Ends | None = None
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
+        local, remote = (transport.get_extra_info(name) for name in ("sockname", "peername"))
+        if local and remote:
+            self.ends = Ends(local[:2], remote[:2])
 
     def data_received(self, data: bytes) -> None:
         if self._lost is not None:

@@ -1,0 +1,113 @@
+"""A tap on a line: tells an observer what goes over it, in both directions, with times.
+
+It wraps the opener of any transport, so that nothing above notices::
+
+    device ── tap ── transport ── wire
+               └── observer
+
+Bytes sent are told when they are handed to the transport, bytes received when it hands them on;
+with TCP that is within a millisecond of the wire.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from rct_collector.transport.base import Ends, Line, Lost, Opener, Receive
+
+#: Tells the time in nanoseconds since 1970.
+ClockNs = Callable[[], int]
+
+
+class Observer(Protocol):
+    """Is told what goes over one line. Times are in nanoseconds since 1970; nothing may raise."""
+
+    def sent(self, time_ns: int, data: bytes) -> None:
+        """Bytes went to the device."""
+
+    def received(self, time_ns: int, data: bytes) -> None:
+        """Bytes came from the device."""
+
+    def closed(self, time_ns: int, *, by_us: bool) -> None:
+        """The line is at its end; nothing follows."""
+
+
+#: Called for each line that was opened: time at which opening began, time at which it was
+#: open, its ends if it has any → its observer.
+Observe = Callable[[int, int, Ends | None], Observer]
+
+
+class _Tap:
+    """An open line with its observer."""
+
+    def __init__(self, receive: Receive, lost: Lost, clock: ClockNs) -> None:
+        self._receive = receive
+        self._lost = lost
+        self._clock = clock
+        self._line: Line | None = None
+        self._observer: Observer | None = None
+        self._early: list[Callable[[Observer], None]] = []
+        self._over = False
+
+    def begin(self, line: Line, observer: Observer) -> None:
+        """The line is open; what came meanwhile is told now."""
+        self._line, self._observer = line, observer
+        for event in self._early:
+            event(observer)
+        self._early.clear()
+
+    def send(self, data: bytes) -> None:
+        if self._line is None or self._over:
+            return
+        now = self._clock()
+        self._tell(lambda observer: observer.sent(now, data))
+        self._line.send(data)
+
+    def close(self) -> None:
+        if self._line is not None:
+            self._line.close()
+        self._end(by_us=True)
+
+    def received(self, data: bytes) -> None:
+        now = self._clock()
+        self._tell(lambda observer: observer.received(now, data))
+        self._receive(data)
+
+    def lost(self, reason: str) -> None:
+        self._end(by_us=False)
+        self._lost(reason)
+
+    def _end(self, *, by_us: bool) -> None:
+        if not self._over:
+            self._over = True
+            now = self._clock()
+            self._tell(lambda observer: observer.closed(now, by_us=by_us))
+
+    def _tell(self, event: Callable[[Observer], None]) -> None:
+        if self._observer is None:
+            self._early.append(event)
+        else:
+            event(self._observer)
+
+
+def tapped(opener: Opener, observe: Observe, clock: ClockNs) -> Opener:
+    """The same opener with a tap on every line that it opens.
+
+    Args:
+        opener: Of any transport.
+        observe: Gives the observer of each line.
+        clock: Tells the times.
+    """
+
+    async def open_tapped(
+        host: str, port: int, receive: Receive, lost: Lost, timeout: float
+    ) -> Line:
+        tap = _Tap(receive, lost, clock)
+        began = clock()
+        line = await opener(host, port, tap.received, tap.lost, timeout)
+        ends: Ends | None = getattr(line, "ends", None)
+        tap.begin(line, observe(began, clock(), ends))
+        return tap
+
+    return open_tapped
