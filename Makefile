@@ -56,7 +56,7 @@ test: $(TESTING)  ## run the tests, with coverage
 	}; \
 	telegraf=$$($(RUN) tools/telegraf.py) || lacks Telegraf; \
 	collectd=$$($(RUN) tools/collectd_env.py) || lacks collectd; \
-	$(RUN) tools/servers.py || lacks 'databases and brokers'; \
+	$(RUN) tools/servers.py || lacks 'databases, brokers and tcpdump'; \
 	env -u TELEGRAF -u COLLECTD_PACKAGES $${telegraf:+"TELEGRAF=$$telegraf"} \
 	    $${collectd:+"COLLECTD_PACKAGES=$$collectd"} \
 	    $(RUN) -m pytest --timeout=300 --cov --cov-report=term $(PYTEST_ARGS) || status=$$?; \

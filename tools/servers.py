@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Install the servers that the tests of the agents' outputs talk to.
+"""Install the programs that the tests talk to, or let read what was written.
 
 Databases and brokers behind Telegraf and collectd: Graphite's carbon and web application,
-InfluxDB 1.x, Prometheus, Mosquitto, RabbitMQ, NATS and rrdtool. What is missing is installed with
-apt-get, as root or with sudo; no service is started or enabled. The tests start what they need
-themselves, on loopback, on free ports and in folders of their own.
+InfluxDB 1.x, Prometheus, Mosquitto, RabbitMQ, NATS and rrdtool; and tcpdump, for recordings of
+lines. What is missing is installed with apt-get, as root or with sudo; no service is started or
+enabled. The tests start what they need themselves, on loopback, on free ports and in folders of
+their own.
 
 Exit status: 0 all are there, 1 something failed, 2 wrong usage, 3 some are missing and there is
 no way to install them.
@@ -28,6 +29,7 @@ PACKAGES = {
     "prometheus": "/usr/bin/prometheus",
     "rabbitmq-server": "/usr/lib/rabbitmq/bin/rabbitmq-server",
     "rrdtool": "/usr/bin/rrdtool",
+    "tcpdump": "/usr/bin/tcpdump",
 }
 
 

@@ -10,7 +10,13 @@ from importlib import import_module
 import click
 
 from rct_collector import __version__
-from rct_collector.errors import BusyError, CollectorError, ConfigError, TransportError
+from rct_collector.errors import (
+    BusyError,
+    CaptureError,
+    CollectorError,
+    ConfigError,
+    TransportError,
+)
 from rct_collector.exits import MEANINGS, Exit
 
 #: Command → module that holds its ``command``, in the order in which help lists them.
@@ -21,6 +27,8 @@ COMMANDS = {
     "metrics": "rct_collector.cli.metrics",
     "config": "rct_collector.cli.config",
     "simulate": "rct_collector.cli.simulate",
+    "record": "rct_collector.cli.record",
+    "replay": "rct_collector.cli.replay",
     "decode": "rct_collector.cli.decode",
     "completion": "rct_collector.cli.completion",
 }
@@ -43,11 +51,18 @@ class Failure(click.ClickException):
             click.echo(f"Error: {problem}", err=True)
 
 
+_STATUS = {
+    BusyError: Exit.BUSY,
+    CaptureError: Exit.USAGE,
+    TransportError: Exit.UNREACHABLE,
+}
+
+
 def failure(error: CollectorError) -> Failure:
     """What an error of the collector means for the exit status."""
     if isinstance(error, ConfigError):
         return Failure(error.problems, Exit.USAGE)
-    for kind, status in ((BusyError, Exit.BUSY), (TransportError, Exit.UNREACHABLE)):
+    for kind, status in _STATUS.items():
         if isinstance(error, kind):
             return Failure((str(error),), status)
     return Failure((str(error),), Exit.BUG)

@@ -6,8 +6,8 @@ import asyncio
 import contextlib
 import logging
 import signal
-from collections.abc import Callable, Coroutine, Iterator
-from typing import Any
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 from rct_collector.cli.snapshot import Snapshot
 from rct_collector.cli.targets import hurried
@@ -18,6 +18,11 @@ from rct_collector.exits import Exit
 from rct_collector.model import Batch
 from rct_collector.transport import OPENERS, Line, Opener
 from rct_collector.transport.base import Lost, Receive
+
+T = TypeVar("T")
+
+#: Seconds that the first, complete round of a device that is followed may take.
+_FIRST_ROUND_S = 90.0
 
 #: A device that has not answered anything within this many seconds will not.
 SILENCE_S = 10.0
@@ -53,6 +58,7 @@ async def read_once(
     *,
     started: Callable[[Device], None] | None = None,
     emit: Emit | None = None,
+    openers: Mapping[str, Opener] = OPENERS,
 ) -> tuple[Device, Exit]:
     """Read everything of one device once, quickly; the snapshot takes the values and the trouble.
 
@@ -61,12 +67,13 @@ async def read_once(
         timeout: Seconds for everything.
         started: Told of the device before anything is asked.
         emit: Told of the batches too, after the snapshot.
+        openers: Scheme → transport.
 
     Returns:
         The device, for what was learnt about it, and how it went.
     """
     scheme = snapshot.config.address.scheme
-    witness = Witness(OPENERS[scheme])
+    witness = Witness(openers[scheme])
 
     def take(batch: Batch) -> None:
         snapshot.take(batch)
@@ -86,6 +93,50 @@ async def read_once(
     elapsed = asyncio.get_running_loop().time() - begun
     snapshot.trouble = _trouble(device, witness, timeout if elapsed >= timeout else None)
     return device, Exit.UNREACHABLE if snapshot.trouble else Exit.OK
+
+
+async def follow(
+    snapshots: Sequence[Snapshot],
+    emit: Emit,
+    *,
+    first: Emit | None = None,
+    openers: Mapping[str, Opener] = OPENERS,
+) -> Exit:
+    """One complete round of each device at a quick pace, then rounds by schedule for ever.
+
+    Args:
+        snapshots: Of the devices; they take what the first round brings.
+        emit: Takes what the later rounds bring.
+        first: Told of the batches of the first round too, after the snapshots.
+        openers: Scheme → transport.
+
+    Returns:
+        Why not, when no device could be read.
+    """
+    results = await asyncio.gather(
+        *(read_once(s, _FIRST_ROUND_S, emit=first, openers=openers) for s in snapshots)
+    )
+    if not any(device.stats.totals["answers"] for device, _ in results):
+        return results[0][1]
+    options = Options(openers=dict(openers))
+    devices = [Device(snapshot.config, emit, options) for snapshot in snapshots]
+    for device, (known, _) in zip(devices, results, strict=True):
+        # What the first round has learnt need not be asked again.
+        device.discovery.facts.update(known.discovery.facts)
+    await asyncio.gather(*(device.run() for device in devices))
+    raise AssertionError("devices run for ever")
+
+
+async def first_of(*jobs: Coroutine[Any, Any, T]) -> T:
+    """Run jobs until the first of them ends; returns what it returns."""
+    tasks = [asyncio.create_task(job) for job in jobs]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        return done.pop().result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _round(device: Device, timeout: float) -> None:

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
-
-if TYPE_CHECKING:
-    from rct_collector.cli.explain import Piece
 
 _EPILOG = """\b
 Examples:
   rct-collector decode 2b 01 04 95 99 30 bf 0d 65
   rct-collector decode recording.bin
   xxd -p recording.bin | rct-collector decode -
+  sudo tcpdump -w line.pcap tcp port 8899
+  rct-collector decode line.pcap
 """
 
 
@@ -30,35 +28,59 @@ def command(source: tuple[str, ...], form: str) -> None:
 
     One line per frame: where it begins, who sends it, what it means, and what is wrong with
     it. Bytes between frames are shown as noise. Nothing is sent anywhere.
-    """
-    from rct_collector.cli.explain import explain
 
-    pieces = explain(_bytes(source))
+    Files of 'record', tcpdump and Wireshark (pcap, pcapng) are explained with times instead,
+    their TCP connections put together.
+    """
+    content, origin = _content(source)
+    from rct_collector.transport.capture import MAGICS
+
+    if content.startswith(MAGICS):
+        from io import BytesIO
+
+        from rct_collector.cli.passages import print_passages, read_passages
+
+        print_passages(read_passages(BytesIO(content), origin), form)
+    else:
+        _print_pieces(_bytes_or_hex(content), form)
+
+
+def _print_pieces(data: bytes, form: str) -> None:
+    from rct_collector.cli.explain import explain
+    from rct_collector.cli.tabulate import print_pieces
+
+    pieces = explain(data)
     if form == "json":
         import json
 
         objects = [piece.as_mapping() for piece in pieces]
         click.echo(json.dumps(objects, indent=1, ensure_ascii=False))
     else:
-        _print_table(pieces)
+        print_pieces(["offset"], (([str(piece.offset)], piece) for piece in pieces))
 
 
-def _bytes(source: tuple[str, ...]) -> bytes:
-    """Find out what was given."""
-    if source == ("-",):
-        return _bytes_or_hex(sys.stdin.buffer.read(), "standard input")
+def _content(source: tuple[str, ...]) -> tuple[bytes, str]:
+    """What was given, and where it is from."""
     path = Path(source[0])
-    if len(source) == 1 and _is_file(path):
+    if source == ("-",):
+        content, origin = sys.stdin.buffer.read(), "standard input"
+    elif len(source) == 1 and _is_file(path):
         try:
-            return _bytes_or_hex(path.read_bytes(), str(path))
+            content, origin = path.read_bytes(), str(path)
         except OSError as error:
             raise click.UsageError(f"{path}: cannot be read: {error.strerror}") from error
-    text = "".join(source)
-    data = _from_hex(text)
-    if data is None:
+    else:
+        return _digits("".join(source)), "command line"
+    if not content:
+        raise click.UsageError(f"{origin} is empty")
+    return content, origin
+
+
+def _digits(text: str) -> bytes:
+    if _from_hex(text) is None:
         shown = text if len(text) <= 40 else text[:37] + "..."
         raise click.UsageError(f"{shown!r} is neither a file nor pairs of hexadecimal digits")
-    return data
+    return text.encode()
 
 
 def _is_file(path: Path) -> bool:
@@ -68,10 +90,8 @@ def _is_file(path: Path) -> bool:
         return False
 
 
-def _bytes_or_hex(content: bytes, origin: str) -> bytes:
+def _bytes_or_hex(content: bytes) -> bytes:
     """Text of hexadecimal digits becomes bytes; anything else is bytes already."""
-    if not content:
-        raise click.UsageError(f"{origin} is empty")
     try:
         text = content.decode("ascii")
     except UnicodeDecodeError:
@@ -90,23 +110,3 @@ def _from_hex(text: str) -> bytes | None:
         return bytes.fromhex(digits) or None
     except ValueError:
         return None
-
-
-def _print_table(pieces: list[Piece]) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
-    from rct_collector.cli.console import console, show
-
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    table.add_column("offset", justify="right", no_wrap=True)
-    table.add_column("device", no_wrap=True)
-    table.add_column("frame", no_wrap=True)
-    for head in ("object", "value", "check"):
-        table.add_column(head, overflow="fold")
-    for piece in pieces:
-        style = "" if piece.valid else "red" if piece.command else "dim"
-        direction = piece.direction.removesuffix(" device")
-        cells = (direction, piece.command, piece.label, piece.shown, piece.verdict)
-        table.add_row(str(piece.offset), *map(Text, cells), style=style)
-    show(console(), table)

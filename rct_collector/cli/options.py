@@ -180,3 +180,16 @@ def target_options(function: Function) -> Function:
     for option in reversed(_CHOICE_OPTIONS):
         wrapper = option(wrapper)
     return wrapper  # type: ignore[return-value]
+
+
+def listen_options(function: Function) -> Function:
+    """Add the options of a command that serves: ``host`` and ``port``."""
+    host = click.option(
+        "--host", default="127.0.0.1", metavar="ADDRESS",
+        help="Address to listen on (default: 127.0.0.1).",
+    )  # fmt: skip
+    port = click.option(
+        "--port", type=click.IntRange(0, 65535), default=8899,
+        help="Port to listen on; 0 takes any that is free (default: 8899).",
+    )  # fmt: skip
+    return host(port(function))

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from rct_collector.cli.options import DEFAULT_SCENARIO, SCENARIO, Words
-
-if TYPE_CHECKING:
-    from rct_collector.simulator import Server, SimulatedInverter
-
-#: Seconds between two looks at the counters.
-_STATUS_S = 2.0
+from rct_collector.cli.options import DEFAULT_SCENARIO, SCENARIO, Words, listen_options
 
 _EPILOG = """\b
 Examples:
@@ -37,16 +31,7 @@ def command() -> None:
 
 
 @command.command("rct", short_help="Simulate an RCT Power inverter.", epilog=_EPILOG)
-@click.option(
-    "--host",
-    default="127.0.0.1",
-    metavar="ADDRESS",
-    help="Address to listen on (default: 127.0.0.1).",
-)
-@click.option(
-    "--port", type=click.IntRange(0, 65535), default=8899,
-    help="Port to listen on; 0 takes any that is free (default: 8899).",
-)  # fmt: skip
+@listen_options
 @click.option(
     "--scenario", type=SCENARIO, default=DEFAULT_SCENARIO, metavar="NAME",
     help=f"What the installation has, see --list (default: {DEFAULT_SCENARIO}).",
@@ -71,19 +56,23 @@ def rct(host: str, port: int, listing: bool, **world: Any) -> None:  # noqa: FBT
     It answers reads and queries of its logger as a real unit does, at the speed of a real
     serial line, and every client sees the answers to all.
     """
-    from rct_collector.cli.collect import run
-
     if listing:
         _list()
         return
-    try:
-        run(_serve(host, port, **world))
-    except OSError as error:
-        from rct_collector.transport.tcp import explain
+    from rct_collector.cli.serving import serve_until_stopped
+    from rct_collector.drivers.rct.simulator import profiles
+    from rct_collector.simulator import SimulatedInverter
 
-        raise click.UsageError(f"cannot listen on {host}:{port}: {explain(error)}") from error
-    except KeyboardInterrupt:
-        click.echo(err=True)
+    names = world.pop("faults")
+    trouble = f" with {', '.join(names)}" if names else ""
+    inverter = SimulatedInverter(**world, faults=profiles.faults(names, world["seed"]))
+    serve_until_stopped(
+        inverter.serve,
+        host,
+        port,
+        name=f"simulated inverter '{world['scenario']}'{trouble}",
+        asked=inverter.bridge.observed.requests.total,
+    )
 
 
 def _list() -> None:
@@ -95,42 +84,3 @@ def _list() -> None:
         click.echo(f"{option}:")
         for name, row in rows.items():
             click.echo(f"  {name:{width}}  {row.description}")
-
-
-async def _serve(host: str, port: int, *, faults: tuple[str, ...], **world: Any) -> None:
-    import asyncio
-    import sys
-
-    from rct_collector.drivers.rct.simulator import profiles
-    from rct_collector.simulator import SimulatedInverter
-
-    inverter = SimulatedInverter(**world, faults=profiles.faults(faults, world["seed"]))
-    async with await inverter.serve(host, port) as server:
-        trouble = f" with {', '.join(faults)}" if faults else ""
-        click.echo(
-            f"simulated inverter '{world['scenario']}'{trouble} at {server.address};"
-            " end with Ctrl-C"
-        )
-        sys.stdout.flush()
-        if sys.stdout.isatty():
-            await _tell(server, inverter)
-        await asyncio.Event().wait()
-
-
-async def _tell(server: Server, inverter: SimulatedInverter) -> None:
-    """A status line, now and then."""
-    import asyncio
-
-    from rct_collector.cli.console import console
-
-    observed = inverter.bridge.observed
-    with console().status("no client yet") as status:
-        before = 0
-        while True:
-            await asyncio.sleep(_STATUS_S)
-            asked = observed.requests.total()
-            clients = server.hub.clients
-            noun = "client" if clients == 1 else "clients"
-            rate = (asked - before) / _STATUS_S
-            status.update(f"{clients} {noun}, {rate:.1f} requests/s, {asked} so far")
-            before = asked

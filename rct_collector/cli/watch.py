@@ -13,9 +13,6 @@ if TYPE_CHECKING:
     from rct_collector.cli.targets import Targets
     from rct_collector.exits import Exit
 
-#: Seconds that the first, complete round may take.
-_FIRST_ROUND_S = 90.0
-
 #: Seconds between two redraws, so that the ages of values go on.
 _STEP_S = 0.5
 
@@ -83,44 +80,20 @@ async def _watch(found: Targets, view: Screen, seconds: float | None) -> Exit | 
     import asyncio
     import contextlib
 
+    from rct_collector.cli.collect import first_of, follow
     from rct_collector.cli.targets import reachable
 
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds), reachable(found) as devices:
             for snapshot, device in zip(view.snapshots, devices, strict=True):
                 snapshot.config = device
-            tasks = [asyncio.create_task(job) for job in (_collect(view), _redraw(view))]
-            try:
-                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-                return done.pop().result()
-            finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
+            return await first_of(
+                follow(view.snapshots, view.take, first=view.changed), _redraw(view)
+            )
     return None
 
 
-async def _collect(view: Screen) -> Exit | None:
-    """One complete round at a quick pace, then rounds by schedule for ever."""
-    import asyncio
-
-    from rct_collector.cli.collect import read_once
-    from rct_collector.device.device import Device
-
-    results = await asyncio.gather(
-        *(read_once(s, _FIRST_ROUND_S, emit=view.changed) for s in view.snapshots)
-    )
-    if not any(device.stats.totals["answers"] for device, _ in results):
-        return results[0][1]
-    devices = [Device(snapshot.config, view.take) for snapshot in view.snapshots]
-    for device, (first, _) in zip(devices, results, strict=True):
-        # What the first round has learnt need not be asked again.
-        device.discovery.facts.update(first.discovery.facts)
-    await asyncio.gather(*(device.run() for device in devices))
-    return None
-
-
-async def _redraw(view: Screen) -> Exit | None:
+async def _redraw(view: Screen) -> Exit:
     """Draw again and again; ends when nobody looks any more."""
     import asyncio
 

@@ -10,8 +10,7 @@ import struct
 from types import TracebackType
 from typing import cast
 
-from rct_collector.drivers.rct.simulator import Bridge
-from rct_collector.simulator.hub import Hub
+from rct_collector.simulator.hub import FarEnd, Hub
 
 log = logging.getLogger(__name__)
 
@@ -149,7 +148,7 @@ class _Client(asyncio.Protocol):
         transport.write(data)
 
 
-async def serve(bridge: Bridge | Hub, host: str = "127.0.0.1", port: int = 0) -> Server:
+async def serve(bridge: FarEnd | Hub, host: str = "127.0.0.1", port: int = 0) -> Server:
     """Listen for clients of a simulated inverter.
 
     Args:

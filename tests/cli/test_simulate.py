@@ -173,7 +173,9 @@ def test_the_shell_is_guessed(run, monkeypatch):
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ("rct-collector re", {"read"}),
+        ("rct-collector re", {"read", "record", "replay"}),
+        ("rct-collector record --device roof --re", {"--redact"}),
+        ("rct-collector replay --p", {"--print", "--port"}),
         ("rct-collector read --simulate every", {"everything"}),
         ("rct-collector simulate rct --scenario no", {"no-backup"}),
         ("rct-collector simulate rct --faults po", {"portal"}),

@@ -98,9 +98,9 @@ def test_a_silent_device_is_given_up(run, listener, monkeypatch):
 
 
 def test_a_device_that_answers_only_in_part_is_watched_all_the_same(run, serve, monkeypatch):
-    from rct_collector.cli import watch
+    from rct_collector.cli import collect
 
-    monkeypatch.setattr(watch, "_FIRST_ROUND_S", 0.1)
+    monkeypatch.setattr(collect, "_FIRST_ROUND_S", 0.1)
     address = serve(latency=(0.005, 0.005)).address
     result = run("watch", "--address", address, "--for", "500ms")
 

@@ -1,0 +1,169 @@
+"""Keeps what goes over the lines of a device in a pcap file, and counts it."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import NoReturn
+
+from rct_collector.drivers.rct.frame import Bad, FrameReader
+from rct_collector.drivers.rct.redact import Redactor
+from rct_collector.errors import CaptureError
+from rct_collector.transport.base import Ends, Opener
+from rct_collector.transport.recording import NOWHERE, Conversation, PcapFile
+from rct_collector.transport.tap import ClockNs, Observer, tapped
+
+#: Ports that are made up for connections whose own are unknown, or nobody's business.
+_PORTS = 1 << 14
+
+
+@dataclass(slots=True)
+class Counters:
+    """What went over the lines.
+
+    Attributes:
+        received: Bytes from the device.
+        sent: Bytes to it.
+        frames: Whole frames from the device.
+        bad: Broken frames from it.
+        connections: Times that a line was opened.
+    """
+
+    received: int = 0
+    sent: int = 0
+    frames: int = 0
+    bad: int = 0
+    connections: int = 0
+
+    def __str__(self) -> str:
+        return (
+            f"{self.received} bytes received, {self.sent} sent,"
+            f" {self.frames} frames, {self.bad} bad"
+        )
+
+
+class Recorder:
+    """Records the lines of one device; a context manager that closes the file.
+
+    Attributes:
+        path: Of the file.
+        counters: What was recorded so far.
+    """
+
+    def __init__(self, path: Path, *, redact: bool, replace: bool) -> None:
+        """Begin the file, for nobody else to read.
+
+        Args:
+            path: Of the file.
+            redact: Take secrets and addresses out.
+            replace: Replace a file that is there.
+
+        Raises:
+            CaptureError: The file is there already, or cannot be written.
+        """
+        self.path = path
+        self.counters = Counters()
+        self._redact = redact
+        self._size = 0
+        self._error: OSError | None = None
+        self._failed = asyncio.Event()
+        try:
+            # Nobody else shall read it.
+            flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if replace else os.O_EXCL)
+            self._descriptor = os.open(path, flags, 0o600)
+        except FileExistsError as error:
+            raise CaptureError(f"{path} is there already; --force replaces it") from error
+        except OSError as error:
+            raise _unwritable(path, error) from error
+        self._pcap = PcapFile(self._write)
+
+    def __enter__(self) -> Recorder:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        os.close(self._descriptor)
+        if not self.counters.connections and self.path.is_file():
+            self.path.unlink()
+
+    def opener(self, opener: Opener) -> Opener:
+        """The same opener, whose lines are recorded."""
+        return tapped(opener, self._observe, steady_clock())
+
+    async def failure(self) -> NoReturn:
+        """Wait until the file cannot be written any more.
+
+        Raises:
+            CaptureError: That has happened.
+        """
+        await self._failed.wait()
+        assert self._error is not None  # noqa: S101 - or nothing would have failed
+        raise _unwritable(self.path, self._error)
+
+    def _observe(self, began_ns: int, opened_ns: int, ends: Ends | None) -> Observer:
+        self.counters.connections += 1
+        if ends is None or self._redact:
+            (host, port), device = NOWHERE
+            # A port of its own for each connection, as real ones have.
+            ends = Ends((host, port + self.counters.connections % _PORTS), device)
+        filters = (Redactor(), Redactor()) if self._redact else None
+        conversation = Conversation(self._pcap, began_ns, opened_ns, ends, filters)
+        return _Counted(conversation, self.counters)
+
+    def _write(self, data: bytes) -> None:
+        """Write all of it, or nothing from then on: the file stays whole."""
+        if self._error:
+            return
+        try:
+            if os.write(self._descriptor, data) != len(data):
+                os.ftruncate(self._descriptor, self._size)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            self._size += len(data)
+        except OSError as error:
+            # Not raised into the event loop, which only would drop the line.
+            self._error = error
+            self._failed.set()
+
+
+class _Counted:
+    """Counts what goes over one line, and hands it on."""
+
+    def __init__(self, conversation: Conversation, counters: Counters) -> None:
+        self._conversation = conversation
+        self._counters = counters
+        self._reader = FrameReader()
+
+    def sent(self, time_ns: int, data: bytes) -> None:
+        self._counters.sent += len(data)
+        self._conversation.sent(time_ns, data)
+
+    def received(self, time_ns: int, data: bytes) -> None:
+        self._counters.received += len(data)
+        for item in self._reader.feed(data):
+            if not isinstance(item, Bad):
+                self._counters.frames += 1
+            elif item.kind != "noise":
+                self._counters.bad += 1
+        self._conversation.received(time_ns, data)
+
+    def closed(self, time_ns: int, *, by_us: bool) -> None:
+        self._conversation.closed(time_ns, by_us=by_us)
+
+
+def steady_clock() -> ClockNs:
+    """Nanoseconds since 1970 that never jump: delays count more than the date."""
+    offset = time.time_ns() - time.monotonic_ns()
+    return lambda: time.monotonic_ns() + offset
+
+
+def _unwritable(path: Path, error: OSError) -> CaptureError:
+    return CaptureError(f"{path} cannot be written: {error.strerror}")
