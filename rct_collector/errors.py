@@ -47,7 +47,17 @@ class BusyError(CollectorError):
 
 
 class TransportError(CollectorError):
-    """The line to the device could not be opened, or was lost."""
+    """The line to the device could not be opened, or was lost.
+
+    Attributes:
+        kind: ``name`` (it cannot be resolved), ``timeout``, ``refused``, ``unreachable`` (no way
+            to the network or host) or ``other``.
+    """
+
+    def __init__(self, message: str, kind: str = "other") -> None:
+        """Keep the kind for those who tell causes apart."""
+        super().__init__(message)
+        self.kind = kind
 
 
 class CaptureError(CollectorError):

@@ -13,6 +13,7 @@ class Exit(IntEnum):
     USAGE = 2
     UNREACHABLE = 3
     BUSY = 4
+    PROBLEM = 5
     INTERRUPTED = 130
     PIPE = 141
 
@@ -24,6 +25,7 @@ MEANINGS: dict[Exit, str] = {
     Exit.USAGE: "Wrong usage, or a configuration that cannot be used.",
     Exit.UNREACHABLE: "A device could not be reached, or did not answer; the rest was printed.",
     Exit.BUSY: "Another process on this host holds the device.",
+    Exit.PROBLEM: "The doctor found a problem, and printed what to do about it.",
     Exit.INTERRUPTED: "Interrupted with Ctrl-C; what was read by then was printed.",
     Exit.PIPE: "The program that read the output has ended.",
 }

@@ -23,6 +23,7 @@ from rct_collector.exits import MEANINGS, Exit
 COMMANDS = {
     "read": "rct_collector.cli.read",
     "watch": "rct_collector.cli.watch",
+    "doctor": "rct_collector.cli.doctor",
     "demo": "rct_collector.cli.demo",
     "metrics": "rct_collector.cli.metrics",
     "config": "rct_collector.cli.config",

@@ -11,6 +11,7 @@ answers carry their own time.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import tzinfo
@@ -127,6 +128,37 @@ class Condition(NamedTuple):
     test: Callable[[Facts], bool | None]
 
 
+class Quirk(NamedTuple):
+    """Something that is known of units with a certain firmware.
+
+    Attributes:
+        title: What, in a few words.
+        meaning: What it means for whoever reads the unit.
+        advice: What to do about it.
+    """
+
+    title: str
+    meaning: str
+    advice: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Examination:
+    """What one needs to know of a family to examine a unit and its line.
+
+    Attributes:
+        probes: Names of queries that every unit of the family answers, shortly and at once.
+        equipment: Facts → what the unit has, as label and words for people.
+        quirks: Facts → what is known of units with that firmware.
+        signs: Who → bytes that only they put on the line.
+    """
+
+    probes: tuple[str, ...]
+    equipment: Callable[[Facts], list[tuple[str, str]]]
+    quirks: Callable[[Facts], list[Quirk]]
+    signs: Mapping[str, re.Pattern[bytes]]
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Driver:
     """A device family.
@@ -145,6 +177,7 @@ class Driver:
         faults: Number of a fault bit → text, for people.
         history: Names of the objects of the unit's own logger, which take a time and answer
             with past values.
+        examination: What is needed to examine a unit; None where that is not possible.
     """
 
     name: str
@@ -158,6 +191,7 @@ class Driver:
     session: Callable[[], Session]
     texts: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
     faults: Mapping[int, str] = field(default_factory=dict)
+    examination: Examination | None = None
 
     def query(self, name: str) -> Query:
         """One query by name.

@@ -18,6 +18,14 @@ _KEEP_ALIVE = (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3))
 #: Requests are 9 bytes long; a device that lets this many pile up does not read at all.
 _MOST_UNSENT = 4096
 
+#: Why connecting failed, by the number of the operating system.
+_KINDS = {
+    errno.ECONNREFUSED: "refused",
+    errno.EHOSTUNREACH: "unreachable",
+    errno.ENETUNREACH: "unreachable",
+    errno.ETIMEDOUT: "timeout",
+}
+
 
 class _Protocol(asyncio.Protocol):
     """Hands bytes on; tells of the end once."""
@@ -79,11 +87,14 @@ async def open_tcp(host: str, port: int, receive: Receive, lost: Lost, timeout: 
                 lambda: _Protocol(receive, lost), host, port
             )
     except TimeoutError as error:
-        raise TransportError(f"no answer from {host}:{port} within {timeout:g} s") from error
+        text = f"no answer from {host}:{port} within {timeout:g} s"
+        raise TransportError(text, "timeout") from error
     except socket.gaierror as error:
-        raise TransportError(f"the name {host} cannot be resolved: {error.strerror}") from error
+        text = f"the name {host} cannot be resolved: {error.strerror}"
+        raise TransportError(text, "name") from error
     except OSError as error:
-        raise TransportError(f"cannot connect to {host}:{port}: {explain(error)}") from error
+        text = f"cannot connect to {host}:{port}: {explain(error)}"
+        raise TransportError(text, _KINDS.get(error.errno or 0, "other")) from error
     sock = transport.get_extra_info("socket")
     if sock is not None:
         _keep_alive(sock)

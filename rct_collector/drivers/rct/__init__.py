@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rct_collector.drivers.base import Driver
 from rct_collector.drivers.rct.conditions import CONDITIONS
+from rct_collector.drivers.rct.examination import EXAMINATION
 from rct_collector.drivers.rct.session import RctSession
 from rct_collector.drivers.rct.table import OBJECTS
 from rct_collector.drivers.rct.texts import CODES, FAULTS
@@ -20,4 +21,5 @@ DRIVER = Driver(
     session=RctSession,
     texts=CODES,
     faults=FAULTS,
+    examination=EXAMINATION,
 )

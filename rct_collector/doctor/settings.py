@@ -1,0 +1,159 @@
+"""Which settings suit what was measured; a pure function, and how they are written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import ceil
+
+from rct_collector.config import DeviceConfig, Intervals, Requests
+from rct_collector.device.budget import Budget, Share
+from rct_collector.device.device import LEEWAY
+from rct_collector.doctor.figures import Figures, Pace, PaceFigures, loss_of, quantile
+from rct_collector.model import PollClass
+
+#: An answer is waited for so many times as long as 95 % of them take, within these seconds.
+PATIENCE = 2.0
+SHORTEST_TIMEOUT, LONGEST_TIMEOUT = Requests().timeout, 10.0
+
+#: Intervals are stretched by the first of these with which all requests fit.
+STRETCHES = (1, 1.5, 2, 3, 4, 6, 9, 12, 18, 30, 60)
+
+_CLASSES = (PollClass.FAST, PollClass.MEDIUM, PollClass.SLOW, PollClass.STATIC)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What is recommended.
+
+    Attributes:
+        requests: How hard the device should be asked.
+        intervals: How often each class should come.
+        fits: All requests fit into these intervals.
+        stretch: By how much the intervals had to be stretched.
+    """
+
+    requests: Requests
+    intervals: Intervals
+    fits: bool
+    stretch: float
+
+
+def settings(figures: Figures, config: DeviceConfig) -> Settings:
+    """What suits a device.
+
+    Args:
+        figures: What was measured; where nothing was, the configuration stays.
+        config: What it is set to now.
+    """
+    requests = _requests(figures, config.requests)
+    for stretch in STRETCHES:
+        intervals = _stretched(config.intervals, stretch)
+        if fits := _fits(figures, requests, intervals):
+            break
+    return Settings(requests=requests, intervals=intervals, fits=fits, stretch=stretch)
+
+
+def changes(found: Settings, config: DeviceConfig) -> list[str]:
+    """What differs from the present configuration, such as ``requests.gap: 60ms → 200ms``."""
+    pairs = (
+        ("requests", config.requests, found.requests, _SHOWN_REQUESTS),
+        ("intervals", config.intervals, found.intervals, _SHOWN_INTERVALS),
+    )
+    return [
+        f"{group}.{name}: {shown(name, getattr(old, name))} → {shown(name, getattr(new, name))}"
+        for group, old, new, names in pairs
+        for name in names
+        if getattr(old, name) != getattr(new, name)
+    ]
+
+
+def snippet(found: Settings, config: DeviceConfig) -> str:
+    """The settings as a device in the configuration file."""
+    lines = [
+        "devices:",
+        f"  - name: {config.name}",
+        f"    driver: {config.driver}",
+        f"    address: {config.address}",
+    ]
+    for group, names in (("requests", _SHOWN_REQUESTS), ("intervals", _SHOWN_INTERVALS)):
+        lines.append(f"    {group}:")
+        values = getattr(found, group)
+        lines += [f"      {name}: {shown(name, getattr(values, name))}" for name in names]
+    return "\n".join(lines) + "\n"
+
+
+def shown(name: str, value: float) -> str:
+    """A setting as it is written in the file."""
+    if name in ("per_second", "window"):
+        return f"{value:g}"
+    if value < 1:
+        return f"{1000 * value:.0f}ms"
+    for unit, seconds in (("h", 3600), ("m", 60)):
+        if value >= seconds and value % seconds == 0:
+            return f"{value / seconds:.0f}{unit}"
+    return f"{value:g}s"
+
+
+_SHOWN_REQUESTS = ("per_second", "gap", "window", "timeout")
+_SHOWN_INTERVALS = ("fast", "medium", "slow", "static")
+
+
+def _requests(figures: Figures, present: Requests) -> Requests:
+    """The fastest pace that loses no more than a slower one."""
+    usual = Requests()
+    good = figures.good
+    if not good:
+        return present
+    pace = good[-1].pace
+    # Whoever asks for less than usual on average knows why, and more was not tried.
+    per_second = min(present.per_second, usual.per_second, round(1 / pace.gap, 3))
+    return replace(
+        present,
+        gap=pace.gap,
+        window=pace.window,
+        per_second=per_second,
+        timeout=_timeout(good),
+    )
+
+
+def _timeout(good: tuple[PaceFigures, ...]) -> float:
+    waits = tuple(wait for pace in good for wait in pace.latencies + pace.late)
+    wanted = ceil(2 * PATIENCE * quantile(waits, 0.95)) / 2  # half seconds
+    return min(max(wanted, SHORTEST_TIMEOUT), LONGEST_TIMEOUT)
+
+
+def seconds_each(figures: Figures, requests: Requests) -> float:
+    """Seconds from one request to the next, on average: the window waits for answers."""
+    good = figures.good
+    latency = quantile(good[-1].latencies, 0.5) if good else 0.0
+    loss = loss_of(good)
+    waiting = (1 - loss) * latency + loss * requests.timeout
+    return max(requests.gap, waiting / requests.window)
+
+
+def _fits(figures: Figures, requests: Requests, intervals: Intervals) -> bool:
+    each = seconds_each(figures, requests)
+    shares = tuple(
+        Share(poll, figures.queries.get(poll, 0), intervals.seconds(poll)) for poll in _CLASSES
+    )
+    budget = Budget(shares, min(requests.per_second, 1 / each), each)
+    return budget.fits and LEEWAY * budget.fast_seconds <= intervals.fast
+
+
+def _stretched(intervals: Intervals, stretch: float) -> Intervals:
+    """The same, longer; what is read once an hour stays."""
+    return replace(
+        intervals,
+        fast=_longer(intervals.fast, stretch),
+        medium=_longer(intervals.medium, stretch),
+        slow=_longer(intervals.slow, stretch),
+    )
+
+
+def _longer(seconds: float, stretch: float) -> float:
+    return seconds if stretch == 1 else float(ceil(seconds * stretch))
+
+
+def pace_of(requests: Requests) -> Pace:
+    """The pace of some settings."""
+    return Pace(requests.gap, requests.window)
