@@ -126,7 +126,7 @@ class Choice:
     cells: bool = False
 
 
-_CHOICE_OPTIONS = (
+_DEVICE_OPTIONS = (
     click.option(
         "-c", "--config", type=click.Path(path_type=Path), metavar="FILE",
         help="Devices of this file (default: $RCT_COLLECTOR_CONFIG, else"
@@ -154,6 +154,9 @@ _CHOICE_OPTIONS = (
         help="A simulated inverter inside this command; 'simulate rct --list' names the scenarios"
         f" (default: {DEFAULT_SCENARIO}).",
     ),
+)  # fmt: skip
+
+_METRIC_OPTIONS = (
     click.option(
         "--only", multiple=True, metavar="GLOB",
         help="Only the metrics that match, such as 'inverter_power.*'; quick.",
@@ -171,13 +174,22 @@ _CHOICE_OPTIONS = (
 
 def target_options(function: Function) -> Function:
     """Add the options that choose devices and metrics; the command gets a :class:`Choice`."""
+    return _with_choice(function, (*_DEVICE_OPTIONS, *_METRIC_OPTIONS))
 
+
+def device_options(function: Function) -> Function:
+    """Add the options that choose devices; the command gets a :class:`Choice`."""
+    return _with_choice(function, _DEVICE_OPTIONS)
+
+
+def _with_choice(function: Function, options: tuple[Callable[[Any], Any], ...]) -> Function:
     @functools.wraps(function)
     def wrapper(**parameters: Any) -> Any:  # noqa: ANN401
-        chosen = {f.name: parameters.pop(f.name) for f in fields(Choice)}
+        names = [field.name for field in fields(Choice) if field.name in parameters]
+        chosen = {name: parameters.pop(name) for name in names}
         return function(choice=Choice(**chosen), **parameters)
 
-    for option in reversed(_CHOICE_OPTIONS):
+    for option in reversed(options):
         wrapper = option(wrapper)
     return wrapper  # type: ignore[return-value]
 

@@ -1,6 +1,4 @@
-"""An examination on a real line: takes the lock, opens the line, keeps it, and the clock.
-
-"""
+"""An examination on a real line: takes the lock, opens the line, keeps it open."""
 
 from __future__ import annotations
 
@@ -55,7 +53,8 @@ class Checkup:
         self._woken = asyncio.Event()
         self._trouble: Trouble | None = None
         self._hangups, self._reason = 0, ""
-        self._now = lambda: 0.0
+        self._now: Callable[[], float] = lambda: 0.0
+        self._result: Figures | None = None
 
     async def run(self) -> None:
         """Examine; what is found can be had from :meth:`figures`, also after a cancellation."""
@@ -67,13 +66,15 @@ class Checkup:
         except BusyError as error:
             self._trouble = Trouble("busy", str(error))
         finally:
-            self._close()
+            self._result = self.figures()
+            if self._line is not None:
+                self._line.close()
             if self._lock:
                 self._lock.release()
 
     def figures(self) -> Figures:
-        """Everything so far."""
-        return self._examiner.figures(
+        """Everything so far, or up to the end."""
+        return self._result or self._examiner.figures(
             self._now(),
             trouble=self._trouble,
             hangups=self._hangups,
@@ -146,10 +147,6 @@ class Checkup:
     def _received(self, data: bytes) -> None:
         self._examiner.receive(data, self._now(), self._clock.wall())
         self._woken.set()
-
-    def _close(self) -> None:
-        if self._line is not None:
-            self._line.close()
 
 
 async def _until(event: asyncio.Event, moment: float, now: Callable[[], float]) -> None:

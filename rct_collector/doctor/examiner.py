@@ -180,7 +180,9 @@ class Examiner:
         self._now = now
         self._session.reset()
         self._ledger.drop()
-        if self.step is not None:
+        if not self.heard:  # nothing was learnt: from the beginning
+            self.step, self._course = None, self._steps()
+        elif self.step is not None:
             self.step.until = now
             self._poller.clear()
 

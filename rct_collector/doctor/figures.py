@@ -132,8 +132,10 @@ class Figures:
 
     @property
     def judged(self) -> tuple[PaceFigures, ...]:
-        """The paces with enough requests, slowest first."""
-        return tuple(pace for pace in self.paces if pace.judged)
+        """The paces with enough requests, slowest first; where none has, all of them as one."""
+        judged = tuple(pace for pace in self.paces if pace.judged)
+        together = _together(self.paces)
+        return judged or ((together,) if together is not None and together.judged else ())
 
     @property
     def good(self) -> tuple[PaceFigures, ...]:
@@ -144,10 +146,29 @@ class Figures:
                 return judged[:end]
         return ()
 
+    @property
+    def waits(self) -> tuple[float, ...]:
+        """Seconds of all answers at these paces, in time or not."""
+        return tuple(wait for pace in self.good for wait in pace.latencies + pace.late)
+
     def per_minute(self, *kinds: str) -> float:
         """How often something of others was heard."""
         heard = sum(self.others.get(kind, 0) for kind in kinds)
         return 60.0 * heard / self.seconds if self.seconds else 0.0
+
+
+def _together(paces: tuple[PaceFigures, ...]) -> PaceFigures | None:
+    """Several paces as if they were one, the fastest of them that was tried."""
+    tried = [pace for pace in paces if pace.requests]
+    if not tried:
+        return None
+    return PaceFigures(
+        pace=tried[-1].pace,
+        latencies=tuple(wait for pace in tried for wait in pace.latencies),
+        late=tuple(wait for pace in tried for wait in pace.late),
+        missing=sum(pace.missing for pace in tried),
+        spoiled=sum(pace.spoiled for pace in tried),
+    )
 
 
 def surely_more(one: PaceFigures, other: PaceFigures) -> bool:

@@ -8,7 +8,7 @@ from math import ceil
 from rct_collector.config import DeviceConfig, Intervals, Requests
 from rct_collector.device.budget import Budget, Share
 from rct_collector.device.device import LEEWAY
-from rct_collector.doctor.figures import Figures, Pace, PaceFigures, loss_of, quantile
+from rct_collector.doctor.figures import Figures, quantile
 from rct_collector.model import PollClass
 
 #: An answer is waited for so many times as long as 95 % of them take, within these seconds.
@@ -45,6 +45,8 @@ def settings(figures: Figures, config: DeviceConfig) -> Settings:
         figures: What was measured; where nothing was, the configuration stays.
         config: What it is set to now.
     """
+    if not figures.good:
+        return Settings(requests=config.requests, intervals=config.intervals, fits=True, stretch=1)
     requests = _requests(figures, config.requests)
     for stretch in STRETCHES:
         intervals = _stretched(config.intervals, stretch)
@@ -101,10 +103,7 @@ _SHOWN_INTERVALS = ("fast", "medium", "slow", "static")
 def _requests(figures: Figures, present: Requests) -> Requests:
     """The fastest pace that loses no more than a slower one."""
     usual = Requests()
-    good = figures.good
-    if not good:
-        return present
-    pace = good[-1].pace
+    pace = figures.good[-1].pace
     # Whoever asks for less than usual on average knows why, and more was not tried.
     per_second = min(present.per_second, usual.per_second, round(1 / pace.gap, 3))
     return replace(
@@ -112,22 +111,21 @@ def _requests(figures: Figures, present: Requests) -> Requests:
         gap=pace.gap,
         window=pace.window,
         per_second=per_second,
-        timeout=_timeout(good),
+        timeout=_timeout(figures.waits),
     )
 
 
-def _timeout(good: tuple[PaceFigures, ...]) -> float:
-    waits = tuple(wait for pace in good for wait in pace.latencies + pace.late)
+def _timeout(waits: tuple[float, ...]) -> float:
     wanted = ceil(2 * PATIENCE * quantile(waits, 0.95)) / 2  # half seconds
     return min(max(wanted, SHORTEST_TIMEOUT), LONGEST_TIMEOUT)
 
 
 def seconds_each(figures: Figures, requests: Requests) -> float:
     """Seconds from one request to the next, on average: the window waits for answers."""
-    good = figures.good
-    latency = quantile(good[-1].latencies, 0.5) if good else 0.0
-    loss = loss_of(good)
-    waiting = (1 - loss) * latency + loss * requests.timeout
+    best = figures.good[-1]
+    in_time = tuple(wait for wait in best.latencies + best.late if wait <= requests.timeout)
+    answered = len(in_time) / best.requests
+    waiting = answered * quantile(in_time, 0.5) + (1 - answered) * requests.timeout
     return max(requests.gap, waiting / requests.window)
 
 
@@ -152,8 +150,3 @@ def _stretched(intervals: Intervals, stretch: float) -> Intervals:
 
 def _longer(seconds: float, stretch: float) -> float:
     return seconds if stretch == 1 else float(ceil(seconds * stretch))
-
-
-def pace_of(requests: Requests) -> Pace:
-    """The pace of some settings."""
-    return Pace(requests.gap, requests.window)
