@@ -16,8 +16,8 @@ from rct_collector.config import DeviceConfig
 from rct_collector.doctor.diagnosis import Diagnosis
 from rct_collector.doctor.figures import Figures, PaceFigures, quantile
 from rct_collector.doctor.findings import Finding, Severity
-from rct_collector.doctor.rules import milliseconds, pace_text, percent
 from rct_collector.doctor.settings import Settings, changes, snippet
+from rct_collector.doctor.words import milliseconds, pace_text, percent
 
 #: Running text is no wider than this.
 _WIDTH = 96

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from rct_collector.doctor.findings import Case, Rule, Severity
+from rct_collector.doctor.words import always
 
 
 def _trouble(kind: str, title: str, meaning: str, advice: str, *, key: str = "") -> Rule:
@@ -43,10 +42,6 @@ def _asked_in_vain(case: Case) -> str:
 
 def _bytes_heard(case: Case) -> str:
     return f"{_asked_in_vain(case)}; {case.figures.received} bytes came that mean nothing"
-
-
-def _always(text: str) -> Callable[[Case], str]:
-    return lambda _case: text
 
 
 CONTACT: tuple[Rule, ...] = (
@@ -108,7 +103,7 @@ CONTACT: tuple[Rule, ...] = (
         "The device answers others, but not us",
         _asked_in_vain,
         "Another client has the line to itself: what we ask is lost before the inverter hears it.",
-        _always(
+        always(
             "Stop the other client (app, portal, home automation) and examine again. If nothing"
             " changes, restart the inverter's network side."
         ),
@@ -119,7 +114,7 @@ CONTACT: tuple[Rule, ...] = (
         _bytes_heard,
         "Something else listens at this address and port, or the inverter's network side is set"
         " to another baud rate or mode.",
-        _always("Check address, port and driver."),
+        always("Check address, port and driver."),
     ),
     Rule(
         "silent", "contact", _nothing, Severity.PROBLEM,
@@ -127,7 +122,7 @@ CONTACT: tuple[Rule, ...] = (
         _asked_in_vain,
         "The network side is alive and the inverter behind it is not: it sleeps, or is being"
         " updated, or hangs.",
-        _always(
+        always(
             "Try again by day and when no update is under way. If it stays silent, end all other"
             " connections and restart the inverter's network side."
         ),

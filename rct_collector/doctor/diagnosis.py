@@ -10,6 +10,7 @@ from rct_collector.doctor.figures import Figures
 from rct_collector.doctor.findings import Case, Finding, Rule, Severity
 from rct_collector.doctor.rules import RULES
 from rct_collector.doctor.settings import Settings, settings
+from rct_collector.doctor.surroundings import SURROUNDINGS
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ def diagnose(figures: Figures, config: DeviceConfig, port: int) -> Diagnosis:
     """
     case = Case(figures, settings(figures, config), config, port)
     told: dict[str, Rule] = {}
-    for rule in (*CONTACT, *RULES):
+    for rule in (*CONTACT, *RULES, *SURROUNDINGS):
         if rule.topic not in told and rule.applies(case):
             told[rule.topic] = rule
     findings = [_finding(rule, case) for rule in told.values()] + _quirks(figures)

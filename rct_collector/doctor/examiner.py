@@ -14,41 +14,24 @@ the line just as they do when it collects.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from math import inf
 from typing import Any
 
 from rct_collector.config import DeviceConfig
-from rct_collector.device.discovery import Discovery
 from rct_collector.device.pacing import Pacer, TokenBucket
-from rct_collector.device.plan import plan_for
 from rct_collector.device.poller import Poller
+from rct_collector.doctor import course
+from rct_collector.doctor.course import Step
 from rct_collector.doctor.ear import Ear
-from rct_collector.doctor.figures import Figures, Pace, Trouble
+from rct_collector.doctor.figures import Figures, Pace
 from rct_collector.doctor.ledger import Fate, Ledger
+from rct_collector.doctor.lessons import Lessons
 from rct_collector.drivers.base import Answer, Driver, Examination, Garbled, Query
-from rct_collector.model import PollClass
-
-#: Slowest first.
-PACES = (Pace(0.5, 1), Pace(0.2, 1), Pace(0.1, 2), Pace(0.06, 4))
-
-#: For what is attached; long answers are waited for alone whatever the window.
-INVENTORY = Pace(0.15, 2)
 
 #: Requests per second on average, whatever the configuration allows: the average that units in
 #: the field stand well.
 MOST_PER_SECOND = 5.0
-
-#: Shares of the whole time: listening, waiting for the first answer, learning what is attached,
-#: and asking again at the end.
-LISTEN, KNOCK, LEARN, AGAIN = 1 / 30, 1 / 6, 1 / 3, 1 / 20
-
-#: Requests of the knock, and those of the inventory that go together.
-KNOCKS, BATCH = 6, 8
-
-#: How many times each pace has its turn.
-TURNS = 3
 
 #: An answer is waited for this many times as long as the slowest so far, within these seconds,
 #: before the next request takes its place. It is taken all the same when it comes.
@@ -58,31 +41,6 @@ SHORTEST_WAIT_S, LONGEST_WAIT_S = 0.6, 5.0
 #: Attempts for what is to be learnt, and the seconds between them.
 ATTEMPTS = 3
 PAUSE_S = 0.2
-
-_CLASSES = (PollClass.FAST, PollClass.MEDIUM, PollClass.SLOW, PollClass.STATIC)
-_IDENTITY = ("model", "serial", "firmware")
-_CLOCK = "inverter_clock.time_seconds"
-
-
-@dataclass(slots=True)
-class Step:
-    """One part of the course.
-
-    Attributes:
-        name: In words.
-        pace: How its requests follow each other.
-        queries: What is asked.
-        at: When it begins.
-        until: When nothing more is sent.
-        learns: Answers are asked for again until they come, and taken one by one.
-    """
-
-    name: str
-    pace: Pace
-    queries: list[Query]
-    at: float
-    until: float
-    learns: bool = False
 
 
 class Examiner:
@@ -103,20 +61,16 @@ class Examiner:
         """
         self._config, self._driver, self._seconds = config, driver, seconds
         self._session = driver.session()
-        self._discovery = Discovery(driver)
+        self._lessons = Lessons(config, driver)
         self._ledger = Ledger(config.requests.timeout)
         self._ear = Ear(_examination(driver).signs)
         self._probes = deque(driver.query(name) for name in _examination(driver).probes)
-        self._homes = {series.name: (query, binding) for series, query, binding in driver.found()}
         rate = min(MOST_PER_SECOND, config.requests.per_second)
         self._pacer = Pacer(0.0, TokenBucket(rate, float(len(self._probes))))
-        self._course: Iterator[Step] | None = None
+        self._parts_left: Iterator[Step] | None = None
         self._now = self._begun = self._slowest = 0.0
         self._patience = config.requests.timeout
-        self._poller = self._new_poller(INVENTORY)
-        self._unanswered: dict[Query, None] = {}
-        self._values: dict[Query, Any] = {}
-        self._drift: float | None = None
+        self._poller = self._new_poller(course.INVENTORY)
         self._silent = False
         self.step: Step | None = None
         self.finished = False
@@ -129,7 +83,7 @@ class Examiner:
         # The average holds from the first request on: nothing may be spent before it is earned.
         for _ in self._probes:
             self._pacer.bucket.take(now)
-        self._course = self._steps()
+        self._parts_left = self._steps()
 
     def next(self, now: float) -> tuple[bytes | None, float]:
         """What to do now.
@@ -181,7 +135,7 @@ class Examiner:
         self._session.reset()
         self._ledger.drop()
         if not self.heard:  # nothing was learnt: from the beginning
-            self.step, self._course = None, self._steps()
+            self.step, self._parts_left = None, self._steps()
         elif self.step is not None:
             self.step.until = now
             self._poller.clear()
@@ -201,53 +155,43 @@ class Examiner:
     # -- the course --------------------------------------------------------------------------
 
     def _steps(self) -> Iterator[Step]:
-        seconds, end = self._seconds, self._begun + self._seconds
-        yield Step("listening", INVENTORY, [], self._now + LISTEN * seconds, inf)
-        yield self._volley(PACES[0], KNOCK * seconds, KNOCKS)
+        """The parts, as far as there is time for them."""
+        end = self._begun + self._seconds
+        for step in self._parts(end):
+            if self._now >= end:
+                return
+            step.until = min(step.until, end)
+            yield step
+
+    def _parts(self, end: float) -> Iterator[Step]:
+        yield course.listening(self._now + course.LISTEN * self._seconds)
+        yield self._volley(course.PACES[0], course.KNOCK_S, course.KNOCKS)
         if not self.heard:
             self._silent = True
             return
-        yield from self._learn(self._begun + LEARN * seconds)
-        left = TURNS * len(PACES)
-        for pace in PACES * TURNS:
-            share = (end - AGAIN * seconds - self._now) / left
-            yield self._volley(pace, max(share, 0.0), len(self._probes))
-            left -= 1
+        yield from self._learn(self._begun + course.LEARN * self._seconds)
+        turns = course.PACES * course.TURNS
+        for n, pace in enumerate(turns):
+            left = end - course.AGAIN * self._seconds - self._now
+            yield self._volley(pace, max(left / (len(turns) - n), 0.0))
         yield from self._second_opinion(end)
 
-    def _volley(self, pace: Pace, seconds: float, most: int) -> Step:
-        """As many probes as the rate allows in that time."""
-        rate = self._pacer.bucket.rate
-        count = max(1, min(int(seconds * min(rate, 1 / pace.gap)), most))
-        queries = [self._probes[n] for n in range(count)]
-        self._probes.rotate(-count)
-        # With so many tokens at the begin it never has to wait for one later.
-        needed = 1 + count * max(0.0, 1 - pace.gap * rate)
-        burst = self._pacer.bucket.burst
-        at = self._pacer.bucket.ready_at(self._now, min(needed, burst))
-        name = f"{1000 * pace.gap:.0f} ms apart, {pace.window} at a time"
-        return Step(name, pace, queries, at, max(at, self._now) + max(seconds, pace.gap))
+    def _volley(self, pace: Pace, seconds: float, most: int = course.MOST) -> Step:
+        return course.volley(pace, self._probes, self._pacer.bucket, self._now, seconds, most)
 
     def _learn(self, until: float) -> Iterator[Step]:
         """Find out what is attached, in small batches, since one thing leads to another."""
-        while self._now < until and (queries := self._discovery.open()):
-            yield self._lesson("what is attached", queries[:BATCH], until)
-            for query in self._poller.unsettled()[0]:
-                self._unanswered[query] = None
-                self._discovery.unanswered(query)
-        names = [f"inverter.{field}" for field in _IDENTITY] + [_CLOCK]
-        homes = [self._homes[name][0] for name in names if name in self._homes]
-        yield self._lesson("who it is", [q for q in homes if q not in self._values], inf)
-        self._unanswered.update(dict.fromkeys(self._poller.unsettled()[0]))
+        yield course.lesson("who it is", self._lessons.who(), self._now, until)
+        self._lessons.give_up(self._poller.unsettled()[0])
+        while self._now < until and (queries := self._lessons.open()):
+            yield course.lesson("what is attached", queries[: course.BATCH], self._now, until)
+            self._lessons.give_up(self._poller.unsettled()[0])
 
     def _second_opinion(self, end: float) -> Iterator[Step]:
         """Ask again for what was not answered: it may have been lost."""
-        silent = [query for query in self._unanswered if query not in self._ledger.answered]
-        silent += [query for query in self._discovery.open() if query not in self._unanswered]
-        yield self._lesson("what was not answered", silent, end)
-
-    def _lesson(self, name: str, queries: list[Query], until: float) -> Step:
-        return Step(name, INVENTORY, queries, self._now, until, learns=True)
+        silent = dict.fromkeys(self._lessons.unanswered(self._ledger.answered))
+        rest = dict.fromkeys([*self._lessons.who(), *self._lessons.open()])
+        yield course.lesson("what was not answered", [*silent, *rest], self._now, end)
 
     # -- the present step --------------------------------------------------------------------
 
@@ -263,8 +207,8 @@ class Examiner:
 
     def _advance(self) -> None:
         """Begin the next step, or end."""
-        assert self._course is not None  # noqa: S101 - begin() was called
-        self.step = next(self._course, None)
+        assert self._parts_left is not None  # noqa: S101 - begin() was called
+        self.step = next(self._parts_left, None)
         if self.step is None:
             self.finished = True
             return
@@ -301,11 +245,9 @@ class Examiner:
         self._slowest = max(self._slowest, waited)
         if fate is Fate.FOREIGN:
             self._foreign(now)
-        self._values[query] = value
+        self._lessons.hear(query, value, wall, waited)
         ask = self._poller.answered(query, now)
-        if query is self._homes.get(_CLOCK, (None,))[0]:
-            self._drift = self._clock(value) - wall + waited / 2
-        if ask and self._discovery.decides(query) and self._discovery.observe(query, value) is None:
+        if ask is not None and self._lessons.take(query, value):
             self._poller.repeat(query)
 
     def _garbled(self, event: Garbled, now: float) -> None:
@@ -321,12 +263,6 @@ class Examiner:
         self._ear.foreign(now)
         self._poller.foreign(now)
 
-    def _clock(self, value: Any) -> float:
-        """Unix seconds of the unit's clock."""
-        _, binding = self._homes[_CLOCK]
-        found = binding.convert(value, self._config.timezone)[0]
-        return float(found) if found is not None else 0.0
-
     # -- what was learnt ---------------------------------------------------------------------
 
     def figures(self, now: float, **line: Any) -> Figures:
@@ -336,46 +272,27 @@ class Examiner:
             now: Monotonic seconds.
             line: What only the line's keeper knows: ``trouble``, ``hangups``, ``hangup_reason``.
         """
-        facts = dict(self._discovery.facts)
-        examination = _examination(self._driver)
-        unanswered = [q for q in self._unanswered if q not in self._ledger.answered]
-        trouble: Trouble | None = line.get("trouble")
+        examination, lessons = _examination(self._driver), self._lessons
+        facts = lessons.facts
         return Figures(
-            seconds=max(now - self._begun, 0.0) if self._course else 0.0,
+            seconds=max(now - self._begun, 0.0) if self._parts_left else 0.0,
             requests=self._ledger.requests,
             answers=self._ledger.answers,
             silent=self._silent,
-            paces=tuple(map(self._ledger.figures, PACES)),
+            paces=tuple(map(self._ledger.figures, course.PACES)),
             timeout=self._config.requests.timeout,
             others=Counter(self._ear.others),
             damaged=Counter(self._ear.damaged),
             received=self._ear.size,
-            drift=self._drift,
-            identity=self._identity(),
-            facts=facts,
+            drift=lessons.drift,
+            identity=lessons.identity,
             equipment=tuple(examination.equipment(facts)) if facts else (),
             quirks=tuple(examination.quirks(facts)),
-            unanswered=tuple(query.label for query in unanswered),
-            queries=self._queries(),
-            complete=self.finished and trouble is None,
+            unanswered=tuple(q.label for q in lessons.unanswered(self._ledger.answered)),
+            queries=lessons.queries,
+            complete=self.finished and line.get("trouble") is None,
             **line,
         )
-
-    def _identity(self) -> dict[str, str]:
-        found = {}
-        for field in _IDENTITY:
-            home = self._homes.get(f"inverter.{field}")
-            if home is not None and home[0] in self._values:
-                found[field] = str(self._values[home[0]])
-        return found
-
-    def _queries(self) -> dict[PollClass, int]:
-        """Requests per round; what is not known to be absent may be there."""
-        plan = plan_for(self._driver, self._config)
-        return {poll: self._count(plan.queries(poll)) for poll in _CLASSES}
-
-    def _count(self, queries: Iterable[Query]) -> int:
-        return sum(self._discovery.has(query.condition) is not False for query in queries)
 
 
 def _examination(driver: Driver) -> Examination:

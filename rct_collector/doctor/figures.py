@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from math import ceil, sqrt
 from typing import NamedTuple
 
-from rct_collector.drivers.base import Facts, Quirk
+from rct_collector.drivers.base import Quirk
 from rct_collector.model import PollClass
 
 #: A pace with fewer requests is not judged.
@@ -101,7 +101,6 @@ class Figures:
         hangup_reason: In words, of the last of them.
         drift: Clock of the unit minus that of this host, in seconds, if it is known.
         identity: Label → text: model, serial number, firmware.
-        facts: What discovery has learnt.
         equipment: What the unit has, as label and words.
         quirks: What is known of its firmware.
         unanswered: Labels of objects that were asked for and never answered.
@@ -123,7 +122,6 @@ class Figures:
     hangup_reason: str = ""
     drift: float | None = None
     identity: Mapping[str, str] = field(default_factory=dict)
-    facts: Facts = field(default_factory=dict)
     equipment: tuple[tuple[str, str], ...] = ()
     quirks: tuple[Quirk, ...] = ()
     unanswered: tuple[str, ...] = ()

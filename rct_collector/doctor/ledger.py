@@ -127,10 +127,11 @@ class Ledger:
         self._open.clear()
         self._overdue.clear()
 
-    def next_expiry(self, now: float, timeout: float) -> float:
-        """When the next of the open requests will have waited for so long; now for none."""
-        times = [request.at + timeout for request in self._open.values()]
-        return min((time for time in times if time > now), default=now)
+    def next_expiry(self, now: float, patience: float) -> float:
+        """When the next request without an answer will have waited for so long, at the latest."""
+        asked = (*self._open.values(), *self._overdue.values())
+        times = [request.at + patience for request in asked]
+        return min((time for time in times if time > now), default=now + patience)
 
     def figures(self, pace: Pace) -> PaceFigures:
         """What happened at one pace; what the unit never answers does not count."""

@@ -1,0 +1,106 @@
+"""What an examination learns of the unit itself: what it has, who it is, what its clock says."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from rct_collector.config import DeviceConfig
+from rct_collector.device.discovery import Discovery
+from rct_collector.device.plan import plan_for
+from rct_collector.drivers.base import Driver, Facts, Query
+from rct_collector.model import PollClass
+
+_CLASSES = (PollClass.FAST, PollClass.MEDIUM, PollClass.SLOW, PollClass.STATIC)
+_IDENTITY = ("model", "serial", "firmware")
+_CLOCK = "inverter_clock.time_seconds"
+
+
+class Lessons:
+    """Gathers what the answers tell.
+
+    Attributes:
+        drift: Clock of the unit minus that of this host, in seconds; None before it is known.
+    """
+
+    def __init__(self, config: DeviceConfig, driver: Driver) -> None:
+        """Know nothing yet.
+
+        Args:
+            config: The device.
+            driver: Its driver.
+        """
+        self._config, self._driver = config, driver
+        self._discovery = Discovery(driver)
+        self._homes = {series.name: (query, binding) for series, query, binding in driver.found()}
+        self._values: dict[Query, Any] = {}
+        self._given_up: dict[Query, None] = {}
+        self.drift: float | None = None
+
+    def take(self, query: Query, value: Any) -> bool:
+        """Take an answer to one of our requests; returns whether a second one is wanted."""
+        return self._discovery.decides(query) and self._discovery.observe(query, value) is None
+
+    def hear(self, query: Query, value: Any, wall: float, waited: float) -> None:
+        """Take any good answer.
+
+        Args:
+            query: What was answered.
+            value: As decoded.
+            wall: Unix seconds at which it came.
+            waited: Seconds since it was asked for.
+        """
+        self._values[query] = value
+        query_of_clock, binding = self._homes.get(_CLOCK, (None, None))
+        if binding is not None and query is query_of_clock:
+            found = binding.convert(value, self._config.timezone)[0]
+            self.drift = None if found is None else float(found) - wall + waited / 2
+
+    def open(self) -> list[Query]:
+        """What still is to be asked to know what is attached."""
+        return self._discovery.open()
+
+    def give_up(self, queries: Iterable[Query]) -> None:
+        """Some were asked for in vain."""
+        for query in queries:
+            self._given_up[query] = None
+            if self._discovery.decides(query):
+                self._discovery.unanswered(query)
+
+    def who(self) -> list[Query]:
+        """What is to be asked to know who it is, and what its clock says."""
+        names = [f"inverter.{field}" for field in _IDENTITY] + [_CLOCK]
+        homes = [self._homes[name][0] for name in names if name in self._homes]
+        return [query for query in homes if query not in self._values]
+
+    def unanswered(self, answered: Collection[Query]) -> list[Query]:
+        """What was given up and has not been answered since.
+
+        Args:
+            answered: The queries that the unit has ever answered.
+        """
+        return [query for query in self._given_up if query not in answered]
+
+    @property
+    def facts(self) -> Facts:
+        """What decides which parts the unit has."""
+        return dict(self._discovery.facts)
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """Model, serial number and firmware, as far as they are known."""
+        found = {}
+        for field in _IDENTITY:
+            home = self._homes.get(f"inverter.{field}")
+            if home is not None and home[0] in self._values:
+                found[field] = str(self._values[home[0]])
+        return found
+
+    @property
+    def queries(self) -> dict[PollClass, int]:
+        """Requests per round; what is not known to be absent may be there."""
+        plan = plan_for(self._driver, self._config)
+        return {poll: self._count(plan.queries(poll)) for poll in _CLASSES}
+
+    def _count(self, queries: Iterable[Query]) -> int:
+        return sum(self._discovery.has(query.condition) is not False for query in queries)
