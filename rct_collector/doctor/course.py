@@ -13,6 +13,10 @@ from rct_collector.drivers.base import Query
 #: Slowest first.
 PACES = (Pace(0.5, 1), Pace(0.2, 1), Pace(0.1, 2), Pace(0.06, 4))
 
+#: Requests per second on average, whatever the configuration allows: the average that units in
+#: the field stand well.
+MOST_PER_SECOND = 5.0
+
 #: For what is attached; long answers are waited for alone whatever the window.
 INVENTORY = Pace(0.15, 2)
 

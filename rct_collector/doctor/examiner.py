@@ -29,10 +29,6 @@ from rct_collector.doctor.ledger import Fate, Ledger
 from rct_collector.doctor.lessons import Lessons
 from rct_collector.drivers.base import Answer, Driver, Examination, Garbled, Query
 
-#: Requests per second on average, whatever the configuration allows: the average that units in
-#: the field stand well.
-MOST_PER_SECOND = 5.0
-
 #: An answer is waited for this many times as long as the slowest so far, within these seconds,
 #: before the next request takes its place. It is taken all the same when it comes.
 PATIENCE = 3.0
@@ -65,7 +61,7 @@ class Examiner:
         self._ledger = Ledger(config.requests.timeout)
         self._ear = Ear(_examination(driver).signs)
         self._probes = deque(driver.query(name) for name in _examination(driver).probes)
-        rate = min(MOST_PER_SECOND, config.requests.per_second)
+        rate = min(course.MOST_PER_SECOND, config.requests.per_second)
         self._pacer = Pacer(0.0, TokenBucket(rate, float(len(self._probes))))
         self._parts_left: Iterator[Step] | None = None
         self._now = self._begun = self._slowest = 0.0

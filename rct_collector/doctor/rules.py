@@ -140,7 +140,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "hangups", "keeping", lambda case: case.figures.hangups > 0 and case.figures.answers > 0,
         _PROBLEM, "The line breaks",
-        lambda case: f"lost {case.figures.hangups} times: {case.figures.hangup_reason}",
+        lambda case: f"times lost: {case.figures.hangups}; {case.figures.hangup_reason}",
         "Each time, what is under way is lost, and some seconds pass until it goes on.",
         always(
             "Look for a second client that pushes others out, for weak Wi-Fi, and for a router"
