@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from rct_collector.device.governor import TOO_MUCH
+from rct_collector.doctor.figures import loss_of
 from rct_collector.doctor.findings import Case, Rule, Severity
 from rct_collector.doctor.settings import shown
 from rct_collector.doctor.words import always
@@ -70,6 +72,14 @@ def _drift_text(case: Case) -> str:
 
 def _objects_text(case: Case) -> str:
     return ", ".join(case.figures.unanswered)
+
+
+def _may_be_lost(case: Case) -> bool:
+    """What was not answered may have been lost each time that it was asked for."""
+    figures = case.figures
+    return bool(figures.unanswered) and (
+        not figures.complete or loss_of(figures.good or figures.paces) > TOO_MUCH
+    )
 
 
 def _is_stretched(case: Case) -> bool:
@@ -150,6 +160,13 @@ SURROUNDINGS: tuple[Rule, ...] = (
         "Samples carry the time of this host, so they are right; daily energies begin at the"
         " device's own midnight.",
         always("Set the clock in the inverter's app, and see that this host's own is right."),
+    ),
+    Rule(
+        "objects-lost", "objects", _may_be_lost, _NOTE, "Some objects were not answered",
+        _objects_text,
+        "Either this firmware does not know them, or their answers were lost each time, so that"
+        " what is attached may be more than is told here.",
+        always("Examine again, for longer, when the line is better."),
     ),
     Rule(
         "objects", "objects", lambda case: bool(case.figures.unanswered), _NOTE,

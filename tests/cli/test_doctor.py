@@ -13,7 +13,7 @@ import pytest
 from rct_collector.cli import diagnosis, doctor
 from rct_collector.config import Intervals, Requests, load, parse_address
 from rct_collector.device.lock import DeviceLock
-from rct_collector.doctor import course
+from rct_collector.doctor import course, examiner
 from rct_collector.doctor.diagnosis import diagnose
 from rct_collector.doctor.figures import Figures, Pace, PaceFigures, Trouble
 from rct_collector.drivers.rct.examination import EXAMINATION
@@ -148,12 +148,17 @@ class LosesLater(Loses):
         return request if self.left >= 0 else super().on_request(request, now)
 
 
-def test_a_problem_has_a_status_of_its_own(run, serve, quick, config_file):
+def test_a_problem_has_a_status_of_its_own(run, serve, quick, config_file, monkeypatch):
+    gaps = (0.05, 0.02, 0.01, 0.006)
+    paces = tuple(pace._replace(gap=gap) for pace, gap in zip(course.PACES, gaps, strict=True))
+    monkeypatch.setattr(course, "PACES", paces)
+    monkeypatch.setattr(course, "LEARN", 0.4)
+    monkeypatch.setattr(examiner, "SHORTEST_WAIT_S", 0.1)
     path = config_file(roof=serve(faults=[LosesLater(0.4)]).address)
     path.write_text(path.read_text().replace("per_second:", "timeout: 100ms\n    per_second:"))
     result = run("doctor", "--config", path, "--duration", "4s")
 
-    assert result.exit_code == 5
+    assert result.exit_code == 5, result.stdout
     assert "problem: Answers get lost" in result.stdout
 
 

@@ -131,6 +131,14 @@ def test_damage():
     assert keys(replace(well, damaged={"crc": 3, "length": 9})) == ["damage"]
 
 
+def test_what_is_not_answered_on_a_bad_line_may_be_there():
+    unanswered = replace(measured(0, 0, 0, 0), unanswered=("x",), complete=True)
+    assert keys(unanswered) == ["objects"]
+    assert keys(replace(unanswered, complete=False)) == ["objects-lost"]
+    lossy = replace(measured(0.3, 0.3, 0.3, 0.3), unanswered=("x",), complete=True)
+    assert "objects-lost" in keys(lossy)
+
+
 def test_the_worst_comes_first():
     figures = replace(measured(0, 0, 0, 0.3), drift=3600.0, others={"echo": 1}, hangups=2)
     severities = [f.severity for f in diagnose(figures, device(), PORT).findings]
