@@ -20,9 +20,10 @@ MOST_PER_SECOND = 5.0
 #: For what is attached; long answers are waited for alone whatever the window.
 INVENTORY = Pace(0.15, 2)
 
-#: Shares of the whole time: listening, learning what is attached up to there, and asking again
-#: at the end.
-LISTEN, LEARN, AGAIN = 1 / 30, 1 / 3, 1 / 20
+#: Shares of the whole time: listening, learning what is attached up to there, and at most for
+#: asking again at the end, which takes so many seconds for each query.
+LISTEN, LEARN, AGAIN = 1 / 30, 1 / 3, 1 / 5
+EACH_AGAIN_S = 2.0
 
 #: Requests of the knock, and how long an answer to any of them is waited for.
 KNOCKS, KNOCK_S = 6, 10.0

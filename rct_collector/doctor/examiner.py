@@ -168,9 +168,15 @@ class Examiner:
         yield from self._learn(self._begun + course.LEARN * self._seconds)
         turns = course.PACES * course.TURNS
         for n, pace in enumerate(turns):
-            left = end - course.AGAIN * self._seconds - self._now
+            left = end - self._reserve() - self._now
             yield self._volley(pace, max(left / (len(turns) - n), 0.0))
-        yield from self._second_opinion(end)
+        # What was not answered may have been lost.
+        yield course.lesson("what is not sure", self._lessons.unsettled(), self._now, end)
+
+    def _reserve(self) -> float:
+        """Seconds for what is asked again at the end."""
+        needed = course.EACH_AGAIN_S * len(self._lessons.unsettled())
+        return min(needed, course.AGAIN * self._seconds)
 
     def _volley(self, pace: Pace, seconds: float, most: int = course.MOST) -> Step:
         return course.volley(pace, self._probes, self._pacer.bucket, self._now, seconds, most)
@@ -182,12 +188,6 @@ class Examiner:
         while self._now < until and (queries := self._lessons.open()):
             yield course.lesson("what is attached", queries[: course.BATCH], self._now, until)
             self._lessons.give_up(self._poller.unsettled()[0])
-
-    def _second_opinion(self, end: float) -> Iterator[Step]:
-        """Ask again for what was not answered: it may have been lost."""
-        silent = dict.fromkeys(self._lessons.unanswered(self._ledger.answered))
-        rest = dict.fromkeys([*self._lessons.who(), *self._lessons.open()])
-        yield course.lesson("what was not answered", [*silent, *rest], self._now, end)
 
     # -- the present step --------------------------------------------------------------------
 

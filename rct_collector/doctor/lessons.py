@@ -73,6 +73,14 @@ class Lessons:
         homes = [self._homes[name][0] for name in names if name in self._homes]
         return [query for query in homes if query not in self._values]
 
+    def unsettled(self) -> list[Query]:
+        """What is not known yet, although it was asked for, or was not even asked for."""
+        facts = self._discovery.facts
+        given_up = [query for query in self._given_up if facts.get(query.name) is None]
+        wanted = [*given_up, *self.who(), *self.open()]
+        decided = self._discovery.decides
+        return [q for q in dict.fromkeys(wanted) if decided(q) or q not in self._values]
+
     def unanswered(self, answered: Collection[Query]) -> list[Query]:
         """What was given up and has not been answered since.
 

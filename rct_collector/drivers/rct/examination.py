@@ -99,12 +99,12 @@ def _battery(facts: Facts) -> str:
     present = _has("bat", facts)
     if not present:
         return "not known" if present is None else "none"
-    towers = 2 if _has("bat2", facts) else 1
-    counts = [
-        sum(_has(f"{word} {n}", facts) is True for n in range(7)) for word in _TOWERS[:towers]
-    ]
-    modules = " and ".join(map(str, counts))
-    if towers == 1:
+    second = _has("bat2", facts)
+    found = [[_has(f"{word} {n}", facts) for n in range(7)] for word in _TOWERS[: 1 + bool(second)]]
+    counts = [sum(module is True for module in tower) for tower in found]
+    sure = second is not None and not any(None in tower for tower in found)
+    modules = ("" if sure else "at least ") + " and ".join(map(str, counts))
+    if not second:
         return f"one tower with {modules} module{'s' * (counts[0] != 1)}"
     return f"two towers with {modules} modules"
 

@@ -64,6 +64,14 @@ def test_nothing_is_claimed_before_it_is_known():
     assert set(dict(EXAMINATION.equipment({})).values()) == {"not known"}
 
 
+def test_what_is_not_known_of_the_battery_is_not_claimed():
+    facts = {"power_mng.battery_type": 3, "battery.bms_sn": "B", "battery.module_sn[0]": "M"}
+    assert dict(EXAMINATION.equipment(facts))["battery"] == "one tower with at least 1 module"
+    facts |= {"power_mng.n_batteries": 1, "battery_placeholder[0].bms_sn": ""}
+    facts |= {f"battery.module_sn[{n}]": "" for n in range(1, 7)}
+    assert dict(EXAMINATION.equipment(facts))["battery"] == "one tower with 1 module"
+
+
 @pytest.mark.parametrize(
     ("code", "slaves", "words"),
     [
