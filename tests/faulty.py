@@ -17,6 +17,7 @@ from rctclient.types import DataType
 
 from rct_collector.config import parse
 from rct_collector.device.device import Device, Options
+from rct_collector.device.plan import plan_for
 from rct_collector.device.schedule import phase
 from rct_collector.drivers import driver
 from rct_collector.drivers.rct import wire
@@ -241,9 +242,8 @@ class World:
         self.faults = tuple(faults)
         self.inverter = SimulatedInverter(
             scenario,
-            **{"seed": seed, "start": START, "sun": 9.0, **more},
+            **{"seed": seed, "start": START, "sun": 9.0, "witness": self.truth, **more},
             faults=self.faults,
-            witness=self.truth,
         )
         self.clock = VirtualClock(loop)
         self.plug = MemoryPlug(self.inverter)
@@ -255,15 +255,14 @@ class World:
 
     def collector(self):
         """Our own client; returns its ledger and what it does for ever."""
-        ledger = None
+        ledger = self.ledger(plan_for(RCT, self.config))
+        return ledger, self.connect(ledger).run
 
-        def emit(batch):
-            ledger(batch)
-
+    def connect(self, emit):
+        """Our own client."""
         options = Options(clock=self.clock, openers={"tcp": self.plug}, lock=False)
         self.device = Device(self.config, emit, options)
-        ledger = self.ledger(self.device.plan)
-        return ledger, self.device.run
+        return self.device
 
     async def idle(self):
         """No client of ours at all."""
