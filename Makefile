@@ -27,12 +27,12 @@ $(shell test -x $(RUN) && grep -qsxF '$(CURDIR)' $(VENV)/.made-in || rm -f $(VEN
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:  # one environment, one pip at a time
-.PHONY: help venv demo test check lint types imports fresh format bench fuzz docs clean
+.PHONY: help venv demo test check lint types imports fresh format bench bench-faults fuzz docs clean
 
 help:  ## explain the targets
 	@echo 'Targets:'
-	@sed -n 's/^\([a-z]*\):.*##  */\1|/p' $(firstword $(MAKEFILE_LIST)) | \
-	    while IFS='|' read -r target text; do printf '  make %-8s %s\n' "$$target" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*##  */\1|/p' $(firstword $(MAKEFILE_LIST)) | \
+	    while IFS='|' read -r target text; do printf '  make %-12s %s\n' "$$target" "$$text"; done
 	@echo 'Variables:'
 	@echo '  PYTHON       the Python to use, 3.11 or newer (python3)'
 	@echo '  ADDRESS      make demo: a real inverter, such as 192.0.2.10, instead of the simulated one'
@@ -84,6 +84,9 @@ format: $(DEVELOP)  ## repair formatting, and what else ruff can
 
 bench: $(TESTING)  ## measure speed and memory
 	$(RUN) -m pytest -m bench --timeout=900 -q $(PYTEST_ARGS)
+
+bench-faults: $(TESTING)  ## measure completeness and truth on bad lines; takes about half an hour
+	$(RUN) -m tests.bench.faults $(FAULTS_ARGS)
 
 fuzz: $(TESTING)  ## look for bytes that upset what reads them; what fails is left in .fuzz
 	$(RUN) -m tests.fuzz $(TARGET) -max_total_time=$(SECONDS) -print_final_stats=1

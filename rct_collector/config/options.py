@@ -102,11 +102,12 @@ class Requests:
     """How hard the device is asked. The defaults are what units in the field stand well."""
 
     per_second: float = option(
-        number(0.1, 50), "Requests per second on average.",
+        number(0.1, 50),
+        "Requests per second on average; repeats of lost ones may add half as many.",
         example="5", takes="number", default=5.0, shown="5",
     )  # fmt: skip
     gap: float = option(
-        parse_duration, "Least time between two requests.",
+        parse_duration, "Least time between two requests; longer while haste loses answers.",
         example="60ms", takes="duration", default=0.06, shown="60ms",
     )  # fmt: skip
     window: int = option(
@@ -114,7 +115,8 @@ class Requests:
         example="4", takes="1 to 4", default=4, shown="4",
     )  # fmt: skip
     timeout: float = option(
-        parse_duration, "How long an answer is waited for before it is asked for again.",
+        parse_duration,
+        "Longest wait for an answer; a unit known to be quicker is asked again sooner.",
         example="2s", takes="duration", default=2.0, shown="2s",
     )  # fmt: skip
 

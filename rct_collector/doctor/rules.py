@@ -5,7 +5,7 @@ One row, one rule. Within a topic the first that applies has its say.
 
 from __future__ import annotations
 
-from rct_collector.device.governor import LITTLE, TOO_MUCH
+from rct_collector.device.governor import TOO_MUCH
 from rct_collector.doctor.figures import loss_of, quantile
 from rct_collector.doctor.findings import Case, Rule, Severity
 from rct_collector.doctor.settings import shown
@@ -18,6 +18,9 @@ SLOW_S = 0.5
 #: 95 % of the answers take longer than the median by this, in seconds, and by this factor: a
 #: cable does not do so, Wi-Fi does.
 SPREAD_S, SPREAD = 0.15, 3.0
+
+#: Share of lost answers from which on it is worth a word.
+LITTLE = 0.05
 
 #: Share of answers that may be damaged, and damaged frames that mean nothing yet.
 DAMAGED, FEW_DAMAGED = 0.02, 2
