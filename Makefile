@@ -27,7 +27,8 @@ $(shell test -x $(RUN) && grep -qsxF '$(CURDIR)' $(VENV)/.made-in || rm -f $(VEN
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:  # one environment, one pip at a time
-.PHONY: help venv demo test check lint types imports fresh format bench bench-faults fuzz docs clean
+.PHONY: help venv demo test check lint types imports fresh format bench bench-faults fuzz docs deb \
+    deb-check clean
 
 help:  ## explain the targets
 	@echo 'Targets:'
@@ -57,8 +58,9 @@ test: $(TESTING)  ## run the tests, with coverage
 	telegraf=$$($(RUN) tools/telegraf.py) || lacks Telegraf; \
 	collectd=$$($(RUN) tools/collectd_env.py) || lacks collectd; \
 	$(RUN) tools/servers.py || lacks 'databases, brokers and tcpdump'; \
-	env -u TELEGRAF -u COLLECTD_PACKAGES $${telegraf:+"TELEGRAF=$$telegraf"} \
-	    $${collectd:+"COLLECTD_PACKAGES=$$collectd"} \
+	debian=$$($(RUN) tools/debian_env.py) || lacks 'tools for Debian packages'; \
+	env -u TELEGRAF -u COLLECTD_PACKAGES -u DEBIAN_BASE $${telegraf:+"TELEGRAF=$$telegraf"} \
+	    $${collectd:+"COLLECTD_PACKAGES=$$collectd"} $${debian:+"DEBIAN_BASE=$$debian"} \
 	    $(RUN) -m pytest --timeout=300 --cov --cov-report=term $(PYTEST_ARGS) || status=$$?; \
 	exit $$status
 
@@ -94,6 +96,17 @@ fuzz: $(TESTING)  ## look for bytes that upset what reads them; what fails is le
 docs: $(DEVELOP)  ## write the generated text: metric tables, sample configurations, dashboards
 	$(RUN) -m rct_collector.docs
 	$(RUN) -m tools.dashboards
+
+# Without a network once the source of rctclient is there, and what the build needs is installed.
+deb: | $(VENV)/.venv-done  ## build the Debian packages into dist/deb
+	@$(RUN) tools/debian_env.py --build
+	RCTCLIENT_SOURCE=$$($(RUN) tools/rctclient_source.py) packaging/build-deb.sh
+
+deb-check: export CI = true
+deb-check: $(TESTING)  ## put the Debian packages to all their tests; takes a quarter of an hour
+	telegraf=$$($(RUN) tools/telegraf.py) && debian=$$($(RUN) tools/debian_env.py --gates) && \
+	    TELEGRAF=$$telegraf DEBIAN_BASE=$$debian \
+	    $(RUN) -m pytest -m 'debian or gates' $(PYTEST_ARGS) tests/packaging
 
 clean:  ## remove .venv and everything built
 	rm -rf $(VENV) build dist *.egg-info plugins/telegraf/*.egg-info .coverage .coverage.* htmlcov \

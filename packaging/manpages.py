@@ -13,8 +13,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import click
-import rct_collector_telegraf
 
+import rct_collector_telegraf
 from rct_collector import __version__
 from rct_collector.cli.app import PROGRAM, application
 from rct_collector.config import DEFAULT_PATH, ENVIRONMENT, options
@@ -62,7 +62,7 @@ def bold(text: str) -> str:
 
 
 def prose(text: str) -> Iterator[str]:
-    """Paragraphs in the manner of click: one that begins with a line ``\\b`` keeps its lines."""
+    """Paragraphs in the manner of click: one that begins with a backspace keeps its lines."""
     for paragraph in re.split(r"\n\s*\n|\n(?=\x08\n)", text.strip()):
         yield ".PP"
         if not paragraph.startswith("\b"):

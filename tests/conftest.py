@@ -1,7 +1,8 @@
-"""What all tests share: golden files, and the switch that accepts new ones."""
+"""What all tests share: golden files, the switch that accepts new ones, and the real Telegraf."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -28,3 +29,14 @@ def golden(request):
         assert expected == text
 
     return compare
+
+
+@pytest.fixture(scope="session")
+def telegraf():
+    """A real Telegraf, or a skip; on a build server its absence is a failure."""
+    path = os.environ.get("TELEGRAF")
+    if path:
+        return path
+    if os.environ.get("CI") == "true":
+        pytest.fail("CI=true, and TELEGRAF does not name a Telegraf")
+    pytest.skip("needs Telegraf: set TELEGRAF, or see tools/telegraf.py")

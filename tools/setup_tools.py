@@ -56,6 +56,14 @@ def run(*command: str | Path, **more: str) -> None:
         raise MissingError(f"{' '.join(map(str, command))}: failed ({done.returncode})")
 
 
+def as_root() -> list[str] | None:
+    """What is put before a command to run it as root; None if that cannot be had."""
+    if os.getuid() == 0:
+        return []
+    found = shutil.which("sudo")
+    return [found] if found else None
+
+
 def apt_install(packages: Iterable[str]) -> None:
     """Install Debian packages without what they recommend, and without starting services.
 
@@ -66,8 +74,8 @@ def apt_install(packages: Iterable[str]) -> None:
         MissingError: There is no apt-get, nobody who may use it, or it failed.
     """
     apt = shutil.which("apt-get")
-    sudo = [] if os.getuid() == 0 else [found for found in [shutil.which("sudo")] if found]
-    if apt is None or (os.getuid() and not sudo):
+    sudo = as_root()
+    if apt is None or sudo is None:
         wanted = " ".join(name.partition("|")[0] for name in packages)
         raise MissingError(
             f"no way to install it; on Debian, as root: apt-get install {wanted}",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 
 import pytest
@@ -21,17 +20,6 @@ def inverter():
     """One simulated inverter for all tests that only read from it."""
     with running_inverter() as running:
         yield running
-
-
-@pytest.fixture(scope="session")
-def telegraf():
-    """A real Telegraf, or a skip; on a build server its absence is a failure."""
-    path = os.environ.get("TELEGRAF")
-    if path:
-        return path
-    if os.environ.get("CI") == "true":
-        pytest.fail("CI=true, and TELEGRAF does not name a Telegraf")
-    pytest.skip("needs Telegraf: set TELEGRAF, or see tools/telegraf.py")
 
 
 def _serving(make):

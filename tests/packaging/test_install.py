@@ -1,0 +1,257 @@
+"""Installed packages feed the agents, and never stand in their way, whatever is done with them."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.inverter import running_inverter
+from tests.packaging.system import OURS
+from tests.processes import wait_for
+
+pytestmark = [pytest.mark.debian, pytest.mark.slow, pytest.mark.timeout(900)]
+
+#: What an administrator may have beside ours, under collectd's own main configuration.
+COLLECTD = """
+Hostname "solar1"
+FQDNLookup false
+LoadPlugin logfile
+<Plugin logfile>
+  LogLevel info
+  File "/var/log/collectd.log"
+  PrintSeverity true
+</Plugin>
+LoadPlugin csv
+<Plugin csv>
+  DataDir "/var/lib/collectd/csv"
+  StoreRates false
+</Plugin>
+"""
+
+METRICS = "/tmp/metrics"  # noqa: S108 - of the system
+TELEGRAF = f"""
+[agent]
+  interval = "1s"
+  flush_interval = "200ms"
+  omit_hostname = true
+[[inputs.internal]]
+[[outputs.file]]
+  files = ["{METRICS}"]
+"""
+
+CONFFILE = "/etc/collectd/collectd.conf.d/rct-collector.conf"
+FOR_COLLECTD = [name for name in OURS if name != "rct-collector-telegraf"]
+FOR_TELEGRAF = [name for name in OURS if name != "rct-collector-collectd"]
+
+
+@pytest.fixture(scope="module")
+def inverter():
+    with running_inverter() as running:
+        yield running
+
+
+class Collectd:
+    """collectd of the system, with its own main configuration."""
+
+    def __init__(self, system, folder):
+        self.system = system
+        self.output = folder / "collectd"
+        system.write("/etc/collectd/collectd.conf.d/admin.conf", COLLECTD)
+
+    def running(self):
+        self.system.run("rm", "-f", "/var/log/collectd.log")
+        return self.system.running("collectd", "-f", log=self.output)
+
+    def log(self):
+        """What it said since its start."""
+        path = self.system.path("/var/log/collectd.log")
+        return self.output.read_text() + (path.read_text() if path.exists() else "")
+
+    def values(self, name):
+        """Values of one series."""
+        folder = self.system.path("/var/lib/collectd/csv/solar1/inverter-roof")
+        return [
+            float(line.partition(",")[2])
+            for path in folder.glob(f"{name}-20??-??-??")
+            for line in path.read_text().splitlines(keepends=True)[1:]
+            if line.endswith("\n")
+        ]
+
+    def works_without_us(self):
+        """It starts, stays and ends as it should."""
+        with self.running() as process:
+            assert wait_for(lambda: "entering read-loop" in self.log()), self.log()
+            assert process.poll() is None
+        assert process.returncode == 0, self.log()
+        assert "rct_collector" not in self.log()
+
+
+@pytest.fixture
+def collectd(system, tmp_path):
+    return Collectd(system, tmp_path)
+
+
+class Telegraf:
+    """The real Telegraf of the system, as the user and with the folders of its own package."""
+
+    def __init__(self, system, folder):
+        self.system = system
+        self.output = folder / "telegraf"
+        system.write("/etc/telegraf/telegraf.conf", TELEGRAF)
+
+    def running(self):
+        self.system.run("rm", "-f", METRICS)
+        program = ("/usr/bin/telegraf", "--config", "/etc/telegraf/telegraf.conf")
+        folder = ("--config-directory", "/etc/telegraf/telegraf.d")
+        user = ("setpriv", "--reuid=telegraf", "--regid=telegraf", "--init-groups")
+        return self.system.running(*user, *program, *folder, log=self.output)
+
+    def lines(self, *words):
+        """Lines of the output with all of some words in them."""
+        path = self.system.path(METRICS)
+        text = path.read_text() if path.exists() else ""
+        return [line for line in text.splitlines() if all(word in line for word in words)]
+
+    def works_without_us(self):
+        with self.running() as process:
+            assert wait_for(lambda: self.lines("internal_")), self.output.read_text()
+            assert process.poll() is None
+        assert process.returncode == 0, self.output.read_text()
+        assert " E! " not in self.output.read_text()
+
+
+def feeds(collectd):
+    """Values of a new collectd arrive in a file."""
+    collectd.system.run("rm", "-rf", "/var/lib/collectd/csv")
+    with collectd.running() as process:
+        wanted = ("power-grid", "power-pv", "percent-battery_0_soc")
+        assert wait_for(lambda: all(map(collectd.values, wanted))), collectd.log()
+        assert 0 <= collectd.values("percent-battery_0_soc")[0] <= 100
+        assert process.poll() is None
+    assert process.returncode == 0
+    assert not [line for line in collectd.log().splitlines() if "[error] rct_col" in line]
+
+
+def test_collectd_gets_values_once_the_address_is_named(collectd, built, inverter):
+    said = collectd.system.install(*built.packages(*FOR_COLLECTD))
+    assert "write its address into /etc/rct-collector/config.yaml" in said
+    collectd.system.name_address(inverter.address)
+    feeds(collectd)
+
+
+def test_without_an_address_collectd_works_and_is_told_what_to_edit(collectd, built):
+    collectd.system.install(*built.packages(*FOR_COLLECTD))
+    with collectd.running() as process:
+        assert wait_for(lambda: "entering read-loop" in collectd.log()), collectd.log()
+        assert process.poll() is None
+    assert process.returncode == 0
+    assert "/etc/rct-collector/config.yaml: devices[0].address: " in collectd.log()
+    assert "tcp://" in collectd.log()
+
+
+def test_removed_installed_again_and_purged_collectd_goes_on(collectd, built, inverter):
+    system = collectd.system
+    before = files(system)
+    system.install(*built.packages(*FOR_COLLECTD))
+    system.name_address(inverter.address)
+    system.remove(*FOR_COLLECTD)
+    assert system.installed() == set()
+    assert system.path(CONFFILE).exists()
+    collectd.works_without_us()
+
+    system.install(*built.packages(*FOR_COLLECTD))
+    feeds(collectd)
+
+    system.purge(*FOR_COLLECTD)
+    collectd.works_without_us()
+    assert files(system) - before == set()
+
+
+def test_the_settings_come_back_after_a_purge_of_collectd(collectd, built, inverter):
+    system = collectd.system
+    system.install(*built.packages(*FOR_COLLECTD))
+    system.name_address(inverter.address)
+    kept = system.read(CONFFILE)
+    system.remove("rct-collector-collectd")
+    # What purging collectd does; it cannot be installed again without a network.
+    system.run("rm", "-r", "/etc/collectd/collectd.conf.d")
+    system.install(*built.packages(*FOR_COLLECTD))
+    assert system.read(CONFFILE) == kept
+    feeds(Collectd(system, collectd.output.parent))
+
+
+def test_what_was_edited_outlives_an_upgrade(collectd, built, newer, inverter):
+    system = collectd.system
+    system.install(*built.packages(*FOR_COLLECTD))
+    system.name_address(inverter.address)
+    wanted = [p for p in newer if p.name.partition("_")[0] in FOR_COLLECTD]
+    system.install(*wanted)
+    assert system.run("dpkg-query", "-W", "-f${Version}", "rct-collector").endswith(".1")
+    assert "# This line is new." in system.read(CONFFILE)
+    assert "# This line is new." not in system.read("/etc/rct-collector/config.yaml")
+    feeds(collectd)
+
+
+@pytest.mark.telegraf
+@pytest.mark.parametrize("first", ["telegraf", "rct-collector-telegraf"])
+def test_telegraf_gets_values_once_the_address_is_named(
+    system, built, inverter, telegraf_package, first, tmp_path
+):
+    ours = built.packages(*FOR_TELEGRAF)
+    if first == "telegraf":
+        system.install(telegraf_package)
+    said = system.install(*ours)
+    assert "write its address into /etc/rct-collector/config.yaml" in said
+    if first != "telegraf":
+        system.install(telegraf_package)
+    agent = Telegraf(system, tmp_path)
+    system.name_address(inverter.address)
+    with agent.running() as process:
+        assert wait_for(lambda: agent.lines("inverter_power,source=roof", "grid_watts=")), (
+            agent.output.read_text()
+        )
+        learnt = system.path("/var/lib/rct-collector/roof.json")
+        assert wait_for(learnt.exists, 120), agent.output.read_text()
+        assert process.poll() is None
+    assert process.returncode == 0
+    assert " E! " not in agent.output.read_text()
+    assert "cannot keep" not in agent.output.read_text()
+
+
+@pytest.mark.telegraf
+def test_removed_and_purged_telegraf_goes_on(system, built, telegraf_package, tmp_path):
+    system.install(telegraf_package)
+    before = files(system)
+    agent = Telegraf(system, tmp_path)
+    system.install(*built.packages(*FOR_TELEGRAF))
+
+    with agent.running() as process:  # without an address
+        said = "/etc/rct-collector/config.yaml: devices[0].address: "
+        assert wait_for(lambda: said in agent.output.read_text()), agent.output.read_text()
+        assert wait_for(lambda: agent.lines("internal_"))
+        assert process.poll() is None
+    assert process.returncode == 0
+
+    system.remove(*FOR_TELEGRAF)
+    assert system.path("/etc/telegraf/telegraf.d/rct-collector.conf").exists()
+    agent.works_without_us()
+    system.purge(*FOR_TELEGRAF)
+    agent.works_without_us()
+    assert files(system) - before - {"/etc/telegraf/telegraf.conf"} == set()
+
+
+#: What the system itself writes when packages come and go.
+_OTHERS = (
+    *("/tmp/", "/var/cache/", "/var/log/", "/var/lib/apt/", "/var/lib/dpkg/"),  # noqa: S108
+    "/var/lib/collectd/",  # the values
+)
+
+
+def files(system):
+    """All files of the system that somebody put there, except for groups and users."""
+    found = system.run("find", "/", "-xdev", "-not", "-type", "d").splitlines()
+    found += system.run("find", "/etc", "/var/lib", "-xdev", "-type", "d").splitlines()
+    return {
+        name
+        for name in found
+        if not name.startswith(_OTHERS) and not name.endswith(("-", ".pyc")) and name != "/"
+    }
