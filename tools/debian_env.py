@@ -6,7 +6,7 @@ are made of one archive, a small system of the release, made once and kept outsi
 tree::
 
     ${RCT_COLLECTOR_CACHE:-${XDG_CACHE_HOME:-~/.cache}/rct-collector}/
-        debian-<release>-<hash of the list of packages>.tar
+        debian-<release>-<hash of the list of packages>.tar.gz
 
 The path is the only output on stdout; progress and errors go to stderr.
 
@@ -86,7 +86,7 @@ def base(release: str, packages: tuple[str, ...]) -> Path:
     """
     include = ",".join(packages)
     digest = hashlib.sha256(include.encode()).hexdigest()[:8]
-    path = cache() / f"debian-{release}-{digest}.tar"
+    path = cache() / f"debian-{release}-{digest}.tar.gz"
     if path.exists():
         return path
     sudo = as_root()
@@ -94,7 +94,7 @@ def base(release: str, packages: tuple[str, ...]) -> Path:
         raise MissingError("a base system can only be made by root", EXIT_NOT_AVAILABLE)
     say(f"making a base system of {release}, once: {path}")
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(f".{os.getpid()}")
+    draft = path.with_name(f"{os.getpid()}-{path.name}")
     make = ("mmdebstrap", "--quiet", "--variant=minbase", "--format=tar", f"--include={include}")
     run(*sudo, *make, release, draft)
     draft.replace(path)
