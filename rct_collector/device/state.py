@@ -55,7 +55,11 @@ class StateFile:
         draft = self.path.with_suffix(f".{os.getpid()}.new")
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            draft.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+            # A new file, and no link that another one who may write here has put in its place:
+            # of those who share the folder one may be root.
+            draft.unlink(missing_ok=True)
+            with draft.open("x", encoding="utf-8") as file:
+                file.write(json.dumps(content, indent=1) + "\n")
             draft.replace(self.path)
         except OSError as error:
             with contextlib.suppress(OSError):

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 
 import pytest
 from hypothesis import given, settings
@@ -109,6 +110,18 @@ def test_folder_that_cannot_be_written_to_is_told_once(tmp_path, caplog):
         f"roof: cannot keep what was learnt in {tmp_path / 'state'} (File exists); it will be"
         " learnt again after each start"
     ]
+
+
+def test_a_link_in_place_of_the_draft_is_not_followed(tmp_path):
+    """Telegraf's user must not choose which file collectd, being root, writes to."""
+    precious = tmp_path / "precious"
+    precious.write_text("kept")
+    folder = tmp_path / "state"
+    folder.mkdir()
+    (folder / f"roof.{os.getpid()}.new").symlink_to(precious)
+    StateFile(folder, "roof", "rct").save(FACTS)
+    assert precious.read_text() == "kept"
+    assert StateFile(folder, "roof", "rct").load() == FACTS
 
 
 def test_failed_replacement_leaves_no_draft_behind(tmp_path, caplog):

@@ -1,0 +1,142 @@
+"""What the packages are made of fits together; needs none of Debian's tools."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from rct_collector import __version__
+from rct_collector.cli.app import PROGRAM, application
+from rct_collector.config import parse
+from rct_collector.errors import ConfigError
+from tests.packaging.system import ROOT
+
+DEBIAN = ROOT / "packaging" / "debian"
+
+
+def debian_version(version):
+    """A version of Python's kind as Debian writes it, which knows candidates by their tilde."""
+    return re.sub(r"\.?(dev|(?<=\d)(?:a|b|rc))(?=\d)", r"~\1", version)
+
+
+@pytest.mark.parametrize(
+    ("python", "debian"),
+    [
+        ("1.2", "1.2"),
+        ("1.2rc1", "1.2~rc1"),
+        ("1.2.dev3", "1.2~dev3"),
+        ("1.2a1", "1.2~a1"),
+        ("1.2.post1", "1.2.post1"),
+    ],
+)
+def test_versions_are_written_as_debian_does(python, debian):
+    assert debian_version(python) == debian
+
+
+def test_changelog_of_the_packages_has_the_version():
+    first = (DEBIAN / "changelog").read_text().partition("\n")[0]
+    found = re.match(r"rct-collector \(([^)]+)-[^-)]+\) ", first)
+    assert found
+    assert found[1] == debian_version(__version__)
+
+
+def announced(changelog):
+    """Versions in whose section about metrics something is renamed, retyped or deprecated."""
+    found = []
+    for section in re.split(r"^## ", changelog, flags=re.M)[1:]:
+        version = re.match(r"\[([0-9][^\]]*)\]", section)
+        metrics = re.search(r"^### Metrics\n(.*?)(?=^###? |\Z)", section, re.M | re.S)
+        if version and metrics and re.search(r"\b(renam|retyp|deprecat)", metrics[1], re.I):
+            found.append(version[1])
+    return found
+
+
+def unannounced(changelog, news):
+    """Those of them that users of the packages are not told about at the upgrade."""
+    told = re.findall(r"^rct-collector \(([^)]+)-[^-)]+\)", news, re.M)
+    return [version for version in announced(changelog) if debian_version(version) not in told]
+
+
+def test_a_renamed_metric_needs_news():
+    changelog = "## [Unreleased]\n### Metrics\n- a is renamed\n## [2.0rc1] - today\n### Metrics\n"
+    renamed = f"{changelog}- `a` is Renamed to `b`\n\n## [1.0]\n### Metrics\n- All are new.\n"
+    assert unannounced(changelog, "") == []
+    assert unannounced(renamed, "") == ["2.0rc1"]
+    assert unannounced(renamed, "rct-collector (2.0~rc1-0rct1) unstable; urgency=medium\n") == []
+
+
+def test_renamed_metrics_are_news():
+    news = DEBIAN / "NEWS"
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert unannounced(changelog, news.read_text() if news.exists() else "") == []
+
+
+def test_only_the_address_is_missing_in_the_configuration():
+    text = (DEBIAN / "config.yaml").read_text()
+    with pytest.raises(ConfigError) as caught:
+        parse(yaml.safe_load(text))
+    (problem,) = caught.value.problems
+    assert "devices[0].address: " in problem
+    filled = re.sub(r"^( *address:).*", r"\1 tcp://192.0.2.10", text, flags=re.M)
+    assert parse(yaml.safe_load(filled)).devices[0].name == "roof"
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory):
+    """Manual pages, with dashes as they are typed."""
+    folder = tmp_path_factory.mktemp("man")
+    path = os.pathsep.join([str(ROOT), str(ROOT / "plugins/telegraf")])
+    subprocess.run(
+        [sys.executable, ROOT / "packaging" / "manpages.py", folder],
+        env={**os.environ, "PYTHONPATH": path},
+        check=True,
+    )
+    return {
+        page.name: page.read_text(encoding="utf-8").replace("\\-", "-").replace("\\(aq", "'")
+        for page in folder.glob("man?/*")
+    }
+
+
+def commands(command, path):
+    """All commands below one, by the words with which they are called."""
+    if not hasattr(command, "list_commands"):
+        yield path, command
+        return
+    for name in command.list_commands(None):
+        yield from commands(command.get_command(None, name), f"{path} {name}")
+
+
+def test_the_manual_page_has_every_command_and_option(pages):
+    page = pages["rct-collector.1"]
+    sections = dict(re.findall(r'^\.S[SH] "(.*?)"\n(.*?)(?=^\.S[SH] |\Z)', page, re.M | re.S))
+    found = dict(commands(application, PROGRAM))
+    assert len(found) > 8
+    for path, command in found.items():
+        assert (path in sections) != command.hidden
+        for parameter in command.params:
+            if parameter.param_type_name == "option" and not (command.hidden or parameter.hidden):
+                assert max(parameter.opts, key=len) in sections[path]
+    assert "--log-level" in sections["OPTIONS"]
+    assert "130" in sections["EXIT STATUS"]
+
+
+def test_the_manual_page_of_the_shim_has_its_options(pages):
+    for option in ("--config FILE", "--once", "--check"):
+        assert option in pages["rct-collector-telegraf.1"]
+
+
+def test_the_manual_page_of_the_configuration_has_its_options(pages):
+    for option in ("devices[].address", "devices[].intervals.fast", "state_dir"):
+        assert f"\\fB{option}\\fR" in pages["rct-collector-config.5"]
+
+
+def test_no_line_of_a_page_is_taken_for_a_request(pages):
+    known = {".TH", ".SH", ".SS", ".PP", ".TP", ".nf", ".fi"}
+    for text in pages.values():
+        dots = {line.split()[0] for line in text.splitlines() if line[:1] in (".", "'")}
+        assert dots <= known
