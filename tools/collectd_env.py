@@ -17,7 +17,6 @@ install it.
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import subprocess
 import sys
@@ -25,11 +24,12 @@ import tomllib
 from pathlib import Path
 
 from setup_tools import (
-    EXIT_FAILED,
     EXIT_NOT_AVAILABLE,
     MissingError,
     apt_install,
     cache,
+    command_line,
+    exit_status,
     run,
     say,
 )
@@ -97,31 +97,25 @@ def site_packages() -> Path:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; return its exit status."""
-    description, _, details = (__doc__ or "").partition("\n\n")
-    parser = argparse.ArgumentParser(
-        description=description,
-        epilog=details,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_line(__doc__ or "")
     parser.add_argument("--no-install", action="store_true", help="do not install collectd")
     options = parser.parse_args(arguments)
-    try:
-        if not PYTHON.exists():
-            raise MissingError(f"no {PYTHON}, which collectd embeds", EXIT_NOT_AVAILABLE)
-        if not has_collectd():
-            if options.no_install:
-                raise MissingError("no collectd found", EXIT_NOT_AVAILABLE)
-            install_collectd()
-        print(site_packages())
-    except MissingError as error:
-        say(str(error))
-        return error.status
-    except OSError as error:
-        say(f"cannot write the cache: {error}")
-        return EXIT_FAILED
-    except KeyboardInterrupt:
-        return 130
-    return 0
+    return exit_status(lambda: prepare(install=not options.no_install))
+
+
+def prepare(*, install: bool) -> None:
+    """Install what is missing, if that is wanted, and print the path.
+
+    Raises:
+        MissingError: Something cannot be had.
+    """
+    if not PYTHON.exists():
+        raise MissingError(f"no {PYTHON}, which collectd embeds", EXIT_NOT_AVAILABLE)
+    if not has_collectd():
+        if not install:
+            raise MissingError("no collectd found", EXIT_NOT_AVAILABLE)
+        install_collectd()
+    print(site_packages())
 
 
 if __name__ == "__main__":

@@ -23,12 +23,13 @@ import sys
 from pathlib import Path
 
 from setup_tools import (
-    EXIT_FAILED,
     EXIT_NOT_AVAILABLE,
     MissingError,
     apt_install,
     as_root,
     cache,
+    command_line,
+    exit_status,
     run,
     say,
 )
@@ -103,38 +104,32 @@ def base(release: str, packages: tuple[str, ...]) -> Path:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; return its exit status."""
-    description, _, details = (__doc__ or "").partition("\n\n")
-    parser = argparse.ArgumentParser(
-        description=description,
-        epilog=details,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_line(__doc__ or "")
     parser.add_argument("--no-install", action="store_true", help="only tell what is missing")
     parser.add_argument("--build", action="store_true", help="only what a build needs; no path")
     parser.add_argument("--gates", action="store_true", help="also what `make deb-check` needs")
     parser.add_argument("--release", choices=LIBPYTHON, default="bookworm")
     parser.add_argument("--minimal", action="store_true", help="a base without what we need")
     options = parser.parse_args(arguments)
+    return exit_status(lambda: prepare(options))
+
+
+def prepare(options: argparse.Namespace) -> None:
+    """Install what is missing, and print the path.
+
+    Raises:
+        MissingError: Something cannot be had.
+    """
     packages = BUILD if options.build else {**BUILD, **CHECK, **(GATES if options.gates else {})}
     missing = [name for name, file in packages.items() if not Path(file).exists()]
-    try:
-        if missing and options.no_install:
-            raise MissingError(f"missing: {', '.join(missing)}", EXIT_NOT_AVAILABLE)
-        if missing:
-            say(f"installing {', '.join(missing)}, for the Debian packages")
-            apt_install(missing)
-        if not options.build:
-            needed = () if options.minimal else (*NEEDED, LIBPYTHON[options.release])
-            print(base(options.release, (*MINIMAL, *needed)))
-    except MissingError as error:
-        say(str(error))
-        return error.status
-    except OSError as error:
-        say(f"cannot write the cache: {error}")
-        return EXIT_FAILED
-    except KeyboardInterrupt:
-        return 130
-    return 0
+    if missing and options.no_install:
+        raise MissingError(f"missing: {', '.join(missing)}", EXIT_NOT_AVAILABLE)
+    if missing:
+        say(f"installing {', '.join(missing)}, for the Debian packages")
+        apt_install(missing)
+    if not options.build:
+        needed = () if options.minimal else (*NEEDED, LIBPYTHON[options.release])
+        print(base(options.release, (*MINIMAL, *needed)))
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ import hashlib
 import sys
 from pathlib import Path
 
-from setup_tools import MissingError, cache, run, say
+from setup_tools import MissingError, cache, command_line, exit_status, run, say
 
 SUMS = Path(__file__).resolve().parents[1] / "packaging" / "rctclient" / "SHA256SUMS"
 
@@ -45,17 +45,8 @@ def source() -> Path:
 
 def main() -> int:
     """Run the command; return its exit status."""
-    try:
-        print(source())
-    except MissingError as error:
-        say(str(error))
-        return error.status
-    except OSError as error:
-        say(f"cannot keep the source: {error}")
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    return 0
+    command_line(__doc__ or "").parse_args()
+    return exit_status(lambda: print(source()))
 
 
 if __name__ == "__main__":

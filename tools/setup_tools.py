@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -54,6 +55,31 @@ def run(*command: str | Path, **more: str) -> None:
     done = subprocess.run(command, stdout=sys.stderr, env={**os.environ, **more})
     if done.returncode:
         raise MissingError(f"{' '.join(map(str, command))}: failed ({done.returncode})")
+
+
+def command_line(text: str) -> argparse.ArgumentParser:
+    """A parser whose help is the text of a script: a sentence, and after a blank line the rest."""
+    description, _, details = text.partition("\n\n")
+    return argparse.ArgumentParser(
+        description=description,
+        epilog=details,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def exit_status(action: Callable[[], object]) -> int:
+    """Do what a script is for, tell what went wrong, and return the exit status."""
+    try:
+        action()
+    except MissingError as error:
+        say(str(error))
+        return error.status
+    except OSError as error:
+        say(f"cannot write the cache: {error}")
+        return EXIT_FAILED
+    except KeyboardInterrupt:
+        return 130
+    return 0
 
 
 def as_root() -> list[str] | None:
