@@ -7,13 +7,15 @@ from math import ceil
 
 from rct_collector.config import DeviceConfig, Intervals, Requests
 from rct_collector.device.budget import Budget, Share
-from rct_collector.device.device import LEEWAY
 from rct_collector.doctor.figures import Figures, quantile
 from rct_collector.model import PollClass
 
 #: An answer is waited for so many times as long as 95 % of them take, within these seconds.
 PATIENCE = 2.0
 SHORTEST_TIMEOUT, LONGEST_TIMEOUT = Requests().timeout, 10.0
+
+#: A fast round goes into its interval this many times, so that there is room for repeats.
+LEEWAY = 1.5
 
 #: Intervals are stretched by the first of these with which all requests fit.
 STRETCHES = (1, 1.5, 2, 3, 4, 6, 9, 12, 18, 30, 60)
