@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -47,7 +48,7 @@ def base():
 @pytest.fixture(scope="session")
 def source():
     """Source archive of rctclient."""
-    fetch = ["python3", ROOT / "tools" / "rctclient_source.py"]
+    fetch = [sys.executable, ROOT / "tools" / "rctclient_source.py"]
     return command(*fetch, env=os.environ).splitlines()[-1]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 
 import pytest
 
@@ -15,7 +16,7 @@ pytestmark = [pytest.mark.gates, pytest.mark.timeout(1800)]
 
 def base_system(*options):
     """Archive of a system."""
-    find = ["python3", ROOT / "tools" / "debian_env.py", *options]
+    find = [sys.executable, ROOT / "tools" / "debian_env.py", *options]
     return command(*find, env=os.environ).splitlines()[-1]
 
 
