@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rct_collector.config import DeviceConfig
+from rct_collector.device.backlog import in_turn
 from rct_collector.device.clock import Clock, SystemClock
 from rct_collector.device.discovery import Discovery
 from rct_collector.device.governor import Governor
@@ -301,7 +302,7 @@ class Device:
             deadline=now + (limit or max(until_next - MARGIN_S, needed)),
             next_round=now + until_next if limit is None else math.inf,
             fast=queries,
-            slow=sorted(self._backlog, key=self._backlog.__getitem__),
+            slow=in_turn(self._backlog),
         )
 
     def _present(self, poll: PollClass, now: float) -> list[Query]:
@@ -315,8 +316,7 @@ class Device:
     def _queue_slow(self, due: set[PollClass]) -> None:
         """Add what is due to the backlog, each with the time of its next turn.
 
-        What is soonest due again comes first in a round, so that a minute's values do not wait
-        behind those of an hour; what discovery still asks comes before all.
+        What discovery still asks is wanted at once; for the rest see :func:`in_turn`.
         """
         now = asyncio.get_running_loop().time()
         for query in self.discovery.open():
@@ -383,11 +383,9 @@ class Device:
                 if self.discovery.decides(query) and self.discovery.unanswered(query):
                     self._learnt()
         if self.link.is_open or up:
-            self._backlog = {
-                query: self._backlog.get(query, now)
-                for query in unasked
-                if not self._muting.leaves_alone(query, now)
-            }
+            left = {query for query in unasked if not self._muting.leaves_alone(query, now)}
+            kept = {query: until for query, until in self._backlog.items() if query in left}
+            self._backlog = {**kept, **dict.fromkeys(left - kept.keys(), now)}
 
     # -- the line --------------------------------------------------------------------------
 
