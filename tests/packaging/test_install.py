@@ -116,7 +116,12 @@ class Telegraf:
             assert wait_for(lambda: self.lines("internal_")), self.output.read_text()
             assert process.poll() is None
         assert process.returncode == 0, self.output.read_text()
-        assert " E! " not in self.output.read_text()
+        assert self.errors() == []
+
+    def errors(self):
+        """What went wrong, but for Telegraf's own race with a program that it stops."""
+        lines = self.output.read_text().splitlines()
+        return [line for line in lines if " E! " in line and "file already closed" not in line]
 
 
 def feeds(collectd):
@@ -213,7 +218,7 @@ def test_telegraf_gets_values_once_the_address_is_named(
         assert wait_for(learnt.exists, 120), agent.output.read_text()
         assert process.poll() is None
     assert process.returncode == 0
-    assert " E! " not in agent.output.read_text()
+    assert agent.errors() == []
     assert "cannot keep" not in agent.output.read_text()
 
 
