@@ -52,6 +52,7 @@ class Hub:
         self._forgotten: dict[int, Callable[[], None]] = {}
         self._doors: list[Callable[[bool], None]] = []
         self._timer: asyncio.TimerHandle | None = None
+        self._closed = False
         bridge.start(self._loop.time())
         self._was_open = self.open
         self._arm()
@@ -64,7 +65,8 @@ class Hub:
     @property
     def open(self) -> bool:
         """Whether clients are let in at present."""
-        return self.bridge.access(self._loop.time()) is not Access.REFUSED
+        access = self.bridge.access(self._loop.time())
+        return not self._closed and access is not Access.REFUSED
 
     def watch(self, door: Callable[[bool], None]) -> None:
         """Add a door.
@@ -117,7 +119,8 @@ class Hub:
             drop()
 
     def close(self) -> None:
-        """Drop all clients and do nothing any more."""
+        """Drop all clients, let no more in, and do nothing any more."""
+        self._closed = True
         self.hang_up()
         for drop in list(self._forgotten.values()):
             drop()

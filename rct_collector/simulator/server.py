@@ -19,6 +19,10 @@ log = logging.getLogger(__name__)
 MOST_UNREAD = 128 * 1024
 
 
+#: Turns of the loop until a connection that was just being accepted is closed again: accepted,
+#: made, refused, lost, and one to spare.
+_TURNS = 5
+
 #: Seconds between attempts to listen again, if somebody has taken the port meanwhile.
 _RETRY_S = 1.0
 
@@ -67,6 +71,8 @@ class Server:
         if self._opening is not None:
             await self._opening
         await self._server.wait_closed()
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
 
     async def serve_forever(self) -> None:
         """Wait until it is closed."""
