@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import selectors
-from collections.abc import Callable, Coroutine
+import sys
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from rct_collector.device.device import Device, Options
@@ -161,6 +163,20 @@ def run(main: Callable[[VirtualLoop], Coroutine[Any, Any, Any]]) -> Any:
         loop.run_until_complete(loop.shutdown_asyncgens())
         loop.close()
         asyncio.set_event_loop(None)
+
+
+@contextmanager
+def untraced() -> Iterator[None]:
+    """Switch off what measures coverage: a simulated day would take minutes under it.
+
+    Shorter tests run the same lines.
+    """
+    tracer = sys.gettrace()
+    sys.settrace(None)
+    try:
+        yield
+    finally:
+        sys.settrace(tracer)
 
 
 async def collect(device: Device, seconds: float) -> None:
