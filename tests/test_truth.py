@@ -27,7 +27,7 @@ def collected(profiles, *, hours, scenario="sunny", seed=1, **more):
         return virtual.run(main)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=40)
 @given(names, st.sampled_from(sorted(SCENARIOS)), st.integers(0, 2**32))
 def test_any_mixture_of_faults_leaves_only_the_truth(profiles, scenario, seed):
     """Each sample equals a value of a valid, complete answer; types stay, times increase."""

@@ -25,10 +25,10 @@ from pathlib import Path
 from setup_tools import (
     EXIT_NOT_AVAILABLE,
     MissingError,
-    apt_install,
     as_root,
     cache,
     command_line,
+    ensure,
     exit_status,
     run,
     say,
@@ -121,12 +121,7 @@ def prepare(options: argparse.Namespace) -> None:
         MissingError: Something cannot be had.
     """
     packages = BUILD if options.build else {**BUILD, **CHECK, **(GATES if options.gates else {})}
-    missing = [name for name, file in packages.items() if not Path(file).exists()]
-    if missing and options.no_install:
-        raise MissingError(f"missing: {', '.join(missing)}", EXIT_NOT_AVAILABLE)
-    if missing:
-        say(f"installing {', '.join(missing)}, for the Debian packages")
-        apt_install(missing)
+    ensure(packages, install=not options.no_install, purpose="for the Debian packages")
     if not options.build:
         needed = () if options.minimal else (*NEEDED, LIBPYTHON[options.release])
         print(base(options.release, (*MINIMAL, *needed)))

@@ -13,11 +13,9 @@ no way to install them.
 
 from __future__ import annotations
 
-import argparse
 import sys
-from pathlib import Path
 
-from setup_tools import EXIT_FAILED, EXIT_NOT_AVAILABLE, MissingError, apt_install, say
+from setup_tools import command_line, ensure, exit_status
 
 #: Debian package → a file of it by which it is known to be installed.
 PACKAGES = {
@@ -35,31 +33,11 @@ PACKAGES = {
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; return its exit status."""
-    description, _, details = (__doc__ or "").partition("\n\n")
-    parser = argparse.ArgumentParser(
-        description=description,
-        epilog=details,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_line(__doc__ or "")
     parser.add_argument("--no-install", action="store_true", help="only tell what is missing")
-    options = parser.parse_args(arguments)
-    missing = [name for name, file in PACKAGES.items() if not Path(file).exists()]
-    if not missing:
-        return 0
-    try:
-        if options.no_install:
-            raise MissingError(f"missing: {', '.join(missing)}", EXIT_NOT_AVAILABLE)
-        say(f"installing {', '.join(missing)}, which the tests need; no service is started")
-        apt_install(missing)
-    except MissingError as error:
-        say(str(error))
-        return error.status
-    except OSError as error:
-        say(f"cannot run apt-get: {error}")
-        return EXIT_FAILED
-    except KeyboardInterrupt:
-        return 130
-    return 0
+    install = not parser.parse_args(arguments).no_install
+    purpose = "which the tests need; no service is started"
+    return exit_status(lambda: ensure(PACKAGES, install=install, purpose=purpose))
 
 
 if __name__ == "__main__":

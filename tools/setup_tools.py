@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -114,6 +114,25 @@ def apt_install(packages: Iterable[str]) -> None:
             *("-o", f"DPkg::Path={shadows}:/usr/sbin:/usr/bin:/sbin:/bin"),
             *("install", "-q", "-y", "--no-install-recommends", *map(_known, packages)),
         )
+
+
+def ensure(packages: Mapping[str, str], *, install: bool, purpose: str) -> None:
+    """Install those of some Debian packages that are missing.
+
+    Args:
+        packages: Package → a file of it by which it is known to be installed.
+        install: Install them; else missing ones are an error.
+        purpose: What they are for, to be told.
+
+    Raises:
+        MissingError: Some are missing and stay so.
+    """
+    missing = [name for name, file in packages.items() if not Path(file).exists()]
+    if missing and not install:
+        raise MissingError(f"missing: {', '.join(missing)}", EXIT_NOT_AVAILABLE)
+    if missing:
+        say(f"installing {', '.join(missing)}, {purpose}")
+        apt_install(missing)
 
 
 def _known(names: str) -> str:

@@ -16,7 +16,6 @@ Exit status: 0 found, 1 ``$TELEGRAF`` is wrong or the build failed, 2 wrong usag
 
 from __future__ import annotations
 
-import argparse
 import fcntl
 import hashlib
 import os
@@ -33,7 +32,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from setup_tools import EXIT_FAILED, EXIT_NOT_AVAILABLE, MissingError, cache, say
+from setup_tools import EXIT_NOT_AVAILABLE, MissingError, cache, command_line, exit_status, say
 
 VERSION = "1.39.3"
 GO_MINIMUM = (1, 26)  # from the go.mod of this Telegraf version
@@ -277,27 +276,12 @@ def find(*, may_build: bool) -> Path:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; return its exit status."""
-    description, _, details = (__doc__ or "").partition("\n\n")
-    parser = argparse.ArgumentParser(
-        description=description,
-        epilog=details,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_line(__doc__ or "")
     parser.add_argument("--no-build", action="store_true", help="only look, never build")
-    options = parser.parse_args(arguments)
+    may_build = not parser.parse_args(arguments).no_build
     # As an exception, so that the build is stopped and its folder removed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    try:
-        print(find(may_build=not options.no_build))
-    except MissingError as error:
-        say(str(error))
-        return error.status
-    except OSError as error:
-        say(f"cannot write the cache: {error}")
-        return EXIT_FAILED
-    except KeyboardInterrupt:
-        return 128 + signal.SIGINT
-    return 0
+    return exit_status(lambda: print(find(may_build=may_build)))
 
 
 if __name__ == "__main__":
