@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from rctclient.types import DataType
+
 from rct_collector.drivers.rct.frame import (
     LONG_RESPONSE,
     LONGEST_SHORT,
@@ -38,6 +40,7 @@ from rct_collector.drivers.rct.simulator.observed import Observed, is_query
 from rct_collector.drivers.rct.simulator.serial import SerialLine
 from rct_collector.drivers.rct.simulator.unit import Unit
 from rct_collector.drivers.rct.simulator.witness import Observer, Sent, Tracker
+from rct_collector.drivers.rct.table import BY_OID
 
 #: Requests that wait for their answers; a unit forgets what comes on top.
 MOST_WAITING = 256
@@ -270,7 +273,8 @@ class Bridge:
         if payload is None:
             self.observed.dropped += 1
             return
-        reply = Reply(found.oid, said, _frame(found, said), now, client)
+        meant = payload if _says_all(found.oid, said, payload) else said
+        reply = Reply(found.oid, meant, _frame(found, meant), now, client)
         whole = Segment(now, b"\0" + _frame(found, payload), reply)
         segments = self._line.append([whole], begins)
         self._line.put(self._faults.on_answer(found, segments, now))
@@ -288,6 +292,15 @@ class Bridge:
         if payload is None:
             return None
         return self._faults.on_reading(unit, request.oid, payload, unix)
+
+
+def _says_all(oid: int, said: bytes, payload: bytes) -> bool:
+    """Whether a payload is all that was to be said: of a text's padding, one zero is enough."""
+    if payload == said:
+        return True
+    item = BY_OID.get(oid)
+    text = item is not None and item.type is DataType.STRING
+    return text and said.startswith(payload) and b"\0" in payload
 
 
 def _frame(request: Frame, payload: bytes) -> bytes:

@@ -5,10 +5,12 @@ A collector is true if whatever it publishes is in this record.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from rct_collector.drivers.rct.frame import ESCAPE
 from rct_collector.drivers.rct.simulator.faults import Reply, Segment
 
 
@@ -96,11 +98,10 @@ class Tracker:
 
     def _look_for(self, run: _Run, at: float) -> None:
         """Tell of every frame that is complete, and made of bytes of the run at least in part."""
-        frame = run.reply.frame
         begin = max(run.search, self._before) - self._before
-        last = run.end - self._before + len(frame) - 1
-        while (found := self._stream.find(frame, begin, last)) >= 0:
-            begin = found + len(frame)
+        last = run.end - self._before + len(run.reply.frame) - 1
+        while (found := _find(run.reply.frame, self._stream, begin, last)) is not None:
+            begin = found
             run.good = True
             self._tell(Sent(run.reply, at, good=True))
         run.search = begin + self._before
@@ -120,6 +121,23 @@ class Tracker:
         if not run.good and run.data.strip(b"\0") and not reply.damaged:
             reply.damaged = True
             self._tell(Sent(reply, run.at, good=False, data=run.data))
+
+
+def _find(frame: bytes, stream: bytearray, begin: int, end: int) -> int | None:
+    """Where the first frame within a part of a stream ends; None if there is none.
+
+    An escape that is not needed changes nothing: one that stood next to a torn frame may have
+    come to stand in it.
+    """
+    found = stream.find(frame, begin, end)
+    if found >= 0:
+        return found + len(frame)
+    if stream.count(ESCAPE, begin, end) == frame.count(ESCAPE):
+        return None
+    tokens = re.findall(rb"-.|[^-]", frame[1:], re.DOTALL)
+    bare = (b"-?" * (len(token) == 1) + re.escape(token) for token in tokens)
+    match = re.compile(re.escape(frame[:1]) + b"".join(bare), re.DOTALL).search(stream, begin, end)
+    return match.end() if match else None
 
 
 class Witness:
