@@ -23,13 +23,10 @@ from rct_collector.drivers import driver
 from rct_collector.drivers.rct import wire
 from rct_collector.drivers.rct.simulator import Access
 from rct_collector.drivers.rct.table import BY_OID
-from rct_collector.model import Kind
+from rct_collector.model import Kind, PollClass
 from rct_collector.simulator import SimulatedInverter
 from tests.memory import MemoryPlug
 from tests.virtual import START, VirtualClock
-
-#: An answer counts for a value if the request for it is no older than a client waits, in seconds.
-DEADLINE_S = 5.0
 
 #: A collector may need this long until it knows the unit and has asked for everything once.
 SETTLING_S = 900.0
@@ -106,17 +103,23 @@ class Truth:
         """Whether the unit has ever answered that; older firmware lacks newer objects."""
         return query.oid in self._recent
 
-    def values(self, series, query, binding, begin, now, zone):
-        """What a series may be, by all good answers between two times."""
+    def values(self, series, query, binding, begin, now, config):
+        """What a series may be, by all good answers between two times.
+
+        Their requests, whose soever, are no older than a round: what is asked for in a round may
+        be answered until its end, and what got stuck in the unit leaves with the next round's
+        answers at the latest.
+        """
         place = binding.series.index(series)
+        asked = begin - config.intervals.seconds(PollClass.FAST)
         found = []
         for sent in self._recent.get(query.oid, ()):
-            if begin - DEADLINE_S <= sent.reply.asked and begin <= sent.at <= now:
+            if asked <= sent.reply.asked and begin <= sent.at <= now:
                 raw = wire.decode(query.type, sent.reply.payload)
                 if binding.scalar is not None:
                     found.append(binding.scalar(raw))
                 else:
-                    found.append(binding.convert(raw, zone)[place])
+                    found.append(binding.convert(raw, config.timezone)[place])
         return found
 
 
@@ -153,9 +156,7 @@ class Ledger:
                 continue
             self.account.published += 1
             # A round is named after its first answer, so none of it was sent before.
-            possible = self._truth.values(
-                series, *home, now - lag - STEP_S, now, self._config.timezone
-            )
+            possible = self._truth.values(series, *home, now - lag - STEP_S, now, self._config)
             if value not in possible:
                 self._wrong(f"{series.name} = {value}, sent: {possible}")
             poll = self._classes.get(series)

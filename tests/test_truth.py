@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rct_collector.drivers.rct.simulator import SCENARIOS
@@ -29,6 +29,9 @@ def collected(profiles, *, hours, scenario="sunny", seed=1, **more):
 
 @settings(deadline=None, max_examples=40)
 @given(names, st.sampled_from(sorted(SCENARIOS)), st.integers(0, 2**32))
+@example(["portal", "harsh", "plant", "app"], "old-firmware", 1356299920)  # 18 s of standstill
+@example(["harsh", "app", "portal", "night"], "no-backup", 1695134336)  # late within the round
+@example(["new-firmware", "changes", "harsh"], "inverter-only", 3626593116)  # cut, then torn
 def test_any_mixture_of_faults_leaves_only_the_truth(profiles, scenario, seed):
     """Each sample equals a value of a valid, complete answer; types stay, times increase."""
     account = collected(profiles, hours=0.1, scenario=scenario, seed=seed)

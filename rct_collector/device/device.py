@@ -32,6 +32,7 @@ from rct_collector.device.poller import Poller, Tally
 from rct_collector.device.publisher import Emit, Publisher
 from rct_collector.device.round import Round
 from rct_collector.device.schedule import Schedule
+from rct_collector.device.stall import Stall
 from rct_collector.device.state import StateFile
 from rct_collector.device.stats import Stats
 from rct_collector.drivers import driver as load_driver
@@ -142,6 +143,7 @@ class Device:
             window=requests.window,
             timeout=requests.timeout,
             patience=Patience(requests.timeout),
+            stall=Stall(requests.timeout),
         )
         port = config.address.port or self.driver.port
         self.link = Link(
@@ -406,6 +408,7 @@ class Device:
         if now - self._heard_at > SILENCE_S:
             self._session.reset()
         self._heard_at = now
+        self._poller.heard(now)
         for event in self._session.receive(data):
             self._handle(event)
         if self._round_over is not None and not self._poller.waits_for_time:

@@ -18,6 +18,7 @@ from enum import Enum, auto
 from rct_collector.device.pacing import Pacer
 from rct_collector.device.patience import Patience
 from rct_collector.device.retry import FIRST_ATTEMPTS, delay
+from rct_collector.device.stall import Stall
 from rct_collector.drivers.base import Query
 
 #: While others' answers pass, a request waits until the line was quiet for so long, but not longer
@@ -66,13 +67,12 @@ class Ask:
     crowded: bool = False  # it followed closely on another one
     sent_at: float = 0.0
     until: float = 0.0
+    not_before: float = 0.0
 
     @property
     def owed(self) -> int:
         """Answers that may still come."""
         return self.silent + (self.phase is Phase.PENDING)
-
-    not_before: float = 0.0
 
 
 @dataclass(slots=True)
@@ -113,6 +113,7 @@ class Poller:
         window: int,
         timeout: float,
         patience: Patience | None = None,
+        stall: Stall | None = None,
         retry_delay: Callable[[int], float | None] = delay,
     ) -> None:
         """Start idle.
@@ -123,12 +124,14 @@ class Poller:
             timeout: Seconds to wait for an answer.
             patience: Shortens the wait to what the unit's answers take; None for always the
                 same.
+            stall: Tells answers that were stuck in the unit; None believes all of them.
             retry_delay: Attempts so far → seconds to wait, or None to give up.
         """
         self._pacer = pacer
         self.window = window
         self._timeout = timeout
         self._patience = patience
+        self._stall = stall or Stall(math.inf)
         self._retry_delay = retry_delay
         self._asks: dict[Query, Ask] = {}
         self._fast: deque[Ask] = deque()
@@ -164,8 +167,7 @@ class Poller:
             fast: Asked back to back, in this order.
             slow: Asked in this order as far as the budget allows.
         """
-        if self._asks:
-            self._owed = {ask.query: owed for ask in self._asks.values() if (owed := ask.owed)}
+        self._owed |= {ask.query: owed for ask in self._asks.values() if (owed := ask.owed)}
         self._asks.clear()
         self._waiting.clear()
         self._pending.clear()
@@ -206,6 +208,8 @@ class Poller:
         """
         self.waits_for_time = False
         wake = min(self._expire(now), self._deadline)
+        if now < self._stall.over_at:
+            return None, min(wake, self._stall.over_at)
         if now >= self._deadline or self._blocked(now):
             return None, wake
         ask, at = self._candidate(now)
@@ -230,11 +234,16 @@ class Poller:
         ask.crowded = now - self._sent_at < CLOSE_S
         self._sent_at = now
         self._pending[query] = ask
+        self._stall.asked(now)
         self._owed.pop(query, None)
         self._foreign_from = math.inf  # whoever speaks next begins a new wait
         self._pacer.sent(now, repeat=ask.attempts > 1)
         self.tally.requests += 1
         self.tally.retries += ask.attempts > 1
+
+    def heard(self, now: float) -> None:
+        """Bytes came, whatever they are; what they mean is told next."""
+        self._stall.heard(now)
 
     def answered(self, query: Query, now: float) -> Ask | None:
         """A valid answer came.
@@ -243,12 +252,15 @@ class Poller:
             The request it satisfies, or None when this round does not want it (any more).
             ``attempts`` is 0 when somebody else asked.
         """
+        fresh = self._stall.answered(now)
         ask = self._asks.get(query)
-        if ask is None or ask.phase is Phase.ANSWERED:
+        if not fresh or ask is None or ask.phase is Phase.ANSWERED:
             return None
-        if self._owed.get(query, 0):
-            # Asked for in the last round and stuck in the unit since: too old for this one.
+        if query in self._owed:
+            # Asked for in an earlier round and stuck in the unit since: too old for this one.
             self._owed[query] -= 1
+            if not self._owed[query]:
+                del self._owed[query]
             return None
         self._proven.add(query)
         if self._patience is not None and ask.phase in (Phase.PENDING, Phase.WAITING):
@@ -266,12 +278,14 @@ class Poller:
 
     def spoiled(self, query: Query, now: float) -> None:
         """The answer to a query came cut short: ask again without waiting for the deadline."""
+        self._stall.answered(now)
         ask = self._pending.pop(query, None)
         if ask is not None:
             self._failed(ask, now)
 
     def foreign(self, now: float) -> None:
         """An answer to somebody else passed: another client is on the line."""
+        self._stall.answered(now)
         if now - self._foreign_at > QUIET_S or self._foreign_from == math.inf:
             self._foreign_from = now
         self._foreign_at = now

@@ -597,8 +597,7 @@ class Play:
         poller.begin(now, deadline=deadline, next_round=next_round, fast=self.fast, slow=backlog)
         # Unless the window held up the fast ones of an earlier round, nothing may these.
         self.punctual, self.held_up = not self.held_up, False
-        if self.attempts:
-            self.owed = self.silent + Counter(self.outstanding.keys())
+        self.owed |= self.silent + Counter(self.outstanding.keys())
         self.silent.clear()
         self.outstanding.clear()
         self.attempts = dict.fromkeys([*self.fast, *backlog], 0)
@@ -817,6 +816,18 @@ def test_an_answer_that_is_a_round_late_is_not_taken():
     assert poller.next(110.0)[0] is query
     poller.sent(query, 110.0)
     assert poller.answered(query, 110.1).attempts == 1
+
+
+def test_an_answer_that_is_some_rounds_late_is_not_taken_either():
+    """Rounds that ended before they asked, since the line was lost, change nothing."""
+    (query,) = queries(1)
+    poller = begun([query])
+    poller.sent(query, 100.0)
+    poller.clear()
+    for n in range(1, 4):
+        poller.begin(n * 110.0, deadline=500.0, next_round=500.0, fast=[query], slow=())
+    assert poller.answered(query, 330.0) is None
+    assert poller.answered(query, 330.1).attempts == 0, "somebody else asked"
 
 
 def test_only_what_the_unit_has_ever_answered_counts_as_lost():
