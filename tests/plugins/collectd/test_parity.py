@@ -224,6 +224,7 @@ def counts_are_those_of_the_unit(reading):
         assert own["up"] == 1
         assert own["polls_total"] == number
         assert own["requests_total"] == len([n for n, _ in reading.asked if n <= number])
-        assert own["requests_total"] - own["answers_total"] == own["timeouts_total"]
+        # A machine that is busy elsewhere gets answers late: missed first, and taken then.
+        assert 0 <= own["requests_total"] - own["answers_total"] <= own["timeouts_total"]
         assert 0 <= own["sample_age_seconds"] <= own["poll_seconds"]
         assert own["received_bytes_total"] > own["sent_bytes_total"] > 9 * own["answers_total"]
