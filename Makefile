@@ -85,7 +85,10 @@ format: $(DEVELOP)  ## repair formatting, and what else ruff can
 	$(VENV)/bin/ruff format
 
 bench: $(TESTING)  ## measure speed and memory
-	$(RUN) -m pytest -m bench --timeout=900 -q $(PYTEST_ARGS)
+	@collectd=$$($(RUN) tools/collectd_env.py) || \
+	    echo 'note: what the plugin costs collectd will not be measured' >&2; \
+	env -u COLLECTD_PACKAGES $${collectd:+"COLLECTD_PACKAGES=$$collectd"} \
+	    $(RUN) -m pytest -m bench --timeout=900 -q $(PYTEST_ARGS)
 
 bench-faults: $(TESTING)  ## measure completeness and truth on bad lines; takes about half an hour
 	$(RUN) -m tests.bench.faults $(FAULTS_ARGS)
