@@ -213,7 +213,7 @@ def test_cpu_of_the_code_alone():
     report(
         f"the same without kernel and waiting, {devices} devices in memory",
         f"{cost:.1f} µs",
-        goal="≤ 20 µs",
+        goal="≤ 20 µs" if cost <= 20 else "≤ 20 µs, not reached",
     )
     assert cost <= 20
 
