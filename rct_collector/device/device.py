@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import logging
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -291,7 +291,7 @@ class Device:
             self._end_round(started, loop.time())
 
     def _begin_polling(self, now: float, limit: float | None, *, fast: bool) -> None:
-        queries = self._present(PollClass.FAST, now) if fast else []
+        queries = self._present(self.plan.queries(PollClass.FAST), now) if fast else []
         # A tick sooner than half an interval is left out, see _sleep_to_tick.
         half = 0.5 * self._schedule.interval
         until_next = half + self._schedule.until_next(self._clock.wall() + half)
@@ -304,14 +304,14 @@ class Device:
             deadline=now + (limit or max(until_next - MARGIN_S, needed)),
             next_round=now + until_next if limit is None else math.inf,
             fast=queries,
-            slow=in_turn(self._backlog),
+            slow=in_turn(self._backlog, self.plan.companions),
         )
 
-    def _present(self, poll: PollClass, now: float) -> list[Query]:
-        """Queries of a class that the unit is known to answer."""
+    def _present(self, queries: Iterable[Query], now: float) -> list[Query]:
+        """Those that the unit is known to answer."""
         return [
             query
-            for query in self.plan.queries(poll)
+            for query in queries
             if self.discovery.has(query.condition) and not self._muting.leaves_alone(query, now)
         ]
 
@@ -329,7 +329,7 @@ class Device:
                 until = now + self.config.intervals.seconds(poll)
                 again = self.discovery.deciding if poll is PollClass.STATIC else ()
                 known = [query for query in again if query.name in self.discovery.facts]
-                for query in (*known, *self._present(poll, now)):
+                for query in (*known, *self._present(self.plan.queries(poll), now)):
                     self._want(query, until)
 
     def _want(self, query: Query, until: float) -> None:
@@ -388,6 +388,13 @@ class Device:
             left = {query for query in unasked if not self._muting.leaves_alone(query, now)}
             kept = {query: until for query, until in self._backlog.items() if query in left}
             self._backlog = {**kept, **dict.fromkeys(left - kept.keys(), now)}
+            self._rejoin(now)
+
+    def _rejoin(self, now: float) -> None:
+        """A sum of which this round brought a part only: ask all of it in the next one."""
+        for query, until in list(self._backlog.items()):
+            for other in self._present(self.plan.companions.get(query, ()), now):
+                self._backlog.setdefault(other, until)
 
     # -- the line --------------------------------------------------------------------------
 
@@ -467,7 +474,7 @@ class Device:
             self._publisher.forget()
             self._announced.clear()
         classes = (PollClass.FAST, *SLOW_CLASSES) if self._one_shot else SLOW_CLASSES
-        news = [query for poll in classes for query in self._present(poll, now)]
+        news = [query for poll in classes for query in self._present(self.plan.queries(poll), now)]
         for query in (*self.discovery.open(), *news):
             if query not in self._announced:
                 self._want(query, now)

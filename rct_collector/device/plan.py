@@ -49,6 +49,7 @@ class Plan:
         classes: Query → poll class; queries that nobody wants are missing.
         derived: Wanted derived series, inputs before what builds on them.
         dependents: Query → places in ``derived`` of what its answer helps to compute.
+        companions: Query of a slower class → those with which it makes up a derived series.
         texts: Wanted text series, which go out together on the info line.
         takes: Query → the bindings of its answer that anybody wants.
     """
@@ -68,6 +69,7 @@ class Plan:
         for series in sorted(self.wanted, key=_by_catalogue(rows)):
             self._need(series, series.metric.poll)
         self.dependents = self._dependents()
+        self.companions = self._companions()
         self.texts = {s for s in self.wanted if s.metric.kind is Kind.TEXT}
         self.takes = self._takes(driver)
         for query in driver.deciding():
@@ -156,6 +158,19 @@ class Plan:
             for query in sources[item.series]:
                 places.setdefault(query, []).append(place)
         return {query: tuple(found) for query, found in places.items()}
+
+    def _companions(self) -> dict[Query, tuple[Query, ...]]:
+        """What is asked in every round needs nobody to see to it."""
+        groups: dict[int, list[Query]] = {}
+        for query, places in self.dependents.items():
+            if self.classes[query] is not PollClass.FAST:
+                for place in places:
+                    groups.setdefault(place, []).append(query)
+        found: dict[Query, dict[Query, None]] = {}
+        for group in groups.values():
+            for query in group if len(group) > 1 else ():
+                found.setdefault(query, {}).update((q, None) for q in group if q is not query)
+        return {query: tuple(others) for query, others in found.items()}
 
     def _condition(self, series: Series) -> str:
         home = self._home.get(series)

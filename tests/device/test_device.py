@@ -14,6 +14,7 @@ from rct_collector.config import parse
 from rct_collector.device.device import WATCHDOG_S, Device
 from rct_collector.device.muting import MUTE_S
 from rct_collector.drivers.rct import frame
+from rct_collector.model import PollClass
 from tests.scripted import ScriptedUnit, payload
 from tests.virtual import START, Plug, Recorder, collect, options, run
 
@@ -165,6 +166,35 @@ def test_discovery_never_delays_a_fast_round():
     first = bench(120).unit.times(GRID)
     ticks = [b - a for a, b in zip(first[1:], first[2:], strict=False)]
     assert max(abs(tick - 10) for tick in ticks) < 0.5
+
+
+def sums(plan):
+    """Series computed from several slow queries → the series that they bring."""
+    found = {}
+    for item in plan.derived:
+        inputs = [series for column in item.inputs for series, _ in column]
+        homes = {home[0] for series in inputs if (home := plan.home(series))}
+        if len(homes) > 1 and plan.classes[next(iter(homes))] is not PollClass.FAST:
+            found[item.series.name] = [series.name for series in inputs]
+    return found
+
+
+@pytest.mark.parametrize("pace", [3.5, 3.9, 4.3, 4.7])
+@pytest.mark.parametrize("slow", ["60s", "90s", "130s"])
+def test_more_than_there_is_time_for_does_not_tear_sums_apart(pace, slow):
+    """A sum needs its inputs in one round, however many rounds the slow classes take."""
+    unit = ScriptedUnit({"battery.stored_energy": 2e6, "battery.used_energy": 1.9e6})
+    made = bench(
+        1800, unit, intervals={"medium": "30s", "slow": slow}, requests={"per_second": pace}
+    )
+    values = made.out.values()
+    compared = 0
+    for name, inputs in sums(made.device.plan).items():
+        rounds = [{time for time, _ in values[i]} for i in inputs if i in values]
+        if rounds:
+            assert len(values.get(name, ())) >= 0.9 * min(map(len, rounds)), name
+            compared += 1
+    assert compared >= 6
 
 
 def test_figures_about_the_collector_can_be_excluded():
