@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rct_collector.adapter.alerts import Alerts
     from rct_collector.adapter.background import Background
     from rct_collector.adapter.blocks import from_blocks
-    from rct_collector.adapter.gauges import Gauges
+    from rct_collector.adapter.gauges import Gauge, Gauges
     from rct_collector.adapter.lineprotocol import LineProtocol
     from rct_collector.adapter.pipe import PipeWriter
     from rct_collector.adapter.roster import Roster
@@ -35,6 +35,7 @@ __all__ = [
     "Config",
     "ConfigError",
     "DeviceConfig",
+    "Gauge",
     "Gauges",
     "LineProtocol",
     "PipeWriter",
@@ -60,6 +61,7 @@ _HOMES = {
     "Config": "config",
     "ConfigError": "errors",
     "DeviceConfig": "config",
+    "Gauge": "adapter.gauges",
     "Gauges": "adapter.gauges",
     "LineProtocol": "adapter.lineprotocol",
     "PipeWriter": "adapter.pipe",

@@ -1,8 +1,8 @@
 """collectd plugin: solar inverter metrics through collectd's Python plugin.
 
 The collector runs in one thread, which the init callback starts and the shutdown callback ends;
-threads would not survive the fork before init. The read callback takes what there is, without
-ever waiting. (The collector's thread could dispatch values itself, a little sooner; but a writer
+threads would not survive the fork before init. The read callback takes some of what there is,
+without ever waiting. (The collector's thread could dispatch values itself, a little sooner; but a writer
 that has something to complain of looks for the interval of the thread that a value is from, and
 in a thread that is not collectd's that makes an error of every complaint.) Nothing raises into
 collectd: while it reads its configuration that would end the daemon, and later it would make it
@@ -14,7 +14,9 @@ from __future__ import annotations
 import functools
 import logging
 import sys
+from collections import deque
 from collections.abc import Callable, Iterable
+from math import ceil
 from typing import NamedTuple, ParamSpec
 
 import collectd
@@ -23,9 +25,14 @@ P = ParamSpec("P")
 
 NAME = "rct_collector_collectd"
 
-#: Seconds from one look for values to the next, and so the most that a value waits. What waits
-#: when collectd is stopped is lost, since writers end before plugins are told.
-READ_S = 0.1
+#: Seconds from one look for values to the next. What waits when collectd is stopped is lost, since
+#: writers end before plugins are told.
+READ_S = 0.05
+
+#: A callback is to give collectd its thread back within a millisecond: it hands over so many
+#: values, the rest in the next ones, but of a long queue as much as empties it in so many calls.
+MOST_VALUES = 20
+MOST_CALLS = 10
 
 #: Seconds that the thread may take to begin and to end.
 START_S = 5.0
@@ -105,6 +112,7 @@ class Target(NamedTuple):
     Attributes:
         plugin: First part of collectd's identifier.
         instance: Second part.
+        labels: The user's own, as meta data of each value.
         gauges: Turns batches into what collectd can take.
         alerts: Finds in batches what is worth a notification.
         values: What was dispatched so far, ready for the next time.
@@ -112,6 +120,7 @@ class Target(NamedTuple):
 
     plugin: str
     instance: str
+    labels: dict[str, str]
     gauges: rct_collector.Gauges
     alerts: rct_collector.Alerts
     values: dict[rct_collector.CollectdId, collectd.Values]
@@ -123,6 +132,7 @@ class Plugin:
     def __init__(self) -> None:
         self._configured = False
         self._targets: dict[str, Target] = {}
+        self._waiting: deque[tuple[Target, float, rct_collector.Gauge]] = deque()
         self._background: rct_collector.Background | None = None
 
     @_guarded
@@ -148,7 +158,7 @@ class Plugin:
             return
         for name, (config, prefix, instance) in _roster.members.items():
             parts = rct_collector.Gauges(config), rct_collector.Alerts(config)
-            self._targets[name] = Target(prefix, instance, *parts, {})
+            self._targets[name] = Target(prefix, instance, dict(config.labels), *parts, {})
         logger = logging.getLogger("rct_collector")
         logger.handlers[:] = [LogHandler()]
         logger.propagate = False
@@ -165,42 +175,42 @@ class Plugin:
 
     @_guarded
     def read(self) -> None:
-        """Dispatch what has come since the last time."""
+        """Dispatch some of what has come."""
         assert self._background is not None  # noqa: S101 - registered with it
         for batch in self._background.take():
-            target = self._targets[batch.source]
-            self._publish(batch, target)
-            self._notify(batch, target)
+            self._take(batch, self._targets[batch.source])
+        waiting = self._waiting
+        for _ in range(min(len(waiting), max(MOST_VALUES, ceil(len(waiting) / MOST_CALLS)))):
+            self._dispatch(*waiting.popleft())
 
-    def _publish(self, batch: rct_collector.Batch, target: Target) -> None:
-        stale = target.gauges.stale
-        when = batch.time_ns / 1e9
-        for place, value, interval in target.gauges.take(batch):
-            try:
-                values = target.values.get(place) or self._values(place, batch, target)
-            except TypeError:  # a types.db of somebody's own in place of collectd's
-                _once(
-                    f"collectd does not know the type {place.type!r}; name its types.db with"
-                    " TypesDB"
-                )
-                continue
-            values.dispatch(values=(value,), time=when, interval=interval)
-        if target.gauges.stale > stale:
+    def _take(self, batch: rct_collector.Batch, target: Target) -> None:
+        gauges = target.gauges
+        stale, when = gauges.stale, batch.time_ns / 1e9
+        self._waiting.extend((target, when, gauge) for gauge in gauges.take(batch))
+        if gauges.stale > stale:
             _once(
                 f"{batch.source}: the clock of this host was set back; collectd takes no values"
                 " that are older than the last, so there are none until it has caught up"
             )
+        self._notify(batch, target)
 
-    def _values(
-        self, place: rct_collector.CollectdId, batch: rct_collector.Batch, target: Target
-    ) -> collectd.Values:
+    def _dispatch(self, target: Target, when: float, gauge: rct_collector.Gauge) -> None:
+        place, value, interval = gauge
+        try:
+            values = target.values.get(place) or self._values(place, target)
+        except TypeError:  # a types.db of somebody's own in place of collectd's
+            _once(f"collectd does not know the type {place.type!r}; name its types.db with TypesDB")
+            return
+        values.dispatch(values=(value,), time=when, interval=interval)
+
+    def _values(self, place: rct_collector.CollectdId, target: Target) -> collectd.Values:
         """All of a value that stays; made once, since that costs as much as to dispatch it."""
         found = target.values[place] = collectd.Values(
             type=place.type,
             type_instance=place.type_instance,
             plugin=target.plugin,
             plugin_instance=target.instance,
-            meta=dict(batch.labels),
+            meta=target.labels,
         )
         return found
 

@@ -19,23 +19,31 @@ FOLDER = Path(__file__).parent
 TURNS, VALUES = 10, 5000
 
 plugin = ours._plugin
-read, publish = plugin.read, plugin._publish
+read, take, dispatch = plugin.read, plugin._take, plugin._dispatch
 durations = []
 batches = []
+dispatched = 0
 
 
 def timed_read():
     """The read callback: time that passed, time that it worked, and values handed over."""
-    known, started, worked = len(batches), time.perf_counter(), time.thread_time()
+    known, started, worked = dispatched, time.perf_counter(), time.thread_time()
     read()
-    values = sum(len(batch.values) for batch in batches[known:])
-    durations.append((time.perf_counter() - started, time.thread_time() - worked, values))
+    passed, worked = time.perf_counter() - started, time.thread_time() - worked
+    durations.append((passed, worked, dispatched - known))
 
 
-def noted_publish(batch, target):
-    """What is published, with a batch kept for later."""
+def noted_take(batch, target):
+    """What is taken in, with a batch kept for later."""
     batches.append(batch)
-    publish(batch, target)
+    take(batch, target)
+
+
+def counted_dispatch(*value):
+    """What is handed over, counted."""
+    global dispatched
+    dispatched += 1
+    dispatch(*value)
 
 
 def measure():
@@ -77,11 +85,13 @@ class Ours(Way):
         """Take another name, so that values in collectd's cache are none of ours."""
         super().__init__(batch)
         gauges = ours.rct_collector.Gauges(config)
-        self.target = ours.Target("inverter", "bench", gauges, None, {})
+        self.target = ours.Target("inverter", "bench", {}, gauges, None, {})
 
     def dispatch(self):
         """Dispatch one batch."""
-        publish(self.batch._replace(time_ns=self.moment), self.target)
+        batch = self.batch._replace(time_ns=self.moment)
+        for gauge in self.target.gauges.take(batch):
+            dispatch(self.target, self.moment / 1e9, gauge)
 
 
 class Bare(Way):
@@ -109,6 +119,7 @@ def shutdown():
 
 
 plugin.read = timed_read
-plugin._publish = noted_publish
+plugin._take = noted_take
+plugin._dispatch = counted_dispatch
 collectd.register_read(measure, 0.5, name="probe")
 collectd.register_shutdown(shutdown, name="probe")

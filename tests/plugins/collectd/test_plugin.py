@@ -52,8 +52,8 @@ def feed(plugin, *batches):
     plugin._plugin._background.take = lambda: iter(batches)
 
 
-def batch(*values, at=1_700_000_000, source="roof", labels=()):
-    return Batch(source, "rct", labels, at * SECOND, values, 10.0)
+def batch(*values, at=1_700_000_000, source="roof"):
+    return Batch(source, "rct", (), at * SECOND, values, 10.0)
 
 
 # -- life --------------------------------------------------------------------------------------
@@ -135,8 +135,9 @@ def test_several_blocks_add_up(collectd, tmp_path):
 
 
 def test_numbers_are_dispatched_and_texts_are_not(collectd, tmp_path):
-    plugin = started(collectd, tmp_path, device())
-    feed(plugin, batch((GRID, -5.5), (SERIAL, "x"), labels=(("site", "home"),)))
+    labels = Config("Labels", children=(Config("site", "home"),))
+    plugin = started(collectd, tmp_path, device("roof", NOBODY, labels))
+    feed(plugin, batch((GRID, -5.5), (SERIAL, "x")))
     collectd.read()
     assert collectd.values == [
         {
@@ -150,6 +151,24 @@ def test_numbers_are_dispatched_and_texts_are_not(collectd, tmp_path):
             "meta": {"site": "home"},
         }
     ]
+    collectd.shutdown()
+
+
+def test_a_callback_hands_over_a_few_values_and_the_next_ones_the_rest(collectd, tmp_path):
+    plugin = started(collectd, tmp_path, device())
+    most, calls = plugin.MOST_VALUES, plugin.MOST_CALLS
+    count = 3 * most * calls
+    feed(plugin, *(batch((GRID, float(n)), at=10 * n) for n in range(1, count + 1)))
+    sizes = []
+    while len(collectd.values) < count:
+        before = len(collectd.values)
+        collectd.read()
+        feed(plugin)
+        sizes.append(len(collectd.values) - before)
+    assert [value["values"] for value in collectd.values] == [(n,) for n in range(1, count + 1)]
+    assert sizes[0] == count // calls
+    assert sizes == sorted(sizes, reverse=True)
+    assert set(sizes[-calls:-1]) == {most}
     collectd.shutdown()
 
 
