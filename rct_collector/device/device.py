@@ -417,24 +417,23 @@ class Device:
         self._heard_at = now
         self._poller.heard(now)
         for event in self._session.receive(data):
-            self._handle(event)
+            self._handle(event, now)
         if self._round_over is not None and not self._poller.waits_for_time:
             self._pump()
 
-    def _handle(self, event: Event) -> None:
+    def _handle(self, event: Event, now: float) -> None:
         if type(event) is Answer:
-            self._answered(event)
+            self._answered(event, now)
             return
         assert isinstance(event, Garbled)  # noqa: S101 - there are only two kinds
         if event.kind == "foreign":
-            self._foreign(asyncio.get_running_loop().time())
+            self._foreign(now)
             return
         self.stats.errors[event.kind] += 1
         if event.query is not None:
-            self._poller.spoiled(event.query, asyncio.get_running_loop().time())
+            self._poller.spoiled(event.query, now)
 
-    def _answered(self, answer: Answer) -> None:
-        now = asyncio.get_running_loop().time()
+    def _answered(self, answer: Answer, now: float) -> None:
         self._unanswered_since = None
         self.link.proven()
         query = answer.query
@@ -505,7 +504,11 @@ class Device:
             self._unanswered_since = None
             self.link.drop(f"no valid answer for {WATCHDOG_S:.0f} s")
         else:
-            self._timer = loop.call_at(wake, self._pump)
+            self._timer = loop.call_at(wake, self._time_has_come)
+
+    def _time_has_come(self) -> None:
+        self._timer = None
+        self._pump()
 
     def _finish_round(self) -> None:
         over, self._round_over = self._round_over, None

@@ -60,9 +60,14 @@ class Pacer:
     repeats: TokenBucket = field(default_factory=lambda: TokenBucket(0.0, 0.0))
     _last: float = float("-inf")
 
+    @property
+    def free_at(self) -> float:
+        """When the gap after the last request is over."""
+        return self._last + self.gap
+
     def ready_at(self, now: float, reserve: float = 0.0) -> float:
         """When the next request may go, leaving ``reserve`` tokens in the bucket."""
-        at = self._last + self.gap
+        at = self.free_at
         if at < now:
             at = now
         full = self.bucket.ready_at(now, 1.0 + reserve)
@@ -72,7 +77,7 @@ class Pacer:
         """When the next repeat may go at the expense of repeats, infinite for never."""
         if self.repeats.burst < 1.0:
             return math.inf
-        return max(self._last + self.gap, self.repeats.ready_at(now))
+        return max(self.free_at, self.repeats.ready_at(now))
 
     def sent(self, now: float, *, repeat: bool = False) -> None:
         """A request went out."""

@@ -212,6 +212,9 @@ class Poller:
             return None, min(wake, self._stall.over_at)
         if now >= self._deadline or self._blocked(now):
             return None, wake
+        if now < self._pacer.free_at:  # the most frequent case of all: one was sent just now
+            self.waits_for_time = self.fast_unsent or bool(self._slow and self.fast_settled())
+            return None, min(wake, self._pacer.free_at)
         ask, at = self._candidate(now)
         if ask is None or (ask.query.exclusive and self._pending):
             return None, wake
@@ -349,10 +352,13 @@ class Poller:
     def _expire(self, now: float) -> float:
         """Give up what was not answered in time; when the next one will be due."""
         first = math.inf
-        for ask in list(self._pending.values()):
-            if ask.until > now:
-                first = min(first, ask.until)
-                continue
+        late = []
+        for ask in self._pending.values():
+            if ask.until <= now:
+                late.append(ask)
+            elif ask.until < first:
+                first = ask.until
+        for ask in late:
             self._silent(ask, now)
         return first
 
