@@ -2,11 +2,11 @@
 
 The collector runs in one thread, which the init callback starts and the shutdown callback ends;
 threads would not survive the fork before init. The read callback takes some of what there is,
-without ever waiting. (The collector's thread could dispatch values itself, a little sooner; but a writer
-that has something to complain of looks for the interval of the thread that a value is from, and
-in a thread that is not collectd's that makes an error of every complaint.) Nothing raises into
-collectd: while it reads its configuration that would end the daemon, and later it would make it
-ask ever less often.
+without ever waiting. (The collector's thread could dispatch values itself, a little sooner; but a
+writer that has something to complain of looks for the interval of the thread that a value is
+from, and in a thread that is not collectd's that makes an error of every complaint.) Nothing
+raises into collectd: while it reads its configuration that would end the daemon, and later it
+would make it ask ever less often.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """One configured device: rounds on its schedule, over its line, into batches of samples.
 
-This is where clock, line and session meet. Everything it decides with is pure and lives beside
-it: what to ask next (:mod:`.poller`), when (:mod:`.schedule`), what the unit has
+This is where the clock and the line (:mod:`.exchange`) meet. Everything it decides with is pure and
+lives beside it: when (:mod:`.schedule`), what is left to ask (:mod:`.backlog`), what the unit has
 (:mod:`.discovery`), what a value is worth (:mod:`.plausibility`).
 """
 
@@ -11,32 +11,28 @@ import asyncio
 import contextlib
 import logging
 import math
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from rct_collector.config import DeviceConfig
-from rct_collector.device.backlog import in_turn
+from rct_collector.device.backlog import Backlog
 from rct_collector.device.clock import Clock, SystemClock
 from rct_collector.device.discovery import Discovery
-from rct_collector.device.governor import Governor
+from rct_collector.device.exchange import Exchange
 from rct_collector.device.link import Link
 from rct_collector.device.lock import DeviceLock
 from rct_collector.device.muting import Muting
-from rct_collector.device.pacing import Pacer, TokenBucket
-from rct_collector.device.patience import Patience
 from rct_collector.device.plan import is_wanted, plan_for
 from rct_collector.device.plausibility import Plausibility
-from rct_collector.device.poller import Poller, Tally
 from rct_collector.device.publisher import Emit, Publisher
 from rct_collector.device.round import Round
 from rct_collector.device.schedule import Schedule
-from rct_collector.device.stall import Stall
 from rct_collector.device.state import StateFile
 from rct_collector.device.stats import Stats
 from rct_collector.drivers import driver as load_driver
-from rct_collector.drivers.base import Answer, Driver, Event, Garbled, Query
+from rct_collector.drivers.base import Answer, Driver
 from rct_collector.errors import BusyError
 from rct_collector.model import PollClass, Series
 from rct_collector.transport import OPENERS, Opener
@@ -45,23 +41,8 @@ log = logging.getLogger(__name__)
 
 SLOW_CLASSES = (PollClass.MEDIUM, PollClass.SLOW, PollClass.STATIC)
 
-#: Without any valid frame for this long, while answers are due, the line is taken for dead: a
-#: connection that the unit has forgotten is to cost less than a minute of values.
-WATCHDOG_S = 30.0
-
-#: After this long without a byte, half an answer is not waited for any more, in seconds: what is
-#: hidden behind it would be too old to be true.
-SILENCE_S = 1.0
-
 #: A round ends this much before the next one, in seconds.
 MARGIN_S = 0.25
-
-#: Repeats of what was lost may add this share to the configured requests per second.
-REPEATS = 0.5
-
-#: At the slowest pace a fast round still goes this many times into its interval, since answers
-#: must be waited for and lost ones repeated.
-LEEWAY = 2.0
 
 #: How long the first round waits for the line before it counts as failed.
 FIRST_CONNECT_S = 3.0
@@ -94,6 +75,7 @@ class Device:
 
     Attributes:
         name: Configured name.
+        exchange: What goes over the line.
         rounds: Rounds that ended.
         settled: Set once the fast part of a first round was handed over, or failed.
     """
@@ -118,7 +100,6 @@ class Device:
         )
         self.discovery = Discovery(self.driver, self._state.load() if self._state else {})
         self._plausibility = Plausibility()
-        self._session = self.driver.session()
         self._schedule = Schedule(
             config.name,
             {p: config.intervals.seconds(p) for p in (PollClass.FAST, *SLOW_CLASSES)},
@@ -128,46 +109,24 @@ class Device:
             *(config.name, self.driver.vendor, tuple(sorted(config.labels.items()))),
             *(self._schedule.interval, emit),
         )
-        requests = config.requests
-        fast_round = float(max(len(self.plan.queries(PollClass.FAST)), 1))
-        self._pacer = Pacer(
-            requests.gap,
-            TokenBucket(requests.per_second, fast_round),
-            TokenBucket(REPEATS * requests.per_second, fast_round),
-        )
-        self._governor = Governor(
-            requests.window, requests.gap, self._schedule.interval / (LEEWAY * fast_round)
-        )
-        self._poller = Poller(
-            self._pacer,
-            window=requests.window,
-            timeout=requests.timeout,
-            patience=Patience(requests.timeout),
-            stall=Stall(requests.timeout),
-        )
+        self._muting = Muting()
+        self._backlog = Backlog(self.plan, self.discovery, self._muting, config.intervals.seconds)
         port = config.address.port or self.driver.port
-        self.link = Link(
+        opener = (options.openers or OPENERS)[config.address.scheme]
+        self.exchange = Exchange(
             config.name,
-            (options.openers or OPENERS)[config.address.scheme],
-            config.address.host,
-            port,
-            self._received,
-            self._line_changed,
+            config.requests,
+            self.driver.session(),
+            line=(opener, config.address.host, port),
+            fast=(len(self.plan.queries(PollClass.FAST)), self._schedule.interval),
+            stats=self.stats,
+            owner=self,
         )
         self._lock = DeviceLock(config.address, port) if options.lock else None
         self._hurry = asyncio.Event()
         self.settled = asyncio.Event()
         self._round: Round | None = None
-        self._round_over: asyncio.Future[None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._fast_published = False
-        self._backlog: dict[Query, float] = {}  # what is to be asked → until when
-        self._announced: set[Query] = set()
         self._one_shot = False
-        self._cut_short = False  # the line was lost in the middle of the last round
-        self._muting = Muting()
-        self._unanswered_since: float | None = None
-        self._heard_at = -math.inf
         self.rounds = 0
 
     # -- running ---------------------------------------------------------------------------
@@ -203,21 +162,11 @@ class Device:
 
     @asynccontextmanager
     async def _line(self, patience: float) -> AsyncIterator[None]:
-        """Keep the line open, and give the lock back at the end.
-
-        Args:
-            patience: Seconds that the first attempt to connect is waited for.
-        """
-        link = asyncio.create_task(self.link.run(), name=f"link of {self.name}")
+        """Keep the line open, and give the lock back at the end; see :meth:`Exchange.open`."""
         try:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(patience):
-                    await self.link.attempted.wait()
-            yield
+            async with self.exchange.open(patience):
+                yield
         finally:
-            self._stop_timer()
-            link.cancel()
-            await asyncio.gather(link, return_exceptions=True)
             if self._lock:
                 self._lock.release()
 
@@ -250,11 +199,16 @@ class Device:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(min(left, interval)):
                     await self._hurry.wait()
-                again = self._cut_short and self.link.is_open
+                again = self.exchange.cut_short and self.link.is_open
                 if again or self._clock.wall() - begun >= 0.5 * interval:
                     return
             if tick - self._clock.wall() > 2 * interval:
                 return  # the wall clock was set back: the grid is looked at anew
+
+    @property
+    def link(self) -> Link:
+        """The line."""
+        return self.exchange.link
 
     def hurry(self) -> None:
         """An agent asks for values: hand over what is there, and do what is nearly due."""
@@ -276,72 +230,31 @@ class Device:
         started = loop.time()
         self.stats.totals["polls"] += 1
         due = self._schedule.begin(self._clock.wall())
-        self._queue_slow(due)
+        self._backlog.queue([poll for poll in SLOW_CLASSES if poll in due], started)
+        fast = self.plan.queries(PollClass.FAST) if PollClass.FAST in due else []
         self._round = Round(self.plan, self._plausibility, self.discovery.has, self.config.timezone)
-        self._fast_published = self._cut_short = False
         self._one_shot = limit is not None
+        until_next = self._until_next()
         try:
-            if self.link.is_open:
-                self._begin_polling(started, limit, fast=PollClass.FAST in due)
-                over = self._round_over = loop.create_future()
-                self._pump()  # which may end the round at once
-                await over
+            await self.exchange.round(
+                self._backlog.present(fast, started),
+                self._backlog.in_turn(),
+                seconds=limit or until_next - MARGIN_S,
+                next_round=math.inf if limit else until_next,
+                stretches=not limit,
+            )
         finally:
-            self._round_over = None
             self._end_round(started, loop.time())
 
-    def _begin_polling(self, now: float, limit: float | None, *, fast: bool) -> None:
-        queries = self._present(self.plan.queries(PollClass.FAST), now) if fast else []
-        # A tick sooner than half an interval is left out, see _sleep_to_tick.
+    def _until_next(self) -> float:
+        """Seconds until the next round; a tick sooner than half an interval is left out."""
         half = 0.5 * self._schedule.interval
-        until_next = half + self._schedule.until_next(self._clock.wall() + half)
-        # As long as the round takes at the pace allowed, if that is longer than the interval.
-        bucket = self._pacer.bucket
-        missing = max(0.0, len(queries) - bucket.tokens(now)) / bucket.rate
-        needed = max(len(queries) * self._pacer.gap, missing) + 2 * self.config.requests.timeout
-        self._poller.begin(
-            now,
-            deadline=now + (limit or max(until_next - MARGIN_S, needed)),
-            next_round=now + until_next if limit is None else math.inf,
-            fast=queries,
-            slow=in_turn(self._backlog, self.plan.companions),
-        )
-
-    def _present(self, queries: Iterable[Query], now: float) -> list[Query]:
-        """Those that the unit is known to answer."""
-        return [
-            query
-            for query in queries
-            if self.discovery.has(query.condition) and not self._muting.leaves_alone(query, now)
-        ]
-
-    def _queue_slow(self, due: set[PollClass]) -> None:
-        """Add what is due to the backlog, each with the time of its next turn.
-
-        What discovery still asks is wanted at once; for the rest see :func:`in_turn`.
-        """
-        now = asyncio.get_running_loop().time()
-        for query in self.discovery.open():
-            if not self._muting.leaves_alone(query, now):
-                self._want(query, now)
-        for poll in SLOW_CLASSES:
-            if poll in due:
-                until = now + self.config.intervals.seconds(poll)
-                again = self.discovery.deciding if poll is PollClass.STATIC else ()
-                known = [query for query in again if query.name in self.discovery.facts]
-                for query in (*known, *self._present(self.plan.queries(poll), now)):
-                    self._want(query, until)
-
-    def _want(self, query: Query, until: float) -> None:
-        """Ask for something in this round, or in one of the next."""
-        self._announced.add(query)
-        self._backlog.setdefault(query, until)
+        return half + self._schedule.until_next(self._clock.wall() + half)
 
     def _end_round(self, started: float, now: float) -> None:
         """Publish what is left, keep what was not asked for the next round, count."""
         assert self._round is not None  # noqa: S101 - set by the caller
-        self._stop_timer()
-        tally = self._poller.tally
+        tally = self.exchange.poller.tally
         up = bool(self._round.time_ns)
         self._settle(now, up=up)
         self._publish()
@@ -352,7 +265,7 @@ class Device:
         gauges = {
             "poll_seconds": now - started,
             "muted_objects": len(self._muting),
-            "request_gap_seconds": self._pacer.gap,
+            "request_gap_seconds": self.exchange.gap,
         }
         if up:
             gauges["sample_age_seconds"] = now - self._round.first_at
@@ -362,163 +275,59 @@ class Device:
         time_ns = self._round.time_ns or self._clock.wall_ns()
         self._publisher.send(time_ns, self.stats.samples(up=up, **gauges))
         self._round = None
-        self._govern(now, tally)
-        self._poller.clear()
-
-    def _govern(self, now: float, tally: Tally) -> None:
-        """Ask slower while answers get lost."""
-        loss = self._governor.note(now, tally.alone, tally.crowded)
-        if loss is None:
-            return
-        self._pacer.gap, self._poller.window = self._governor.gap, self._governor.window
-        log.info(
-            "%s: %.0f %% of the answers are lost; now up to %d requests at a time, %.0f ms apart",
-            *(self.name, 100 * loss, self._governor.window, 1000 * self._governor.gap),
-        )
+        self.exchange.end_round(now)
 
     def _settle(self, now: float, *, up: bool) -> None:
         """Carry over what was not asked; leave alone what never answers."""
-        lost, unasked = self._poller.unsettled()
-        for query in (*lost, *self._poller.unheard()) if up else ():
+        poller = self.exchange.poller
+        for query in (*poller.unsettled()[0], *poller.unheard()) if up else ():
             if self._muting.lost(query, now):
                 log.info("%s: %s is not answered; asked now and then", self.name, query.label)
                 if self.discovery.decides(query) and self.discovery.unanswered(query):
-                    self._learnt()
+                    self._learnt(now)
         if self.link.is_open or up:
-            left = {query for query in unasked if not self._muting.leaves_alone(query, now)}
-            kept = {query: until for query, until in self._backlog.items() if query in left}
-            self._backlog = {**kept, **dict.fromkeys(left - kept.keys(), now)}
-            self._rejoin(now)
+            self._backlog.keep(poller.unsettled()[1], now)
 
-    def _rejoin(self, now: float) -> None:
-        """A sum of which this round brought a part only: ask all of it in the next one."""
-        for query, until in list(self._backlog.items()):
-            for other in self._present(self.plan.companions.get(query, ()), now):
-                self._backlog.setdefault(other, until)
+    # -- what the exchange tells -----------------------------------------------------------
 
-    # -- the line --------------------------------------------------------------------------
+    def opened(self) -> None:
+        """The line is open: begin a round soon."""
+        self._backlog.decide_again(asyncio.get_running_loop().time())
+        self._hurry.set()  # a tick may be a whole interval away
 
-    def _line_changed(self, is_open: bool) -> None:  # noqa: FBT001 - a callback
-        self._session.reset()
-        self._unanswered_since = None
-        if is_open:
-            # The unit may have been exchanged meanwhile: what decides is looked at again.
-            now = asyncio.get_running_loop().time()
-            self._backlog.update(dict.fromkeys(self.discovery.deciding, now))
-            self._hurry.set()  # a tick may be a whole interval away
-            return
-        self._cut_short = self._round_over is not None
-        self._finish_round()
-
-    def _received(self, data: bytes) -> None:
-        now = asyncio.get_running_loop().time()
-        if now - self._heard_at > SILENCE_S:
-            self._session.reset()
-        self._heard_at = now
-        self._poller.heard(now)
-        for event in self._session.receive(data):
-            self._handle(event, now)
-        if self._round_over is not None and not self._poller.waits_for_time:
-            self._pump()
-
-    def _handle(self, event: Event, now: float) -> None:
-        if type(event) is Answer:
-            self._answered(event, now)
-            return
-        assert isinstance(event, Garbled)  # noqa: S101 - there are only two kinds
-        if event.kind == "foreign":
-            self._foreign(now)
-            return
-        self.stats.errors[event.kind] += 1
-        if event.query is not None:
-            self._poller.spoiled(event.query, now)
-
-    def _answered(self, answer: Answer, now: float) -> None:
-        self._unanswered_since = None
-        self.link.proven()
+    def answered(self, answer: Answer, now: float) -> bool:
+        """Take an answer that the round wants."""
+        assert self._round is not None  # noqa: S101 - the exchange tells during a round only
         query = answer.query
-        if self._round is None or self._round_over is None:
-            self._foreign(now)
-            return
-        ask = self._poller.answered(query, now)
-        if ask is None or not ask.attempts:
-            self._foreign(now)
-        if ask is None:
-            return
         self.stats.totals["answers"] += 1
         if self._muting.answered(query):
             log.info("%s: %s is answered after all", self.name, query.label)
-        again = False
+        certain = True
         if self.discovery.decides(query):
             news = self.discovery.observe(query, answer.value)
-            again = news is None
+            certain = news is not None
             if news:
-                self._learnt()
+                self._learnt(now)
         wall_ns = int(answer.time_s * 1e9) if answer.time_s else self._clock.wall_ns()
-        again |= not self._round.take(query, answer.value, now=now, wall_ns=wall_ns)
-        if again:
-            self._poller.repeat(query)
+        return self._round.take(query, answer.value, now=now, wall_ns=wall_ns) and certain
 
-    def _foreign(self, now: float) -> None:
-        """An answer that was not meant for us: count it, and let the others speak."""
-        self.stats.errors["foreign"] += 1
-        self._poller.foreign(now)
+    def fast_settled(self) -> None:
+        """The power flows are complete: hand them over at once."""
+        self._publish()
+        self.settled.set()
 
-    def _learnt(self) -> None:
+    def _learnt(self, now: float) -> None:
         """A fact is new: ask what it brings, and keep it."""
-        now = asyncio.get_running_loop().time()
         if self.discovery.facts.keys() <= set(self.driver.identity):
             # Another unit, or new firmware: nothing holds any more that was learnt before.
             self._plausibility.forget()
             self._publisher.forget()
-            self._announced.clear()
+            self._backlog.forget()
         classes = (PollClass.FAST, *SLOW_CLASSES) if self._one_shot else SLOW_CLASSES
-        news = [query for poll in classes for query in self._present(self.plan.queries(poll), now)]
-        for query in (*self.discovery.open(), *news):
-            if query not in self._announced:
-                self._want(query, now)
-                self._poller.add(query)
+        for query in self._backlog.news(classes, now):
+            self.exchange.poller.add(query)
         if self._state is not None:
             self._state.save({k: v for k, v in self.discovery.facts.items() if v is not None})
-
-    def _pump(self) -> None:
-        """Send what may be sent now; come back when there is more to do."""
-        loop = asyncio.get_running_loop()
-        now = loop.time()
-        self._stop_timer()
-        while True:
-            query, wake = self._poller.next(now)
-            if query is None:
-                break
-            self.link.send(self._session.request(query))
-            self._poller.sent(query, now)
-            if self._unanswered_since is None:
-                self._unanswered_since = now
-        if not self._fast_published and self._poller.fast_settled():
-            self._fast_published = True
-            self._publish()
-            self.settled.set()
-        if self._poller.done(now) or not self.link.is_open:
-            self._finish_round()
-        elif self._unanswered_since is not None and now - self._unanswered_since > WATCHDOG_S:
-            self._unanswered_since = None
-            self.link.drop(f"no valid answer for {WATCHDOG_S:.0f} s")
-        else:
-            self._timer = loop.call_at(wake, self._time_has_come)
-
-    def _time_has_come(self) -> None:
-        self._timer = None
-        self._pump()
-
-    def _finish_round(self) -> None:
-        over, self._round_over = self._round_over, None
-        if over is not None and not over.done():
-            over.set_result(None)
-
-    def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
 
     # -- publishing ------------------------------------------------------------------------
 

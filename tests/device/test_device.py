@@ -11,7 +11,8 @@ from contextlib import asynccontextmanager
 import pytest
 
 from rct_collector.config import parse
-from rct_collector.device.device import WATCHDOG_S, Device
+from rct_collector.device.device import Device
+from rct_collector.device.exchange import WATCHDOG_S
 from rct_collector.device.muting import MUTE_S
 from rct_collector.drivers.rct import frame
 from rct_collector.model import PollClass
@@ -502,7 +503,7 @@ def test_endless_noise_costs_neither_memory_nor_other_rounds():
     made = run(main)
     assert set(made.ups()) == {0}
     assert made.device.stats.errors["noise"] > 100
-    assert made.device._session._reader.pending <= frame.LONGEST_PENDING
+    assert made.device.exchange._session._reader.pending <= frame.LONGEST_PENDING
 
 
 def test_a_half_open_line_is_closed_by_the_watchdog():
@@ -542,7 +543,7 @@ def test_a_round_that_has_nothing_to_ask_ends_at_once():
         made = Bench(loop)
         async with made.running():
             await asyncio.sleep(30)
-            made.device._backlog.clear()
+            made.device._backlog._waiting.clear()
             made.device._schedule.begin = lambda _wall: set()
             before = made.device.rounds
             await asyncio.sleep(25)
@@ -556,7 +557,7 @@ def test_half_a_frame_does_not_survive_a_reconnect():
         made = Bench(loop)
         async with made.running():
             await asyncio.sleep(30)
-            made.device._received(made.unit.answer_to("battery.soc")[:9])
+            made.device.exchange._received(made.unit.answer_to("battery.soc")[:9])
             made.plug.cut()
             await asyncio.sleep(30)
         return made.device.stats.errors

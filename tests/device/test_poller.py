@@ -60,7 +60,7 @@ def send(poller, now):
     return query
 
 
-def send_all(poller, now, until=math.inf):
+def send_all(poller, now, until=math.inf, sent_one=lambda query, now: None):
     """Send as long as there is something to send; (query, time) each."""
     sent = []
     while now < until:
@@ -73,24 +73,13 @@ def send_all(poller, now, until=math.inf):
             continue
         poller.sent(query, now)
         sent.append((query, now))
+        sent_one(query, now)
     return sent
 
 
 def answer_all(poller, now, until=math.inf):
     """The same, with a unit that answers at once."""
-    sent = []
-    while now < until:
-        query, wake = poller.next(now)
-        if query is None:
-            if poller.done(now) or wake >= until:
-                break
-            assert wake > now
-            now = wake
-            continue
-        poller.sent(query, now)
-        sent.append((query, now))
-        poller.answered(query, now)
-    return sent
+    return send_all(poller, now, until, poller.answered)
 
 
 # -- rank, pace, window ------------------------------------------------------------------------
