@@ -43,6 +43,7 @@ PYTHON = Path("/usr/bin/python3")
 #: suggests them. Of names with a "|" between them the first that the distribution has.
 LIBRARIES = {
     "libcap2": "libcap.so.2",
+    "libcurl3t64-gnutls|libcurl3-gnutls": "libcurl-gnutls.so.4",
     "libgcrypt20": "libgcrypt.so.20",
     "libmicrohttpd12t64|libmicrohttpd12": "libmicrohttpd.so.12",
     "libmosquitto1": "libmosquitto.so.1",

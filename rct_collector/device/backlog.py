@@ -117,9 +117,10 @@ class Backlog:
         kept = {query: until for query, until in self._waiting.items() if query in left}
         self._waiting = {**kept, **dict.fromkeys(left - kept.keys(), now)}
         # A sum of which this round brought a part only: all of it is asked in the next one.
-        for query, until in list(self._waiting.items()):
-            for other in self.present(self._plan.companions.get(query, ()), now):
-                self._waiting.setdefault(other, until)
+        companions = self._plan.companions
+        for query in [query for query in self._waiting if query in companions]:
+            for other in self.present(companions[query], now):
+                self._waiting.setdefault(other, self._waiting[query])
 
     def _want(self, query: Query, until: float) -> None:
         self._announced.add(query)

@@ -167,7 +167,8 @@ class Poller:
             fast: Asked back to back, in this order.
             slow: Asked in this order as far as the budget allows.
         """
-        self._owed |= {ask.query: owed for ask in self._asks.values() if (owed := ask.owed)}
+        if self._pending or self.tally.timeouts:
+            self._owed |= {ask.query: owed for ask in self._asks.values() if (owed := ask.owed)}
         self._asks.clear()
         self._waiting.clear()
         self._pending.clear()

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import gzip
-import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import NamedTuple
 
 from line_protocol_parser import parse_line
 
 from tests.plugins.agent import series_name
+from tests.servers.web import Posts
 
 PLUGIN = Path(__file__).parents[2] / "plugins/telegraf"
 
@@ -80,53 +78,9 @@ def number_of(payload):
         return text
 
 
-class WriteRequests:
-    """Takes the write requests of InfluxDB 2.x while the block runs, and keeps them.
-
-    Attributes:
-        requests: Path, authorisation and body of each.
-    """
-
-    def __init__(self):
-        self.requests = []
-        self._server = HTTPServer(("127.0.0.1", 0), self._handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-
-    def _handler(self, *arguments):
-        _Handler(self.requests, *arguments)
+class WriteRequests(Posts):
+    """Takes the write requests of InfluxDB 2.x."""
 
     def samples(self):
-        lines = [line for _, _, body in self.requests for line in body.decode().splitlines()]
+        lines = [line for _, _, body in self.received for line in body.decode().splitlines()]
         return [sample for line in lines for sample in samples_of(parse_line(line))]
-
-    def __enter__(self):
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-
-
-class _Handler(BaseHTTPRequestHandler):
-    def __init__(self, requests, *arguments):
-        self._requests = requests
-        super().__init__(*arguments)
-
-    def do_POST(self):
-        assert self.headers["Transfer-Encoding"] == "chunked"
-        assert self.headers["Content-Encoding"] == "gzip"
-        body = gzip.decompress(b"".join(iter(self._chunk, b"")))
-        self._requests.append((self.path, self.headers["Authorization"], body))
-        self.send_response(204)
-        self.end_headers()
-
-    def _chunk(self):
-        data = self.rfile.read(int(self.rfile.readline(), 16))
-        self.rfile.readline()
-        return data
-
-    def log_message(self, *_):
-        pass

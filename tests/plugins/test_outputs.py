@@ -136,7 +136,7 @@ def test_influxdb_v2_asks_as_its_interface_is_documented(pipeline):
         output = shipped("influxdb_v2.conf", url=("http://127.0.0.1:8086", server.url))
         with pipeline(output) as reference:
             pass
-    assert {(path, token) for path, token, _ in server.requests} == {
+    assert {(path, headers["Authorization"]) for path, headers, _ in server.received} == {
         ("/api/v2/write?bucket=solar&org=home", "Token secret")
     }
     assert Counter(server.samples()) == Counter(reference.samples("host"))

@@ -42,7 +42,7 @@ def json_output(tmp_path):
     return path, text
 
 
-def tested(agent):
+def in_test_mode(agent):
     """Metrics and log lines of ``telegraf --test``."""
     done = subprocess.run(
         [*agent.command, "--test", "--input-filter", "execd"],
@@ -57,7 +57,7 @@ def tested(agent):
 
 def test_test_mode_prints_metrics_without_waiting(telegraf, tmp_path, write_config, inverter):
     agent = Agent(telegraf, tmp_path, write_config(inverter.address), "")
-    lines, errors = tested(agent)
+    lines, errors = in_test_mode(agent)
     assert any(line.startswith("inverter_power,") for line in lines)
     assert not [line for line in errors if "execd" in line and " E! " in line]
 
@@ -174,7 +174,7 @@ def test_the_last_lines_are_never_lost(telegraf, tmp_path, write_config):
     port = free_port()
     agent = Agent(telegraf, tmp_path, write_config(f"tcp://127.0.0.1:{port}"), "")
     for _ in range(50):
-        lines, _ = tested(agent)
+        lines, _ = in_test_mode(agent)
         found = [parse_line(line) for line in lines]
         assert any(p["measurement"] == "inverter_collector" for p in found)
         assert sum(p["measurement"] == "inverter_collector_errors" for p in found) == len(

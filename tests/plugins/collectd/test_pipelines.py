@@ -5,6 +5,7 @@ The configurations of the writers are those that the README shows.
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import subprocess
@@ -20,6 +21,7 @@ from tests.inverter import running_inverter
 from tests.plugins.collectd.daemon import PLUGIN, QUICK, ROOT, Daemon, ask, device, module
 from tests.processes import CLEAN, free_port, require, wait_for
 from tests.servers.prometheus import Prometheus
+from tests.servers.web import Posts
 
 pytestmark = [pytest.mark.collectd, pytest.mark.servers, pytest.mark.slow]
 
@@ -27,6 +29,9 @@ pytestmark = [pytest.mark.collectd, pytest.mark.servers, pytest.mark.slow]
 DEVICE = "pipes"
 HOST = "solar1"
 PLACE = f"inverter-{DEVICE}"
+
+LABELS = {"site": "home"}
+OPTIONS = QUICK + "      Cells true\n      <Labels>\n        site home\n      </Labels>\n"
 
 RRDTOOL = Path("/usr/bin/rrdtool")
 
@@ -58,14 +63,16 @@ class Run:
         folder: Where it wrote.
         rows: Series → time and value of all that the csv plugin wrote.
         messages: Topic and payload of all MQTT messages.
+        posts: Bodies of all requests of write_http.
         scraped: Series → times and values in Prometheus.
         listed: Time and identifier of all values in collectd's own cache.
     """
 
-    def __init__(self, daemon, messages, scraped, listed):
+    def __init__(self, daemon, messages, posts, scraped, listed):
         self.folder = daemon.folder
         self.rows = {name: daemon.rows(name) for name in daemon.names()}
         self.messages = messages
+        self.posts = posts
         self.scraped = scraped
         self.listed = listed
 
@@ -74,6 +81,7 @@ class Run:
 def run(packages, carbon, influxdb, mosquitto, tmp_path_factory):
     folder = tmp_path_factory.mktemp("pipelines")
     port = free_port()
+    web = Posts()
     places = {
         "csv": ("/var/lib/collectd/csv", f"{folder}/csv"),
         "mqtt": ("1883", str(mosquitto.port)),
@@ -81,14 +89,16 @@ def run(packages, carbon, influxdb, mosquitto, tmp_path_factory):
         "rrdtool": ("/var/lib/collectd/rrd", f"{folder}/rrd"),
         "unixsock": ("/run/collectd-unixsock", f"{folder}/sock"),
         "write_graphite": ("2003", str(carbon.port)),
+        "write_http": ("http://127.0.0.1:8080", web.url),
         "write_prometheus": ("9103", str(port)),
     }
     with (
         running_inverter(seed=11) as inverter,
         mosquitto.subscribed(f"collectd/{HOST}/{PLACE}/#") as messages,
         Prometheus(folder / "prometheus", port) as prometheus,
+        web,
     ):
-        lines = module(folder, device(DEVICE, inverter.address, QUICK + "      Cells true\n"))
+        lines = module(folder, device(DEVICE, inverter.address, OPTIONS))
         paths = (packages, ROOT, PLUGIN)
         daemon = Daemon(folder, paths, [lines], with_places(places)).start()
         try:
@@ -104,7 +114,8 @@ def run(packages, carbon, influxdb, mosquitto, tmp_path_factory):
             daemon.kill()
         assert daemon.errors() == []
         wait_for(lambda: len(messages) >= sum(len(daemon.rows(name)) for name in daemon.names()))
-    return Run(daemon, messages, scraped, listed)
+    posts = [body for _, _, body in web.received]
+    return Run(daemon, messages, posts, scraped, listed)
 
 
 def samples(prometheus):
@@ -138,7 +149,8 @@ def equal(one, other):
 
 def test_the_readme_shows_writers_that_collectd_has():
     assert sorted(documented()) == list(documented()) == [
-        "csv", "mqtt", "network", "rrdtool", "unixsock", "write_graphite", "write_prometheus",
+        "csv", "mqtt", "network", "rrdtool", "unixsock", "write_graphite", "write_http",
+        "write_prometheus",
     ]  # fmt: skip
 
 
@@ -192,6 +204,17 @@ def test_mqtt(run):
         assert payload.endswith(b"\0")
         when, value = payload.rstrip(b"\0").split(b":")
         found[topic.removeprefix(f"collectd/{HOST}/")].append((float(when), float(value)))
+    assert differences(run.rows, found, seconds=0) == {}
+
+
+def test_http(run):
+    """What is in the last request of all goes when collectd stops."""
+    found = defaultdict(list)
+    for value in (value for body in run.posts for value in json.loads(body)):
+        assert value["host"] == HOST
+        assert value["meta"] == LABELS
+        name = f"{value['plugin']}-{value['plugin_instance']}/{value['type']}"
+        found[f"{name}-{value['type_instance']}"].append((value["time"], *value["values"]))
     assert differences(run.rows, found, seconds=0) == {}
 
 
