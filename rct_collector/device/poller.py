@@ -207,15 +207,16 @@ class Poller:
         Returns:
             A query to send at once (then call :meth:`sent`), or None and when to ask again.
         """
+        free_at = self._pacer.free_at
+        if now < free_at:  # the most frequent case of all: one was sent just now
+            self.waits_for_time = self.fast_unsent or bool(self._slow and self.fast_settled())
+            return None, min(free_at, self._deadline)
         self.waits_for_time = False
         wake = min(self._expire(now), self._deadline)
         if now < self._stall.over_at:
             return None, min(wake, self._stall.over_at)
         if now >= self._deadline or self._blocked(now):
             return None, wake
-        if now < self._pacer.free_at:  # the most frequent case of all: one was sent just now
-            self.waits_for_time = self.fast_unsent or bool(self._slow and self.fast_settled())
-            return None, min(wake, self._pacer.free_at)
         ask, at = self._candidate(now)
         if ask is None or (ask.query.exclusive and self._pending):
             return None, wake
