@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rct_collector._version import __version__
 
 if TYPE_CHECKING:
-    from rct_collector.adapter.alerts import Alerts
+    from rct_collector.adapter.alerts import Alert, Alerts
     from rct_collector.adapter.background import Background
     from rct_collector.adapter.blocks import from_blocks
     from rct_collector.adapter.gauges import Gauge, Gauges
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from rct_collector.model import Batch, CollectdId, Series
 
 __all__ = [
+    "Alert",
     "Alerts",
     "Background",
     "Batch",
@@ -52,6 +53,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Alert": "adapter.alerts",
     "Alerts": "adapter.alerts",
     "Background": "adapter.background",
     "Batch": "model",

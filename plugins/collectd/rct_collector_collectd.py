@@ -27,12 +27,15 @@ NAME = "rct_collector_collectd"
 
 #: Seconds from one look for values to the next. What waits when collectd is stopped is lost, since
 #: writers end before plugins are told.
-READ_S = 0.05
+READ_S = 0.1
 
 #: A callback is to give collectd its thread back within a millisecond: it hands over so many
-#: values, the rest in the next ones, but of a long queue as much as empties it in so many calls.
+#: values, the rest in the next ones; of more than a hundred a fifth each time.
 MOST_VALUES = 20
-MOST_CALLS = 10
+MOST_CALLS = 5
+
+#: Values that may wait here; more wait in the collector, which counts what it must leave out.
+MOST_WAITING = 100_000
 
 #: Seconds that the thread may take to begin and to end.
 START_S = 5.0
@@ -132,7 +135,10 @@ class Plugin:
     def __init__(self) -> None:
         self._configured = False
         self._targets: dict[str, Target] = {}
-        self._waiting: deque[tuple[Target, float, rct_collector.Gauge]] = deque()
+        self._waiting: deque[tuple[Target, float, rct_collector.Gauge | rct_collector.Alert]] = (
+            deque()
+        )
+        self._share = 0
         self._background: rct_collector.Background | None = None
 
     @_guarded
@@ -177,31 +183,42 @@ class Plugin:
     def read(self) -> None:
         """Dispatch some of what has come."""
         assert self._background is not None  # noqa: S101 - registered with it
+        waiting = self._waiting
+        before = len(waiting)
         for batch in self._background.take():
             self._take(batch, self._targets[batch.source])
-        waiting = self._waiting
-        for _ in range(min(len(waiting), max(MOST_VALUES, ceil(len(waiting) / MOST_CALLS)))):
-            self._dispatch(*waiting.popleft())
+            if len(waiting) > MOST_WAITING:
+                break
+        if len(waiting) > before:
+            self._share = max(MOST_VALUES, ceil(len(waiting) / MOST_CALLS))
+        for _ in range(min(len(waiting), self._share)):
+            target, when, item = waiting.popleft()
+            if isinstance(item, rct_collector.Gauge):
+                self._dispatch(target, when, item)
+            else:
+                self._notify(target, when, item)
 
     def _take(self, batch: rct_collector.Batch, target: Target) -> None:
         gauges = target.gauges
         stale, when = gauges.stale, batch.time_ns / 1e9
         self._waiting.extend((target, when, gauge) for gauge in gauges.take(batch))
+        self._waiting.extend((target, when, alert) for alert in target.alerts.take(batch))
         if gauges.stale > stale:
             _once(
                 f"{batch.source}: the clock of this host was set back; collectd takes no values"
                 " that are older than the last, so there are none until it has caught up"
             )
-        self._notify(batch, target)
 
     def _dispatch(self, target: Target, when: float, gauge: rct_collector.Gauge) -> None:
         place, value, interval = gauge
         try:
             values = target.values.get(place) or self._values(place, target)
-        except TypeError:  # a types.db of somebody's own in place of collectd's
-            _once(f"collectd does not know the type {place.type!r}; name its types.db with TypesDB")
-            return
-        values.dispatch(values=(value,), time=when, interval=interval)
+            values.dispatch(values=(value,), time=when, interval=interval)
+        except (RuntimeError, TypeError) as error:  # a types.db of somebody's own
+            _once(
+                f"collectd does not know the type {place.type!r} as one value ({error}); name its"
+                " types.db with TypesDB"
+            )
 
     def _values(self, place: rct_collector.CollectdId, target: Target) -> collectd.Values:
         """All of a value that stays; made once, since that costs as much as to dispatch it."""
@@ -214,19 +231,19 @@ class Plugin:
         )
         return found
 
-    def _notify(self, batch: rct_collector.Batch, target: Target) -> None:
-        for (kind, instance), severity, text in target.alerts.take(batch):
-            try:
-                collectd.Notification(type=kind).dispatch(
-                    plugin=target.plugin,
-                    plugin_instance=target.instance,
-                    type_instance=instance,
-                    time=batch.time_ns / 1e9,
-                    severity=getattr(collectd, f"NOTIF_{severity.name}"),
-                    message=text,
-                )
-            except (RuntimeError, TypeError):  # nobody takes notifications, or not of that type
-                continue
+    def _notify(self, target: Target, when: float, alert: rct_collector.Alert) -> None:
+        (kind, instance), severity, text = alert
+        try:
+            collectd.Notification(type=kind).dispatch(
+                plugin=target.plugin,
+                plugin_instance=target.instance,
+                type_instance=instance,
+                time=when,
+                severity=getattr(collectd, f"NOTIF_{severity.name}"),
+                message=text,
+            )
+        except (RuntimeError, TypeError):  # nobody takes notifications, or not of that type
+            return
 
 
 _plugin = Plugin()

@@ -70,6 +70,7 @@ class Backlog:
         self._seconds = seconds
         self._waiting: dict[Query, float] = {}
         self._announced: set[Query] = set()
+        self._joined: set[Query] = set()  # put back already, for the sake of a sum
 
     def present(self, queries: Iterable[Query], now: float) -> list[Query]:
         """Those that the unit is known to answer."""
@@ -116,11 +117,20 @@ class Backlog:
         left = {query for query in unasked if not self._muting.leaves_alone(query, now)}
         kept = {query: until for query, until in self._waiting.items() if query in left}
         self._waiting = {**kept, **dict.fromkeys(left - kept.keys(), now)}
-        # A sum of which this round brought a part only: all of it is asked in the next one.
+        self._join(now)
+
+    def _join(self, now: float) -> None:
+        """A sum of which this round brought a part only: all of it is asked in the next one.
+
+        Once, as a round may be too short for all of it.
+        """
         companions = self._plan.companions
-        for query in [query for query in self._waiting if query in companions]:
+        self._joined &= self._waiting.keys()
+        for query in [q for q in self._waiting if q in companions and q not in self._joined]:
             for other in self.present(companions[query], now):
-                self._waiting.setdefault(other, self._waiting[query])
+                if other not in self._waiting:
+                    self._waiting[other] = self._waiting[query]
+                    self._joined |= {query, other}
 
     def _want(self, query: Query, until: float) -> None:
         self._announced.add(query)

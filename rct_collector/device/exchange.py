@@ -147,8 +147,8 @@ class Exchange:
             now, deadline=now + seconds, next_round=now + next_round, fast=fast, slow=slow
         )
         over = self._over = loop.create_future()
-        self._pump()  # which may end the round at once
         try:
+            self._pump()  # which may end the round at once
             await over
         finally:
             self._over = None

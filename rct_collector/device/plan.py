@@ -160,7 +160,7 @@ class Plan:
         return {query: tuple(found) for query, found in places.items()}
 
     def _companions(self) -> dict[Query, tuple[Query, ...]]:
-        """What is asked in every round needs nobody to see to it."""
+        """What derived series need besides; fast queries are in every round anyway."""
         groups: dict[int, list[Query]] = {}
         for query, places in self.dependents.items():
             if self.classes[query] is not PollClass.FAST:

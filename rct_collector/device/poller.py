@@ -102,8 +102,8 @@ class Poller:
     Attributes:
         tally: What happened in the round.
         window: Requests that may be unanswered at the same time.
-        waits_for_time: The next request is known and waits for its time only, so that answers
-            that come before need no new decision.
+        waits_for_time: Whatever comes next waits for its time, so that answers that come before
+            need no new decision.
     """
 
     def __init__(
@@ -207,12 +207,13 @@ class Poller:
         Returns:
             A query to send at once (then call :meth:`sent`), or None and when to ask again.
         """
+        wake = min(self._expire(now), self._deadline)
         free_at = self._pacer.free_at
         if now < free_at:  # the most frequent case of all: one was sent just now
-            self.waits_for_time = self.fast_unsent or bool(self._slow and self.fast_settled())
-            return None, min(free_at, self._deadline)
+            more = bool(self._slow) and free_at <= self._extra_until
+            self.waits_for_time = self.fast_unsent or (more and self.fast_settled())
+            return None, min(wake, free_at)
         self.waits_for_time = False
-        wake = min(self._expire(now), self._deadline)
         if now < self._stall.over_at:
             return None, min(wake, self._stall.over_at)
         if now >= self._deadline or self._blocked(now):

@@ -1,9 +1,16 @@
 """Whose turn it is."""
 
+from collections import Counter
+from types import SimpleNamespace
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rct_collector.device.backlog import SHARE_OF_AGE, in_turn
+from rct_collector.device.backlog import SHARE_OF_AGE, Backlog, in_turn
+from rct_collector.device.muting import Muting
+from rct_collector.drivers.base import Query
+from rct_collector.model import PollClass
 
 
 def test_what_is_soonest_due_comes_first_and_the_oldest_gets_every_fourth_place():
@@ -33,3 +40,35 @@ def test_nothing_is_lost_and_nobody_waits_for_ever(entries):
     for group in groups.values():
         places = [ordered.index(query) for query in group]
         assert max(places) - min(places) == len(group) - 1
+
+
+def rounds(room, count, *, every, queries):
+    """What is asked in each round, when there is room for so many; two make up a sum."""
+    asked = [Query(f"q{n}", "always") for n in range(queries)]
+    one, other = asked[2:4]
+    plan = SimpleNamespace(queries=lambda _: asked, companions={one: (other,), other: (one,)})
+    discovery = SimpleNamespace(has=lambda _: True, open=list, deciding=[], facts={})
+    backlog = Backlog(plan, discovery, Muting(), lambda _: 10.0 * every)
+    for number in range(count):
+        now = 10.0 * number
+        backlog.queue([PollClass.MEDIUM] if number % every == 0 else [], now)
+        turn = backlog.in_turn()
+        yield [query.name for query in turn[:room]]
+        backlog.keep(turn[room:], now)
+
+
+@pytest.mark.parametrize("room", [1, 2, 3, 4])
+@pytest.mark.parametrize("every", [1, 2, 3, 6, 50])
+def test_rounds_too_short_for_all_are_shared(room, every):
+    """A sum is not asked for again and again at the cost of everybody else."""
+    counts = Counter(name for asked in rounds(room, 600, every=every, queries=12) for name in asked)
+    assert len(counts) == 12
+    assert max(counts.values()) <= 3 * min(counts.values())
+
+
+@pytest.mark.parametrize("every", [1, 3, 6, 50])
+def test_a_sum_comes_as_often_as_its_parts_if_there_is_room_for_it(every):
+    together = Counter(
+        len({"q2", "q3"} & set(asked)) for asked in rounds(2, 600, every=every, queries=12)
+    )
+    assert together[2] >= 0.9 * together[1]

@@ -157,18 +157,34 @@ def test_numbers_are_dispatched_and_texts_are_not(collectd, tmp_path):
 def test_a_callback_hands_over_a_few_values_and_the_next_ones_the_rest(collectd, tmp_path):
     plugin = started(collectd, tmp_path, device())
     most, calls = plugin.MOST_VALUES, plugin.MOST_CALLS
-    count = 3 * most * calls
-    feed(plugin, *(batch((GRID, float(n)), at=10 * n) for n in range(1, count + 1)))
-    sizes = []
-    while len(collectd.values) < count:
-        before = len(collectd.values)
-        collectd.read()
-        feed(plugin)
-        sizes.append(len(collectd.values) - before)
-    assert [value["values"] for value in collectd.values] == [(n,) for n in range(1, count + 1)]
-    assert sizes[0] == count // calls
-    assert sizes == sorted(sizes, reverse=True)
-    assert set(sizes[-calls:-1]) == {most}
+    at = 0
+    for count, sizes in [
+        (most // 2, [most // 2]),
+        (most + 1, [most, 1]),
+        (3 * most * calls, calls * [3 * most]),
+    ]:
+        feed(plugin, *(batch((GRID, float(n)), at=n) for n in range(at + 1, at + count + 1)))
+        for size in sizes:
+            before = len(collectd.values)
+            collectd.read()
+            feed(plugin)
+            assert len(collectd.values) - before == size
+        at += count
+    collectd.read()
+    assert [value["values"] for value in collectd.values] == [(n,) for n in range(1, at + 1)]
+    collectd.shutdown()
+
+
+def test_what_waits_too_long_waits_in_the_collector_which_counts(collectd, tmp_path, monkeypatch):
+    plugin = started(collectd, tmp_path, device())
+    monkeypatch.setattr(plugin, "MOST_WAITING", 3)
+    batches = iter([batch((GRID, float(n)), at=n) for n in range(1, 11)])
+    plugin._plugin._background.take = lambda: batches
+    monkeypatch.setattr(plugin, "MOST_VALUES", 1)
+    monkeypatch.setattr(plugin, "MOST_CALLS", 10)
+    collectd.read()
+    assert len(plugin._plugin._waiting) == 3
+    assert len(list(batches)) == 6
     collectd.shutdown()
 
 
@@ -182,9 +198,11 @@ def test_a_clock_that_was_set_back_is_told_once(collectd, tmp_path):
     collectd.shutdown()
 
 
-def test_types_that_are_not_known_cost_their_values_only(collectd, tmp_path):
+@pytest.mark.parametrize("sources", [{}, {"power": 2}], ids=["unknown", "two values"])
+def test_types_of_somebodys_own_cost_their_values_only(collectd, tmp_path, sources):
     plugin = started(collectd, tmp_path, device())
     del collectd.types["power"]
+    collectd.types.update(sources)
     feed(plugin, batch((GRID, 1.0), (UP, 1)), batch((GRID, 1.0), (UP, 1), at=1_700_000_010))
     collectd.read()
     assert [value["type"] for value in collectd.values] == ["bool", "bool"]
@@ -215,6 +233,9 @@ def test_severities(collectd, tmp_path):
         plugin, batch((WORD, 1 << 25)), batch((WORD, 0)), *rounds, batch((UP, 1), at=1_800_000_000)
     )
     collectd.read()
+    feed(plugin)
+    while plugin._plugin._waiting:
+        collectd.read()
     told = [(n["severity"], n["type"], n["type_instance"]) for n in collectd.notifications]
     assert told == [
         (collectd.NOTIF_FAILURE, "bool", "fault_25_active"),
