@@ -145,6 +145,16 @@ def test_nothing_is_sent_while_an_exclusive_query_is_outstanding():
     assert send(poller, 1.1) == plain[0]
 
 
+def test_a_long_gap_does_not_hold_up_the_end_of_a_round():
+    """More waits, but not for this round: its last answer ends it, though the gap goes on."""
+    poller = make(gap=3.0, timeout=1.0)
+    begin(poller, queries(3, "f"), queries(2, "s"), deadline=11.0)
+    assert [at for _, at in answer_all(poller, 0.0, until=9.1)] == [0.0, 3.0, 6.0, 9.0]
+    assert poller.next(9.1)[0] is None
+    assert not poller.waits_for_time
+    assert poller.done(9.1)
+
+
 def test_rate_slows_down_what_the_gap_would_allow():
     poller = make(rate=2.0, burst=2.0)
     begin(poller, queries(4))
