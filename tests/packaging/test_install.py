@@ -6,6 +6,7 @@ import pytest
 
 from tests.inverter import running_inverter
 from tests.packaging.system import OURS
+from tests.plugins.agent import complaints
 from tests.processes import wait_for
 
 pytestmark = [pytest.mark.debian, pytest.mark.slow, pytest.mark.timeout(900)]
@@ -119,9 +120,8 @@ class Telegraf:
         assert self.errors() == []
 
     def errors(self):
-        """What went wrong, but for Telegraf's own race with a program that it stops."""
-        lines = self.output.read_text().splitlines()
-        return [line for line in lines if " E! " in line and "file already closed" not in line]
+        """What went wrong."""
+        return [line for line in complaints(self.output.read_text().splitlines()) if " E! " in line]
 
 
 def feeds(collectd):

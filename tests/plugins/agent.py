@@ -52,11 +52,30 @@ class Agent:
             process.terminate()
             process.wait(30)
 
+    def try_out(self, *more):
+        """Metrics and complaints of ``telegraf --test``."""
+        done = subprocess.run(
+            [*self.command, *more, "--test", "--input-filter", "execd"],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+        metrics = [line[2:] for line in done.stdout.splitlines() if line.startswith("> ")]
+        return metrics, complaints(done.stderr.splitlines())
+
     def messages(self):
-        """Errors and warnings, but for Telegraf's own race with a program that it stops."""
-        lines = self.log.read_text().splitlines()
-        found = [line for line in lines if re.search(r" [EW]! ", line)]
-        return [line for line in found if not line.endswith("file already closed")]
+        """See :func:`complaints`."""
+        return complaints(self.log.read_text().splitlines())
+
+
+def complaints(lines):
+    """Errors and warnings in Telegraf's log, but for its own race with a program that it stops."""
+    return [
+        line
+        for line in lines
+        if re.search(r" [EW]! ", line) and not line.endswith("file already closed")
+    ]
 
 
 def expected_series(scenario, config):

@@ -42,24 +42,11 @@ def json_output(tmp_path):
     return path, text
 
 
-def in_test_mode(agent):
-    """Metrics and log lines of ``telegraf --test``."""
-    done = subprocess.run(
-        [*agent.command, "--test", "--input-filter", "execd"],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
-    lines = [line[2:] for line in done.stdout.splitlines() if line.startswith("> ")]
-    return lines, done.stderr.splitlines()
-
-
 def test_test_mode_prints_metrics_without_waiting(telegraf, tmp_path, write_config, inverter):
     agent = Agent(telegraf, tmp_path, write_config(inverter.address), "")
-    lines, errors = in_test_mode(agent)
+    lines, complaints = agent.try_out()
     assert any(line.startswith("inverter_power,") for line in lines)
-    assert not [line for line in errors if "execd" in line and " E! " in line]
+    assert not [line for line in complaints if "execd" in line and " E! " in line]
 
 
 def test_the_whole_metric_set_of_the_inverter_arrives(
@@ -174,7 +161,7 @@ def test_the_last_lines_are_never_lost(telegraf, tmp_path, write_config):
     port = free_port()
     agent = Agent(telegraf, tmp_path, write_config(f"tcp://127.0.0.1:{port}"), "")
     for _ in range(50):
-        lines, _ = in_test_mode(agent)
+        lines, _ = agent.try_out()
         found = [parse_line(line) for line in lines]
         assert any(p["measurement"] == "inverter_collector" for p in found)
         assert sum(p["measurement"] == "inverter_collector_errors" for p in found) == len(
