@@ -52,7 +52,7 @@ class Account:
         answers: Good answers that the unit sent, to whomever.
         recoveries: Seconds from the end of each outage to the next sample.
         outage: Seconds that the unit could not be reached.
-        messages: When something was logged while it could not be reached, in order.
+        messages: Log messages while it could not be reached.
         disordered: Series whose times did not increase, or whose type changed.
     """
 
@@ -66,7 +66,7 @@ class Account:
     answers: int = 0
     recoveries: list[float] = field(default_factory=list)
     outage: float = 0.0
-    messages: list[float] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
     disordered: set[str] = field(default_factory=set)
 
     @property
@@ -76,13 +76,8 @@ class Account:
 
     @property
     def lines_per_hour(self):
-        """Log messages in the hour in which there were most.
-
-        Many short outages do not add up to an hour of outage within hours, so their mean would
-        depend on how long the run is.
-        """
-        ends = self.messages
-        return max((sum(end - 3600 < at <= end for at in ends) for end in ends), default=0)
+        """Log messages per hour of outage, of at least one hour."""
+        return len(self.messages) / max(self.outage / 3600, 1.0)
 
 
 class Truth:
@@ -229,14 +224,14 @@ class Ledger:
 
 
 class Messages(logging.Handler):
-    """Keeps when the collector says something."""
+    """Keeps what the collector says."""
 
     def __init__(self):
         super().__init__(logging.INFO)
-        self.times = []
+        self.lines = []
 
     def emit(self, record):
-        self.times.append(asyncio.get_running_loop().time())
+        self.lines.append((asyncio.get_running_loop().time(), record.getMessage()))
 
 
 class World:
@@ -311,7 +306,7 @@ class World:
         account.answers = self.truth.good
         account.outage = sum(b - a for a, b in self.outages)
         account.messages = [
-            at for at in messages.times if any(a <= at <= b for a, b in self.outages)
+            text for at, text in messages.lines if any(a <= at <= b for a, b in self.outages)
         ]
         return account
 

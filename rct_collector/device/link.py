@@ -1,12 +1,14 @@
 """Keeps one line to a device open: opens it, watches it, opens it again.
 
-Loss and recovery are each said once, however often connecting fails in between.
+Loss and recovery are each said once, however often connecting fails in between, and a line that
+is lost for moments again and again is not told of each time.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
@@ -19,6 +21,11 @@ log = logging.getLogger(__name__)
 
 #: Seconds for looking up the name and connecting.
 CONNECT_TIMEOUT = 5.0
+
+#: A line that is lost once more within this time after the last complaint …
+AGAIN_S = 3600.0
+#: … is told of only when it stays lost for so long, in seconds; the reconnects are counted anyway.
+LASTING_S = 60.0
 
 
 class Link:
@@ -60,6 +67,7 @@ class Link:
         self._end: asyncio.Future[str] | None = None
         self._proven = False
         self._complained = False
+        self._complained_at = self._lost_at = -math.inf
         self.attempted = asyncio.Event()
         self.opened = 0
         self.sent_bytes = 0
@@ -103,6 +111,7 @@ class Link:
         reason = await self._end
         if not self._proven:
             raise TransportError(reason)
+        self._lost_at = asyncio.get_running_loop().time()
         self._complain(reason)
 
     def proven(self) -> None:
@@ -152,7 +161,10 @@ class Link:
         self._complain(str(error))
 
     def _complain(self, reason: str) -> None:
-        """Say it once; the rest is for those who debug."""
-        level = logging.DEBUG if self._complained else logging.WARNING
+        """Say it once, and of bad Wi-Fi not each time; the rest is for those who debug."""
+        now = asyncio.get_running_loop().time()
+        due = now - self._complained_at >= AGAIN_S or now - self._lost_at >= LASTING_S
+        level = logging.DEBUG
+        if due and not self._complained:
+            level, self._complained, self._complained_at = logging.WARNING, True, now
         log.log(level, "%s: %s; trying again until it works", self._name, reason)
-        self._complained = True

@@ -26,10 +26,9 @@ from tests.faulty import Account, World
 #: Profile → least share of what was due that must be published in time.
 GOALS = {"none": 0.9999, "app": 0.999, "harsh": 0.995}
 
-#: Longest time until there are values again after an outage, in seconds, and most log lines that
-#: outages may cause in an hour.
+#: Longest time until there are values again after an outage, in seconds, and log lines per hour.
 RECOVERY_S = 60.0
-LINES_PER_HOUR = 10
+LINES_PER_HOUR = 10.0
 
 #: A night takes more than the usual time, in hours.
 LONGER = {"night": 26.0}
@@ -68,7 +67,7 @@ class Result:
         if max(account.recoveries, default=0.0) > RECOVERY_S:
             found.append(f"{max(account.recoveries):.0f} s to recover, goal {RECOVERY_S:.0f} s")
         if account.lines_per_hour > LINES_PER_HOUR:
-            found.append(f"{account.lines_per_hour} log lines in an hour with outages")
+            found.append(f"{account.lines_per_hour:.1f} log lines per hour of outage")
         return found
 
 
@@ -111,14 +110,14 @@ def row(result):
         f"{account.wrong} of {account.published}" if seen else "",
         recovery if seen else "",
         f"{result.rate:.2f}" if seen else "",
-        f"{account.lines_per_hour}" if account.outage and result.client == "ours" else "",
+        f"{account.lines_per_hour:.1f}" if account.outage and result.client == "ours" else "",
         f"{answered / asked:.2%}" if asked else "",
     )
 
 
 HEAD = (
     *("line", "collector", "in time", "false samples", "longest recovery"),
-    *("requests/s", "most log lines in an hour with outages", "others' requests answered"),
+    *("requests/s", "log lines per hour of outage", "others' requests answered"),
 )
 
 

@@ -454,6 +454,33 @@ def test_loss_and_recovery_are_said_once(caplog):
     assert all(30 <= p <= 46 for p in pauses[6:-1])
 
 
+def test_a_line_that_is_lost_for_moments_is_not_told_of_each_time(caplog):
+    """Once an hour; what stays lost for a minute is told of in any case."""
+    caplog.set_level(logging.INFO)
+
+    async def main(loop):
+        made = Bench(loop)
+        async with made.running():
+            for _ in range(10):
+                await asyncio.sleep(300)
+                made.plug.cut()
+            told = [len(caplog.records)]
+            await asyncio.sleep(300)
+            made.plug.refuse = "cannot connect to unit.test:8899: connection refused"
+            made.plug.cut()
+            await asyncio.sleep(30)
+            told.append(len(caplog.records))
+            await asyncio.sleep(90)
+            made.plug.refuse = ""
+            await asyncio.sleep(120)
+        return made, told
+
+    made, told = run(main)
+    assert told == [2, 2]
+    assert [r.levelname for r in caplog.records] == ["WARNING", "INFO", "WARNING", "INFO"]
+    assert made.out.last()["inverter_collector.reconnects_total"] == 11
+
+
 def test_a_server_that_accepts_and_says_nothing_useful_is_not_hammered():
     class Http:
         at = None
