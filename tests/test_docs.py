@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import tomllib
 from pathlib import Path
@@ -10,10 +11,23 @@ import pytest
 
 from rct_collector import docs
 from rct_collector.catalog import catalog
+from rct_collector.cli.app import application
 from rct_collector.config import default_path, load, parse
-from rct_collector.docs import FILES, MARKDOWN, REGIONS, DocsError, fill, samples, stale, write
+from rct_collector.docs import (
+    FILES,
+    MARKDOWN,
+    REGIONS,
+    DocsError,
+    devices,
+    fill,
+    samples,
+    stale,
+    write,
+)
 from rct_collector.docs.__main__ import main
 from rct_collector.docs.metrics import collectd_pattern, object_patterns, pattern, span
+from rct_collector.drivers import BUILTIN, driver
+from tests.bench.report import keep
 
 ROOT = Path(__file__).parents[1]
 GENERATED = {
@@ -34,6 +48,179 @@ def test_the_metrics_page_holds_every_metric():
     for metric in catalog().metrics:
         assert f"\n### {metric.measurement}\n" in text
         assert f"\n| `{metric.field}` |" in text
+
+
+# -- pages -------------------------------------------------------------------------------------
+
+
+def page(name):
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def rows(text, heading):
+    """The rows of the table below a heading, as lists of cells."""
+    table = re.search(rf"^##+ {re.escape(heading)}\n.*?^(\|.*?)\n\n", text, re.M | re.S)[1]
+    return [line.strip("| ").split(" | ") for line in table.splitlines()[2:]]
+
+
+def test_the_readme_is_short_and_begins_with_the_two_commands():
+    text = page("README.md")
+
+    assert len(text.splitlines()) <= 120
+    quick = re.search(r"^## Quick start\n.*?```sh\n(.*?)```", text, re.M | re.S)[1]
+    assert [line.partition("#")[0].strip() for line in quick.splitlines()] == [
+        "make demo",
+        "make test",
+    ]
+
+
+def test_generated_tables_are_where_they_are_looked_for():
+    """So that a table cannot vanish from the documentation by being cut out with its marks."""
+    places = {
+        name: [f for f in GENERATED if f.endswith(".md") and f"generated: {name} -->" in page(f)]
+        for name in REGIONS
+    }
+
+    assert places["options"] == places["config-sample"] == ["docs/configuration.md"]
+    assert places["exit-codes"] == ["docs/commands.md"]
+    assert places["devices"] == places["rct-parts"] == ["docs/devices.md"]
+    assert places["rct-objects"] == ["docs/protocols/rct.md"]
+    assert [name for name, found in places.items() if len(found) != 1] == []
+
+
+def test_the_page_of_commands_names_all_of_them():
+    listed = {row[0].strip("`").split()[1] for row in rows(page("docs/commands.md"), "All of them")
+              if row[0].startswith("`rct-collector ")}  # fmt: skip
+
+    assert listed == {*application.list_commands(None)}
+
+
+def test_files_that_the_architecture_names_are_there():
+    """Each is written in full, or as seen from the folder of the one before it."""
+    text = page("docs/architecture.md")
+    table = rows(text, "Which file for which change") + rows(text, "What each folder answers")
+    for cells in table:
+        folder = ROOT
+        for name in re.findall(r"`([^`<]+(?:\.py|\.yml|/))`", " ".join(cells)):
+            places = (ROOT / name, folder / name, ROOT / "rct_collector" / name)
+            found = next((path for path in places if path.exists()), None)
+            assert found, f"{name}: there is no such file"
+            folder = found if found.is_dir() else found.parent
+    assert len(table) > 40
+
+
+def test_pictures_of_the_architecture_name_modules_that_are_there():
+    pictures = re.findall(r"^```\n(.*?)^```", page("docs/architecture.md"), re.M | re.S)
+    names = {
+        name
+        for picture in pictures
+        for name in re.findall(r"\b(?:device|transport|catalog)/\w+", picture)
+    }
+
+    assert len(names) > 10
+    for name in names:
+        assert (ROOT / "rct_collector" / f"{name}.py").exists(), name
+
+
+def texts_of_the_code():
+    """Every text in it, with dots for what is put in."""
+    for folder in ("rct_collector", "plugins"):
+        for path in (ROOT / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.JoinedStr):
+                    parts = (part.value if isinstance(part, ast.Constant) else "…"
+                             for part in node.values)  # fmt: skip
+                    yield "".join(parts)
+                elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                    yield re.sub(r"%[\d.]*[sdfgr]", "…", node.value).replace("%%", "%")
+
+
+def test_messages_that_are_explained_are_those_of_the_code():
+    texts = list(texts_of_the_code())
+    explained = [
+        message
+        for cells in rows(page("docs/troubleshooting.md"), "Messages")
+        for message in re.findall(r"`([^`]+)`", cells[0])
+    ]
+
+    assert len(explained) > 5
+    assert [found for found in explained if not any(found in text for text in texts)] == []
+
+
+# -- devices -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", BUILTIN)
+def test_every_object_of_a_driver_is_listed_once_with_its_series(name):
+    listed = [line.split(" | ")[0].strip("| `") for line in devices.objects(name).splitlines()[2:]]
+    assert sorted(listed) == sorted(query.name for query in driver(name).queries)
+
+
+@pytest.mark.parametrize("name", BUILTIN)
+def test_the_parts_of_a_family_have_all_its_objects_and_series(name):
+    cells = [line.strip("| ").split(" | ") for line in devices.parts(name).splitlines()[2:]]
+    queries = driver(name).queries
+    series = sum(len(binding.series) for query in queries for binding in query.bindings)
+
+    assert sum(int(row[-3]) for row in cells) == len(queries)
+    assert sum(int(row[-2]) for row in cells) == series
+
+
+def test_a_part_that_nobody_has_described_is_told(monkeypatch):
+    monkeypatch.delitem(devices.PARTS["rct"], "psw")
+    with pytest.raises(KeyError, match="parts of rct that are not described: psw"):
+        devices.parts("rct")
+
+
+def test_objects_are_sorted_by_number_and_carry_what_their_series_share():
+    table = devices.objects("rct")
+
+    assert table.index("`battery.cells[0]`") < table.index("`battery.cells[1]`")
+    assert (
+        "| `battery.soc` | `959930BF` | float | `inverter_battery{battery=0}.soc_percent` |"
+        in table
+    )
+    assert "`inverter_battery_cell{battery=0,module=2}.voltage_volts`" in table
+
+
+# -- what was measured -------------------------------------------------------------------------
+
+
+MARKS = "a\n<!-- begin measured -->\nold\n<!-- end measured -->\nb\n"
+
+
+def test_measured_tables_replace_the_old_ones(tmp_path):
+    path = tmp_path / "page.md"
+    path.write_text(MARKS + MARKS.replace("measured", "measured-faults"))
+
+    keep(path, "measured", r"| \1 |")
+
+    new = "a\n<!-- begin measured -->\n\n| \\1 |\n\n<!-- end measured -->\nb\n"
+    assert path.read_text() == new + MARKS.replace("measured", "measured-faults")
+    keep(path, "measured", "| x |")
+    assert path.read_text().count("| x |") == 1
+
+
+@pytest.mark.parametrize("text", ["", MARKS * 2, MARKS.replace("end", "and")])
+def test_a_page_without_one_place_for_the_table_is_left_alone(tmp_path, text):
+    path = tmp_path / "page.md"
+    path.write_text(text)
+
+    with pytest.raises(ValueError, match="places between"):
+        keep(path, "measured", "| x |")
+    assert path.read_text() == text
+
+
+@pytest.mark.parametrize("name", ["measured", "measured-faults"])
+def test_the_page_of_performance_has_a_table_of_each_kind(tmp_path, name):
+    path = tmp_path / "performance.md"
+    path.write_text(page("docs/performance.md"))
+
+    keep(path, name, "| new |")
+
+    kept = path.read_text()
+    assert "| new |" in kept
+    assert len(page("docs/performance.md").splitlines()) - len(kept.splitlines()) > 10
 
 
 # -- samples -----------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from rct_collector.docs import metrics, rctmon, samples, tables
+from rct_collector.docs import devices, metrics, rctmon, samples, tables
 from rct_collector.errors import CollectorError
 
 Generator = Callable[[], str]
@@ -35,7 +35,7 @@ FILES: dict[str, Generator] = {
 }
 
 #: Where regions are looked for.
-MARKDOWN = ("README.md", "docs/*.md", "plugins/*/README.md")
+MARKDOWN = ("README.md", "docs/**/*.md", "plugins/*/README.md")
 
 #: Name of a region → what makes it.
 REGIONS: dict[str, Generator] = {
@@ -45,6 +45,7 @@ REGIONS: dict[str, Generator] = {
     "codes": tables.codes,
     "faults": tables.faults,
     "exit-codes": tables.exit_codes,
+    "findings": tables.findings,
     "config-sample": lambda: fenced("yaml", samples.config_yaml()),
     "collectd-sample": lambda: fenced("apache", samples.collectd_conf()),
     "collectd-options": tables.collectd_options,
@@ -53,6 +54,9 @@ REGIONS: dict[str, Generator] = {
     "rctmon-names": rctmon.names,
     "rctmon-options": lambda: fenced("yaml", rctmon.device_options()),
     "rctmon-own-names": rctmon.own_names,
+    "rct-firmware": lambda: devices.firmware("rct"),
+    "rct-objects": lambda: devices.objects("rct"),
+    "rct-parts": lambda: devices.parts("rct"),
     "telegraf-sample": lambda: fenced("toml", samples.telegraf_conf()),
 }
 

@@ -1,4 +1,4 @@
-"""Tables of the documentation: options, devices, codes, exit status."""
+"""Tables of the documentation: options, devices, codes, exit status, findings of the doctor."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from rct_collector.config import options as options_of
 from rct_collector.docs.markdown import code, table
 from rct_collector.docs.metrics import homes
 from rct_collector.docs.samples import needs_example
+from rct_collector.doctor.contact import CONTACT
+from rct_collector.doctor.rules import RULES
+from rct_collector.doctor.surroundings import SURROUNDINGS
 from rct_collector.drivers import BUILTIN, driver
 from rct_collector.drivers.rct.texts import FAULTS
 from rct_collector.exits import MEANINGS
@@ -117,4 +120,15 @@ def exit_codes() -> str:
     """Exit status of ``rct-collector``."""
     return table(
         ("Status", "Meaning"), ((str(status.value), text) for status, text in MEANINGS.items())
+    )
+
+
+def findings() -> str:
+    """What ``rct-collector doctor`` may find."""
+    return table(
+        ("Finding", "Severity", "What it means"),
+        (
+            (rule.title, rule.severity.word, rule.meaning)
+            for rule in (*CONTACT, *RULES, *SURROUNDINGS)
+        ),
     )

@@ -1,6 +1,6 @@
 """``make bench-faults``: how complete and how true the collector is on bad lines.
 
-Usage: python -m tests.bench.faults [--hours N] [--jobs N] [PROFILE …]
+Usage: python -m tests.bench.faults [--page FILE | [--hours N] [PROFILE …]] [--jobs N]
 
 Every profile of the simulator runs for some simulated hours with our collector, and with a
 sequential client of rctclient's for comparison; those with the vendor's app on the line also
@@ -15,11 +15,13 @@ import sys
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from rct_collector.device.plan import plan_for
 from rct_collector.drivers import driver
 from rct_collector.drivers.rct.simulator.profiles import PROFILES, Other, faults
 from tests import virtual
+from tests.bench.report import keep, markdown
 from tests.bench.sequential import Sequential
 from tests.faulty import Account, World
 
@@ -29,6 +31,9 @@ GOALS = {"none": 0.9999, "app": 0.999, "harsh": 0.995}
 #: Longest time until there are values again after an outage, in seconds, and log lines per hour.
 RECOVERY_S = 60.0
 LINES_PER_HOUR = 10.0
+
+#: Simulated hours of each run.
+HOURS = 8.0
 
 #: A night takes more than the usual time, in hours.
 LONGER = {"night": 26.0}
@@ -126,7 +131,10 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--hours", type=float, default=8.0, help="simulated hours of each run (8)")
+    parser.add_argument(
+        "--hours", type=float, default=HOURS, help="simulated hours of each run (8)"
+    )
+    parser.add_argument("--page", type=Path, help="Markdown file that keeps the whole table")
     parser.add_argument("--jobs", type=int, default=2, help="processes (2)")
     names = ["none", *PROFILES]
     parser.add_argument(
@@ -137,6 +145,8 @@ def main():
     unknown = {part for name in profiles for part in name.split("+")} - {*names}
     if unknown:
         parser.error(f"no such profile: {', '.join(sorted(unknown))}; known: {', '.join(names)}")
+    if options.page and (options.profiles or options.hours != HOURS):
+        parser.error("--page keeps the whole table, with all profiles and the usual hours")
     began = time.monotonic()
     results = {}
     with ProcessPoolExecutor(options.jobs) as pool:
@@ -156,14 +166,17 @@ def main():
                 flush=True,
             )
     ordered = [results[p, c] for p in profiles for c in CLIENTS if (p, c) in results]
-    for cells in (HEAD, ["---"] * len(HEAD), *map(row, ordered)):
-        print("| " + " | ".join(cells) + " |")
     ours = [result for result in ordered if result.client == "ours"]
-    answers = sum(result.account.answers for result in ours)
-    print(f"\n{sum(r.account.wrong for r in ours)} false samples in {answers} good answers (ours)")
+    wrong, answers = (sum(getattr(r.account, what) for r in ours) for what in ("wrong", "answers"))
+    table = markdown(HEAD, map(row, ordered))
+    table += f"\n\nOurs: {wrong} false samples in {answers} good answers."
+    print(table)
     missed = [f"{r.profile}: {words}" for r in ours for words in r.missed_goals()]
     for words in missed:
         print(f"goal missed: {words}", file=sys.stderr)
+    if options.page:
+        keep(options.page, "measured-faults", table)
+        print(f"written: {options.page}", file=sys.stderr)
     return 1 if missed else 0
 
 

@@ -1,6 +1,10 @@
-"""The table that a benchmark run ends with."""
+"""The table that a benchmark run ends with, and the page that shows the tables of both kinds."""
 
 from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 ROWS: list[tuple[str, str, str, str, str]] = []
 
@@ -20,6 +24,29 @@ def report(name: str, ours: str, theirs: str = "", ratio: str = "", goal: str = 
 
 def table() -> str:
     """All rows as a Markdown table."""
-    head = ("measured", "rct-collector", "compared with", "ratio", "goal")
-    lines = [head, tuple("---" for _ in head), *ROWS]
+    return markdown(("measured", "rct-collector", "compared with", "ratio", "goal"), ROWS)
+
+
+def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown, without a newline at its end."""
+    lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+
+
+def keep(page: Path, name: str, text: str) -> None:
+    """Put what was measured into a page, between the comments that bear its name.
+
+    Args:
+        page: Markdown file with ``<!-- begin NAME -->`` and ``<!-- end NAME -->``.
+        name: ``measured`` or ``measured-faults``.
+        text: What was measured.
+
+    Raises:
+        ValueError: The page has no such place, or more than one.
+    """
+    begin, end = f"<!-- begin {name} -->\n", f"<!-- end {name} -->\n"
+    place = re.compile(f"(?<={re.escape(begin)}).*?(?={re.escape(end)})", re.DOTALL)
+    new, count = place.subn(lambda _: f"\n{text}\n\n", page.read_text(encoding="utf-8"))
+    if count != 1:
+        raise ValueError(f"{page}: {count} places between {begin.strip()} and {end.strip()}, not 1")
+    page.write_text(new, encoding="utf-8")

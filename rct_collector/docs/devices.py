@@ -1,0 +1,135 @@
+"""Tables of the device families: their parts, what is known of their firmware, their objects."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from rct_collector.docs.markdown import code, table
+from rct_collector.docs.metrics import object_patterns
+from rct_collector.drivers import driver
+from rct_collector.drivers.base import Query
+
+#: How well a part is known, best first.
+RECORDED = "published answers of real units, some of which are among the tests"
+SHARED = "other collectors in use, which read it in the same way"
+UNTRIED = "the layout of the first tower; nobody has confirmed it on hardware"
+
+
+class Part(NamedTuple):
+    """Something that not every unit of a family has.
+
+    Attributes:
+        title: What, for people.
+        known: How its values are known to be right.
+    """
+
+    title: str
+    known: str
+
+
+#: Driver → condition without its number → part.
+PARTS: dict[str, dict[str, Part]] = {
+    "rct": {
+        "always": Part("every unit", RECORDED),
+        "genA": Part("solar generator A", SHARED),
+        "genB": Part("solar generator B", SHARED),
+        "gen": Part("any solar generator", SHARED),
+        "bat": Part("battery", RECORDED),
+        "mod": Part("battery module, up to 7", SHARED),
+        "bat2": Part("second battery tower", UNTRIED),
+        "mod2": Part("module of the second tower, up to 7", UNTRIED),
+        "psw": Part("Power Switch (backup)", RECORDED),
+        "s0": Part("S0 meter", SHARED),
+        "sensor": Part("external current sensors", SHARED),
+        "plant": Part("plant of master and slaves", SHARED),
+    },
+}
+
+#: Versions of firmware that between them have all that is known of any.
+_VERSIONS = ("1.0", "2.0", "2.2", "2.3.0", "2.3.5673", "2.4", "9.0")
+
+
+def _stem(condition: str) -> str:
+    """A condition without the number of a module."""
+    return condition.partition(" ")[0]
+
+
+def parts(name: str) -> str:
+    """The parts of a family's units: what each adds, and how it is noticed.
+
+    Args:
+        name: Driver.
+    """
+    found: dict[str, list[Query]] = {}
+    for query in driver(name).queries:
+        found.setdefault(_stem(query.condition), []).append(query)
+    conditions = driver(name).conditions
+    rows = []
+    for stem, part in PARTS[name].items():
+        queries = found.pop(stem, [])
+        if not queries:
+            continue
+        series = sum(len(binding.series) for query in queries for binding in query.bindings)
+        inputs = [c.inputs for key, c in conditions.items() if _stem(key) == stem]
+        # Of a part of a part its own object says enough.
+        deciding = [names[0] for names in inputs] if len(inputs) > 1 else inputs[0]
+        noticed = ", ".join(code(text) for text in object_patterns(deciding))
+        rows.append((part.title, noticed, str(len(queries)), str(series), part.known))
+    if found:
+        raise KeyError(f"parts of {name} that are not described: {', '.join(found)}")
+    return table(("Part", "Noticed by", "Objects", "Series", "Known from"), rows)
+
+
+def firmware(name: str) -> str:
+    """What is known of some versions of a family's firmware.
+
+    Args:
+        name: Driver.
+    """
+    examination = driver(name).examination
+    if examination is None:
+        raise KeyError(f"nothing is known of the firmware of {name}")
+    quirks = [quirk for v in _VERSIONS for quirk in examination.quirks({"svnversion": v})]
+    rows = ((quirk.title, quirk.meaning, quirk.advice) for quirk in dict.fromkeys(quirks))
+    return table(("Firmware", "What it means", "What to do"), rows)
+
+
+def objects(name: str) -> str:
+    """Everything that a driver may ask for, with the metrics that come of it.
+
+    Args:
+        name: Driver.
+    """
+    rows = sorted((_object(query) for query in driver(name).queries), key=_by_number)
+    return table(("Object", "Id", "Type", "Metric"), rows)
+
+
+def _object(query: Query) -> tuple[str, ...]:
+    oid, kind = getattr(query, "oid", None), getattr(query, "type", None)
+    tags: dict[str, dict[str, str]] = {}
+    for series in (series for binding in query.bindings for series in binding.series):
+        common = tags.setdefault(series.metric.name, dict(series.tags))
+        tags[series.metric.name] = dict(common.items() & {*series.tags})
+    use = "the unit's own logger" if getattr(query, "logger", False) else "tells what the unit has"
+    return (
+        code(query.name),
+        "" if oid is None else code(f"{oid:08X}"),
+        getattr(kind, "name", "").lower().replace("_", " "),
+        ", ".join(code(_tagged(metric, common)) for metric, common in tags.items()) or use,
+    )
+
+
+def _tagged(metric: str, tags: dict[str, str]) -> str:
+    """``measurement{tag=value}.field``, with the tags that all its series have in common."""
+    if not tags:
+        return metric
+    measurement, _, field = metric.partition(".")
+    inner = ",".join(f"{key}={value}" for key, value in sorted(tags.items()))
+    return f"{measurement}{{{inner}}}.{field}"
+
+
+def _by_number(row: tuple[str, ...]) -> list[tuple[str, int]]:
+    """Sorts ``[10]`` behind ``[9]``."""
+    words = re.findall(r"(\D+)(\d*)", row[0].lower())
+    return [(text, int(number or 0)) for text, number in words]
