@@ -27,8 +27,8 @@ $(shell test -x $(RUN) && grep -qsxF '$(CURDIR)' $(VENV)/.made-in || rm -f $(VEN
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:  # one environment, one pip at a time
-.PHONY: help venv demo test check lint types imports fresh format bench bench-faults fuzz docs deb \
-    deb-check clean
+.PHONY: help venv demo test check lint types imports fresh format bench bench-faults fuzz docs \
+    site deb deb-check clean
 
 help:  ## explain the targets
 	@echo 'Targets:'
@@ -64,7 +64,7 @@ test: $(TESTING)  ## run the tests, with coverage
 	    $(RUN) -m pytest --timeout=300 --cov --cov-report=term $(PYTEST_ARGS) || status=$$?; \
 	exit $$status
 
-check: lint types imports fresh  ## all four checks below; -k does not stop at the first that fails
+check: lint types imports fresh site  ## all five checks below; -k does not stop at the first that fails
 
 lint: $(DEVELOP)  ## check style and formatting
 	$(VENV)/bin/ruff check
@@ -80,18 +80,24 @@ fresh: $(DEVELOP)  ## check that the generated text is what `make docs` would wr
 	$(RUN) -m rct_collector.docs --check
 	$(RUN) -m tools.dashboards --check
 
+# Without a network: MkDocs and its theme have all they need.
+site: $(DEVELOP)  ## build the documentation into dist/site, and check every link in it
+	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --strict --quiet
+	$(RUN) tools/site_check.py dist/site
+
 format: $(DEVELOP)  ## repair formatting, and what else ruff can
 	$(VENV)/bin/ruff check --fix-only
 	$(VENV)/bin/ruff format
 
-bench: $(TESTING)  ## measure speed and memory
+bench: $(TESTING)  ## measure speed and memory; writes docs/performance.md
 	@collectd=$$($(RUN) tools/collectd_env.py) || \
 	    echo 'note: what the plugin costs collectd will not be measured' >&2; \
 	env -u COLLECTD_PACKAGES $${collectd:+"COLLECTD_PACKAGES=$$collectd"} \
+	    RCT_COLLECTOR_BENCH_PAGE=$(if $(PYTEST_ARGS),,docs/performance.md) \
 	    $(RUN) -m pytest -m bench --timeout=900 -q $(PYTEST_ARGS)
 
 bench-faults: $(TESTING)  ## measure completeness and truth on bad lines; takes about half an hour
-	$(RUN) -m tests.bench.faults $(FAULTS_ARGS)
+	$(RUN) -m tests.bench.faults $(or $(FAULTS_ARGS),--page docs/performance.md)
 
 fuzz: $(TESTING)  ## look for bytes that upset what reads them; what fails is left in .fuzz
 	$(RUN) -m tests.fuzz $(TARGET) -max_total_time=$(SECONDS) -print_final_stats=1
