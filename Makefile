@@ -5,6 +5,8 @@
 PYTHON ?= python3
 ADDRESS ?=
 PYTEST_ARGS ?=
+# Many tests wait for a real program, so that there is work for twice as many as there are cores.
+JOBS ?= $(shell expr 2 '*' $$(nproc))
 TARGET ?= frame
 SECONDS ?= 600
 
@@ -18,6 +20,10 @@ DEVELOP := $(VENV)/.dev-done
 # A change in one of these may change what is to be installed.
 INSTALL_FROM := pyproject.toml setup.py rct_collector/_version.py
 
+# Tests that share what is costly to make say so, and stay in one process.
+SIDE_BY_SIDE := -n $(JOBS) --dist loadgroup --no-loadscope-reorder
+QUICK := not slow and not telegraf and not collectd and not debian and not bench and not gates
+
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 # A virtual environment keeps absolute paths: if the tree was moved or copied, or the
@@ -27,7 +33,7 @@ $(shell test -x $(RUN) && grep -qsxF '$(CURDIR)' $(VENV)/.made-in || rm -f $(VEN
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:  # one environment, one pip at a time
-.PHONY: help venv demo test check lint types imports fresh format bench bench-faults fuzz docs \
+.PHONY: help venv demo test quick check lint types imports fresh format bench bench-faults fuzz docs \
     site deb deb-check clean
 
 help:  ## explain the targets
@@ -37,7 +43,8 @@ help:  ## explain the targets
 	@echo 'Variables:'
 	@echo '  PYTHON       the Python to use, 3.11 or newer (python3)'
 	@echo '  ADDRESS      make demo: a real inverter, such as 192.0.2.10, instead of the simulated one'
-	@echo '  PYTEST_ARGS  make test, make bench: further arguments for pytest'
+	@echo '  PYTEST_ARGS  make test, quick, bench: further arguments for pytest'
+	@echo '  JOBS         make test, quick: tests side by side (twice the number of cores)'
 	@echo '  TELEGRAF     make test: the Telegraf binary to test with'
 	@echo '  TARGET       make fuzz: what to fuzz; tests/fuzz/__init__.py names all (frame)'
 	@echo '  SECONDS      make fuzz: for how long (600)'
@@ -61,8 +68,12 @@ test: $(TESTING)  ## run the tests, with coverage
 	debian=$$($(RUN) tools/debian_env.py) || lacks 'tools for Debian packages'; \
 	env -u TELEGRAF -u COLLECTD_PACKAGES -u DEBIAN_BASE $${telegraf:+"TELEGRAF=$$telegraf"} \
 	    $${collectd:+"COLLECTD_PACKAGES=$$collectd"} $${debian:+"DEBIAN_BASE=$$debian"} \
-	    $(RUN) -m pytest --timeout=300 --cov --cov-report=term $(PYTEST_ARGS) || status=$$?; \
+	    $(RUN) -m pytest $(SIDE_BY_SIDE) --timeout=300 --durations=10 --cov --cov-report=term \
+	    $(PYTEST_ARGS) || status=$$?; \
 	exit $$status
+
+quick: $(TESTING)  ## run the tests that take a minute together, for the loop while writing
+	@$(RUN) -m pytest $(SIDE_BY_SIDE) --timeout=60 -q -m '$(QUICK)' $(PYTEST_ARGS)
 
 check: lint types imports fresh site  ## all five checks below; -k does not stop at the first that fails
 

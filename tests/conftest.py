@@ -19,6 +19,21 @@ def pytest_addoption(parser):
     parser.addoption("--update", action="store_true", help="accept present output as golden files")
 
 
+#: Marks of tests that take long, longest first.
+LONGEST_FIRST = ("debian", "servers", "slow", "collectd", "telegraf")
+
+
+def pytest_collection_modifyitems(config, items):
+    """Side by side, what takes longest begins first: nobody is left with it at the end."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=_rank)
+
+
+def _rank(item):
+    names = {mark.name for mark in item.iter_markers()}
+    return next((n for n, name in enumerate(LONGEST_FIRST) if name in names), len(LONGEST_FIRST))
+
+
 @pytest.fixture
 def golden(request):
     """Compare a text with a file in tests/golden; with --update, write it there."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
 import os
 import socket
@@ -32,11 +34,22 @@ def wait_for(condition, seconds=60):
     return value
 
 
+#: Ports that the system gives to nobody by itself, a share of them for each process of the tests:
+#: between the look for a port and its use nobody else takes it.
+_FIRST_PORT, _PORTS = 20_000, 1_500
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 8
+_ports = itertools.cycle(
+    range(_FIRST_PORT + _WORKER * _PORTS, _FIRST_PORT + (_WORKER + 1) * _PORTS)
+)
+
+
 def free_port(kind=socket.SOCK_STREAM):
     """A port of loopback that nobody listens on."""
-    with socket.socket(type=kind) as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
+    for port in itertools.islice(_ports, _PORTS):
+        with socket.socket(type=kind) as free, contextlib.suppress(OSError):
+            free.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no port is free")
 
 
 def listening(port):

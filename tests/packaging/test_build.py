@@ -9,7 +9,12 @@ import pytest
 
 from tests.packaging.system import CLEAN, ROOT, command
 
-pytestmark = [pytest.mark.debian, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [
+    pytest.mark.debian,
+    pytest.mark.slow,
+    pytest.mark.timeout(900),
+    pytest.mark.xdist_group("debian"),
+]
 
 
 def test_lintian_has_nothing_to_say(built):

@@ -9,7 +9,12 @@ from tests.packaging.system import OURS
 from tests.plugins.agent import complaints
 from tests.processes import wait_for
 
-pytestmark = [pytest.mark.debian, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [
+    pytest.mark.debian,
+    pytest.mark.slow,
+    pytest.mark.timeout(900),
+    pytest.mark.xdist_group("debian"),
+]
 
 #: What an administrator may have beside ours, under collectd's own main configuration.
 COLLECTD = """

@@ -73,6 +73,7 @@ sys.exit(pytest.main(sys.argv[2:]))
 """
 
 
+@pytest.mark.slow
 def test_the_tests_of_the_build_need_no_more_than_it_asks_for():
     """Found out in a minute, not in the quarter of an hour of a build in a new system."""
     rules = (DEBIAN / "rules").read_text()

@@ -22,7 +22,12 @@ from tools.dashboards.model import How, Show
 from tools.dashboards.panels import ROWS
 from tools.dashboards.queries import LANGUAGES
 
-pytestmark = [pytest.mark.telegraf, pytest.mark.servers, pytest.mark.slow]
+pytestmark = [
+    pytest.mark.telegraf,
+    pytest.mark.servers,
+    pytest.mark.slow,
+    pytest.mark.xdist_group("databases"),
+]
 
 FOLDER = Path(__file__).parents[2] / "docs/dashboards"
 SOURCES = tuple(language.name for language in LANGUAGES)

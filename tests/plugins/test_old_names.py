@@ -26,7 +26,12 @@ from tests.processes import free_port, wait_for
 from tests.servers.mosquitto import Mosquitto
 from tests.servers.prometheus import Prometheus
 
-pytestmark = [pytest.mark.telegraf, pytest.mark.servers, pytest.mark.slow]
+pytestmark = [
+    pytest.mark.telegraf,
+    pytest.mark.servers,
+    pytest.mark.slow,
+    pytest.mark.xdist_group("old names"),
+]
 
 #: The world of this unit stands still, so that each object has one value.
 START = 1782036000.0

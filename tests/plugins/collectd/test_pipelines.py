@@ -23,7 +23,12 @@ from tests.processes import CLEAN, free_port, require, wait_for
 from tests.servers.prometheus import Prometheus
 from tests.servers.web import Posts
 
-pytestmark = [pytest.mark.collectd, pytest.mark.servers, pytest.mark.slow]
+pytestmark = [
+    pytest.mark.collectd,
+    pytest.mark.servers,
+    pytest.mark.slow,
+    pytest.mark.xdist_group("databases"),
+]
 
 #: Servers are shared with other tests, so the device has a name that no other has.
 DEVICE = "pipes"
