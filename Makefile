@@ -18,7 +18,8 @@ RUNTIME := $(VENV)/.runtime-done
 TESTING := $(VENV)/.test-done
 DEVELOP := $(VENV)/.dev-done
 # A change in one of these may change what is to be installed.
-INSTALL_FROM := pyproject.toml setup.py rct_collector/_version.py
+INSTALL_FROM := pyproject.toml setup.py rct_collector/_version.py rct_collector/cli/rct-collector \
+    plugins/telegraf/rct-collector-telegraf
 
 # Tests that share what is costly to make say so, and stay in one process.
 SIDE_BY_SIDE := -n $(JOBS) --dist loadgroup --no-loadscope-reorder
