@@ -56,7 +56,7 @@ CONTACT: tuple[Rule, ...] = (
     _trouble(
         "name",
         "The name cannot be resolved",
-        "No name server that this host asks knows the name.",
+        "No name server that this host asks knows the name, or none of them answers.",
         "Check the spelling of {host}, or take the IP address of the inverter, which its app and"
         " your router show; let the router always give it the same one.",
     ),

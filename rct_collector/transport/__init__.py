@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from rct_collector.transport.base import Line, Opener
-from rct_collector.transport.tcp import open_tcp
+from rct_collector.transport.tcp import is_address, open_tcp
 
-__all__ = ["OPENERS", "Line", "Opener", "open_tcp"]
+__all__ = ["OPENERS", "Line", "Opener", "is_address", "open_tcp"]
 
 #: Scheme of an address → how its line is opened.
 OPENERS: dict[str, Opener] = {"tcp": open_tcp}

@@ -1,4 +1,10 @@
-"""A TCP connection, opened by name each time, verified, with keep-alive."""
+"""A TCP connection, opened by name each time, verified, with keep-alive.
+
+A name may stand for several addresses, some of which nobody answers at: IPv6 of a device that has
+forgotten it, or of a router that does not pass it on. As RFC 8305 has it ("happy eyeballs"), the
+next one is tried within a fraction of a second, both families in turn, and the first to answer is
+taken.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +13,10 @@ import contextlib
 import errno
 import os
 import socket
-from typing import cast
+from collections import deque
+from collections.abc import Iterable
+from itertools import chain, islice, zip_longest
+from typing import Any, NamedTuple, cast
 
 from rct_collector.errors import TransportError
 from rct_collector.transport.base import Ends, Lost, Receive
@@ -15,15 +24,22 @@ from rct_collector.transport.base import Ends, Lost, Receive
 #: Half-open connections are found by the kernel after this many seconds without an answer.
 _KEEP_ALIVE = (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3))
 
+#: Seconds that an address is given before the next one is tried as well (RFC 8305, section 8).
+NEXT_ADDRESS_S = 0.25
+
+#: A name with more addresses than this is none of a device; so many lines are opened at most.
+MOST_ADDRESSES = 8
+
 #: Requests are 9 bytes long; a device that lets this many pile up does not read at all.
 _MOST_UNSENT = 4096
 
-#: Why connecting failed, by the number of the operating system.
+#: Why connecting failed, by the number of the operating system; what tells most about the device
+#: comes first.
 _KINDS = {
     errno.ECONNREFUSED: "refused",
+    errno.ETIMEDOUT: "timeout",
     errno.EHOSTUNREACH: "unreachable",
     errno.ENETUNREACH: "unreachable",
-    errno.ETIMEDOUT: "timeout",
 }
 
 
@@ -67,6 +83,129 @@ class _Protocol(asyncio.Protocol):
             self._transport.abort()
 
 
+class _Place(NamedTuple):
+    """One address of a name, as :func:`socket.getaddrinfo` tells it."""
+
+    family: int
+    kind: int
+    protocol: int
+    name: str
+    address: tuple[Any, ...]
+
+    def __str__(self) -> str:
+        return str(self.address[0])
+
+
+class _Attempts:
+    """Tries the addresses of a name, each next one soon after the last.
+
+    Attributes:
+        failures: Address → why it is not to be had, or None while it has not answered.
+    """
+
+    def __init__(self) -> None:
+        self.failures: dict[_Place, OSError | None] = {}
+
+    async def first(self, places: Iterable[_Place]) -> socket.socket:
+        """The first connection to be had; the others are given up.
+
+        Raises:
+            OSError: None is to be had; the error that tells most.
+        """
+        waiting = deque(places)
+        running: dict[asyncio.Task[socket.socket], _Place] = {}
+        try:
+            while waiting or running:
+                if waiting:
+                    place = waiting.popleft()
+                    self.failures[place] = None
+                    running[asyncio.create_task(_connect(place))] = place
+                done, _ = await asyncio.wait(
+                    running,
+                    timeout=NEXT_ADDRESS_S if waiting else None,
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
+                for task in done:
+                    error = task.exception()
+                    if error is None:
+                        del running[task]
+                        return task.result()
+                    if not isinstance(error, OSError):
+                        raise error
+                    self.failures[running.pop(task)] = error
+        finally:
+            await _give_up(running)
+        raise min(filter(None, self.failures.values()), key=_rank)
+
+    def told(self) -> str:
+        """Why each address was not to be had; "" where there is but one."""
+        if len(self.failures) < 2:
+            return ""
+        reasons = (
+            f"{place}: {explain(error) if error else 'no answer'}"
+            for place, error in self.failures.items()
+        )
+        return f" ({', '.join(reasons)})"
+
+
+def _rank(error: OSError) -> int:
+    """How little it tells: a host that refuses is there, whatever is wrong with other addresses."""
+    numbers = list(_KINDS)
+    return numbers.index(error.errno) if error.errno in _KINDS else len(numbers)
+
+
+async def _connect(place: _Place) -> socket.socket:
+    with contextlib.ExitStack() as undo:
+        sock = undo.enter_context(socket.socket(place.family, place.kind, place.protocol))
+        sock.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(sock, place.address)
+        undo.pop_all()
+    return sock
+
+
+async def _give_up(tasks: Iterable[asyncio.Task[socket.socket]]) -> None:
+    """End attempts; one that has just come up is closed."""
+    for task in tasks:
+        task.cancel()
+    for result in await asyncio.gather(*tasks, return_exceptions=True):
+        if isinstance(result, socket.socket):
+            result.close()
+
+
+def is_address(host: str) -> bool:
+    """Whether it is an address itself, and no name that stands for some."""
+    return bool(_as_address(host))
+
+
+def _as_address(host: str, port: int = 0) -> list[Any]:
+    """What :func:`socket.getaddrinfo` tells of an address; nothing of a name."""
+    try:
+        return socket.getaddrinfo(
+            _asked(host), port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST
+        )
+    except (socket.gaierror, ValueError):
+        return []
+
+
+def _asked(host: str) -> str | bytes:
+    """Names in ASCII without the codec for international ones, which would take a megabyte."""
+    return host.encode() if host.isascii() else host
+
+
+async def _places(host: str, port: int) -> list[_Place]:
+    """The addresses of a name, both families in turn, the system's favourite first."""
+    # An address needs nobody who looks it up, and shall not wait behind names that do.
+    found = _as_address(host, port)
+    if not found:
+        loop = asyncio.get_running_loop()
+        found = await loop.getaddrinfo(_asked(host), port, type=socket.SOCK_STREAM)
+    places = list(dict.fromkeys(_Place(*info) for info in found))
+    first = [place for place in places if place.family == places[0].family]
+    others = [place for place in places if place.family != places[0].family]
+    turns = chain.from_iterable(zip_longest(first, others))
+    return list(islice(filter(None, turns), MOST_ADDRESSES))
+
+
 async def open_tcp(host: str, port: int, receive: Receive, lost: Lost, timeout: float) -> _Protocol:
     """Connect.
 
@@ -75,29 +214,35 @@ async def open_tcp(host: str, port: int, receive: Receive, lost: Lost, timeout: 
         port: TCP port.
         receive: Called with bytes as they arrive.
         lost: Called once when the connection ends without our doing.
-        timeout: Seconds for look-up and connect together.
+        timeout: Seconds for look-up and connect together, all addresses of the name included.
 
     Raises:
-        TransportError: With words for people.
+        TransportError: With words for people, about each address that was tried.
     """
-    loop = asyncio.get_running_loop()
+    attempts = _Attempts()
     try:
         async with asyncio.timeout(timeout):
-            transport, protocol = await loop.create_connection(
-                lambda: _Protocol(receive, lost), host, port
-            )
+            sock = await attempts.first(await _places(host, port))
     except TimeoutError as error:
-        text = f"no answer from {host}:{port} within {timeout:g} s"
+        if not attempts.failures:
+            text = f"the name {host} cannot be resolved: no answer within {timeout:g} s"
+            raise TransportError(text, "name") from error
+        text = f"no answer from {host}:{port} within {timeout:g} s{attempts.told()}"
         raise TransportError(text, "timeout") from error
-    except socket.gaierror as error:
-        text = f"the name {host} cannot be resolved: {error.strerror}"
+    except (socket.gaierror, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        text = f"the name {host} cannot be resolved: {reason}"
         raise TransportError(text, "name") from error
     except OSError as error:
-        text = f"cannot connect to {host}:{port}: {explain(error)}"
+        reason = attempts.told() or f": {explain(error)}"
+        text = f"cannot connect to {host}:{port}{reason}"
         raise TransportError(text, _KINDS.get(error.errno or 0, "other")) from error
-    sock = transport.get_extra_info("socket")
-    if sock is not None:
-        _keep_alive(sock)
+    except RuntimeError as error:  # no thread to be had for the look-up
+        raise TransportError(f"the name {host} cannot be looked up: {error}") from error
+    _keep_alive(sock)
+    _, protocol = await asyncio.get_running_loop().create_connection(
+        lambda: _Protocol(receive, lost), sock=sock
+    )
     return protocol
 
 
