@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import logging
 import socket
 import threading
 import time
 
 import pytest
 
-from rct_collector.loop import MANY, BatchingSelector, new_event_loop
+from rct_collector.loop import MANY, MOST_THREADS, BatchingSelector, LookUps, new_event_loop
 
 
 def test_few_devices_have_the_plain_loop():
@@ -69,3 +71,145 @@ def test_a_look_up_that_fails_says_so():
 
     with asyncio.Runner(loop_factory=lambda: new_event_loop(1)) as runner:
         runner.run(main())
+
+
+class Resolver:
+    """Answers when it is told to; counts questions, and threads that wait for it."""
+
+    def __init__(self):
+        self.over = threading.Event()
+        self.asked = []
+        self.threads = set()
+
+    def __call__(self, name):
+        self.asked.append(name)
+        self.threads.add(threading.get_ident())
+        assert self.over.wait(60)
+        return f"address of {name}"
+
+
+@pytest.fixture
+def resolver():
+    made = Resolver()
+    yield made
+    made.over.set()
+
+
+def look_ups():
+    return [thread for thread in threading.enumerate() if thread.name == "look-up"]
+
+
+def wait_until_gone(threads):
+    for thread in threads:
+        thread.join(60)
+        assert not thread.is_alive()
+
+
+def test_three_hundred_names_hold_a_few_threads(resolver):
+    executor = LookUps()
+    answers = [executor.submit(resolver, f"unit{n}") for n in range(300)]
+    threads = look_ups()
+    assert len(threads) == MOST_THREADS
+    assert all(thread.daemon for thread in threads)
+    resolver.over.set()
+    assert [answer.result(60) for answer in answers] == [f"address of unit{n}" for n in range(300)]
+    assert len(resolver.threads) <= MOST_THREADS
+    wait_until_gone(threads)
+
+
+def test_a_name_is_asked_for_once_however_many_wait(resolver):
+    executor = LookUps()
+    answers = [executor.submit(resolver, "roof") for _ in range(50)]
+    assert len(look_ups()) == 1
+    assert answers[0].cancel()
+    resolver.over.set()
+    assert {answer.result(60) for answer in answers[1:]} == {"address of roof"}
+    assert resolver.asked == ["roof"]
+    wait_until_gone(look_ups())
+    assert executor.submit(resolver, "roof").result(60) == "address of roof"
+    assert resolver.asked == ["roof", "roof"], "an answer is not kept"
+
+
+def test_who_gives_up_again_and_again_leaves_nothing_behind(resolver):
+    executor = LookUps(most=1)
+    executor.submit(resolver, "stuck")
+    for _ in range(1000):
+        executor.submit(resolver, "stuck").cancel()
+        executor.submit(resolver, "roof").cancel()
+    assert max(len(question._waiting) for question in executor._open.values()) <= 2
+    assert len(executor._queue) <= 1
+    threads = look_ups()
+    resolver.over.set()
+    wait_until_gone(threads)
+    assert resolver.asked == ["stuck"], "what nobody waits for any more is not asked"
+    assert not executor._open
+
+
+def test_a_failure_reaches_all_who_wait(resolver):
+    def fail(name):
+        resolver(name)
+        raise OSError("no such name")
+
+    executor = LookUps()
+    answers = [executor.submit(fail, "roof") for _ in range(3)]
+    resolver.over.set()
+    for answer in answers:
+        with pytest.raises(OSError, match="no such name"):
+            answer.result(60)
+
+
+def test_without_a_new_thread_those_that_are_there_do(resolver, monkeypatch):
+    executor = LookUps()
+    first = executor.submit(resolver, "roof")
+
+    def start(self):
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", start)
+        second = executor.submit(resolver, "barn")
+        with pytest.raises(RuntimeError, match="can't start"):
+            LookUps().submit(resolver, "barn")
+    resolver.over.set()
+    assert first.result(60), second.result(60)
+    assert resolver.asked == ["roof", "barn"]
+
+
+def test_a_look_up_for_which_there_was_no_thread_can_be_asked_again(monkeypatch):
+    def start(self):
+        raise RuntimeError("can't start new thread")
+
+    executor = LookUps()
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", start)
+        with pytest.raises(RuntimeError):
+            executor.submit(str, "roof")
+    assert executor.submit(str, "roof").result(60) == "roof"
+
+
+@pytest.mark.parametrize("devices", [1, MANY])
+def test_what_nobody_notices_is_logged(devices, caplog):
+    """A callback that fails, and a task that nobody waits for."""
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        loop.call_soon(broken)
+        task = loop.create_task(broken_task())
+        await asyncio.sleep(0.01)
+        del task
+        gc.collect()
+        await asyncio.sleep(0)
+
+    def broken():
+        raise ZeroDivisionError("in a callback")
+
+    async def broken_task():
+        raise ZeroDivisionError("in a task")
+
+    with (
+        caplog.at_level(logging.ERROR),
+        asyncio.Runner(loop_factory=lambda: new_event_loop(devices)) as runner,
+    ):
+        runner.run(main())
+    assert {r.name for r in caplog.records} == {"rct_collector.loop"}
+    assert {str(r.exc_info[1]) for r in caplog.records} == {"in a callback", "in a task"}
