@@ -15,6 +15,7 @@ from rct_collector.device.device import Device, Options
 from rct_collector.device.publisher import Emit
 from rct_collector.errors import BusyError, TransportError
 from rct_collector.exits import Exit
+from rct_collector.loop import new_event_loop
 from rct_collector.model import Batch
 from rct_collector.transport import OPENERS, Line, Opener
 from rct_collector.transport.base import Lost, Receive
@@ -127,18 +128,6 @@ async def follow(
     raise AssertionError("devices run for ever")
 
 
-async def first_of(*jobs: Coroutine[Any, Any, T]) -> T:
-    """Run jobs until the first of them ends; returns what it returns."""
-    tasks = [asyncio.create_task(job) for job in jobs]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        return done.pop().result()
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
 async def _round(device: Device, timeout: float) -> None:
     """Do the round, but do not wait long for a device that is silent."""
     reading = asyncio.create_task(device.read_once(timeout))
@@ -186,7 +175,9 @@ def run(main: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401 - whatever the c
         return await main
 
     try:
-        return asyncio.run(guarded())
+        # With look-ups of names that nobody waits for at the end.
+        with asyncio.Runner(loop_factory=lambda: new_event_loop(0)) as runner:
+            return runner.run(guarded())
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
 

@@ -86,8 +86,9 @@ async def _record(
     import asyncio
     import contextlib
 
-    from rct_collector.cli.collect import first_of, follow
+    from rct_collector.cli.collect import follow
     from rct_collector.cli.targets import reachable
+    from rct_collector.tasks import first_of
     from rct_collector.transport import OPENERS
 
     openers = {scheme: recorder.opener(opener) for scheme, opener in OPENERS.items()}

@@ -80,8 +80,9 @@ async def _watch(found: Targets, view: Screen, seconds: float | None) -> Exit | 
     import asyncio
     import contextlib
 
-    from rct_collector.cli.collect import first_of, follow
+    from rct_collector.cli.collect import follow
     from rct_collector.cli.targets import reachable
+    from rct_collector.tasks import first_of
 
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds), reachable(found) as devices:

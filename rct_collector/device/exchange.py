@@ -274,7 +274,13 @@ class Exchange:
 
     def _time_has_come(self) -> None:
         self._timer = None
-        self._pump()
+        try:
+            self._pump()
+        except Exception as error:
+            # Nobody is above this to notice, and the round would wait for ever.
+            if self._over is None or self._over.done():
+                raise
+            self._over.set_exception(error)
 
     def _finish(self) -> None:
         """End the round."""

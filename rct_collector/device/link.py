@@ -15,6 +15,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 
 from rct_collector.device.retry import RECONNECT
 from rct_collector.errors import TransportError
+from rct_collector.tasks import cancelled
 from rct_collector.transport import Line, Opener
 
 log = logging.getLogger(__name__)
@@ -67,7 +68,7 @@ class Link:
         self._end: asyncio.Future[str] | None = None
         self._proven = False
         self._complained = False
-        self._complained_at = self._lost_at = -math.inf
+        self._complained_at = self._lost_at = self._defect_at = -math.inf
         self.attempted = asyncio.Event()
         self.opened = 0
         self.sent_bytes = 0
@@ -79,19 +80,39 @@ class Link:
         return self._line is not None
 
     async def run(self) -> None:
-        """Keep the line open until cancelled."""
+        """Keep the line open until cancelled, whatever goes wrong: nobody else would open it."""
         try:
             while True:
                 await AsyncRetrying(
-                    retry=retry_if_exception_type(TransportError),
+                    retry=retry_if_exception_type(Exception),
                     wait=RECONNECT,
                     before_sleep=self._failed,
                     sleep=asyncio.sleep,
                     reraise=True,
-                )(self._hold)
+                )(self._guarded)
                 await asyncio.sleep(1)
         finally:
             self.close()
+
+    async def _guarded(self) -> None:
+        """Hold the line; what fails leaves none open.
+
+        Raises:
+            Exception: Anything.
+        """
+        try:
+            await self._hold()
+        except asyncio.CancelledError as error:
+            if cancelled():
+                raise
+            raise TransportError("what the line waited for was cancelled") from error
+        except TransportError:
+            raise
+        except Exception:
+            if self._line is not None:
+                self.close()
+                self._changed(False)
+            raise
 
     async def _hold(self) -> None:
         """Open the line and stay until it is lost.
@@ -158,7 +179,17 @@ class Link:
     def _failed(self, state: RetryCallState) -> None:
         self.attempted.set()
         error = state.outcome.exception() if state.outcome else None
-        self._complain(str(error))
+        if error is None or isinstance(error, TransportError):
+            self._complain(str(error))
+        else:
+            self._defect(error)
+
+    def _defect(self, error: BaseException) -> None:
+        """Tell of what is no trouble of the line, whatever was told of that."""
+        now = asyncio.get_running_loop().time()
+        if now - self._defect_at >= AGAIN_S:
+            self._defect_at, self._complained = now, True
+            log.error("%s: bug; trying again until it works", self._name, exc_info=error)
 
     def _complain(self, reason: str) -> None:
         """Say it once, and of bad Wi-Fi not each time; the rest is for those who debug."""

@@ -1,0 +1,61 @@
+"""Tasks that somebody looks after: none of them ends unnoticed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+
+def cancelled() -> bool:
+    """Whether the present task was told to end.
+
+    A ``CancelledError`` may also come out of something awaited that was cancelled by itself, such
+    as a look-up in an executor that is shut down; taken for an order, it would end the task
+    without anybody's will or knowledge.
+    """
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+async def keep_running(
+    job: Callable[[], Coroutine[Any, Any, Any]], name: str = "", *, pause: float
+) -> None:
+    """Run something that is not to end, until cancelled; where it ends, it begins anew.
+
+    Args:
+        job: Makes the coroutine.
+        name: What is collected from, for the log; by default everything.
+        pause: Seconds until it begins anew.
+    """
+    text = "bug: the collection has ended; it begins anew"
+    if name:
+        text = f"{name}: bug; its collection begins anew"
+    while True:
+        try:
+            await job()
+            log.error(text)
+        except asyncio.CancelledError:
+            if cancelled():
+                raise
+            log.exception(text)
+        except Exception:
+            log.exception(text)
+        await asyncio.sleep(pause)
+
+
+async def first_of(*jobs: Coroutine[Any, Any, T]) -> T:
+    """Run jobs until the first of them ends; returns what it returns, or raises what it raises."""
+    tasks = [asyncio.create_task(job) for job in jobs]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        return next(task for task in tasks if task in done).result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
