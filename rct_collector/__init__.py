@@ -19,11 +19,12 @@ if TYPE_CHECKING:
     from rct_collector.adapter.lineprotocol import LineProtocol
     from rct_collector.adapter.pipe import PipeWriter
     from rct_collector.adapter.roster import Roster
-    from rct_collector.collector import Collector
+    from rct_collector.collector import Collector, fitting
     from rct_collector.config import Config, DeviceConfig, default_path, load, parse, read, salvage
     from rct_collector.errors import CollectorError, ConfigError
     from rct_collector.loop import new_event_loop
     from rct_collector.model import Batch, CollectdId, Series
+    from rct_collector.process import output_failure, prepare
 
 __all__ = [
     "Alert",
@@ -44,10 +45,13 @@ __all__ = [
     "Series",
     "__version__",
     "default_path",
+    "fitting",
     "from_blocks",
     "load",
     "new_event_loop",
+    "output_failure",
     "parse",
+    "prepare",
     "read",
     "salvage",
 ]
@@ -70,10 +74,13 @@ _HOMES = {
     "Roster": "adapter.roster",
     "Series": "model",
     "default_path": "config",
+    "fitting": "collector",
     "from_blocks": "adapter.blocks",
     "load": "config",
     "new_event_loop": "loop",
+    "output_failure": "process",
     "parse": "config",
+    "prepare": "process",
     "read": "config",
     "salvage": "config",
 }

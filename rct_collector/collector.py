@@ -3,17 +3,73 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
+from collections.abc import Coroutine, Sequence
+from itertools import accumulate
+from typing import Any
 
-from rct_collector.config import Config, state_dir
+from rct_collector.config import Config, DeviceConfig, state_dir
 from rct_collector.device.device import Device, Options
 from rct_collector.device.publisher import Emit
 from rct_collector.model import Batch
+from rct_collector.process import descriptors
+from rct_collector.tasks import first_of, keep_running
+from rct_collector.transport import is_address
 
 log = logging.getLogger(__name__)
 
 #: After a bug in the code of one device, its collection begins anew after this many seconds.
 RESTART_S = 60.0
+
+#: File descriptors that a process of ours needs beside its devices: loop, look-ups of names, state
+#: files.
+RESERVE = 24
+
+
+def share(config: Config) -> tuple[DeviceConfig, ...]:
+    """The devices of a configuration that are this process's."""
+    shard = config.shard
+    return tuple(item for item in config.devices if shard is None or shard.takes(item.name))
+
+
+def fitting(
+    configs: Sequence[Config], *, reserve: int = RESERVE, who: str = "this process"
+) -> list[Config]:
+    """The same configurations, with no more devices than the limit of open files has room for.
+
+    Those that do not fit would take the lines of the others, for which locks are no use without,
+    and the files of all else in the process. It is told which are left out, and what would do.
+
+    Args:
+        configs: Checked configurations, of one process.
+        reserve: File descriptors that are left to the rest of the process.
+        who: Whose limit it is, for the message.
+    """
+    used, limit = descriptors()
+    mine = [item for config in configs for item in share(config)]
+    ends = [used + reserve + size for size in accumulate(map(_descriptors, mine))]
+    left_out = [item.name for item, end in zip(mine, ends, strict=True) if end > limit]
+    if not left_out:
+        return list(configs)
+    log.error(
+        "%d of %d devices are left out: %s may have %d open files and needs %d; raise that with"
+        " LimitNOFILE=%d in its systemd service, or ulimit -n %d where it is started; left out are"
+        " %s and all that follow",
+        *(len(left_out), len(mine), who, limit, ends[-1], ends[-1], ends[-1], left_out[0]),
+    )
+    gone = set(left_out)
+    return [
+        dataclasses.replace(
+            config, devices=tuple(item for item in config.devices if item.name not in gone)
+        )
+        for config in configs
+    ]
+
+
+def _descriptors(device: DeviceConfig) -> int:
+    """Those of its line and its lock, and one while two addresses of its name are tried."""
+    return 2 if is_address(device.address.host) else 3
 
 
 class Collector:
@@ -33,20 +89,22 @@ class Collector:
         """
         options = options or Options(state_dir=state_dir(config), aligned=config.phase == "aligned")
         self._emit = emit
-        shard = config.shard
-        self.devices = [
-            Device(item, self._guarded, options)
-            for item in config.devices
-            if shard is None or shard.takes(item.name)
-        ]
-        if not self.devices:
+        self.devices = [Device(item, self._guarded, options) for item in share(config)]
+        self._by_name = {device.name: device for device in self.devices}
+        if config.devices and not self.devices:
             log.warning("no device of the configuration falls into this share")
 
     async def run(self) -> None:
         """Collect until cancelled; what was read by then is handed over before it returns."""
         async with asyncio.TaskGroup() as group:
             for device in self.devices:
-                group.create_task(self._keep_running(device), name=device.name)
+                running = keep_running(device.run, device.name, pause=RESTART_S)
+                group.create_task(running, name=device.name)
+            await asyncio.Event().wait()  # without devices, too, this is no end
+
+    async def run_until(self, job: Coroutine[Any, Any, Any]) -> None:
+        """Collect until something else has ended, which is not to be forgotten if this ends."""
+        await first_of(job, self.run())
 
     async def first_round(self, timeout: float) -> bool:
         """Wait until every device has handed over its first fast part, or failed to.
@@ -72,17 +130,14 @@ class Collector:
 
     def dropped(self, source: str, samples: int) -> None:
         """An agent could not take samples: count them with their device."""
-        for device in self.devices:
-            if device.name == source:
-                device.stats.totals["samples_dropped"] += samples
+        device = self._by_name.get(source)
+        if device is not None:
+            device.stats.totals["samples_dropped"] += samples
 
-    async def _keep_running(self, device: Device) -> None:
-        while True:
-            try:
-                await device.run()
-            except Exception:
-                log.exception("%s: bug; its collection begins anew", device.name)
-                await asyncio.sleep(RESTART_S)
+    def hang_up(self) -> None:
+        """Close all lines: nothing that comes over them is to hold up the end any more."""
+        for device in self.devices:
+            device.link.close()
 
     def _guarded(self, batch: Batch) -> None:
         try:

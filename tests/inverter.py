@@ -24,7 +24,9 @@ class RunningInverter:
 
 
 @contextmanager
-def running_inverter(scenario: str = "sunny", *, port=0, **more) -> Iterator[RunningInverter]:
+def running_inverter(
+    scenario: str = "sunny", *, host="127.0.0.1", port=0, **more
+) -> Iterator[RunningInverter]:
     """Serve a simulated inverter while the block runs."""
     ready = threading.Event()
     found = {}
@@ -32,7 +34,7 @@ def running_inverter(scenario: str = "sunny", *, port=0, **more) -> Iterator[Run
     async def serve() -> None:
         inverter = SimulatedInverter(scenario, **{"sun": 11.0, **more})
         stop = asyncio.Event()
-        async with await inverter.serve(port=port) as server:
+        async with await inverter.serve(host, port) as server:
             found.update(loop=asyncio.get_running_loop(), stop=stop)
             found["running"] = RunningInverter(inverter, server.port)
             ready.set()

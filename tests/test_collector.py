@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
+import sys
+from dataclasses import replace
 
-from rct_collector.collector import RESTART_S, Collector
+import pytest
+
+from rct_collector import collector as module
+from rct_collector.collector import RESERVE, RESTART_S, Collector, fitting
 from rct_collector.config import parse
 from rct_collector.device.device import Device, Options
+from rct_collector.device.exchange import Exchange
 from tests.scripted import ScriptedUnit
-from tests.virtual import Plug, Recorder, VirtualClock, run
+from tests.virtual import START, Plug, Recorder, VirtualClock, run
 
 
 def config(count, **more):
@@ -191,3 +198,160 @@ def test_dropped_samples_are_counted_with_their_device():
         if series.metric.field == "samples_dropped_total"
     }
     assert totals == {"unit0": 0, "unit1": 7}
+
+
+def test_what_was_dropped_is_found_without_a_look_at_each_device():
+    """At a stop, each of 10,000 devices may have something dropped."""
+
+    def lines_run(count):
+        async def main(loop):
+            made, _ = collector(loop, [ScriptedUnit()] * count, Recorder())
+            counted = 0
+
+            def trace(frame, event, _arg):
+                nonlocal counted
+                counted += event == "line"
+                return trace
+
+            before = sys.gettrace()
+            sys.settrace(trace)
+            try:
+                made.dropped(f"unit{count - 1}", 1)
+            finally:
+                sys.settrace(before)
+            return counted
+
+        return run(main)
+
+    assert lines_run(2) == lines_run(200) > 0
+
+
+def test_dropped_samples_of_a_device_that_is_not_there_are_nobodys():
+    async def main(loop):
+        made, _ = collector(loop, [ScriptedUnit()], Recorder())
+        made.dropped("", 7)
+        return made.devices[0].stats.totals["samples_dropped"]
+
+    assert run(main) == 0
+
+
+def test_it_collects_until_something_else_ends():
+    out = Recorder()
+
+    async def main(loop):
+        made, _ = collector(loop, [ScriptedUnit()], out)
+        await made.run_until(asyncio.sleep(30))
+        return loop.time()
+
+    assert run(main) < 1031
+    assert rounds(out, "unit0")
+
+
+def test_that_it_cannot_collect_is_noticed_by_who_waits_for_something_else(monkeypatch):
+    async def main(loop):
+        made, _ = collector(loop, [ScriptedUnit()], Recorder())
+        with pytest.raises(ExceptionGroup):
+            await made.run_until(asyncio.Event().wait())
+
+    def broken(*_args, **_more):
+        raise ZeroDivisionError("a defect")
+
+    monkeypatch.setattr(module, "keep_running", broken)
+    run(main)
+
+
+def test_without_devices_it_does_not_end_either():
+    async def main(loop):
+        made = Collector(replace(config(1), devices=()), Recorder(), Options(lock=False))
+        await made.run_until(asyncio.sleep(1000))
+        return loop.time()
+
+    assert run(main) >= 2000
+
+
+def test_a_defect_in_a_timer_of_a_device_is_logged_and_its_collection_begins_anew(
+    monkeypatch, caplog
+):
+    """Nobody is above a timer, and the round would wait for ever."""
+    real = Exchange._pump
+    failed = []
+
+    def pump(self):
+        if sys._getframe(1).f_code.co_name == "_time_has_come" and not failed:
+            failed.append(self)
+            raise ZeroDivisionError("a defect")
+        real(self)
+
+    monkeypatch.setattr(Exchange, "_pump", pump)
+    out = Recorder()
+
+    async def main(loop):
+        made, _ = collector(loop, [ScriptedUnit()], out)
+        await during(made, RESTART_S + 60)
+        return loop.time()
+
+    with caplog.at_level(logging.ERROR):
+        end = run(main)
+    assert failed
+    assert [r.getMessage() for r in caplog.records] == ["unit0: bug; its collection begins anew"]
+    assert rounds(out, "unit0")[-1] / 1e9 - START > end - 1000 - 20
+
+
+# -- open files --------------------------------------------------------------------------------
+
+
+def names(configs):
+    return [device.name for item in configs for device in item.devices]
+
+
+@pytest.mark.parametrize(
+    ("limit", "fit"),
+    [(10 + RESERVE + 3 * 4, 4), (10 + RESERVE + 3 * 4 - 1, 3), (10 + RESERVE + 2, 0), (5, 0)],
+)
+def test_as_many_devices_are_taken_as_there_are_files_for(monkeypatch, caplog, limit, fit):
+    monkeypatch.setattr(module, "descriptors", lambda: (10, limit))
+    with caplog.at_level(logging.ERROR):
+        found = fitting([config(4)])
+    assert names(found) == [f"unit{n}" for n in range(fit)]
+    if fit == 4:
+        assert not caplog.records
+        return
+    (record,) = caplog.records
+    assert record.getMessage() == (
+        f"{4 - fit} of 4 devices are left out: this process may have {limit} open files and needs"
+        f" {10 + RESERVE + 12}; raise that with LimitNOFILE={10 + RESERVE + 12} in its systemd"
+        f" service, or ulimit -n {10 + RESERVE + 12} where it is started; left out are unit{fit}"
+        " and all that follow"
+    )
+
+
+def test_an_address_needs_fewer_files_than_a_name(monkeypatch):
+    monkeypatch.setattr(module, "descriptors", lambda: (0, RESERVE + 5))
+    devices = [
+        {"name": f"unit{n}", "driver": "rct", "address": f"tcp://{host}"}
+        for n, host in enumerate(["192.0.2.1", "[2001:db8::1]", "unit.test"])
+    ]
+    assert names(fitting([parse({"devices": devices})])) == ["unit0", "unit1"]
+    assert names(fitting([parse({"devices": devices[::-1]})])) == ["unit2", "unit1"]
+
+
+def test_all_configurations_of_a_process_share_its_files(monkeypatch, caplog):
+    monkeypatch.setattr(module, "descriptors", lambda: (0, 3 * 5 + 2))
+    others = parse({"devices": [{"name": "barn", "driver": "rct", "address": "tcp://barn.test"}]})
+    found = fitting([config(5), others], reserve=2, who="collectd")
+    assert [len(item.devices) for item in found] == [5, 0]
+    assert (
+        "1 of 6 devices are left out: collectd may have 17 open files and needs 20" in caplog.text
+    )
+
+
+def test_without_a_limit_all_fit(monkeypatch):
+    monkeypatch.setattr(module, "descriptors", lambda: (10, math.inf))
+    assert names(fitting([config(1000)])) == names([config(1000)])
+
+
+def test_only_the_devices_of_this_share_need_files(monkeypatch):
+    monkeypatch.setattr(module, "descriptors", lambda: (0, RESERVE + 3 * 30))
+    whole = config(40, shard="0/2")
+    assert len(names(fitting([whole]))) == 40
+    assert len(Collector(whole, Recorder(), Options(lock=False)).devices) < 30

@@ -169,7 +169,7 @@ class Plugin:
         logger.handlers[:] = [LogHandler()]
         logger.propagate = False
         logger.setLevel(_roster.log_level.upper())
-        self._background = rct_collector.Background(_roster.configs)
+        self._background = rct_collector.Background(_roster.configs, agent="collectd")
         collectd.register_read(self.read, READ_S, name=NAME)
         self._background.start(START_S)
 

@@ -7,20 +7,26 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 
-from rct_collector.collector import Collector
+from rct_collector.collector import RESERVE, RESTART_S, Collector, fitting
 from rct_collector.config import Config
 from rct_collector.loop import new_event_loop
 from rct_collector.model import Batch
+from rct_collector.tasks import first_of, keep_running
 
 log = logging.getLogger(__name__)
 
 #: Batches that may wait while the agent does not come; a device brings about five in 10 s.
 MOST_WAITING = 2000
+
+#: File descriptors that no device takes, beside those that the agent has when it starts us: its
+#: threads open files and lines at any time, and without any it cannot even end in order.
+AGENTS_RESERVE = RESERVE + 8
 
 
 class Background:
@@ -30,18 +36,27 @@ class Background:
     survive. The thread is a daemon, so that whatever happens no interpreter waits for it.
     """
 
-    def __init__(self, configs: Sequence[Config], most_waiting: int = MOST_WAITING) -> None:
+    def __init__(
+        self,
+        configs: Sequence[Config],
+        most_waiting: int = MOST_WAITING,
+        *,
+        agent: str = "this process",
+    ) -> None:
         """Prepare; nothing is started yet.
 
         Args:
             configs: Checked configurations, whose devices differ.
             most_waiting: Batches that may wait; then the oldest go, and are counted.
+            agent: Whose process this is, for messages.
         """
         self._configs = configs
         self._most_waiting = most_waiting
+        self._agent = agent
         self._waiting: deque[Batch] = deque()
-        self._collectors: list[Collector] = []
+        self._collectors: dict[int, Collector] = {}
         self._ready = threading.Event()
+        self._stopped = threading.Event()
         self._stop: Callable[[], None] = lambda: None
         self._thread = threading.Thread(target=self._run, name="rct_collector", daemon=True)
 
@@ -64,39 +79,55 @@ class Background:
         Returns:
             False when the thread is still there after that time.
         """
+        self._stopped.set()
         self._stop()
         self._thread.join(timeout)
         return not self._thread.is_alive()
 
     def _run(self) -> None:
         devices = sum(len(config.devices) for config in self._configs)
-        try:
-            with asyncio.Runner(loop_factory=lambda: new_event_loop(devices)) as runner:
-                runner.run(self._collect())
-        except Exception:
-            log.exception("bug: the collection has ended")
+        while not self._stopped.is_set():
+            try:
+                with asyncio.Runner(loop_factory=lambda: new_event_loop(devices)) as runner:
+                    runner.run(self._collect())
+            except Exception:
+                log.exception("bug: the collection has ended; it begins anew")
+                self._ready.set()
+                self._stopped.wait(RESTART_S)
 
     async def _collect(self) -> None:
         loop = asyncio.get_running_loop()
         stop = asyncio.Event()
 
+        def hear() -> None:
+            for collector in self._collectors.values():
+                collector.hang_up()
+            stop.set()
+
         def tell() -> None:
             with contextlib.suppress(RuntimeError):  # the loop is gone already
-                loop.call_soon_threadsafe(stop.set)
+                loop.call_soon_threadsafe(hear)
 
         self._stop = tell
+        if self._stopped.is_set():
+            return
         self._ready.set()
-        self._collectors += [Collector(config, self._emit) for config in self._configs]
-        running = [asyncio.create_task(collector.run()) for collector in self._collectors]
-        await stop.wait()
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        configs = fitting(self._configs, reserve=AGENTS_RESERVE, who=self._agent)
+        running = (
+            keep_running(functools.partial(self._run_one, number, config), pause=RESTART_S)
+            for number, config in enumerate(configs)
+        )
+        await first_of(stop.wait(), *running)
+
+    async def _run_one(self, number: int, config: Config) -> None:
+        """Collect from the devices of one configuration."""
+        self._collectors[number] = Collector(config, self._emit)
+        await self._collectors[number].run()
 
     def _emit(self, batch: Batch) -> None:
         with contextlib.suppress(IndexError):  # the agent has come in this very moment
             while len(self._waiting) >= self._most_waiting:
                 oldest = self._waiting.popleft()
-                for collector in self._collectors:
+                for collector in self._collectors.values():
                     collector.dropped(oldest.source, len(oldest.values))
         self._waiting.append(batch)

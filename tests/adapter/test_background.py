@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import logging
 import threading
 
@@ -93,6 +95,76 @@ def test_a_bug_ends_the_thread_with_a_line_in_the_log(tmp_path, monkeypatch, cap
     (record,) = caplog.records
     assert "bug: the collection has ended" in record.message
     assert record.exc_info[0] is ZeroDivisionError
+
+
+def test_a_bug_in_one_configuration_is_none_of_the_others_and_it_begins_anew(
+    tmp_path, monkeypatch, caplog
+):
+    begun = []
+
+    class Broken:
+        def __init__(self, config, emit):
+            begun.append(config.devices[0].name)
+            if begun.count("roof") == 1 and begun[-1] == "roof":
+                raise ZeroDivisionError("a bug")
+
+        async def run(self):
+            await asyncio.Event().wait()
+
+        def hang_up(self):
+            pass
+
+    monkeypatch.setattr(module, "Collector", Broken)
+    monkeypatch.setattr(module, "RESTART_S", 0.01)
+    background = Background(
+        [config(tmp_path, "tcp://127.0.0.1:1"), config(tmp_path, "tcp://127.0.0.1:2", "barn")]
+    )
+    with caplog.at_level(logging.ERROR):
+        background.start(5)
+        assert wait_for(lambda: len(begun) == 3)
+        assert background.stop(5)
+    assert sorted(begun) == ["barn", "roof", "roof"]
+    assert len(caplog.records) == 1
+
+
+def test_without_a_loop_to_be_had_it_is_tried_again(tmp_path, monkeypatch, caplog):
+    """Such as without a file descriptor for it."""
+    failing = iter([OSError(errno.EMFILE, "Too many open files")] * 2)
+
+    def new_event_loop(devices):
+        error = next(failing, None)
+        if error is not None:
+            raise error
+        return real(devices)
+
+    real = module.new_event_loop
+    monkeypatch.setattr(module, "new_event_loop", new_event_loop)
+    monkeypatch.setattr(module, "RESTART_S", 0.01)
+    background = Background([config(tmp_path, "tcp://127.0.0.1:1")])
+    with caplog.at_level(logging.ERROR):
+        background.start(5)
+        assert wait_for(lambda: list(background.take()))
+        assert background.stop(5)
+    assert len(caplog.records) == 2
+
+
+def test_it_hangs_up_before_anything_else_when_it_is_to_end(tmp_path, monkeypatch):
+    """What comes over the lines must not hold up the end, however much it is."""
+    order = []
+
+    async def run(self):
+        try:
+            await asyncio.Event().wait()
+        finally:
+            order.append("end")
+
+    monkeypatch.setattr(module.Collector, "hang_up", lambda _: order.append("hang up"))
+    monkeypatch.setattr(module.Collector, "run", run)
+    background = Background([config(tmp_path, "tcp://127.0.0.1:1")])
+    background.start(5)
+    assert wait_for(lambda: background._collectors)
+    assert background.stop(5)
+    assert order == ["hang up", "end"]
 
 
 @pytest.mark.parametrize("taken", [0, 2])

@@ -90,10 +90,17 @@ class Daemon:
         )
         self.process = None
 
-    def start(self, *, fork=False):
+    def start(self, *, fork=False, files=None):
+        """Start it.
+
+        Args:
+            fork: As a daemon.
+            files: Limit of its open files, hard and soft.
+        """
+        limit = [] if files is None else ["prlimit", f"--nofile={files}:{files}"]
         with self.output.open("a") as output:
             self.process = subprocess.Popen(
-                [COLLECTD, "-C", self.config, *([] if fork else ["-f"])],
+                [*limit, COLLECTD, "-C", self.config, *([] if fork else ["-f"])],
                 env=CLEAN,
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,

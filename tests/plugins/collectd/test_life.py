@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.inverter import running_inverter
 from tests.plugins.collectd.daemon import PLUGIN, QUICK, ROOT, alive, device, module
 from tests.processes import free_port, wait_for
 
@@ -39,6 +40,34 @@ def test_it_stops_although_the_name_of_a_device_is_not_found_out(collectd, tmp_p
     daemon = collectd(module(tmp_path, device("roof", address))).start()
     assert wait_for(lambda: daemon.rows(UP))
     assert daemon.stop() < 2
+
+
+def test_it_leaves_its_host_the_files_that_it_needs(collectd, tmp_path):
+    """Without any, csv and log starve, and it aborts where it ends its threads."""
+    with running_inverter(host="0.0.0.0", latency=(0.0, 0.0), rate=1e9) as inverter:
+        devices = [device(f"unit{n}", f"tcp://127.0.0.{n + 1}:{inverter.port}") for n in range(30)]
+        daemon = collectd(module(tmp_path, *devices)).start(files=40)
+        assert wait_for(lambda: len(daemon.rows("inverter-unit0/power-grid")) >= 3), daemon.log()
+        open_files = len(list(Path(f"/proc/{daemon.process.pid}/fd").iterdir()))
+        assert daemon.stop() < 2
+    assert open_files < 40 - 20
+    (line,) = daemon.errors()
+    assert "of 30 devices are left out: collectd may have 40 open files and needs " in line
+    assert "LimitNOFILE=" in line
+    assert "Too many open files" not in daemon.output.read_text()
+
+
+def test_nothing_of_the_folder_that_it_is_started_in_is_imported(collectd, tmp_path, inverter):
+    daemon = collectd(module(tmp_path, device("roof", inverter.address)))
+    (tmp_path / "base/rct_collector").mkdir(parents=True)
+    for name in ("yaml", "tenacity", "rctclient", "asyncio", "rct_collector/__init__"):
+        for folder in (tmp_path, tmp_path / "base"):
+            (folder / f"{name}.py").parent.mkdir(exist_ok=True)
+            (folder / f"{name}.py").write_text("raise SystemExit('of the current folder')\n")
+    daemon.start()
+    assert wait_for(lambda: daemon.rows(UP)), daemon.log()
+    assert daemon.stop() < 2
+    assert daemon.errors() == []
 
 
 #: The shortest round that brings something.
