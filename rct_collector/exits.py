@@ -14,6 +14,7 @@ class Exit(IntEnum):
     UNREACHABLE = 3
     BUSY = 4
     PROBLEM = 5
+    OUTPUT = 6
     INTERRUPTED = 130
     PIPE = 141
 
@@ -26,6 +27,7 @@ MEANINGS: dict[Exit, str] = {
     Exit.UNREACHABLE: "A device could not be reached, or did not answer; the rest was printed.",
     Exit.BUSY: "Another process on this host holds the device.",
     Exit.PROBLEM: "The doctor found a problem, and printed what to do about it.",
+    Exit.OUTPUT: "The output could not be written, for example since the disk is full.",
     Exit.INTERRUPTED: "Interrupted with Ctrl-C; what was read by then was printed.",
     Exit.PIPE: "The program that read the output has ended.",
 }

@@ -7,8 +7,13 @@ metrics only. stderr carries the log, with the prefixes that Telegraf turns into
 
 from __future__ import annotations
 
-import signal
 import sys
+
+# Without -P, "python -m" looks for everything in the current folder first, which may be anybody's.
+if __name__ == "__main__" and not sys.flags.safe_path:
+    del sys.path[0]
+
+import signal  # noqa: E402
 
 # Before anything else: until there is a handler, these signals would end the process.
 _SIGNALS = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
@@ -25,6 +30,7 @@ import argparse  # noqa: E402
 import contextlib  # noqa: E402
 import logging  # noqa: E402
 import os  # noqa: E402
+import select  # noqa: E402
 import threading  # noqa: E402
 import time  # noqa: E402
 from collections.abc import Callable  # noqa: E402
@@ -45,6 +51,8 @@ STDERR_LIMIT = 64 << 10
 
 #: Telegraf stops reading stderr at a line of 64 KiB.
 LONGEST_LOG_LINE = 4000
+
+_UNWRITABLE = "stdout cannot be written to"
 
 _PREFIXES = {logging.DEBUG: "D!", logging.INFO: "I!", logging.WARNING: "W!"}
 
@@ -72,14 +80,26 @@ def main(argv: list[str] | None = None) -> int:
         argv: Arguments; those of the process by default.
 
     Returns:
-        Exit code: 0 after a clean end, 1 when stdout is closed, 2 for a wrong configuration.
+        Exit code: 0 after a clean end, 1 when stdout cannot be written to, 2 for a wrong
+        configuration.
     """
-    arguments = _parser().parse_args(argv)
+    rct_collector.prepare()
+    try:
+        arguments = _parser().parse_args(argv)
+    except SystemExit as end:
+        failure = rct_collector.output_failure()
+        if failure is None:
+            raise
+        print(f"E! {_UNWRITABLE}: {failure.strerror}", file=sys.stderr)
+        raise SystemExit(end.code or 1) from None
     writer = rct_collector.PipeWriter(2, limit=STDERR_LIMIT)
     log = logging.getLogger()
     log.addHandler(StderrHandler(writer))
     try:
         return _run(arguments, log)
+    except Exception:
+        log.exception("bug: the collection has ended")
+        return 1
     finally:
         writer.flush(1.0)
 
@@ -100,14 +120,24 @@ def _run(arguments: argparse.Namespace, log: logging.Logger) -> int:
     try:
         stdout = _take_stdout()
     except OSError as error:
-        log.error("stdout cannot be written to: %s", error.strerror)
+        log.error("%s: %s", _UNWRITABLE, error.strerror)
         return 1
-    return Shim(config, stdout, once=arguments.once).run()
+    (config,) = rct_collector.fitting([config])
+    failure = Shim(config, stdout, once=arguments.once).run()
+    if failure is not None:
+        log.error("%s: %s", _UNWRITABLE, getattr(failure, "strerror", None) or repr(failure))
+        return 1
+    return 0
 
 
 def _take_stdout() -> int:
-    """Keep stdout for metrics; whatever else prints goes to stderr."""
+    """Keep stdout for metrics; whatever else prints goes to stderr.
+
+    Raises:
+        OSError: It cannot be written to at all.
+    """
     private = os.dup(1)
+    os.write(private, b"")
     os.dup2(2, 1)
     return private
 
@@ -117,7 +147,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="rct-collector-telegraf",
         description="Solar inverter metrics for Telegraf's inputs.execd: line protocol on stdout"
         " until stdin ends.",
-        epilog="Exit codes: 0 clean end, 1 stdout is closed, 2 wrong configuration."
+        epilog="Exit codes: 0 clean end, 1 stdout cannot be written to, 2 wrong configuration."
         " Try 'telegraf --config sample.conf --test --input-filter execd'.",
     )
     parser.add_argument(
@@ -150,15 +180,19 @@ class Shim:
         self._config = config
         self._stdout = stdout
 
-    def run(self) -> int:
-        """Collect until stdin ends, Telegraf is gone or a signal says so."""
+    def run(self) -> Exception | None:
+        """Collect until stdin ends, Telegraf is gone or a signal says so.
+
+        Returns:
+            Why the metrics could not be written, if so.
+        """
         devices = len(self._config.devices)
         with asyncio.Runner(loop_factory=lambda: rct_collector.new_event_loop(devices)) as runner:
             runner.run(self._collect())
         # A daemon thread may still sit in a write to a stalled Telegraf: do not wait for it.
         self._writer.flush(FLUSH_S)
         time.sleep(LINGER_S)
-        return 0
+        return self._writer.error
 
     async def _collect(self) -> None:
         loop = asyncio.get_running_loop()
@@ -183,12 +217,13 @@ class Shim:
                 name="stdin",
                 daemon=True,
             ).start()
-        running = asyncio.create_task(collector.run())
+        await collector.run_until(self._until(stop, collector))
+
+    async def _until(self, stop: asyncio.Event, collector: rct_collector.Collector) -> None:
+        """Wait until it is told to stop, and the first round is done."""
         await stop.wait()
         if not self._writer.broken:
             await collector.first_round(FIRST_ROUND_S)
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
 
     def _emit(self, batch: rct_collector.Batch) -> None:
         self._writer.put(self._serializer.lines(batch), batch.source, len(batch.values))
@@ -205,6 +240,9 @@ def _watch_stdin(tick: Callable[[], None], end: Callable[[], None]) -> None:
     while True:
         try:
             data = os.read(0, 65536)
+        except BlockingIOError:  # somebody who shares it has made it non-blocking
+            select.select((0,), (), ())
+            continue
         except OSError:
             data = b""
         if not data:

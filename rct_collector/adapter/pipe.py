@@ -40,7 +40,7 @@ class PipeWriter:
     """Writes lines to a file descriptor.
 
     Attributes:
-        broken: Set when the reader is gone.
+        error: Why nothing is written any more: mostly since the reader is gone.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class PipeWriter:
             fd: Where to write.
             limit: Bytes that may wait.
             dropped: Told (source, samples) of entries that had to go; called by :meth:`put`.
-            gone: Told once, from the thread, that the reader is gone.
+            gone: Told once, from the thread, that nothing is written any more.
         """
         self._fd = fd
         self._limit = limit
@@ -67,9 +67,14 @@ class PipeWriter:
         self._size = 0
         self._busy = False
         self._wake = threading.Condition()
-        self.broken = False
+        self.error: Exception | None = None
         self._thread = threading.Thread(target=self._run, name=f"writer of {fd}", daemon=True)
         self._thread.start()
+
+    @property
+    def broken(self) -> bool:
+        """Whether nothing is written any more."""
+        return self.error is not None
 
     def put(self, lines: Iterable[bytes], source: str = "", samples: int = 0) -> None:
         """Queue lines; the oldest entries make room where there is none.
@@ -116,16 +121,16 @@ class PipeWriter:
             try:
                 for piece in chunks(entry.lines, ATOMIC):
                     _write_all(self._fd, piece)
-            except OSError:
-                self._break()
+            except Exception as error:  # whatever it is, it must not end the thread alone
+                self._break(error)
                 return
             with self._wake:
                 self._busy = False
                 self._wake.notify_all()
 
-    def _break(self) -> None:
+    def _break(self, error: Exception) -> None:
         with self._wake:
-            self.broken = True
+            self.error = error
             self._busy = False
             self._queue.clear()
             self._wake.notify_all()

@@ -12,15 +12,12 @@ there at once.
 
 from __future__ import annotations
 
-import sys
-
 
 def main() -> None:
     """Run the command line of this process."""
+    from rct_collector.process import prepare
+
+    prepare()
     from rct_collector.cli.app import PROGRAM, application
 
-    # A terminal that cannot show a degree sign shall get a question mark, not a traceback.
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")
     application(prog_name=PROGRAM)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import logging
-import os
 import sys
 from importlib import import_module
+from typing import Any
 
 import click
 
@@ -18,6 +19,7 @@ from rct_collector.errors import (
     TransportError,
 )
 from rct_collector.exits import MEANINGS, Exit
+from rct_collector.process import output_failure
 
 #: Command → module that holds its ``command``, in the order in which help lists them.
 COMMANDS = {
@@ -83,24 +85,50 @@ class Application(click.Group):
         command: click.Command = import_module(COMMANDS[cmd_name]).command
         return command
 
-    def invoke(self, ctx: click.Context) -> object:
+    def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:  # noqa: ANN401
+        """Run a command line, help and completion included, and end with its status.
+
+        What click does itself about output that cannot be written differs from command to option.
+        """
+        run: Any = super().main
+        if not standalone_mode:
+            return run(*args, standalone_mode=False, **extra)
+        error: click.ClickException | None = None
+        try:
+            status = run(*args, standalone_mode=False, **extra)
+        except click.ClickException as found:
+            error, status = found, found.exit_code
+        except click.Abort:
+            status = Exit.INTERRUPTED
+        except SystemExit as found:  # of completion
+            status = found.code
+        except OSError:
+            if output_failure() is None:
+                raise
+            status = Exit.OUTPUT
+        reason = output_failure()
+        if reason is not None:
+            status = _output_failed(reason)
+        elif error is not None:
+            error.show()
+        sys.exit(status)
+
+    def invoke(self, ctx: click.Context) -> None:
         """Run the command."""
         try:
-            result = super().invoke(ctx)
-            sys.stdout.flush()
+            super().invoke(ctx)
         except CollectorError as error:
             raise failure(error) from error
         except KeyboardInterrupt:
             raise click.exceptions.Exit(Exit.INTERRUPTED) from None
-        except BrokenPipeError:
-            _abandon_stdout()
-            raise click.exceptions.Exit(Exit.PIPE) from None
-        return result
 
 
-def _abandon_stdout() -> None:
-    """Nobody reads any more: let Python's last flush go nowhere instead of complaining."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _output_failed(reason: OSError) -> Exit:
+    """Say why output could not be written, unless somebody has ended who read it."""
+    if reason.errno == errno.EPIPE:
+        return Exit.PIPE
+    click.echo(f"Error: standard output cannot be written: {reason.strerror}", err=True)
+    return Exit.OUTPUT
 
 
 def _epilog() -> str:

@@ -54,7 +54,7 @@ class Screen:
 class PlainScreen(Screen):
     """A block of text per round: no colours, nothing drawn over."""
 
-    _broken: BrokenPipeError | None = None
+    _broken: OSError | None = None
 
     def changed(self, batch: Batch) -> None:
         """Print what a round brought, at its end."""
@@ -66,7 +66,7 @@ class PlainScreen(Screen):
         try:
             show(console(), *view.block(snapshot, complete=self.complete))
             sys.stdout.flush()
-        except BrokenPipeError as error:
+        except OSError as error:
             # Who hands over batches must not be disturbed; draw() tells those who can end it.
             self._broken = error
 
@@ -74,7 +74,7 @@ class PlainScreen(Screen):
         """There is nothing to draw between the blocks.
 
         Raises:
-            BrokenPipeError: Nobody reads any more.
+            OSError: Nobody reads any more, or there is no room for it.
         """
         if self._broken is not None:
             raise self._broken

@@ -314,3 +314,33 @@ def test_writer_works_without_anybody_to_tell():
     with contextlib.suppress(OSError):
         os.close(write_end)
     assert writer.broken
+
+
+def test_why_nothing_is_written_any_more_is_kept(make):
+    made = make()
+    assert made.writer.error is None
+    made.hang_up()
+    made.writer.put(lines(1))
+    assert made.gone.wait(PATIENCE)
+    assert isinstance(made.writer.error, BrokenPipeError)
+
+
+def test_a_full_disk_is_told_like_a_reader_that_is_gone():
+    gone = threading.Event()
+    with open("/dev/full", "wb") as full:  # noqa: PTH123
+        writer = PipeWriter(full.fileno(), limit=1 << 20, gone=gone.set)
+        writer.put(lines(1))
+        assert gone.wait(PATIENCE)
+    assert "No space left" in writer.error.strerror
+
+
+def test_no_defect_ends_the_thread_without_a_word(make, monkeypatch):
+    def chunks(*_):
+        raise ZeroDivisionError("a defect")
+
+    monkeypatch.setattr(pipe, "chunks", chunks)
+    made = make()
+    made.writer.put(lines(1))
+    assert made.gone.wait(PATIENCE)
+    assert isinstance(made.writer.error, ZeroDivisionError)
+    assert made.writer.flush(0)

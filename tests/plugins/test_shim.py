@@ -248,7 +248,8 @@ def test_telegraf_gone_means_end(shim, write_config, inverter):
     one.lines_until("inverter_power")
     one.process.stdout.close()
     one.process.stdin.close()
-    assert one.process.wait(8) == 0
+    assert one.process.wait(8) == 1
+    assert one.process.stderr.read() == b"E! stdout cannot be written to: Broken pipe\n"
 
 
 def test_a_closed_stdout_is_told(write_config, inverter):
