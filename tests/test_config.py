@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 import zlib
 from dataclasses import fields
 from pathlib import Path
@@ -14,6 +15,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rct_collector import config
+from rct_collector.adapter.lineprotocol import tag_value
 from rct_collector.catalog import catalog
 from rct_collector.config import (
     Address,
@@ -189,12 +191,6 @@ def test_text_that_is_no_yaml_is_told_with_its_line(tmp_path, content, line):
     (told,) = file_problems(tmp_path, content)  # the words are those of the YAML library in use
     assert told.startswith(f"line {line}: ")
     assert len(told) > len("line 2: ")
-
-
-def test_date_that_is_none_is_a_mistake_in_the_file_not_a_bug(tmp_path):
-    (told,) = file_problems(tmp_path, b"a: 2026-13-01\n")  # the middle is Python's own
-    assert told.startswith("a value cannot be read (month must be in 1..12")
-    assert told.endswith("); quote it?")
 
 
 @pytest.mark.parametrize("tag", ["!!timestamp", "!!bool", "!!float", "!!int", "!!map"])
@@ -491,6 +487,10 @@ def two(**second: Any) -> list[str]:
         ("tcp://roof.lan", "tcp://ROOF.lan"),
         ("tcp://Roof.lan.:8899", "tcp://roof.LAN"),
         ("tcp://[2001:db8::1]", "tcp://[2001:DB8:0:0::1]:8899"),
+        ("tcp://192.0.2.10", "tcp://[::ffff:192.0.2.10]"),
+        ("tcp://[::ffff:c000:20a]", "tcp://192.0.2.10:8899"),
+        ("tcp://127.0.0.1", "tcp://0x7f.1"),
+        ("tcp://0x7F000001", "tcp://127.0.0.1"),
     ],
 )
 def test_one_address_in_two_spellings_is_given_once(first, second):
@@ -508,6 +508,21 @@ def test_two_units_behind_one_host_differ_by_port():
     ]
     devices.append({**ROOF, "name": "c", "address": "tcp://gateway-2"})
     assert len(parse({"devices": devices}).devices) == 3
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("tcp://localhost", "tcp://127.0.0.1"),  # or ::1: who knows
+        ("tcp://127.0.0.1", "tcp://[::1]"),
+        ("tcp://[fe80::1%eth0]", "tcp://[fe80::1%eth1]"),
+        ("tcp://[::ffff:0:192.0.2.10]", "tcp://192.0.2.10"),
+        ("tcp://face.cafe", "tcp://0xface"),
+    ],
+)
+def test_addresses_of_which_it_is_not_certain_are_two(first, second):
+    value = [{**ROOF, "address": first}, {**ROOF, "name": "barn", "address": second}]
+    assert len(parse({"devices": value}).devices) == 2
 
 
 def test_names_are_given_once():
@@ -736,22 +751,61 @@ def test_labels_that_are_none_are_refused(labels, expected):
     assert device_problems(labels=labels) == [f"labels: found {labels!r}, expected {expected}"]
 
 
+SET = "is set by the collector or its agent"
+
+
 @pytest.mark.parametrize(
-    "name", ["source", "vendor", "host", "time", "phase", "battery", "cell", "serial", "model"]
+    ("name", "reason"),
+    [
+        *((name, SET) for name in ("source", "vendor", "host", "time", "phase", "battery", "cell")),
+        *((name, SET) for name in ("serial", "model", "kind")),
+        ("up", "is a field of inverter_collector, and a tag beside it cannot have its name"),
+        ("info", "is a field of inverter, and a tag beside it cannot have its name"),
+        ("slaves", "is a field of inverter_plant, and a tag beside it cannot have its name"),
+        *((name, "has a meaning of its own in Prometheus") for name in ("le", "quantile")),
+        *((name, "has a meaning of its own in Prometheus") for name in ("job", "instance")),
+        ("name", "has a meaning of its own in Graphite"),
+        ("timestamp", "has a meaning of its own in Telegraf's tables"),
+    ],
 )
-def test_labels_that_the_collector_or_its_agent_sets_are_reserved(name):
+def test_labels_that_mean_something_else_are_refused_with_the_reason(name, reason):
     assert device_problems(labels={name: "x"}) == [
-        f"labels: found {{{name!r}: 'x'}}, expected label names of your own; {name!r} is set by the"
-        " collector or its agent"
+        f"labels: found {{{name!r}: 'x'}}, expected label names of your own; {name!r} {reason}"
     ]
 
 
-def test_every_tag_and_text_of_the_catalogue_is_reserved():
+def test_every_tag_and_field_of_the_catalogue_is_reserved():
     for metric in catalog().metrics:
-        names = [key for key, _ in metric.dimensions]
-        names += [metric.field] if metric.kind is Kind.TEXT else []
-        for name in names:
-            assert "is set by" in device_problems(labels={name: "x"})[0]
+        for name in (metric.field, *(key for key, _ in metric.dimensions)):
+            (told,) = device_problems(labels={name: "x"})
+            assert f"{name!r} is set by" in told or f"{name!r} is a field of " in told
+        if metric.kind is Kind.TEXT:
+            assert "is set by" in device_problems(labels={metric.field: "x"})[0]
+
+
+UNFIT = (
+    "texts of up to 255 characters, none of them a control character, without a blank at the ends"
+    " or a backslash at the last; site is "
+)
+
+
+@pytest.mark.parametrize(
+    "text", [" home", "home\t", "a\nb", "a\0", "a\x7fb", "a\u2028b", "a\\", "a\ud800", "x" * 256]
+)
+def test_labels_that_no_line_carries_as_they_are_are_refused(text):
+    (told,) = device_problems(labels={"site": text})
+    assert f", expected {UNFIT}" in told
+
+
+@untimed
+@given(st.text(max_size=30) | st.text(alphabet=" \t\\a,= \x85\u2028", max_size=6))
+def test_labels_that_are_taken_stand_in_the_lines_as_they_are(text):
+    try:
+        (device,) = parse({"devices": [{**ROOF, "labels": {"site": text}}]}).devices
+    except ConfigError:
+        return
+    assert device.labels == {"site": text}
+    assert tag_value(text) == re.sub(r"([,= ])", r"\\\1", text)
 
 
 def test_labels_are_texts_afterwards():

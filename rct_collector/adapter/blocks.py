@@ -12,8 +12,9 @@
     </Device>
 
 Names may be written with capitals or underscores. Such files know no types worth the name: a
-number or a flag may come as a text and the other way round, so a value is taken in whatever way
-the option understands. What it understands in no way is left as it is, for the check to tell.
+number or a flag may come as a text, which is taken in whatever way the option understands. The
+other way round nothing is left of how a text without quotes was written, so that it is refused.
+What the option understands in no way is left as it is, for the check to tell.
 """
 
 from __future__ import annotations
@@ -28,12 +29,13 @@ from rct_collector.config import (
     Invalid,
     Option,
     Requests,
+    Unquoted,
+    Unwritten,
     options,
 )
 
 _NESTED: dict[str, type] = {"intervals": Intervals, "requests": Requests}
 _LISTS = ("include", "exclude")
-_FLAGS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 
 class Block(Protocol):
@@ -67,7 +69,7 @@ def from_blocks(blocks: Iterable[Block]) -> dict[str, Any]:
 def _device(block: Block) -> dict[str, Any]:
     inner = list(block.children)
     nested = {key: _options(_inside(inner, key), cls) for key, cls in _NESTED.items()}
-    labels = {item.key: _value(list(item.values), None) for item in _inside(inner, "labels")}
+    labels = _options(_inside(inner, "labels"), None)
     special = {*_NESTED, "labels"}
     given = _options((item for item in inner if _plain(item.key) not in special), DeviceConfig)
     names = [*block.values, *([given["name"]] if "name" in given else [])]
@@ -84,15 +86,16 @@ def _inside(blocks: Iterable[Block], key: str) -> Iterator[Block]:
             yield from block.children
 
 
-def _options(blocks: Iterable[Block], cls: type) -> dict[str, Any]:
-    known = options(cls)
+def _options(blocks: Iterable[Block], cls: type | None) -> dict[str, Any]:
+    """Lines by the names of their options; by their own where ``cls`` has none of that name."""
+    known = options(cls) if cls is not None else {}
     names = {_plain(name): name for name in known}
     found: dict[str, list[Any]] = {}
     for block in blocks:
         name = names.get(_plain(block.key), block.key)
         found.setdefault(name, []).extend(block.values)
     return {
-        name: [str(value) for value in values]
+        name: [_marked(value) for value in values]
         if name in _LISTS
         else _value(values, known.get(name))
         for name, values in found.items()
@@ -105,32 +108,28 @@ def _plain(key: str) -> str:
 
 def _value(values: list[Any], option: Option | None) -> Any:
     """One value, in the way that the option understands; several stay a list."""
-    shown = [_whole(value) for value in values]
-    if len(shown) != 1:
-        return shown
+    marked = [_marked(value) for value in values]
+    if len(marked) != 1:
+        return marked
     if option is not None:
-        for reading in _readings(shown[0]):
+        for reading in _readings(marked[0]):
             try:
                 option.parse(reading)
             except Invalid:
                 continue
             return reading
-    return shown[0]
+    return marked[0]
 
 
-def _whole(value: Any) -> Any:
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+def _marked(value: Any) -> Any:
+    """A number or a flag is told from a text that looks like one."""
+    return value if isinstance(value, str) else Unwritten(value)
 
 
 def _readings(value: Any) -> Iterator[Any]:
     """A value in all ways in which it may have been meant."""
     yield value
-    if not isinstance(value, str):
-        yield str(value)
-        return
-    if value.strip().lower() in _FLAGS:
-        yield _FLAGS[value.strip().lower()]
-    try:
-        yield _whole(float(value))
-    except ValueError:
-        return
+    if isinstance(value, Unwritten):
+        yield value.number
+    else:
+        yield Unquoted(value.strip())

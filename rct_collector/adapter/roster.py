@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from rct_collector.adapter.blocks import Block, from_blocks
-from rct_collector.config import LEVELS, Config, DeviceConfig, default_path, read, salvage
+from rct_collector.config import LEVELS, Config, DeviceConfig, default_path, place, read, salvage
 from rct_collector.errors import ConfigError
 
 #: Line of a block that names a file to be read in place of the block.
@@ -54,6 +54,8 @@ class Roster:
         self._agent = agent
         self.configs: list[Config] = []
         self.members: dict[str, Member] = {}
+        self._names: set[str] = set()
+        self._places: set[Hashable] = set()
 
     @property
     def log_level(self) -> str:
@@ -115,6 +117,8 @@ class Roster:
                 told.append(f"{origin}: {device.name} is left out: {reason}")
             else:
                 self.members[device.name] = member
+                self._names.add(member.name)
+                self._places.add(place(device))
                 kept.append(device)
         if kept:
             self.configs.append(dataclasses.replace(config, devices=tuple(kept)))
@@ -122,11 +126,10 @@ class Roster:
 
     def _conflict(self, new: Member) -> str:
         """Why a device cannot be read beside the others; "" if it can."""
-        for other in self.members.values():
-            if new.name == other.name:
-                return f"another device is called {new.name!r} in {self._agent}"
-            if new.config.address == other.config.address:
-                return f"{new.config.address} is asked by another one"
+        if new.name in self._names:
+            return f"another device is called {new.name!r} in {self._agent}"
+        if place(new.config) in self._places:
+            return f"{new.config.address} is asked by another one"
         return ""
 
 

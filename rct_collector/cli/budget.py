@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import lru_cache
 from pathlib import Path
 
 import click
@@ -10,7 +11,7 @@ import click
 from rct_collector.cli.metrics import SINGLE_TOWER
 from rct_collector.config import Address, DeviceConfig, load
 from rct_collector.device.budget import REPEATS, Budget, budget
-from rct_collector.device.plan import Plan
+from rct_collector.device.plan import Choice, Plan
 from rct_collector.drivers import driver
 from rct_collector.drivers.rct.simulator import SCENARIOS, Scenario
 from rct_collector.errors import ConfigError
@@ -47,7 +48,17 @@ def present(assume: str, conditions: Collection[str] = ()) -> set[str]:
 
 def device_budget(device: DeviceConfig, conditions: Collection[str]) -> Budget:
     """The budget of one device."""
-    return budget(Plan(driver(device.driver), device), conditions, device)
+    return budget(plan_of(device), conditions, device)
+
+
+def plan_of(device: DeviceConfig) -> Plan:
+    """The plan of one device. Of many devices most want the same, and a plan takes long."""
+    return _plan(device.driver, Choice(device.cells, device.include, device.exclude))
+
+
+@lru_cache(maxsize=64)
+def _plan(family: str, choice: Choice) -> Plan:
+    return Plan(driver(family), choice)
 
 
 def verdict(found: Budget) -> str:
@@ -69,8 +80,9 @@ def print_budget(config: Path | None, assume: str, conditions: tuple[str, ...]) 
 
     devices = load(config).devices if config else (default_device(),)
     out = console()
+    conditions_met = present(assume, conditions)
     for n, device in enumerate(devices):
-        found = device_budget(device, present(assume, conditions))
+        found = device_budget(device, conditions_met)
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
         table.add_column("class")
         for head in ("requests", "every", "requests/s"):

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from rct_collector.config import DeviceConfig
 
 _EPILOG = """\b
 Examples:
@@ -40,25 +44,22 @@ def check(file: Path | None) -> None:
     config = load(path)
     count = len(config.devices)
     click.echo(f"{path} is right: {count} device{'s' if count > 1 else ''}.")
-    for device in config.devices:
-        _tell(device)
+    _tell(config.devices)
 
 
-def _tell(device: object) -> None:
+def _tell(devices: tuple[DeviceConfig, ...]) -> None:
     """A line per device; a warning if it is asked for more than it can answer."""
-    from rct_collector.cli.budget import device_budget, present, verdict
+    from rct_collector.cli.budget import device_budget, plan_of, present, verdict
     from rct_collector.cli.metrics import SINGLE_TOWER
-    from rct_collector.config import DeviceConfig
-    from rct_collector.device.plan import Plan
-    from rct_collector.drivers import driver
 
-    assert isinstance(device, DeviceConfig)  # noqa: S101
     conditions = present(SINGLE_TOWER)
-    plan = Plan(driver(device.driver), device)
-    found = device_budget(device, conditions)
-    click.echo(
-        f"{device.name}: {device.driver} at {device.address}, up to {len(plan.wanted)} series,"
-        f" {found.needed:.2f} requests/s of {found.pace:g}"
-    )
-    if not found.fits:
-        click.echo(f"Warning: {device.name}: with all equipment it {verdict(found)}", err=True)
+    for device in devices:
+        series = len(plan_of(device).wanted)
+        found = device_budget(device, conditions)
+        click.echo(
+            f"{device.name}: {device.driver} at {device.address}, up to {series} series,"
+            f" {found.needed:.2f} requests/s of {found.pace:g}"
+        )
+        if not found.fits:
+            text = f"Warning: {device.name}: with all equipment it {verdict(found)}"
+            click.echo(text, err=True)

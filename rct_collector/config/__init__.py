@@ -1,10 +1,12 @@
 """The one configuration file of every wrapper, and what is wrong with it."""
 
-from rct_collector.config.checking import parse, salvage
+from rct_collector.config.checking import parse, place, salvage
 from rct_collector.config.files import (
     DEFAULT_PATH,
     ENVIRONMENT,
+    LARGEST,
     default_path,
+    interpret,
     load,
     read,
     state_dir,
@@ -24,6 +26,8 @@ from rct_collector.config.values import (
     Address,
     Invalid,
     Shard,
+    Unquoted,
+    Unwritten,
     matches,
     parse_address,
     parse_duration,
@@ -32,6 +36,7 @@ from rct_collector.config.values import (
 __all__ = [
     "DEFAULT_PATH",
     "ENVIRONMENT",
+    "LARGEST",
     "LEVELS",
     "RESERVED_LABELS",
     "SCHEMES",
@@ -43,13 +48,17 @@ __all__ = [
     "Option",
     "Requests",
     "Shard",
+    "Unquoted",
+    "Unwritten",
     "default_path",
+    "interpret",
     "load",
     "matches",
     "options",
     "parse",
     "parse_address",
     "parse_duration",
+    "place",
     "read",
     "salvage",
     "state_dir",

@@ -1,49 +1,80 @@
 """A mapping becomes a configuration, or a list of every mistake in it.
 
-Each mistake is told with its path, what was found and what would be right.
+Each mistake is told with its path, what was found and what would be right. Each device is looked
+at once, however many of them have mistakes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import MISSING, fields
 from typing import Any
 
 from rct_collector.config.options import Config, DeviceConfig, Intervals, Option, Requests, options
-from rct_collector.config.values import Invalid, nearest, parse_address
+from rct_collector.config.values import (
+    Address,
+    Invalid,
+    host_identity,
+    nearest,
+    parse_address,
+    shown,
+)
 from rct_collector.drivers import BUILTIN, driver
 from rct_collector.errors import ConfigError
 
+#: Mistakes that are told; whoever has more has made the same one again and again.
+MOST_TOLD = 1000
+
+#: Mistakes for which the word that was meant is looked for, which takes time.
+MOST_HINTS = 50
+
 
 class _Reader:
-    """Turns a mapping into dataclasses and collects every mistake on the way."""
+    """Turns a mapping into dataclasses and collects the mistakes on the way."""
 
     def __init__(self, origin: str) -> None:
         self.origin = origin
-        self.problems: list[str] = []
+        self.count = 0
+        self._told: list[str] = []
+
+    @property
+    def problems(self) -> list[str]:
+        """What is wrong, one sentence per mistake."""
+        more = self.count - len(self._told)
+        last = [f"{self.origin}: and {more} more mistake{'s' if more > 1 else ''}"] if more else []
+        return self._told + last
+
+    @property
+    def _hints(self) -> bool:
+        return self.count <= MOST_HINTS
 
     def problem(self, path: str, text: str) -> None:
-        where = f"{self.origin}: {path}" if path else self.origin
-        self.problems.append(f"{where}: {text}")
+        self.count += 1
+        if self.count <= MOST_TOLD:
+            where = f"{self.origin}: {path}" if path else self.origin
+            self._told.append(f"{where}: {text}")
+
+    def _wrong(self, path: str, found: Any, expected: Invalid) -> None:
+        right = expected if self._hints else expected.text
+        self.problem(path, f"found {shown(found)}, expected {right}")
 
     def build(
-        self, cls: type, value: Any, path: str, *, extra: Iterable[str] = ()
-    ) -> dict[str, Any]:  # noqa: E501
+        self, cls: type, value: Any, path: str, *, extra: tuple[str, ...] = ()
+    ) -> dict[str, Any]:
         """Check the plain options of one mapping; nested ones are the caller's."""
         known = options(cls)
         if not isinstance(value, Mapping):
-            self.problem(path, f"found {_shown(value)}, expected a mapping of options")
+            self._wrong(path, value, Invalid("a mapping of options"))
             return {}
         result: dict[str, Any] = {}
         for key, item in value.items():
-            where = f"{path}.{key}" if path else str(key)
             if key in known:
-                self._take(known[key], key, item, where, result)
+                self._take(known[key], key, item, _inside(path, key), result)
             elif key not in extra:
-                names = [*known, *extra]
-                self.problem(
-                    where, f"unknown option{nearest(key, names)}; known: {', '.join(names)}"
-                )
+                names = (*known, *extra)
+                hint = nearest(key, names) if self._hints else ""
+                text = f"unknown option{hint}; known: {', '.join(names)}"
+                self.problem(_inside(path, key), text)
         for f in fields(cls):
             required = f.default is MISSING and f.default_factory is MISSING
             if required and f.name not in value and f.name in known:
@@ -52,47 +83,46 @@ class _Reader:
                 )
         return result
 
-    def _take(self, known: Option, key: str, item: Any, where: str, result: dict[str, Any]) -> None:  # noqa: E501
+    def _take(self, known: Option, key: str, item: Any, path: str, result: dict[str, Any]) -> None:
         try:
             result[key] = known.parse(item)
         except Invalid as error:
-            self.problem(where, f"found {_shown(item)}, expected {error}")
+            self._wrong(path, item, error)
 
     def device(self, value: Any, path: str) -> DeviceConfig | None:
-        before = len(self.problems)
+        before = self.count
         parts = self.build(DeviceConfig, value, path, extra=("intervals", "requests"))
         if isinstance(value, Mapping):
             for key, cls in (("intervals", Intervals), ("requests", Requests)):
                 if key in value:
                     nested = self.build(cls, value[key], f"{path}.{key}")
-                    if len(self.problems) == before:
+                    if self.count == before:
                         parts[key] = cls(**nested)
-        return DeviceConfig(**parts) if len(self.problems) == before else None
+        return DeviceConfig(**parts) if self.count == before else None
 
     def config(self, value: Any) -> Config | None:
+        """What can be used: None after a mistake in the common options, or without a device."""
         if value is None:
             self.problem("", "is empty; expected a list 'devices'")
             return None
         parts = self.build(Config, value, "", extra=("devices",))
         if not isinstance(value, Mapping):
             return None
+        spoilt = bool(self.count)
         items = value.get("devices")
         if not isinstance(items, list) or not items:
-            self.problem(
-                "devices", f"found {_shown(items)}, expected a list with at least one device"
-            )
-            items = []
+            self._wrong("devices", items, Invalid("a list with at least one device"))
+            return None
         devices = [self.device(item, f"devices[{n}]") for n, item in enumerate(items)]
         self._unique(items)
-        if self.problems:
-            return None
-        return Config(devices=tuple(d for d in devices if d is not None), **parts)
+        usable = _first_of_each(device for device in devices if device is not None)
+        return None if spoilt or not usable else Config(devices=usable, **parts)
 
     def _unique(self, items: list[Any]) -> None:
         """No two devices may share a name, nor an address, however it is written."""
         for key, identity, reason in (
             ("name", lambda item: item["name"], "names must differ"),
-            ("address", _place, "ask a device only once"),
+            ("address", _written_place, "ask a device only once"),
         ):
             seen: dict[Any, int] = {}
             for n, item in enumerate(items):
@@ -103,16 +133,27 @@ class _Reader:
                 if first != n:
                     self.problem(
                         f"devices[{n}].{key}",
-                        f"found {_shown(value)} a second time (first in devices[{first}]);"
-                        f" {reason}",
+                        f"found {shown(value)} a second time (first in devices[{first}]); {reason}",
                     )
 
 
-def _shown(value: Any) -> str:
-    if value is None:
-        return "nothing"
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+def _inside(path: str, key: Any) -> str:
+    name = key if isinstance(key, str) and len(key) <= 60 else shown(key)
+    return f"{path}.{name}" if path else name
+
+
+def _first_of_each(devices: Iterable[DeviceConfig]) -> tuple[DeviceConfig, ...]:
+    """Of devices that share a name or an address only the first."""
+    names: set[str] = set()
+    places: set[Hashable] = set()
+    kept = []
+    for device in devices:
+        where = place(device)
+        if device.name not in names and where not in places:
+            names.add(device.name)
+            places.add(where)
+            kept.append(device)
+    return tuple(kept)
 
 
 def parse(value: Any, origin: str = "configuration") -> Config:
@@ -123,12 +164,11 @@ def parse(value: Any, origin: str = "configuration") -> Config:
         origin: File name or the like, for messages.
 
     Raises:
-        ConfigError: With every mistake, each with its path.
+        ConfigError: With every mistake, each with its path; of very many with the first.
     """
-    reader = _Reader(origin)
-    config = reader.config(value)
-    if config is None:
-        raise ConfigError(reader.problems)
+    config, problems = salvage(value, origin)
+    if config is None or problems:
+        raise ConfigError(problems)
     return config
 
 
@@ -142,30 +182,29 @@ def salvage(value: Any, origin: str = "configuration") -> tuple[Config | None, t
         origin: File name or the like, for messages.
 
     Returns:
-        The configuration, or None when nothing can be used; and every mistake.
+        The configuration, or None when nothing can be used; and every mistake, or of very many
+        the first.
     """
-    try:
-        return parse(value, origin), ()
-    except ConfigError as error:
-        problems = error.problems
-    items = value.get("devices") if isinstance(value, Mapping) else None
-    usable: Config | None = None
-    right: list[Any] = []
-    for item in items if isinstance(items, list) else []:
-        try:
-            usable = parse({**value, "devices": [*right, item]}, origin)
-        except ConfigError:
-            continue
-        right.append(item)
-    return usable, problems
+    reader = _Reader(origin)
+    config = reader.config(value)
+    return config, tuple(reader.problems)
 
 
-def _place(item: Mapping[str, Any]) -> Any:
-    """What all ways to write the address of one device have in common."""
+def place(device: DeviceConfig) -> Hashable:
+    """What all ways to write the address of one device have in common.
+
+    Only what is certain without asking the network: two names may still be those of one host.
+    """
+    return _place(device.address, device.driver)
+
+
+def _place(address: Address, family: Any) -> Hashable:
+    usual = driver(family).port if isinstance(family, str) and family in BUILTIN else None
+    return address.scheme, host_identity(address.host), address.port or usual
+
+
+def _written_place(item: Mapping[str, Any]) -> Hashable:
     try:
-        address = parse_address(item["address"])
+        return _place(parse_address(item["address"]), item.get("driver"))
     except Invalid:
-        return item["address"]
-    name = item.get("driver")
-    usual = driver(name).port if isinstance(name, str) and name in BUILTIN else None
-    return address.scheme, address.host.rstrip("."), address.port or usual
+        return str(item["address"])

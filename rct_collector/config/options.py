@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, field, fields
 from datetime import tzinfo
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -153,7 +154,7 @@ class DeviceConfig:
         example="[inverter_settings.*]", takes="list of globs", default=(), shown="[]",
     )  # fmt: skip
     labels: dict[str, str] = option(
-        parse_labels, "Tags of your own for everything this device publishes.",
+        parse_labels, "Tags of your own for everything this device publishes, as they are written.",
         example="{site: home}", takes="mapping", default={}, shown="{}",
     )  # fmt: skip
     intervals: Intervals = field(default_factory=Intervals)
@@ -192,6 +193,7 @@ class Config:
     )  # fmt: skip
 
 
+@cache
 def options(of: type) -> dict[str, Option]:
     """The documented options of one of the classes above, in order."""
     return {f.name: f.metadata["option"] for f in fields(of) if "option" in f.metadata}

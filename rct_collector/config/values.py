@@ -9,9 +9,13 @@ from __future__ import annotations
 import re
 import socket
 import zlib
-from collections.abc import Callable, Iterable, Mapping
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import tzinfo
-from fnmatch import fnmatchcase
+from fnmatch import fnmatchcase, translate
+from functools import cache, lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,16 +25,116 @@ from rct_collector.model import Kind, Series
 #: Tags that the collector or Telegraf sets itself.
 RESERVED_LABELS = frozenset({"source", "vendor", "host", "time"})
 
+#: Labels with a meaning of their own further down, and for whom.
+_TAKEN_DOWNSTREAM = {
+    **dict.fromkeys(("job", "instance", "le", "quantile"), "Prometheus"),
+    "name": "Graphite",
+    **dict.fromkeys(("measurement", "timestamp"), "Telegraf's tables"),
+}
+
+#: Longest value of a label, in characters; it is in every line.
+_LONGEST_LABEL = 255
+
+#: What no line carries as it is: control characters, separators of lines, halves of characters.
+_UNFIT = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+_LONGEST_GLOB = 200
+
+#: Characters of a value in a message.
+_LONGEST_SHOWN = 60
+
 
 class Invalid(ValueError):  # noqa: N818 - says what would be right, not that it is an error
-    """A value is not what an option takes; the text says what would be right."""
+    """A value is not what an option takes; the text says what would be right.
+
+    Attributes:
+        text: What would be right.
+        near: A wrong word and those that are known, for a hint at the one that was meant.
+    """
+
+    def __init__(self, text: str, near: tuple[str, Iterable[str]] | None = None) -> None:
+        """Keep the words; the hint is only looked for when it is read, since that takes time."""
+        super().__init__(text)
+        self.text = text
+        self.near = near
+
+    def __str__(self) -> str:
+        return self.text + (nearest(*self.near) if self.near else "")
+
+
+class Unquoted(str):
+    """Text without quotes for which YAML has another type: ``10``, ``no``, ``null``, ``1.10``.
+
+    An option that takes text takes it as it is written, others read it. Messages show it without
+    quotes, too.
+    """
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Unwritten:
+    """A number or flag of which only the value is known, not how it was written.
+
+    An agent with a configuration of its own reads ``04103``, ``0x1007`` and ``4103.0`` as one
+    number, rounds long ones, and ``yes`` and ``on`` are one flag: none of it is a text.
+    """
+
+    value: Any
+
+    @property
+    def number(self) -> Any:
+        """The value, as a whole number if it is one."""
+        value = self.value
+        return int(value) if isinstance(value, float) and value.is_integer() else value
+
+    def __repr__(self) -> str:
+        return repr(self.number) if not isinstance(self.value, bool) else repr(self.value).lower()
+
+
+def shown(value: Any) -> str:
+    """A value as messages show it: never longer than a line, however large it is."""
+    if value is None:
+        return "nothing"
+    text = ""
+    for piece in _pieces(value):
+        text += piece
+        if len(text) > _LONGEST_SHOWN:
+            return text[: _LONGEST_SHOWN - 3] + "..."
+    return text
+
+
+def _pieces(value: Any) -> Iterator[str]:
+    """``repr`` bit by bit, so that its end need not be waited for."""
+    if isinstance(value, Mapping):
+        yield "{"
+        for n, (key, item) in enumerate(value.items()):
+            yield ", " if n else ""
+            yield from _pieces(key)
+            yield ": "
+            yield from _pieces(item)
+        yield "}"
+    elif isinstance(value, list):
+        yield "["
+        for n, item in enumerate(value):
+            yield ", " if n else ""
+            yield from _pieces(item)
+        yield "]"
+    elif isinstance(value, str):
+        yield repr(value if len(value) <= _LONGEST_SHOWN else type(value)(value[:_LONGEST_SHOWN]))
+    else:
+        yield repr(value)
 
 
 def nearest(value: Any, known: Iterable[str]) -> str:
     """A hint at the known word that a wrong one comes close to, "" if there is none."""
     import difflib  # for mistakes only
 
-    close = difflib.get_close_matches(str(value), list(known), n=1, cutoff=0.5)
+    word = str(value)
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5) if len(word) < 80 else []
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 
@@ -65,19 +169,38 @@ def parse_interval(value: Any) -> float:
     return seconds
 
 
+def _text(value: Any) -> str | None:
+    """Text as it was written; None for what is none, or stands for nothing."""
+    if isinstance(value, Unwritten):
+        raise Invalid("a text in quotes, without which it is not known how it was written")
+    if isinstance(value, str) and not is_null(value):
+        return str(value)
+    return None
+
+
+def is_null(value: Any) -> bool:
+    """Whether a value is YAML's word for nothing."""
+    return value is None or (isinstance(value, Unquoted) and value in ("~", "null", "Null", "NULL"))
+
+
 def parse_name(value: Any) -> str:
     """A name that is fit for a tag and for collectd."""
-    if isinstance(value, str) and _NAME.fullmatch(value):
-        return value
+    text = _text(value)
+    if text is not None and _NAME.fullmatch(text):
+        return text
     raise Invalid(
         "up to 63 ASCII letters, digits, '_', '-' or '.', with a letter or digit at both ends"
     )
 
 
+_FLAGS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+
+
 def parse_bool(value: Any) -> bool:
-    """True or false."""
-    if isinstance(value, bool):
-        return value
+    """True or false; YAML has more words for them."""
+    found = _FLAGS.get(value.lower()) if isinstance(value, Unquoted) else value
+    if isinstance(found, bool):
+        return found
     raise Invalid("true or false")
 
 
@@ -87,7 +210,7 @@ def choice(*choices: str) -> Callable[[Any], str]:
     def parse(value: Any) -> str:
         if value in choices:
             return str(value)
-        raise Invalid(" or ".join(choices) + nearest(value, choices))
+        raise Invalid(" or ".join(choices), (value if isinstance(value, str) else "", choices))
 
     return parse
 
@@ -98,29 +221,54 @@ def number(low: float, high: float, *, whole: bool = False) -> Callable[[Any], f
 
     def parse(value: Any) -> float:
         types = (int,) if whole else (int, float)
-        if isinstance(value, types) and not isinstance(value, bool) and low <= value <= high:
-            return value
+        found = _number(value) if isinstance(value, Unquoted) else value
+        if isinstance(found, types) and not isinstance(found, bool) and low <= found <= high:
+            return found
         raise Invalid(f"{kind} from {low:g} to {high:g}")
 
     return parse
 
 
+def _number(text: str) -> float | None:
+    """A decimal number. Others that YAML knows are read by each program in its own way."""
+    if not _DECIMAL.fullmatch(text):
+        return None
+    value = float(text)
+    return int(value) if value.is_integer() else value
+
+
+_DECIMAL = re.compile(r"[-+]?(?:0|[1-9][0-9]*|(?=\.[0-9]))(?:\.[0-9]*)?(?:[eE][-+]?[0-9]{1,3})?")
+
+
 def parse_zone(value: Any) -> tzinfo | None:
     """A time zone; None for that of this host."""
-    from zoneinfo import ZoneInfo  # half a megabyte that few need
-
     if value == "local":
         return None
+    zone = _zone(str(value)) if isinstance(value, str) and len(value) < 100 else None
+    if zone is not None:
+        return zone
+    if _zone("UTC") is None:
+        raise Invalid("a host with data of time zones, and this one has none; install tzdata")
+    raise Invalid("a time zone such as Europe/Berlin, or local")
+
+
+@lru_cache(maxsize=64)
+def _zone(name: str) -> tzinfo | None:
+    """A time zone by its name; None where the host knows none of that name."""
+    from zoneinfo import ZoneInfo  # half a megabyte that few need
+
     try:
-        return ZoneInfo(value)
-    except (KeyError, ValueError, TypeError, OSError) as error:
-        raise Invalid("a time zone such as Europe/Berlin, or local") from error
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        return None
 
 
 def parse_path(value: Any) -> Path | None:
     """An absolute path; None for the default."""
-    if value is None or (isinstance(value, str) and value.startswith("/")):
-        return Path(value) if value else None
+    if is_null(value):
+        return None
+    if isinstance(value, str) and value.startswith("/") and not _UNFIT.search(value):
+        return Path(str(value))
     raise Invalid("an absolute path")
 
 
@@ -130,19 +278,41 @@ def parse_globs(value: Any) -> tuple[str, ...]:
     if not isinstance(values, list) or not all(isinstance(item, str) for item in values):
         raise Invalid("a list of globs over metric names, such as [inverter_battery.*]")
     for item in values:
+        if len(item) > _LONGEST_GLOB:
+            raise Invalid(f"globs of up to {_LONGEST_GLOB} characters; {shown(item)} has more")
         if not _GLOB.fullmatch(item):
-            raise Invalid(f"globs of names; {item!r} has other characters or an open '['")
-        if not any(matches(item, series) for series in _all_series()):
-            hint = nearest(item, (metric.name for metric in catalog().metrics))
-            raise Invalid(f"globs that match a metric; {item!r} matches none{hint}")
-    return tuple(values)
+            raise Invalid(f"globs of names; {shown(item)} has other characters or an open '['")
+        if not _matches_any(item):
+            names = [metric.name for metric in catalog().metrics]
+            raise Invalid(f"globs that match a metric; {shown(item)} matches none", (item, names))
+    return tuple(map(str, values))
 
 
 _GLOB = re.compile(r"(?:[A-Za-z0-9_.*?{}=,]|\[[!A-Za-z0-9_-]+\])+")
+_WILD = re.compile(r"[*?]|\[[^]]*\]")
 
 
-def _all_series() -> list[Series]:
-    return list(catalog())
+@cache
+def _names() -> tuple[list[str], str]:
+    """What a glob may match, in alphabetical order, and all of it in one text."""
+    names = sorted({name for series in catalog() for name in (series.metric.name, series.name)})
+    return names, "\n".join(names)
+
+
+@lru_cache(maxsize=1024)
+def _matches_any(glob: str) -> bool:
+    """Whether a glob matches a metric, without looking at each where it cannot."""
+    names, text = _names()
+    begin, *others = _WILD.split(glob)
+    if any(word not in text for word in others):
+        return False
+    fits = re.compile(translate(glob)).match
+    for name in islice(names, bisect_left(names, begin), None):
+        if not name.startswith(begin):
+            return False
+        if fits(name):
+            return True
+    return False
 
 
 def matches(glob: str, series: Series) -> bool:
@@ -152,28 +322,60 @@ def matches(glob: str, series: Series) -> bool:
 
 def parse_prefix(value: Any) -> str:
     """First word of measurements."""
-    if isinstance(value, str) and _LABEL.fullmatch(value):
-        return value
+    text = _text(value)
+    if text is not None and _LABEL.fullmatch(text):
+        return text
     raise Invalid("a word in a-z, 0-9 and '_'")
 
 
-def parse_labels(value: Any) -> dict[str, str]:
-    """Labels that do not clash with tags or texts of ours."""
-    taken = set(RESERVED_LABELS)
+@cache
+def _taken() -> dict[str, str]:
+    """Names that a label cannot have → why."""
+    ours = "is set by the collector or its agent"
+    taken = {
+        name: f"has a meaning of its own in {whose}" for name, whose in _TAKEN_DOWNSTREAM.items()
+    }
     for metric in catalog().metrics:
-        taken.update(key for key, _ in metric.dimensions)
-        if metric.kind is Kind.TEXT:  # some agents turn texts into labels
-            taken.add(metric.field)
+        # A column of a table has one name, and some agents turn texts into labels.
+        why = f"is a field of {metric.measurement}, and a tag beside it cannot have its name"
+        taken[metric.field] = ours if metric.kind is Kind.TEXT else why
+    for metric in catalog().metrics:
+        taken.update((key, ours) for key, _ in metric.dimensions)
+    return taken | dict.fromkeys(RESERVED_LABELS, ours)
+
+
+def parse_labels(value: Any) -> dict[str, str]:
+    """Labels that clash with nothing of ours or of those who take the metrics in."""
     if not isinstance(value, Mapping):
         raise Invalid("labels and their values, such as {site: home}")
-    for key, text in value.items():
+    for key, item in value.items():
         if not isinstance(key, str) or not _LABEL.fullmatch(key):
-            raise Invalid(f"label names in a-z, 0-9 and '_'; {key!r} is none")
-        if key in taken:
-            raise Invalid(f"label names of your own; {key!r} is set by the collector or its agent")
-        if not isinstance(text, str | int | float) or isinstance(text, bool) or not str(text):
-            raise Invalid(f"texts as values; {key} is {text!r} (quote it)")
-    return {key: str(text) for key, text in value.items()}
+            raise Invalid(f"label names in a-z, 0-9 and '_'; {shown(key)} is none")
+        if key in _taken():
+            raise Invalid(f"label names of your own; {key!r} {_taken()[key]}")
+        if not isinstance(item, str | int | float) or isinstance(item, bool) or _is_void(item):
+            what = "None" if item is None else shown(item)
+            raise Invalid(f"texts as values; {key} is {what} (quote it)")
+        if not _fits_a_tag(str(item)):
+            raise Invalid(
+                f"texts of up to {_LONGEST_LABEL} characters, none of them a control character,"
+                f" without a blank at the ends or a backslash at the last; {key} is {shown(item)}"
+            )
+    return {str(key): str(item) for key, item in value.items()}
+
+
+def _is_void(value: Any) -> bool:
+    return is_null(value) or not str(value)
+
+
+def _fits_a_tag(text: str) -> bool:
+    """Whether a text comes out of every agent as it went in."""
+    return (
+        len(text) <= _LONGEST_LABEL
+        and text == text.strip()
+        and not text.endswith("\\")
+        and not _UNFIT.search(text)
+    )
 
 
 class Shard(NamedTuple):
@@ -224,8 +426,9 @@ def parse_address(value: Any) -> Address:
     if not found:
         raise Invalid(right)
     if scheme not in SCHEMES:
-        hint = nearest(scheme.lower(), SCHEMES)
-        raise Invalid(f"{right}; the scheme {scheme!r} is not known{hint}")
+        raise Invalid(
+            f"{right}; the scheme {shown(scheme)} is not known", (scheme.lower(), SCHEMES)
+        )
     match = _HOST_AND_PORT.fullmatch(rest)
     if match is None:
         raise Invalid(f"{right} or tcp://[2001:db8::10]:8899, with nothing else")
@@ -250,3 +453,25 @@ def _host(text: str) -> str | None:
     except (OSError, ValueError):
         return None
     return short + percent + zone if not percent or _ZONE_INDEX.fullmatch(zone) else None
+
+
+def host_identity(host: str) -> str:
+    """What all ways to write one host have in common, as far as that is certain.
+
+    Args:
+        host: As in :class:`Address`.
+    """
+    if ":" not in host:
+        try:  # as the C library reads it: 0x7f.1 is 127.0.0.1
+            return socket.inet_ntoa(socket.inet_aton(host))
+        except OSError:
+            return host.rstrip(".")
+    if "%" not in host:
+        packed = socket.inet_pton(socket.AF_INET6, host)
+        if packed.startswith(_MAPPED):
+            return socket.inet_ntoa(packed.removeprefix(_MAPPED))
+    return host
+
+
+#: An IPv4 address in the form of IPv6 begins so (RFC 4291, 2.5.5.2).
+_MAPPED = bytes(10) + b"\xff\xff"

@@ -68,7 +68,7 @@ def _collectd_options() -> Iterator[tuple[str, ...]]:
             if name == "name":
                 written, takes = '<Device "name">', "name"
             elif name == "labels":
-                written, takes = "<Labels>", "lines with a label and its value"
+                written, takes = "<Labels>", "lines with a label and its value, quoted"
             elif name in ("include", "exclude"):
                 takes = "globs, each quoted"
             yield code(written), block, takes, default, option.doc

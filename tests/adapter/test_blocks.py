@@ -36,6 +36,12 @@ def read(*blocks):
     return parse(from_blocks(blocks))
 
 
+def mistakes(*blocks):
+    with pytest.raises(ConfigError) as caught:
+        read(*blocks)
+    return [text.removeprefix("configuration: ") for text in caught.value.problems]
+
+
 def test_all_options_can_be_written():
     blocks = read(
         line("LogLevel", "debug"),
@@ -49,7 +55,7 @@ def test_all_options_can_be_written():
             line("Include", "inverter_output.*", "inverter_grid.*"),
             line("Include", "inverter_battery.*"),
             line("Exclude", "inverter_settings.*"),
-            Block("Labels", (), (line("site", "home"), line("house", 7.0))),
+            Block("Labels", (), (line("site", "home"), line("house", "007"))),
             Block("Intervals", (), (line("Fast", "5s"), line("Static", "2h"))),
             Block("Requests", (), (line("PerSecond", 7.0), line("Window", 2.0))),
         ),
@@ -60,7 +66,7 @@ def test_all_options_can_be_written():
             "cells": True,
             "include": ["inverter_output.*", "inverter_grid.*", "inverter_battery.*"],
             "exclude": ["inverter_settings.*"],
-            "labels": {"site": "home", "house": 7},
+            "labels": {"site": "home", "house": "007"},
             "intervals": {"fast": "5s", "static": "2h"},
             "requests": {"per_second": 7, "window": 2},
         },
@@ -83,10 +89,49 @@ def test_flags_may_be_texts(value):
     assert read(device(line("Cells", value))).devices[0].cells is True
 
 
-def test_numbers_may_be_texts_and_texts_numbers():
+def test_numbers_may_be_texts():
     requests = Block("Requests", (), (line("PerSecond", "7.5"), line("Window", "3")))
-    (found,) = read(device(requests, name=12.0)).devices
-    assert (found.name, found.requests.per_second, found.requests.window) == ("12", 7.5, 3)
+    (found,) = read(device(requests)).devices
+    assert (found.requests.per_second, found.requests.window) == (7.5, 3)
+
+
+#: What collectd hands over of 04103, of a number that it rounds, and of yes.
+LOST = [
+    (4103.0, "4103"),
+    (0.1, "0.1"),
+    (12345678901234567890.0, "12345678901234567168"),
+    (7, "7"),
+    (True, "true"),
+]
+
+
+@pytest.mark.parametrize(("value", "shown"), LOST)
+def test_texts_of_which_it_is_lost_how_they_were_written_are_refused(value, shown):
+    labels = Block("Labels", (), (line("site", value),))
+    (told,) = mistakes(device(labels))
+    assert told == (
+        f"devices[0].labels: found {{'site': {shown}}}, expected texts as values; site is {shown}"
+        " (quote it)"
+    )
+
+
+@pytest.mark.parametrize(("value", "shown"), LOST)
+def test_names_of_which_it_is_lost_how_they_were_written_are_refused(value, shown):
+    told = f"found {shown}, expected a text in quotes, without which it is not known how it was"
+    assert mistakes(device(name=value)) == [f"devices[0].name: {told} written"]
+    assert mistakes(line("Prefix", value), device()) == [f"prefix: {told} written"]
+
+
+@pytest.mark.parametrize("text", ["04103", "0x1F", "12:30", "1.10", "1_000", "no", "null", "~"])
+def test_texts_in_quotes_are_taken_as_they_are(text):
+    (found,) = read(device(Block("Labels", (), (line("site", text),)))).devices
+    assert found.labels == {"site": text}
+
+
+def test_a_label_that_is_given_twice_is_refused():
+    labels = Block("Labels", (), (line("site", "a"), line("site", "b")))
+    (told,) = mistakes(device(labels))
+    assert told.endswith("site is ['a', 'b'] (quote it)")
 
 
 def test_several_devices():

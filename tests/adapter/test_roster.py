@@ -58,6 +58,13 @@ def test_the_second_of_a_name_or_an_address_is_left_out(roster):
     assert kept == [["roof"], ["shed"]]
 
 
+@pytest.mark.parametrize("second", ["tcp://ROOF.lan.:8899", "tcp://roof.lan:8899/"])
+def test_one_address_in_two_spellings_is_asked_once(roster, second):
+    assert not roster.add({"devices": [entry("roof", "roof.lan")]}, "first")
+    (told,) = roster.add({"devices": [entry("barn", "x") | {"address": second}]}, "second")
+    assert told.startswith("second: barn is left out: tcp://roof.lan")
+
+
 def test_names_that_are_alike_once_they_are_plain_differ_too(roster):
     (problem,) = roster.add({"devices": [entry("a.1", "192.0.2.1"), entry("a_1", "192.0.2.2")]}, "")
     assert "a_1 is left out: another device is called 'a_1'" in problem

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from rct_collector.cli import budget
 from rct_collector.config import load
 
 
@@ -64,3 +65,20 @@ def test_check_finds_the_file_of_the_environment(run, config_file, monkeypatch):
     monkeypatch.setenv("RCT_COLLECTOR_CONFIG", str(path))
 
     assert f"{path} is right" in run("config", "check").stdout
+
+
+def test_many_devices_of_which_the_same_is_wanted_share_one_plan(run, config_file, monkeypatch):
+    """A plan takes longer than all the rest of the check of a device."""
+    plans = []
+
+    class Counted(budget.Plan):
+        def __init__(self, *arguments):
+            plans.append(arguments)
+            super().__init__(*arguments)
+
+    monkeypatch.setattr(budget, "Plan", Counted)
+    budget._plan.cache_clear()
+    path = config_file(**{f"u{n}": f"tcp://10.0.0.{n}" for n in range(50)})
+    assert len(run("config", "check", path).stdout.splitlines()) == 51
+    assert run("metrics", "--budget", "--config", path).exit_code == 0
+    assert len(plans) == 1
