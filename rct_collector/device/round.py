@@ -69,7 +69,7 @@ class Round:
             if binding.scalar is not None:
                 certain &= self._accept(binding.series[0], binding.scalar(raw))
                 continue
-            values = binding.convert(raw, self._zone)
+            values = binding.convert(raw, self._zone, wall_ns / 1e9)
             for series, value in zip(binding.series, values, strict=True):
                 if value is not None:
                     certain &= self._accept(series, value)

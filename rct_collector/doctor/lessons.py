@@ -53,7 +53,7 @@ class Lessons:
         self._values[query] = value
         query_of_clock, binding = self._homes.get(_CLOCK, (None, None))
         if binding is not None and query is query_of_clock:
-            found = binding.convert(value, self._config.timezone)[0]
+            found = binding.convert(value, self._config.timezone, wall)[0]
             self.drift = None if found is None else float(found) - wall + waited / 2
 
     def open(self) -> list[Query]:

@@ -23,6 +23,22 @@ from rct_collector.model import PollClass, Series, Value
 Facts = Mapping[str, Any]
 
 
+class Convert(Protocol):
+    """The way from a decoded answer to published values."""
+
+    def __call__(
+        self, raw: Any, zone: tzinfo | None, now: float | None = None, /
+    ) -> list[Value | None]:
+        """One value per series.
+
+        Args:
+            raw: Decoded answer.
+            zone: Time zone of the unit; None for that of this host.
+            now: Unix seconds at which the answer came: of the two readings of a wall clock in the
+                hour that comes twice, the nearer one is meant.
+        """
+
+
 @dataclass(frozen=True, eq=False)
 class Binding:
     """Which series one part of an answer feeds.
@@ -31,15 +47,15 @@ class Binding:
         series: One series, or as many as the part has values (cells of a module).
         part: Name of the part of the answer; "" takes the answer as it is.
         scale: Factor from the value on the wire to the published value.
-        convert: Turns the raw answer and the unit's time zone into values, one per series.
-            None in place of a value means that the unit says "there is none".
+        convert: Turns the raw answer into values, one per series. None in place of a value means
+            that the unit says "there is none".
         scalar: The same for the many answers that are one number, without the lists; or None.
     """
 
     series: tuple[Series, ...]
     part: str
     scale: float
-    convert: Callable[[Any, tzinfo | None], list[Value | None]]
+    convert: Convert
     scalar: Callable[[Any], Value] | None = None
 
 

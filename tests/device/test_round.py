@@ -1,6 +1,7 @@
 """From answers to samples, each published once."""
 
-from datetime import UTC
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -231,6 +232,19 @@ def test_drift_is_told_against_the_time_of_that_answer_not_of_the_round():
     published = bench.publish()
     assert published["inverter_clock.time_seconds"] == wall_s + 13
     assert published["inverter_clock.drift_seconds"] == 5.0
+
+
+@pytest.mark.parametrize("repeated", [False, True])
+def test_the_hour_that_autumn_repeats_is_no_drift(repeated):
+    bench = Bench(zone=ZoneInfo("Europe/Berlin"))
+    wall = datetime(2026, 10, 25, 2, 30, tzinfo=UTC).timestamp()
+    now = wall - (3600 if repeated else 7200)
+    bench.round.take(
+        RCT.query("flash_rtc.time_stamp"), int(wall) - 1, now=100.0, wall_ns=int(now) * 10**9
+    )
+    published = bench.publish()
+    assert published["inverter_clock.time_seconds"] == now - 1
+    assert published["inverter_clock.drift_seconds"] == -1.0
 
 
 # -- totals ------------------------------------------------------------------------------------

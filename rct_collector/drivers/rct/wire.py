@@ -19,6 +19,7 @@ from typing import Any
 from rctclient.types import DataType
 from rctclient.utils import decode_value
 
+from rct_collector.drivers.base import Convert
 from rct_collector.model import Kind, Metric, Value
 
 _SCALARS = {
@@ -174,15 +175,20 @@ def shortest(value: float) -> float:
     return float(f"{value:.9g}")
 
 
-def utc_seconds(local: float, zone: tzinfo | None) -> float:
+def utc_seconds(local: float, zone: tzinfo | None, now: float | None = None) -> float:
     """Turn the unit's wall clock, encoded as if it were UTC, into Unix seconds.
+
+    The hour that autumn repeats has two readings, and so has that which spring leaves out, since
+    a unit may not have set its clock yet.
 
     Args:
         local: Seconds as the unit sends them.
         zone: The unit's time zone; None for the zone of this host.
+        now: Unix seconds to which the reading shall be near; of two the first without it.
     """
-    wall = datetime.fromtimestamp(local, UTC).replace(tzinfo=None)
-    return wall.replace(tzinfo=zone).timestamp() if zone else wall.timestamp()
+    wall = datetime.fromtimestamp(local, UTC).replace(tzinfo=zone)  # None is this host's
+    first, second = wall.timestamp(), wall.replace(fold=1).timestamp()
+    return second if now is not None and abs(second - now) < abs(first - now) else first
 
 
 def _bit(number: int) -> Callable[[Any], list[Any]]:
@@ -220,10 +226,8 @@ PARTS: dict[str, Callable[[Any], list[Any]]] = {
     },
 }
 
-Converter = Callable[[Any, tzinfo | None], list[Value | None]]
 
-
-def converter(metric: Metric, part: str, scale: float) -> Converter:
+def converter(metric: Metric, part: str, scale: float) -> Convert:
     """Compile the way from a decoded answer to published values.
 
     Args:
@@ -232,16 +236,16 @@ def converter(metric: Metric, part: str, scale: float) -> Converter:
         scale: Factor from the wire to the metric's unit.
 
     Returns:
-        A function (decoded answer, time zone) → values, None where the unit has none. Floats
-        that are no numbers pass through, for the plausibility check to see.
+        A function from decoded answers to values, None where the unit has none. Floats that are
+        no numbers pass through, for the plausibility check to see.
     """
     take = PARTS[part]
     to_value = _to_value(metric, scale)
     is_time = part.endswith("time")
 
-    def convert(raw: Any, zone: tzinfo | None) -> list[Value | None]:
+    def convert(raw: Any, zone: tzinfo | None, now: float | None = None) -> list[Value | None]:
         if is_time:  # never to be rounded like a 32-bit float: a time has ten digits
-            return [None if v is None else utc_seconds(v, zone) for v in take(raw)]
+            return [None if v is None else utc_seconds(v, zone, now) for v in take(raw)]
         return [None if v is None else to_value(v) for v in take(raw)]
 
     return convert

@@ -17,6 +17,7 @@ from rctclient.utils import decode_value
 
 from rct_collector.catalog import catalog
 from rct_collector.drivers.rct import wire
+from rct_collector.drivers.rct.simulator.clock import Clock
 
 relaxed = settings(deadline=None)
 
@@ -321,15 +322,57 @@ def test_wall_clock_becomes_unix_time(wall, zone, utc):
     assert wire.utc_seconds(local, zone) == expected
 
 
-def test_without_a_zone_the_host_knows(monkeypatch):
-    local = datetime(2026, 7, 15, 12, tzinfo=UTC).timestamp()
+@pytest.fixture
+def host_in_berlin(monkeypatch):
     monkeypatch.setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3")
     time.tzset()
-    try:
-        assert wire.utc_seconds(local, None) == local - 7200
-    finally:
-        monkeypatch.undo()
-        time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.usefixtures("host_in_berlin")
+def test_without_a_zone_the_host_knows():
+    local = datetime(2026, 7, 15, 12, tzinfo=UTC).timestamp()
+    assert wire.utc_seconds(local, None) == local - 7200
+
+
+def unix(text):
+    return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()
+
+
+@pytest.mark.usefixtures("host_in_berlin")
+@pytest.mark.parametrize("zone", [BERLIN, None])
+@pytest.mark.parametrize(
+    ("wall", "now", "utc"),
+    [
+        # autumn: 02:00 to 02:59:59 comes twice
+        ("2026-10-25 02:00:00", "2026-10-25 00:00:01", "2026-10-25 00:00:00"),
+        ("2026-10-25 02:59:59", "2026-10-25 00:59:58", "2026-10-25 00:59:59"),
+        ("2026-10-25 02:00:00", "2026-10-25 01:00:01", "2026-10-25 01:00:00"),
+        ("2026-10-25 02:30:00", "2026-10-25 01:31:00", "2026-10-25 01:30:00"),
+        ("2026-10-25 02:59:59", "2026-10-25 01:59:58", "2026-10-25 01:59:59"),
+        ("2026-10-25 02:30:00", "2026-10-25 12:00:00", "2026-10-25 01:30:00"),
+        ("2026-10-25 02:30:00", "2020-01-01 00:00:00", "2026-10-25 00:30:00"),
+        # a unit that is an hour behind, where there is one reading only
+        ("2026-10-25 01:59:59", "2026-10-25 00:59:59", "2026-10-24 23:59:59"),
+        ("2026-10-25 03:00:00", "2026-10-25 01:00:00", "2026-10-25 02:00:00"),
+        # spring: 02:00 to 02:59:59 is left out, unless a unit forgets to
+        ("2026-03-29 02:30:00", "2026-03-29 01:30:00", "2026-03-29 01:30:00"),
+        ("2026-03-29 02:30:00", "2026-03-29 00:30:00", "2026-03-29 00:30:00"),
+        ("2026-03-29 03:30:00", "2026-03-29 01:30:00", "2026-03-29 01:30:00"),
+    ],
+)
+def test_of_two_readings_the_one_near_the_hosts_clock_is_meant(wall, now, utc, zone):
+    assert wire.utc_seconds(unix(wall), zone, unix(now)) == unix(utc)
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "Australia/Lord_Howe", "America/Havana", "UTC"])
+def test_a_clock_that_is_right_never_drifts(zone):
+    """Through a whole year, every 20 minutes, as a simulated unit would say it."""
+    clock = Clock(ZoneInfo(zone), unix("2026-01-01 00:00:00"))
+    for now in range(int(unix("2026-01-01 00:00:00")), int(unix("2027-01-01 00:00:00")), 1200):
+        assert wire.utc_seconds(clock.wall(now), clock.zone, now + 0.3) == now
 
 
 # -- raw value to published value ---------------------------------------------------------
