@@ -3,7 +3,9 @@
 import math
 import os
 import re
+import sys
 import zlib
+import zoneinfo
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -31,6 +33,7 @@ from rct_collector.config import (
     parse,
     parse_address,
     parse_duration,
+    values,
 )
 from rct_collector.errors import ConfigError
 from rct_collector.model import Kind, PollClass
@@ -830,6 +833,42 @@ def test_unknown_time_zone_is_refused(zone, shown):
     assert device_problems(timezone=zone) == [
         f"timezone: found {shown}, expected a time zone such as Europe/Berlin, or local"
     ]
+
+
+@pytest.fixture
+def bare_host(monkeypatch, tmp_path):
+    """A host without the package tzdata, and a Python without that of the same name."""
+    loaded = [name for name in sys.modules if name.startswith("tzdata.")]
+    for name in ("tzdata", *loaded):
+        monkeypatch.setitem(sys.modules, name, None)
+    zoneinfo.reset_tzpath(to=[tmp_path])
+    ZoneInfo.clear_cache()
+    values._zone.cache_clear()
+    yield tmp_path
+    zoneinfo.reset_tzpath()
+    ZoneInfo.clear_cache()
+    values._zone.cache_clear()
+
+
+@pytest.mark.usefixtures("bare_host")
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "UTC", "Europe/Atlantis"])
+def test_host_without_time_zones_is_told_what_it_lacks(zone):
+    assert device_problems(timezone=zone) == [
+        f"timezone: found {zone!r}, expected time zone data, of which this host has none: install"
+        " the package tzdata"
+    ]
+
+
+@pytest.mark.usefixtures("bare_host")
+def test_host_without_time_zones_has_the_one_of_its_own():
+    assert parse({"devices": [{**ROOF, "timezone": "local"}]}).devices[0].timezone is None
+
+
+def test_zone_that_is_damaged_is_told_as_unknown(bare_host):
+    (bare_host / "UTC").write_bytes(Path("/usr/share/zoneinfo/UTC").read_bytes())
+    (bare_host / "Mars").write_bytes(b"TZif2" + bytes(30))
+    (told,) = device_problems(timezone="Mars")
+    assert told == "timezone: found 'Mars', expected a time zone such as Europe/Berlin, or local"
 
 
 # -- the process: shard, level, folder, prefix -------------------------------------------------

@@ -48,6 +48,7 @@ BUILD = {
     "python3-setuptools": "/usr/lib/python3/dist-packages/setuptools",
     "python3-tenacity": "/usr/lib/python3/dist-packages/tenacity",
     "python3-yaml": "/usr/lib/python3/dist-packages/yaml",
+    "tzdata": "/usr/share/zoneinfo/Europe/Berlin",
 }
 CHECK = {
     "debian-archive-keyring": "/usr/share/keyrings/debian-archive-keyring.gpg",
@@ -69,7 +70,7 @@ MINIMAL = ("systemd", "systemd-sysv")
 #: and a library that the configuration which comes with collectd needs.
 NEEDED = (
     *("adduser", "collectd", "libmnl0", "python3"),
-    *("python3-click", "python3-rich", "python3-tenacity", "python3-yaml"),
+    *("python3-click", "python3-rich", "python3-tenacity", "python3-yaml", "tzdata"),
 )
 #: Release → the Python library that its collectd is linked with.
 LIBPYTHON = {"bookworm": "libpython3.11", "trixie": "libpython3.13"}

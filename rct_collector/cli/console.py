@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import click
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -35,3 +38,13 @@ def show(out: Console, *renderables: RenderableType) -> None:
         out.print(*renderables, sep="\n")
     for line in capture.get().splitlines():
         out.file.write(line.rstrip() + "\n")
+
+
+def write_utf8(text: str) -> None:
+    """Write what a program will read: UTF-8, whatever the locale of this host says."""
+    click.echo(text.encode(errors="replace"), nl=False)
+
+
+def write_json(value: Any, indent: int = 1) -> None:  # noqa: ANN401
+    """Write a value for a program."""
+    write_utf8(json.dumps(value, indent=indent, ensure_ascii=False) + "\n")

@@ -51,10 +51,9 @@ def _print_pieces(data: bytes, form: str) -> None:
 
     pieces = explain(data)
     if form == "json":
-        import json
+        from rct_collector.cli.console import write_json
 
-        objects = [piece.as_mapping() for piece in pieces]
-        click.echo(json.dumps(objects, indent=1, ensure_ascii=False))
+        write_json([piece.as_mapping() for piece in pieces])
     else:
         print_pieces(["offset"], (([str(piece.offset)], piece) for piece in pieces))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import textwrap
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -11,7 +10,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from rct_collector.cli.console import console, show
+from rct_collector.cli.console import console, show, write_json
 from rct_collector.config import DeviceConfig
 from rct_collector.doctor.diagnosis import Diagnosis
 from rct_collector.doctor.figures import Figures, PaceFigures, quantile
@@ -181,7 +180,7 @@ def print_json(device: DeviceConfig, family: str, figures: Figures, found: Diagn
             "yaml": snippet(found.settings, device),
         },
     }
-    console().file.write(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    write_json(content, indent=2)
 
 
 def _pace_json(pace: PaceFigures) -> dict[str, Any]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from rct_collector.adapter.lineprotocol import LineProtocol
+from rct_collector.cli.console import write_json, write_utf8
 from rct_collector.cli.snapshot import Reading, Snapshot
 from rct_collector.model import Series
 
@@ -50,13 +49,12 @@ def print_influx(snapshots: Sequence[Snapshot], prefix: str) -> None:
     for snapshot in snapshots:
         for batch in snapshot.batches():
             for line in serializer.lines(batch):
-                sys.stdout.write(line.decode())
+                write_utf8(line.decode())
 
 
 def print_json(snapshots: Sequence[Snapshot], _prefix: str) -> None:
     """A list with one object per device."""
-    document = [_device(snapshot) for snapshot in snapshots]
-    sys.stdout.write(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+    write_json([_device(snapshot) for snapshot in snapshots])
 
 
 def _device(snapshot: Snapshot) -> dict[str, Any]:

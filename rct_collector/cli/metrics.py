@@ -103,9 +103,9 @@ def _print_list(found: list[Series], form: str) -> None:
     from rct_collector.docs import metrics as tables
 
     if form == "json":
-        import json
+        from rct_collector.cli.console import write_json
 
-        click.echo(json.dumps(tables.objects(found), indent=1, ensure_ascii=False))
+        write_json(tables.objects(found))
     elif form == "md":
         click.echo(tables.markdown(found), nl=False)
     elif not found:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -10,6 +9,7 @@ from typing import BinaryIO, NamedTuple
 
 import click
 
+from rct_collector.cli.console import write_json
 from rct_collector.cli.explain import Piece, explain
 from rct_collector.errors import CaptureError
 from rct_collector.transport.base import Ends
@@ -99,8 +99,7 @@ def _one_way(stream: Stream, line: int, *, answer: bool) -> Iterator[Passage]:
 def print_passages(found: Passages, form: str) -> None:
     """Print them as ``table`` or ``json``, and what is wrong on standard error."""
     if form == "json":
-        objects = [_as_mapping(passage, found.lines) for passage in found.passages]
-        click.echo(json.dumps(objects, indent=1, ensure_ascii=False))
+        write_json([_as_mapping(passage, found.lines) for passage in found.passages])
     else:
         _print_table(found)
     for sentence in found.trouble:

@@ -147,3 +147,18 @@ def test_a_terminal_without_unicode_gets_question_marks(start):
 
     assert (process.returncode, stderr) == (0, "")
     assert "?C" in stdout
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_a_program_gets_utf8_whatever_the_locale_is(start, serve, config_file, encoding):
+    path = config_file(roof=serve().address)
+    text = path.read_text()
+    path.write_text(text.replace("driver: rct", "driver: rct\n  labels: {site: dächle}"))
+    bare = {"PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
+    for arguments, found in (
+        (["metrics", "inverter_temperature.*", "--format", "json"], '"unit": "°C"'),
+        (["read", "--config", path, "--format", "influx"], ",site=dächle,"),
+        (["read", "--config", path, "--format", "json"], '"site": "dächle"'),
+    ):
+        stdout, stderr = start(*arguments, env=bare).communicate(timeout=60)
+        assert found in stdout, stderr

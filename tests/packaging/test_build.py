@@ -29,6 +29,7 @@ def test_every_requirement_was_found(built):
     depends = command("dpkg-deb", "-f", built.package("python3-rct-collector"), "Depends")
     for name in ("click", "rctclient (>= 0.0.6)", "rich", "tenacity", "yaml"):
         assert f"python3-{name}" in depends
+    assert "tzdata" in depends.replace(",", " ").split()  # the data themselves, for all programs
 
 
 def test_another_build_is_identical(built, tmp_path):

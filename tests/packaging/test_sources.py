@@ -47,6 +47,21 @@ def test_changelog_of_the_packages_has_the_version():
     assert found[1] == debian_version(__version__)
 
 
+def test_debian_knows_what_is_required():
+    """By the name of its Python package, or by that of a package named for it."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    required = [re.match(r"[\w.-]+", text)[0] for text in project["dependencies"]]
+    named = dict(
+        line.split(";")[0].split()
+        for line in (DEBIAN / "py3dist-overrides").read_text().splitlines()
+    )
+    asked_for = re.findall(r"^ +([\w.-]+)", (DEBIAN / "control").read_text(), re.M)
+    for name in required:
+        usual = f"python3-{name.lower().removeprefix('py')}"
+        assert named.get(name, usual) in asked_for
+    assert named["tzdata"] == "tzdata"
+
+
 def modules_that_the_build_lacks():
     """Modules of what the tests use, but the packages are not built with."""
     control = (DEBIAN / "control").read_text().partition("\nStandards-Version")[0]
