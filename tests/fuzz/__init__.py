@@ -1,4 +1,4 @@
-"""Fuzzing: nothing that comes from a line may upset what reads it.
+"""Fuzzing: nothing that comes from a line or a file may upset what reads it.
 
 Each module named in :data:`TARGETS` has one function ``check(data)``, which raises when a law is
 broken, whatever the bytes. The same function is called by three:
@@ -11,4 +11,4 @@ A target may have ``mutate(data, random)``, since blind changes never get past a
 ``dictionary()``, words that matter.
 """
 
-TARGETS = ("frame", "flood", "session", "payload", "decode", "lineprotocol")
+TARGETS = ("frame", "flood", "session", "payload", "decode", "lineprotocol", "config")

@@ -18,10 +18,11 @@ from packaging.requirements import Requirement
 from rctclient.types import DataType
 
 from rct_collector.cli import explain
+from rct_collector.config import checking, document, values
 from rct_collector.drivers.rct import frame, session, wire
 from rct_collector.drivers.rct.frame import FrameReader
 from rct_collector.drivers.rct.table import BY_OID, OBJECTS
-from tests.fuzz import TARGETS, engine, grammar
+from tests.fuzz import TARGETS, config, engine, grammar
 from tests.fuzz.__main__ import main
 
 relaxed = settings(deadline=None)
@@ -34,6 +35,7 @@ RUNS = {
     "payload": 20000,
     "decode": 8000,
     "lineprotocol": 2000,
+    "config": 300,
 }
 
 #: All inputs of the repository, in bytes: small enough to be read by people.
@@ -206,9 +208,30 @@ def write_infinity(patch):
     patch.setattr(explain, "_finite", lambda value: value)
 
 
+def let_aliases_multiply(patch):
+    patch.setattr(document, "BORROWED", 10**9)
+
+
+def nest_without_end(patch):
+    patch.setattr(document, "DEEPEST", 10**9)
+
+
+def show_all_of_a_value(patch):
+    patch.setattr(checking, "shown", repr)
+
+
+def look_at_each_metric_for_each_glob(patch):
+    patch.setattr(values, "_matches_any", values._matches_any.__wrapped__)
+    patch.setattr(values, "_names", values._names.__wrapped__)
+
+
 @pytest.mark.parametrize(
     ("name", "fault"),
     [
+        ("config", let_aliases_multiply),
+        ("config", nest_without_end),
+        ("config", show_all_of_a_value),
+        ("config", look_at_each_metric_for_each_glob),
         ("frame", lose_frames),
         ("frame", invent_frames),
         ("frame", lose_bytes),
@@ -274,6 +297,15 @@ def test_any_flood_breaks_no_law(data):
 @relaxed
 def test_any_payload_breaks_no_law(data):
     engine.load("payload").check(data)
+
+
+texts = st.lists(st.sampled_from(config.WORDS) | st.text(max_size=5), max_size=40).map("".join)
+
+
+@given(texts.map(str.encode) | st.binary(max_size=40))
+@settings(deadline=None, max_examples=30)
+def test_any_configuration_breaks_no_law(data):
+    config.check(data)
 
 
 @given(files)
