@@ -12,6 +12,7 @@ from typing import Any
 from rct_collector.config import Config, DeviceConfig, state_dir
 from rct_collector.device.device import Device, Options
 from rct_collector.device.publisher import Emit
+from rct_collector.device.state import WRITER, sweep
 from rct_collector.model import Batch
 from rct_collector.process import descriptors
 from rct_collector.tasks import first_of, keep_running
@@ -25,6 +26,9 @@ RESTART_S = 60.0
 #: File descriptors that a process of ours needs beside its devices: loop, look-ups of names, state
 #: files.
 RESERVE = 24
+
+#: At the end, what was learnt is to be on the disk within so many seconds; an agent waits.
+FINISH_S = 1.0
 
 
 def share(config: Config) -> tuple[DeviceConfig, ...]:
@@ -76,7 +80,7 @@ class Collector:
     """Collects from every device of a configuration.
 
     Attributes:
-        devices: The devices of this process's share.
+        devices: The devices of this process's share; one that could not be made is added later.
     """
 
     def __init__(self, config: Config, emit: Emit, options: Options | None = None) -> None:
@@ -87,20 +91,38 @@ class Collector:
             emit: Takes the batches of all devices; must not block.
             options: For tests; by default what the configuration says.
         """
-        options = options or Options(state_dir=state_dir(config), aligned=config.phase == "aligned")
+        self._options = options or Options(
+            state_dir=state_dir(config), aligned=config.phase == "aligned"
+        )
         self._emit = emit
-        self.devices = [Device(item, self._guarded, options) for item in share(config)]
-        self._by_name = {device.name: device for device in self.devices}
-        if config.devices and not self.devices:
+        mine = share(config)
+        if config.devices and not mine:
             log.warning("no device of the configuration falls into this share")
+        if self._options.state_dir:
+            sweep(self._options.state_dir, [item.name for item in mine])
+        self.devices: list[Device] = []
+        self._by_name: dict[str, Device] = {}
+        self._missing: list[DeviceConfig] = []
+        for item in mine:
+            try:
+                self._make(item)
+            except Exception:
+                log.exception("%s: bug; it is tried again", item.name)
+                self._missing.append(item)
 
     async def run(self) -> None:
         """Collect until cancelled; what was read by then is handed over before it returns."""
-        async with asyncio.TaskGroup() as group:
-            for device in self.devices:
-                running = keep_running(device.run, device.name, pause=RESTART_S)
-                group.create_task(running, name=device.name)
-            await asyncio.Event().wait()  # without devices, too, this is no end
+        try:
+            async with asyncio.TaskGroup() as group:
+                for device in self.devices:
+                    running = keep_running(device.run, device.name, pause=RESTART_S)
+                    group.create_task(running, name=device.name)
+                for item in self._missing:
+                    group.create_task(self._run_later(item), name=item.name)
+                await asyncio.Event().wait()  # without devices, too, this is no end
+        finally:
+            # Nobody waits for this loop any more but for its end.
+            WRITER.finish(FINISH_S)
 
     async def run_until(self, job: Coroutine[Any, Any, Any]) -> None:
         """Collect until something else has ended, which is not to be forgotten if this ends."""
@@ -138,6 +160,20 @@ class Collector:
         """Close all lines: nothing that comes over them is to hold up the end any more."""
         for device in self.devices:
             device.link.close()
+
+    def _make(self, item: DeviceConfig) -> Device:
+        device = self._by_name[item.name] = Device(item, self._guarded, self._options)
+        self.devices.append(device)
+        return device
+
+    async def _run_later(self, item: DeviceConfig) -> None:
+        """A device that could not be made: try again until it can."""
+
+        async def run() -> None:
+            await keep_running(self._make(item).run, item.name, pause=RESTART_S)
+
+        await asyncio.sleep(RESTART_S)
+        await keep_running(run, item.name, pause=RESTART_S)
 
     def _guarded(self, batch: Batch) -> None:
         try:

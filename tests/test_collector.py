@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import os
+import subprocess
 import sys
 from dataclasses import replace
 
@@ -132,6 +134,86 @@ def test_a_defect_in_one_device_is_logged_and_its_collection_begins_anew(monkeyp
     assert rounds(out, "unit0")
     assert len(rounds(out, "unit1")) > len(rounds(out, "unit0"))
     assert [r.getMessage() for r in caplog.records] == ["unit0: bug; its collection begins anew"]
+
+
+def test_a_device_that_cannot_be_made_stops_no_other_and_is_tried_again(monkeypatch, caplog):
+    real = Device.__init__
+    broken = iter([True, True])
+
+    def init(self, config, *rest):
+        if config.name == "unit0" and next(broken, False):
+            raise ZeroDivisionError("a defect")
+        real(self, config, *rest)
+
+    monkeypatch.setattr(Device, "__init__", init)
+    out = Recorder()
+
+    async def main(loop):
+        made, _ = collector(loop, [ScriptedUnit(), ScriptedUnit()], out)
+        assert [device.name for device in made.devices] == ["unit1"]
+        assert await asyncio.wait_for(during_first_round(made), 30)
+        await during(made, 2 * RESTART_S + 40)
+        return made
+
+    with caplog.at_level(logging.ERROR):
+        made = run(main)
+    assert {device.name for device in made.devices} == {"unit0", "unit1"}
+    assert rounds(out, "unit0")
+    assert len(rounds(out, "unit1")) > len(rounds(out, "unit0"))
+    assert [r.getMessage() for r in caplog.records] == ["unit0: bug; it is tried again"] * 2
+
+
+async def during_first_round(made):
+    task = asyncio.create_task(made.run())
+    try:
+        return await made.first_round(10.0)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+HOSTILE = {
+    "nested": lambda path: path.write_bytes(b"[" * 60_000),
+    "fifo": os.mkfifo,
+    "endless": lambda path: path.symlink_to("/dev/zero"),
+    "folder": lambda path: path.mkdir(),
+    "large": lambda path: path.write_bytes(b" " * 200_000),
+}
+
+
+@pytest.mark.parametrize("make", HOSTILE.values(), ids=HOSTILE)
+def test_a_state_file_of_one_device_stops_neither_it_nor_others(tmp_path, make):
+    make(tmp_path / "unit0.json")
+    out = Recorder()
+
+    async def main(loop):
+        options = Options(
+            clock=VirtualClock(loop),
+            openers={"tcp": Switchboard([ScriptedUnit(), ScriptedUnit()])},
+            lock=False,
+            state_dir=tmp_path,
+        )
+        await during(Collector(config(2), out, options), 40)
+
+    run(main)
+    assert rounds(out, "unit0")
+    assert rounds(out, "unit1")
+    assert (tmp_path / "unit1.json").exists(), "the end waits for what is to be written"
+
+
+def test_what_killed_processes_have_left_half_written_is_removed_at_the_start(tmp_path):
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        process.wait()
+    drafts = {name: tmp_path / f"{name}.{process.pid}.new" for name in ("unit0", "unit7")}
+    for path in drafts.values():
+        path.write_text("half")
+
+    async def main(loop):
+        Collector(config(1), Recorder(), Options(clock=VirtualClock(loop), state_dir=tmp_path))
+
+    run(main)
+    assert not drafts["unit0"].exists()
+    assert drafts["unit7"].exists()
 
 
 def test_a_sink_that_fails_loses_its_batch_and_nothing_else(caplog):

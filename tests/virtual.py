@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from rct_collector.device.device import Device, Options
+from rct_collector.device.state import WRITER
 from rct_collector.errors import TransportError
 from rct_collector.model import Batch, Value
 
@@ -160,6 +161,7 @@ def run(main: Callable[[VirtualLoop], Coroutine[Any, Any, Any]]) -> Any:
     try:
         return loop.run_until_complete(main(loop))
     finally:
+        WRITER.finish(10.0)  # its thread knows no virtual time
         loop.run_until_complete(loop.shutdown_asyncgens())
         loop.close()
         asyncio.set_event_loop(None)

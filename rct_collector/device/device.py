@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rct_collector.config import DeviceConfig
 from rct_collector.device.backlog import Backlog
@@ -29,10 +30,11 @@ from rct_collector.device.plausibility import Plausibility
 from rct_collector.device.publisher import Emit, Publisher
 from rct_collector.device.round import Round
 from rct_collector.device.schedule import Schedule
-from rct_collector.device.state import StateFile
+from rct_collector.device.seldom import Seldom
+from rct_collector.device.state import Memory, StateFile
 from rct_collector.device.stats import Stats
 from rct_collector.drivers import driver as load_driver
-from rct_collector.drivers.base import Answer, Driver
+from rct_collector.drivers.base import Answer, Driver, Query
 from rct_collector.errors import BusyError
 from rct_collector.model import PollClass, Series
 from rct_collector.transport import OPENERS, Opener
@@ -46,6 +48,9 @@ MARGIN_S = 0.25
 
 #: How long the first round waits for the line before it counts as failed.
 FIRST_CONNECT_S = 3.0
+
+#: So many changes of the unit are told of within so many seconds; the rest is only counted.
+CHANGES_TOLD, CHANGES_WITHIN_S = 3, 3600.0
 
 #: How often a device that another process holds is tried again, in seconds.
 BUSY_RETRY_S = 60.0
@@ -96,9 +101,18 @@ class Device:
         self.plan = plan_for(self.driver, config)
         self.stats = Stats(lambda series: is_wanted(series, config))
         self._state = (
-            StateFile(options.state_dir, config.name, config.driver) if options.state_dir else None
+            Memory(StateFile(options.state_dir, config.name, config.driver))
+            if options.state_dir
+            else None
         )
-        self.discovery = Discovery(self.driver, self._state.load() if self._state else {})
+        known = self._state.load() if self._state else {}
+        self.discovery = Discovery(self.driver, known)
+        if known and not self.discovery.facts:
+            log.warning(
+                "%s: what was learnt before is not used: no unit could have said it", self.name
+            )
+        self._changes = 0
+        self._tells_change = Seldom(CHANGES_TOLD, CHANGES_WITHIN_S)
         self._plausibility = Plausibility()
         self._schedule = Schedule(
             config.name,
@@ -162,11 +176,16 @@ class Device:
 
     @asynccontextmanager
     async def _line(self, patience: float) -> AsyncIterator[None]:
-        """Keep the line open, and give the lock back at the end; see :meth:`Exchange.open`."""
+        """Keep the line open, and keep what was learnt and give the lock back at the end.
+
+        See :meth:`Exchange.open`.
+        """
         try:
             async with self.exchange.open(patience):
                 yield
         finally:
+            if self._state:
+                self._state.close()
             if self._lock:
                 self._lock.release()
 
@@ -276,6 +295,8 @@ class Device:
         self._publisher.send(time_ns, self.stats.samples(up=up, **gauges))
         self._round = None
         self.exchange.end_round(now)
+        if self._state:
+            self._state.tick(now)
 
     def _settle(self, now: float, *, up: bool) -> None:
         """Carry over what was not asked; leave alone what never answers."""
@@ -304,9 +325,12 @@ class Device:
             log.info("%s: %s is answered after all", self.name, query.label)
         certain = True
         if self.discovery.decides(query):
+            before = self.discovery.facts.get(query.name)
             news = self.discovery.observe(query, answer.value)
             certain = news is not None
             if news:
+                if before is not None and query.name in self.driver.identity:
+                    self._tell_of_change(query, before, answer.value, now)
                 self._learnt(now)
         wall_ns = int(answer.time_s * 1e9) if answer.time_s else self._clock.wall_ns()
         return self._round.take(query, answer.value, now=now, wall_ns=wall_ns) and certain
@@ -328,6 +352,23 @@ class Device:
             self.exchange.poller.add(query)
         if self._state is not None:
             self._state.save({k: v for k, v in self.discovery.facts.items() if v is not None})
+
+    def _tell_of_change(self, query: Query, before: Any, after: Any, now: float) -> None:
+        """Another unit, or new firmware; one that changes with each answer is not told each time.
+
+        Args:
+            query: Identifies the unit.
+            before: What it said before.
+            after: What it says now.
+            now: Monotonic seconds.
+        """
+        self._changes += 1
+        if self._tells_change.allows(now):
+            log.warning(
+                "%s: %s was %r and is %r now: another unit, or new firmware (change %d since the"
+                " start); all is learnt again",
+                *(self.name, query.label, before, after, self._changes),
+            )
 
     # -- publishing ------------------------------------------------------------------------
 

@@ -33,13 +33,15 @@ class Discovery:
         self._known: dict[str, bool | None] = {}
 
     def _is_usable(self) -> bool:
-        """Facts come from a file that somebody may have edited: do the conditions take them?"""
-        try:
-            for condition in self._driver.conditions.values():
-                condition.test(self.facts)
-        except (TypeError, ValueError):
-            return False
-        return True
+        """Facts come from a file that somebody may have edited: could the unit have said them?
+
+        Conditions that take them now might not when other facts change.
+        """
+        return all(
+            query.could_say(self.facts[query.name])
+            for query in self._deciding
+            if query.name in self.facts
+        )
 
     def decides(self, query: Query) -> bool:
         """Whether a query decides anything."""

@@ -1,22 +1,32 @@
 """What was learnt about a device, kept on disk: one small JSON file per device.
 
 A folder that cannot be written to costs a message, not a sample: everything is learnt again
-after each start then. A damaged file is set aside the same way.
+after each start then. So does a file that is damaged, or not one of ours: what lies in files is
+a stranger's data. It is written by a thread, since a memory card may take a second for it.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
-import os
+import math
+import threading
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+from rct_collector.device.folder import Folder
 
 log = logging.getLogger(__name__)
 
 #: Version of the layout below; another one is not read.
 VERSION = 1
+
+#: Bytes that a file may have; those of a unit with two towers have 2 KiB.
+LARGEST = 64 << 10
+
+#: A device's file is written at most once in so many seconds, whatever the unit answers.
+SAVE_S = 60.0
 
 
 class StateFile:
@@ -31,45 +41,175 @@ class StateFile:
             driver: Driver name; facts of another driver are not taken up.
         """
         self.path = folder / f"{device}.json"
+        self._folder = Folder(folder)
         self._driver = driver
         self._device = device
         self._complained = False
 
     def load(self) -> dict[str, Any]:
-        """The facts of an earlier run; none where there are none that can be used."""
+        """The facts of an earlier run; none where there are none that can be used.
+
+        Nothing is raised: whatever is wrong with the file, all is learnt again. Texts, numbers
+        and truth values may still be such as no unit sends.
+        """
         try:
-            content = json.loads(self.path.read_text(encoding="utf-8"))
+            data = self._folder.read(self.path.name, LARGEST)
+            content = json.loads(data, parse_constant=_refuse)
+            if not isinstance(content, dict):
+                raise TypeError("it holds no mapping")
             if content["version"] != VERSION or content["driver"] != self._driver:
                 return {}
             facts = content["facts"]
-            return dict(facts)
+            if not isinstance(facts, dict):
+                raise TypeError("its facts are no mapping")
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            log.warning("%s: %s is not used: %s", self._device, self.path, error)
+        except Exception as error:  # too deep, too large, cut off, no text: anything may be wrong
+            log.warning("%s: %s is not used: %s", self._device, self.path, _reason(error))
             return {}
+        return facts
 
     def save(self, facts: dict[str, Any]) -> None:
-        """Keep the facts; the file is replaced as a whole or not at all."""
+        """Keep the facts; the file is replaced as a whole or not at all. Nothing is raised.
+
+        It blocks until everything is on the disk.
+        """
         content = {"version": VERSION, "driver": self._driver, "facts": facts}
-        draft = self.path.with_suffix(f".{os.getpid()}.new")
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            # A new file, and no link that another one who may write here has put in its place:
-            # of those who share the folder one may be root.
-            draft.unlink(missing_ok=True)
-            with draft.open("x", encoding="utf-8") as file:
-                file.write(json.dumps(content, indent=1) + "\n")
-            draft.replace(self.path)
-        except OSError as error:
-            with contextlib.suppress(OSError):
-                draft.unlink(missing_ok=True)
+            text = json.dumps(content, indent=1) + "\n"
+            self._folder.replace(self.path.name, text.encode())
+        except Exception as error:
             if not self._complained:
                 log.warning(
                     "%s: cannot keep what was learnt in %s (%s); it will be learnt again after"
                     " each start",
                     self._device,
                     self.path.parent,
-                    error.strerror or error,
+                    _reason(error),
                 )
             self._complained = True
+
+
+def _reason(error: Exception) -> str:
+    """What went wrong, in words and without the name of the file."""
+    if isinstance(error, KeyError):
+        return f"it has no {error}"
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+def _refuse(constant: str) -> float:
+    """NaN and infinity, which no JSON has, and no unit sends."""
+    raise ValueError(f"{constant} is no number")
+
+
+def sweep(folder: Path, devices: Iterable[str]) -> None:
+    """Remove what killed processes have left half written.
+
+    Args:
+        folder: State folder; there may be none yet.
+        devices: Configured names; what belongs to others is left alone.
+    """
+    try:
+        Folder(folder).sweep(frozenset(devices))
+    except Exception as error:  # the folder is told of when it cannot be written to
+        log.debug("%s is not tidied: %s", folder, error)
+
+
+class Writer:
+    """Writes files in a thread of its own, of which there is one at most, and none when idle.
+
+    Of what is handed over for one file the newest counts.
+    """
+
+    def __init__(self) -> None:
+        """Nothing is to be written yet."""
+        self._waiting: dict[StateFile, dict[str, Any]] = {}
+        self._changed = threading.Condition()
+        self._is_running = False
+
+    def put(self, file: StateFile, facts: dict[str, Any]) -> None:
+        """Have facts written; returns at once."""
+        with self._changed:
+            self._waiting[file] = facts
+            self._start()
+
+    def finish(self, timeout: float) -> bool:
+        """Wait until everything is written.
+
+        Args:
+            timeout: Seconds that it may take.
+
+        Returns:
+            False when there was something left by then.
+        """
+        with self._changed:
+            if self._waiting:
+                self._start()
+            over = self._changed.wait_for(lambda: not self._is_running, timeout)
+            return over and not self._waiting
+
+    def _start(self) -> None:
+        if self._is_running:
+            return
+        thread = threading.Thread(target=self._run, name="state", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:  # no thread to be had: with the next file, or at the end
+            log.info("what was learnt is written later: %s", error)
+        else:
+            self._is_running = True
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                if not self._waiting:
+                    self._is_running = False
+                    self._changed.notify_all()
+                    return
+                file = next(iter(self._waiting))
+                facts = self._waiting.pop(file)
+            file.save(facts)
+
+
+#: The writer of this process.
+WRITER = Writer()
+
+
+class Memory:
+    """The facts about one device: read at the start, written now and then, and at the end."""
+
+    def __init__(self, file: StateFile, writer: Writer = WRITER) -> None:
+        """Nothing is to be kept yet.
+
+        Args:
+            file: Where they are kept.
+            writer: Writes it.
+        """
+        self._file = file
+        self._writer = writer
+        self._unsaved: dict[str, Any] | None = None
+        self._saved_at = -math.inf
+
+    def load(self) -> dict[str, Any]:
+        """The facts of an earlier run; see :meth:`StateFile.load`."""
+        return self._file.load()
+
+    def save(self, facts: dict[str, Any]) -> None:
+        """Keep the facts, as soon as :meth:`tick` finds that time has come."""
+        self._unsaved = facts
+
+    def tick(self, now: float) -> None:
+        """Have written what is new, unless that was done a moment ago.
+
+        Args:
+            now: Monotonic seconds.
+        """
+        if self._unsaved is not None and now - self._saved_at >= SAVE_S:
+            self._saved_at = now
+            self.close()
+
+    def close(self) -> None:
+        """Have written what is new, for nothing will come any more."""
+        facts, self._unsaved = self._unsaved, None
+        if facts is not None:
+            self._writer.put(self._file, facts)

@@ -82,6 +82,10 @@ class Query:
         """How messages name it."""
         return self.name
 
+    def could_say(self, value: Any) -> bool:
+        """Whether a value that was kept can have been an answer to it; None stands for none."""
+        return value is None or isinstance(value, (str, int, float))
+
 
 class Answer(NamedTuple):
     """A complete, valid answer.

@@ -11,9 +11,10 @@ from contextlib import asynccontextmanager
 import pytest
 
 from rct_collector.config import parse
-from rct_collector.device.device import Device
+from rct_collector.device.device import CHANGES_TOLD, Device
 from rct_collector.device.exchange import WATCHDOG_S
 from rct_collector.device.muting import MUTE_S
+from rct_collector.device.state import SAVE_S, StateFile
 from rct_collector.drivers.rct import frame
 from rct_collector.model import PollClass
 from tests.scripted import ScriptedUnit, payload
@@ -409,6 +410,76 @@ def test_a_state_file_that_somebody_spoilt_is_not_used(tmp_path):
     made = bench(120, state_dir=tmp_path)
     assert made.device.discovery.facts["power_mng.n_batteries"] == 1
     assert set(made.ups()) == {1}
+
+
+@pytest.mark.parametrize("value", ["1", [1], {"a": 1}, -1, 256, 1.5, 10**300, "\\u0000", True])
+@pytest.mark.parametrize("name", ["power_mng.n_batteries", "inverter_sn", "battery.bms_sn"])
+def test_facts_that_no_unit_could_have_said_raise_nothing_now_nor_later(
+    tmp_path, caplog, name, value
+):
+    """What a unit says besides decides when a condition looks at a wrong fact."""
+    bench(30, state_dir=tmp_path)
+    path = tmp_path / "roof.json"
+    saved = json.loads(path.read_text())
+    assert name in saved["facts"]
+    saved["facts"][name] = value
+    path.write_text(json.dumps(saved))
+    made = bench(200, ScriptedUnit({"battery.bms_sn": ""}), state_dir=tmp_path)
+    assert made.device.discovery.has("bat") is True
+    assert set(made.ups()) == {1}
+    assert not [r for r in caplog.records if r.levelno >= logging.ERROR]
+
+
+def test_facts_that_no_unit_could_have_said_are_told_of_once(tmp_path, caplog):
+    StateFile(tmp_path, "roof", "rct").save({"power_mng.n_batteries": "1"})
+    bench(30, state_dir=tmp_path)
+    assert [r.getMessage() for r in caplog.records] == [
+        "roof: what was learnt before is not used: no unit could have said it"
+    ]
+
+
+def test_a_change_of_the_unit_is_told(caplog):
+    async def main(loop):
+        made = Bench(loop, intervals={"static": "60s"})
+        async with made.running():
+            await asyncio.sleep(200)
+            made.unit.values["inverter_sn"] = "OTHERUNIT02"
+            await asyncio.sleep(600)
+
+    with caplog.at_level(logging.WARNING):
+        run(main)
+    assert [r.getMessage() for r in caplog.records] == [
+        "roof: inverter_sn (0x7924ABD9) was 'TESTSERIAL01' and is 'OTHERUNIT02' now: another"
+        " unit, or new firmware (change 1 since the start); all is learnt again"
+    ]
+
+
+def test_a_unit_that_changes_all_the_time_fills_neither_log_nor_disk(tmp_path, caplog, monkeypatch):
+    """Each serial number comes twice, so that it is believed, and then another."""
+    saved = []
+    save = StateFile.save
+    monkeypatch.setattr(StateFile, "save", lambda *args: saved.append(args) or save(*args))
+
+    def mangle(item, data, n):
+        if item.name == "inverter_sn":
+            unit.seen += 1
+            return unit.answer_to(item.name, f"SERIAL{unit.seen // 2:05}")
+        return data
+
+    unit = ScriptedUnit()
+    unit.seen, unit.mangle = 0, mangle
+    made = bench(1800, unit, state_dir=tmp_path, intervals={"static": "10s"})
+    assert made.device._changes > 10, "the unit does not do what the test is about"
+    assert 1 <= len(saved) <= 1800 / SAVE_S + 2
+    told = [r for r in caplog.records if "another unit" in r.getMessage()]
+    assert len(told) == CHANGES_TOLD
+
+
+def test_what_was_learnt_last_is_written_at_the_end(tmp_path):
+    """However short after the last writing that is."""
+    made = bench(45, state_dir=tmp_path)
+    saved = json.loads((tmp_path / "roof.json").read_text())
+    assert saved["facts"] == {k: v for k, v in made.device.discovery.facts.items() if v is not None}
 
 
 def test_new_firmware_means_that_everything_is_learnt_again(tmp_path):

@@ -5,6 +5,7 @@ import json
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rctclient.types import DataType
 
 from rct_collector.device.discovery import Discovery
 from rct_collector.drivers import driver as load_driver
@@ -227,7 +228,7 @@ def test_no_fact_rests_on_a_single_answer(answers):
 
 RCT = load_driver("rct")
 
-FULL = {query.name: "X1" if "_sn" in query.name else 1 for query in RCT.deciding()}
+FULL = {q.name: "X1" if q.type is DataType.STRING else 1 for q in RCT.deciding()}
 
 
 def answer(discovery, unit):

@@ -3,12 +3,20 @@
 import json
 import logging
 import os
+import socket
+import stat
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rct_collector.device.state import StateFile
+from rct_collector.device import folder
+from rct_collector.device.state import LARGEST, SAVE_S, Memory, StateFile, Writer, sweep
 
 FACTS = {"inverter_sn": "S1", "power_mng.n_batteries": 2, "rb485.available": True, "x": None}
 
@@ -86,6 +94,14 @@ def test_facts_in_another_layout_are_not_taken_up(tmp_path):
         b'{"version": 1, "driver": "rct", "facts": null}',
         b'{"version": 1, "driver": "rct", "facts": 5}',
         b'{"version": 1, "driver": "rct", "facts": ["a"]}',
+        b'{"version": 1, "driver": "rct", "facts": [["a", 1]]}',
+        b'{"version": 1, "driver": "rct", "facts": {"a": NaN}}',
+        b'{"version": 1, "driver": "rct", "facts": {"a": -Infinity}}',
+        b'{"version": 1, "driver": "rct", "facts": {"a": 1' + b"0" * 5000 + b"}}",
+        b"[" * LARGEST,
+        b'{"":' * (LARGEST // 4),
+        b" " * (LARGEST + 1),
+        b"\xff\xfe\0\0" + b"\xff" * 64,
     ],
 )
 def test_damaged_file_is_told_and_replaced(tmp_path, caplog, content):
@@ -135,3 +151,313 @@ def test_unreadable_file_is_told(tmp_path, caplog):
     (tmp_path / "roof.json").mkdir()
     assert StateFile(tmp_path, "roof", "rct").load() == {}
     assert len(caplog.records) == 1
+
+
+# -- what is no file of ours --------------------------------------------------------------------
+
+
+def make_fifo(path):
+    os.mkfifo(path)
+
+
+def make_socket(path):
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.bind(str(path))
+
+
+def make_link(path):
+    target = path.with_name("elsewhere")
+    StateFile(target, "roof", "rct").save(FACTS)
+    path.symlink_to(target / "roof.json")
+
+
+def make_endless(path):
+    path.symlink_to("/dev/zero")
+
+
+def make_loop(path):
+    path.symlink_to(path)
+
+
+def make_huge(path):
+    with path.open("wb") as file:
+        file.truncate(1 << 33)
+
+
+ODDITIES = [make_fifo, make_socket, make_link, make_endless, make_loop, make_huge, Path.mkdir]
+
+
+@pytest.mark.parametrize("make", ODDITIES, ids=lambda make: make.__name__)
+def test_only_regular_files_are_read_and_nothing_is_waited_for(tmp_path, caplog, make):
+    """Whoever shares the folder could put them there; a FIFO would hold up all devices."""
+    path = tmp_path / "roof.json"
+    make(path)
+    state = StateFile(tmp_path, "roof", "rct")
+    assert state.load() == {}
+    (record,) = caplog.records
+    assert record.getMessage().startswith(f"roof: {path} is not used: ")
+    if make is not Path.mkdir:
+        state.save(FACTS)
+        assert state.load() == FACTS
+        assert path.lstat().st_nlink == 1
+        assert stat.S_ISREG(path.lstat().st_mode)
+
+
+def test_file_that_grows_meanwhile_is_not_read_on(tmp_path, monkeypatch):
+    """Of what is too large no more is read than shows that."""
+    path = tmp_path / "roof.json"
+    path.write_bytes(b" " * 100)
+    examine = folder._examine
+
+    def grow(descriptor, most):
+        examine(descriptor, most)
+        path.write_bytes(b" " * 1000)
+
+    monkeypatch.setattr(folder, "_examine", grow)
+    with pytest.raises(folder.UnsafeFileError, match="more than 200 bytes"):
+        folder.Folder(tmp_path).read("roof.json", 200)
+
+
+def test_file_of_a_stranger_is_not_used(tmp_path, caplog, monkeypatch):
+    state = StateFile(tmp_path, "roof", "rct")
+    state.save(FACTS)
+    monkeypatch.setattr(folder, "trusted", lambda _uid: False)
+    assert state.load() == {}
+    assert "it belongs to a stranger (" in caplog.text
+    monkeypatch.undo()
+    assert state.load() == FACTS
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_file_that_somebody_without_rights_has_put_there_is_not_used(tmp_path, caplog):
+    state = StateFile(tmp_path, "roof", "rct")
+    state.save(FACTS)
+    os.chown(state.path, 65534, -1)
+    assert state.load() == {}
+    assert "it belongs to a stranger (" in caplog.text
+    state.save(FACTS)
+    assert state.load() == FACTS
+
+
+def test_a_folder_may_be_a_link_of_our_own(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "state").symlink_to(tmp_path / "real")
+    StateFile(tmp_path / "state", "roof", "rct").save(FACTS)
+    assert StateFile(tmp_path / "state", "roof", "rct").load() == FACTS
+    assert (tmp_path / "real" / "roof.json").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a link away")
+def test_a_folder_is_no_link_of_a_stranger(tmp_path, caplog):
+    (tmp_path / "real").mkdir()
+    link = tmp_path / "state"
+    link.symlink_to(tmp_path / "real")
+    os.chown(link, 65534, -1, follow_symlinks=False)
+    state = StateFile(link, "roof", "rct")
+    assert state.load() == {}
+    state.save(FACTS)
+    sweep(link, ["roof"])
+    assert [*(tmp_path / "real").iterdir()] == []
+    assert caplog.text.count(f"{link} is a link of ") == 2
+
+
+def test_folder_that_is_exchanged_meanwhile_is_written_to_no_more(tmp_path, monkeypatch):
+    """All of one writing goes to one folder, wherever its name leads by then."""
+    precious, state_folder = tmp_path / "precious", tmp_path / "state"
+    precious.mkdir()
+    state = StateFile(state_folder, "roof", "rct")
+    state.save({})
+    fsync = os.fsync
+
+    def exchange(descriptor):
+        fsync(descriptor)
+        if not state_folder.is_symlink():
+            state_folder.rename(tmp_path / "moved")
+            state_folder.symlink_to(precious)
+
+    monkeypatch.setattr(folder.os, "fsync", exchange)
+    state.save(FACTS)
+    assert [*precious.iterdir()] == []
+    assert StateFile(tmp_path / "moved", "roof", "rct").load() == FACTS
+
+
+# -- who may read it ----------------------------------------------------------------------------
+
+
+def mode(path):
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.mark.parametrize("mask", [0o000, 0o022, 0o077])
+def test_serial_numbers_are_for_the_group_whatever_the_umask(tmp_path, mask):
+    before = os.umask(mask)
+    try:
+        StateFile(tmp_path / "state", "roof", "rct").save(FACTS)
+    finally:
+        os.umask(before)
+    assert mode(tmp_path / "state") == 0o2770
+    assert mode(tmp_path / "state" / "roof.json") == 0o640
+
+
+def test_a_new_folder_belongs_to_the_group_where_there_is_one(tmp_path, monkeypatch):
+    given = []
+    entry = type("Group", (), {"gr_gid": 4711})
+    monkeypatch.setattr(folder.grp, "getgrnam", {"rct-collector": entry}.__getitem__)
+    monkeypatch.setattr(folder.os, "fchown", lambda _fd, *owner: given.append(owner))
+    StateFile(tmp_path / "state", "roof", "rct").save(FACTS)
+    assert given == [(-1, 4711)]
+
+
+def test_a_folder_that_somebody_made_stays_as_it_is(tmp_path):
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state").chmod(0o755)
+    StateFile(tmp_path / "state", "roof", "rct").save(FACTS)
+    assert mode(tmp_path / "state") == 0o755
+    assert mode(tmp_path / "state" / "roof.json") == 0o640
+
+
+def test_a_file_that_an_earlier_version_left_open_to_all_is_closed(tmp_path):
+    state = StateFile(tmp_path, "roof", "rct")
+    state.save(FACTS)
+    state.path.chmod(0o644)
+    assert state.load() == FACTS
+    assert mode(state.path) == 0o640
+
+
+def test_a_file_with_a_second_name_is_not_changed(tmp_path):
+    """It may be a file of quite another purpose."""
+    state = StateFile(tmp_path, "roof", "rct")
+    state.save(FACTS)
+    state.path.chmod(0o644)
+    (tmp_path / "other").hardlink_to(state.path)
+    assert state.load() == FACTS
+    assert mode(tmp_path / "other") == 0o644
+
+
+# -- nothing half written -----------------------------------------------------------------------
+
+
+def test_file_is_on_the_disk_before_it_takes_its_place_and_the_place_too(tmp_path, monkeypatch):
+    done = []
+    real = {name: getattr(os, name) for name in ("fsync", "rename")}
+
+    def told(name, what):
+        def call(*args, **more):
+            done.append(what(*args))
+            return real[name](*args, **more)
+
+        monkeypatch.setattr(folder.os, name, call)
+
+    def kind(descriptor):
+        info = os.fstat(descriptor)
+        return "sync folder" if stat.S_ISDIR(info.st_mode) else f"sync {info.st_size} bytes"
+
+    told("fsync", kind)
+    told("rename", lambda *_: "rename")
+    state = StateFile(tmp_path, "roof", "rct")
+    state.save(FACTS)
+    assert done == [f"sync {state.path.stat().st_size} bytes", "rename", "sync folder"]
+
+
+@pytest.fixture
+def dead():
+    """The number of a process that has ended."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        process.wait()
+    return process.pid
+
+
+def test_drafts_of_dead_processes_are_removed_and_no_others(tmp_path, dead):
+    alive, here = os.getppid(), os.getpid()
+    abandoned = {f"roof.{dead}.new", f"roof.1.{dead}.new", f"roof.{alive}.new"}
+    kept = {
+        *(f"roof.{here}.new", f"roof.x.{dead}.new", f"cellar.{dead}.new", f"roof.{dead}.json"),
+        *(f"x.roof.{dead}.new", "roof.new", "roof.json", f"roof.1.{alive}.new"),
+    }
+    for name in abandoned | kept:
+        (tmp_path / name).write_text("x")
+    long_ago = time.time() - 2 * folder._LONGEST_DRAFT_S
+    os.utime(tmp_path / f"roof.{alive}.new", (long_ago, long_ago))
+    (tmp_path / f"roof.0{dead}.new").symlink_to("/dev/zero")
+    sweep(tmp_path, ["roof", "roof.1", "attic"])
+    assert {path.name for path in tmp_path.iterdir()} == kept
+
+
+def test_tidying_up_needs_no_folder(tmp_path, caplog):
+    (tmp_path / "file").write_text("")
+    for place in (tmp_path / "none", tmp_path / "file"):
+        sweep(place, ["roof"])
+    assert not caplog.records
+
+
+# -- in a thread of its own ---------------------------------------------------------------------
+
+
+class Slow:
+    """A file on a slow disk."""
+
+    def __init__(self):
+        self.begun, self.disk = threading.Event(), threading.Event()
+        self.saved, self.threads = [], set()
+
+    def save(self, facts):
+        self.threads.add(threading.current_thread())
+        self.begun.set()
+        assert self.disk.wait(60)
+        self.saved.append(facts)
+
+
+def test_nobody_waits_for_the_disk_and_of_several_facts_the_newest_count():
+    writer, file, other = Writer(), Slow(), Slow()
+    writer.put(file, {"n": 0})
+    assert file.begun.wait(60)
+    for n in range(1, 100):
+        writer.put(file, {"n": n})
+        writer.put(other, {"n": n})
+    assert not writer.finish(0.0)
+    file.disk.set()
+    other.disk.set()
+    assert writer.finish(60)
+    assert file.saved == [{"n": 0}, {"n": 99}]
+    assert other.saved == [{"n": 99}]
+    assert file.threads == other.threads
+    assert threading.current_thread() not in file.threads
+    (thread,) = file.threads
+    thread.join(60)
+    assert not thread.is_alive(), "idle threads cost memory"
+
+
+def test_without_a_thread_it_is_written_with_the_next(monkeypatch):
+    writer, file = Writer(), Slow()
+    file.disk.set()
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", lambda _: (_ for _ in ()).throw(RuntimeError))
+        writer.put(file, {"n": 1})
+        assert not writer.finish(0.0)
+    assert writer.finish(60)
+    assert file.saved == [{"n": 1}]
+
+
+def test_facts_that_change_all_the_time_are_written_once_a_minute_and_at_the_end():
+    written = []
+    writer = type("Recording", (), {"put": lambda _self, _file, facts: written.append(facts)})()
+    memory = Memory(Slow(), writer)
+    for second in range(600):
+        memory.save({"second": second})
+        memory.tick(float(second))
+    assert written == [{"second": n} for n in range(0, 600, int(SAVE_S))]
+    memory.close()
+    memory.close()
+    assert written[-1] == {"second": 599}
+    assert len(written) == 11
+
+
+def test_what_does_not_change_is_not_written():
+    written = []
+    writer = type("Recording", (), {"put": lambda _self, _file, facts: written.append(facts)})()
+    memory = Memory(Slow(), writer)
+    memory.save(FACTS)
+    for second in range(600):
+        memory.tick(float(second))
+    memory.close()
+    assert written == [FACTS]

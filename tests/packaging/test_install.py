@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import stat
+
 import pytest
 
 from tests.inverter import running_inverter
@@ -129,6 +131,10 @@ class Telegraf:
         return [line for line in complaints(self.output.read_text().splitlines()) if " E! " in line]
 
 
+def mode(path):
+    return stat.S_IMODE(path.stat().st_mode)
+
+
 def feeds(collectd):
     """Values of a new collectd arrive in a file."""
     collectd.system.run("rm", "-rf", "/var/lib/collectd/csv")
@@ -194,7 +200,10 @@ def test_what_was_edited_outlives_an_upgrade(collectd, built, newer, inverter):
     system.install(*built.packages(*FOR_COLLECTD))
     system.name_address(inverter.address)
     wanted = [p for p in newer if p.name.partition("_")[0] in FOR_COLLECTD]
+    learnt = system.path("/var/lib/rct-collector")
+    learnt.chmod(0o2775)  # as the first packages had it
     system.install(*wanted)
+    assert mode(learnt) == 0o2770
     assert system.run("dpkg-query", "-W", "-f${Version}", "rct-collector").endswith(".1")
     assert "# This line is new." in system.read(CONFFILE)
     assert "# This line is new." not in system.read("/etc/rct-collector/config.yaml")
@@ -221,6 +230,8 @@ def test_telegraf_gets_values_once_the_address_is_named(
         )
         learnt = system.path("/var/lib/rct-collector/roof.json")
         assert wait_for(learnt.exists, 120), agent.output.read_text()
+        assert (mode(learnt.parent), mode(learnt)) == (0o2770, 0o640)
+        assert learnt.parent.stat().st_gid == learnt.stat().st_gid != 0
         assert process.poll() is None
     assert process.returncode == 0
     assert agent.errors() == []

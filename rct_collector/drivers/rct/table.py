@@ -52,6 +52,10 @@ class RctObject(Query):
         """Name and id, as messages show it."""
         return f"{self.name} (0x{self.oid:08X})"
 
+    def could_say(self, value: object) -> bool:
+        """Whether a value can be an answer to it; None stands for none."""
+        return value is None or wire.is_possible(self.type, value)
+
 
 class Target(NamedTuple):
     """Which metric a row feeds, and how."""

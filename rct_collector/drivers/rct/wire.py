@@ -134,6 +134,14 @@ def encode(kind: DataType, value: Any) -> bytes:
         raise ValueError(f"{value!r} does not fit {kind.name}: {error}") from error
 
 
+def is_possible(kind: DataType, value: Any) -> bool:
+    """Whether a value is one that :func:`decode` could have made of a payload of that type."""
+    try:
+        return bool(decode(kind, encode(kind, value)) == value)
+    except (PayloadError, ValueError, TypeError):
+        return False
+
+
 def _text(payload: bytes) -> str:
     """Text up to the first zero; what follows is padding or garbage of the unit."""
     if not payload or len(payload) > LONGEST_TEXT:
