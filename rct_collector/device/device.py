@@ -23,7 +23,7 @@ from rct_collector.device.clock import Clock, SystemClock
 from rct_collector.device.discovery import Discovery
 from rct_collector.device.exchange import Exchange
 from rct_collector.device.link import Link
-from rct_collector.device.lock import DeviceLock
+from rct_collector.device.lock import DeviceLock, locked
 from rct_collector.device.muting import Muting
 from rct_collector.device.plan import is_wanted, plan_for
 from rct_collector.device.plausibility import Plausibility
@@ -51,9 +51,6 @@ FIRST_CONNECT_S = 3.0
 
 #: So many changes of the unit are told of within so many seconds; the rest is only counted.
 CHANGES_TOLD, CHANGES_WITHIN_S = 3, 3600.0
-
-#: How often a device that another process holds is tried again, in seconds.
-BUSY_RETRY_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +124,9 @@ class Device:
         self._backlog = Backlog(self.plan, self.discovery, self._muting, config.intervals.seconds)
         port = config.address.port or self.driver.port
         opener = (options.openers or OPENERS)[config.address.scheme]
+        self._lock = DeviceLock(config.address, port, config.name) if options.lock else None
+        if self._lock:
+            opener = locked(opener, self._lock)
         self.exchange = Exchange(
             config.name,
             config.requests,
@@ -136,7 +136,6 @@ class Device:
             stats=self.stats,
             owner=self,
         )
-        self._lock = DeviceLock(config.address, port) if options.lock else None
         self._hurry = asyncio.Event()
         self.settled = asyncio.Event()
         self._round: Round | None = None
@@ -146,8 +145,10 @@ class Device:
     # -- running ---------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Collect until cancelled."""
-        await self._own()
+        """Collect until cancelled.
+
+        While another process on this host collects from the device, its rounds bring nothing.
+        """
         async with self._line(FIRST_CONNECT_S):
             while True:
                 begun = self._clock.wall()
@@ -172,6 +173,8 @@ class Device:
         end = loop.time() + limit
         async with self._line(limit):
             await self.round(max(end - loop.time(), MARGIN_S))
+        if self._lock and self._lock.refusal and not self.link.opened:
+            raise self._lock.refusal
         return self.stats.totals["answers"] > 0
 
     @asynccontextmanager
@@ -188,20 +191,6 @@ class Device:
                 self._state.close()
             if self._lock:
                 self._lock.release()
-
-    async def _own(self) -> None:
-        """Wait until no other process on this host collects from the device."""
-        told = False
-        while self._lock is not None:
-            try:
-                self._lock.acquire()
-            except BusyError as error:
-                if not told:
-                    log.error("%s: %s", self.name, error)
-                told = True
-                await asyncio.sleep(BUSY_RETRY_S)
-            else:
-                return
 
     async def _sleep_to_tick(self, begun: float) -> None:
         """Sleep until the next round is due, or asked for.
@@ -297,6 +286,15 @@ class Device:
         self.exchange.end_round(now)
         if self._state:
             self._state.tick(now)
+        self._tend_lock()
+
+    def _tend_lock(self) -> None:
+        """Give way to somebody who came by the lock while a stranger was in front of it."""
+        if self._lock and self.link.is_open:
+            try:
+                self._lock.tend()
+            except BusyError as error:
+                self.link.drop(str(error))
 
     def _settle(self, now: float, *, up: bool) -> None:
         """Carry over what was not asked; leave alone what never answers."""

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 
 from rct_collector.device.retry import RECONNECT
-from rct_collector.errors import TransportError
+from rct_collector.errors import BusyError, TransportError
 from rct_collector.tasks import cancelled
 from rct_collector.transport import Line, Opener
 
@@ -120,6 +120,7 @@ class Link:
         Raises:
             TransportError: It could not be opened, or was lost before anything useful came, so
                 that the pauses must go on growing.
+            BusyError: Another process collects from the device.
         """
         self._line = await self._opener(
             self._host, self._port, self._receive, self._lost, CONNECT_TIMEOUT
@@ -179,7 +180,9 @@ class Link:
     def _failed(self, state: RetryCallState) -> None:
         self.attempted.set()
         error = state.outcome.exception() if state.outcome else None
-        if error is None or isinstance(error, TransportError):
+        if isinstance(error, BusyError):
+            self._complain(str(error), logging.ERROR)
+        elif error is None or isinstance(error, TransportError):
             self._complain(str(error))
         else:
             self._defect(error)
@@ -191,11 +194,11 @@ class Link:
             self._defect_at, self._complained = now, True
             log.error("%s: bug; trying again until it works", self._name, exc_info=error)
 
-    def _complain(self, reason: str) -> None:
+    def _complain(self, reason: str, loud: int = logging.WARNING) -> None:
         """Say it once, and of bad Wi-Fi not each time; the rest is for those who debug."""
         now = asyncio.get_running_loop().time()
         due = now - self._complained_at >= AGAIN_S or now - self._lost_at >= LASTING_S
         level = logging.DEBUG
         if due and not self._complained:
-            level, self._complained, self._complained_at = logging.WARNING, True, now
+            level, self._complained, self._complained_at = loud, True, now
         log.log(level, "%s: %s; trying again until it works", self._name, reason)

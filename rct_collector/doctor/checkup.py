@@ -8,7 +8,7 @@ from collections.abc import Callable
 from rct_collector.config import DeviceConfig
 from rct_collector.device.device import Options
 from rct_collector.device.link import CONNECT_TIMEOUT
-from rct_collector.device.lock import DeviceLock
+from rct_collector.device.lock import DeviceLock, locked
 from rct_collector.doctor.examiner import Examiner
 from rct_collector.doctor.figures import Figures, Trouble
 from rct_collector.drivers import driver as load_driver
@@ -45,7 +45,9 @@ class Checkup:
         self._address, self._port = config.address, config.address.port or driver.port
         self._opener = (options.openers or OPENERS)[config.address.scheme]
         self._clock = options.clock
-        self._lock = DeviceLock(config.address, self._port) if options.lock else None
+        self._lock = DeviceLock(config.address, self._port, config.name) if options.lock else None
+        if self._lock:
+            self._opener = locked(self._opener, self._lock)
         self._seconds = seconds
         self._examiner = Examiner(config, driver, seconds)
         self._line: Line | None = None
@@ -60,8 +62,6 @@ class Checkup:
         """Examine; what is found can be had from :meth:`figures`, also after a cancellation."""
         self._now = asyncio.get_running_loop().time
         try:
-            if self._lock:
-                self._lock.acquire()
             await self._examine()
         except BusyError as error:
             self._trouble = Trouble("busy", str(error))

@@ -49,10 +49,11 @@ class _Tap:
         self._observer: Observer | None = None
         self._early: list[Callable[[Observer], None]] = []
         self._over = False
+        self.ends: Ends | None = None
 
-    def begin(self, line: Line, observer: Observer) -> None:
+    def begin(self, line: Line, observer: Observer, ends: Ends | None) -> None:
         """The line is open; what came meanwhile is told now."""
-        self._line, self._observer = line, observer
+        self._line, self._observer, self.ends = line, observer, ends
         for event in self._early:
             event(observer)
         self._early.clear()
@@ -107,7 +108,7 @@ def tapped(opener: Opener, observe: Observe, clock: ClockNs) -> Opener:
         began = clock()
         line = await opener(host, port, tap.received, tap.lost, timeout)
         ends: Ends | None = getattr(line, "ends", None)
-        tap.begin(line, observe(began, clock(), ends))
+        tap.begin(line, observe(began, clock(), ends), ends)
         return tap
 
     return open_tapped

@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import logging
+import os
 import random
+import sys
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
-from rct_collector.config import parse
+from rct_collector.adapter.alerts import Alerts
+from rct_collector.config import parse, parse_address
+from rct_collector.device import lock as lock_module
 from rct_collector.device.device import CHANGES_TOLD, Device
 from rct_collector.device.exchange import WATCHDOG_S
+from rct_collector.device.lock import DeviceLock
 from rct_collector.device.muting import MUTE_S
 from rct_collector.device.state import SAVE_S, StateFile
 from rct_collector.drivers.rct import frame
+from rct_collector.errors import BusyError
 from rct_collector.model import PollClass
+from rct_collector.transport.base import Ends
 from tests.scripted import ScriptedUnit, payload
-from tests.virtual import START, Plug, Recorder, collect, options, run
+from tests.virtual import START, Plug, Recorder, Wire, collect, options, run
 
 FLOW = [
     "dc_conv.dc_conv_struct[0].p_dc_lp",
@@ -496,6 +505,149 @@ def test_the_total_of_generators_counts_those_that_exist():
     )
     made = bench(60, unit)
     assert {v for _, v in made.out.values()["inverter_power.pv_watts"]} == {800.0}
+
+
+# -- the lock ---------------------------------------------------------------------------------
+
+needs_locks = pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="locks are Linux's own"
+)
+
+#: Runs of the tests on one host do not disturb each other.
+HOST = f"locked-{os.getpid()}.test"
+
+
+@pytest.fixture
+def taken():
+    """The lock of a device, as another one has it."""
+    lock = DeviceLock(parse_address(f"tcp://{HOST}"), 8899)
+    lock.acquire()
+    yield lock
+    lock.release()
+
+
+class LockedBench(Bench):
+    """A device that takes a lock."""
+
+    def __init__(self, loop):
+        super().__init__(loop)
+        made = replace(self.options, lock=True)
+        self.device = Device(config(address=f"tcp://{HOST}"), self.out, made)
+
+
+@needs_locks
+def test_a_device_that_another_has_is_down_until_that_ends(taken, caplog):
+    caplog.set_level(logging.INFO)
+    alerts = Alerts(config())
+
+    async def main(loop):
+        made = LockedBench(loop)
+        async with made.running():
+            await asyncio.sleep(600)
+            before = made.ups()
+            assert made.plug.attempts == [], "nothing is opened to a unit of somebody else"
+            taken.release()
+            await asyncio.sleep(60)
+        return made, before
+
+    made, before = run(main)
+    assert before == [0] * 60
+    assert made.ups()[-1] == 1
+    told = [alert.text for batch in made.out.batches for alert in alerts.take(batch)]
+    assert told == ["roof has not answered for 5 min", "roof answers again"]
+    first, last = caplog.records
+    assert (first.levelname, last.levelname) == ("ERROR", "INFO")
+    assert first.getMessage().startswith(
+        f"roof: already collected by process {os.getpid()} on this host (user "
+    )
+    again = DeviceLock(parse_address(f"tcp://{HOST}"), 8899)
+    again.acquire()  # it was given back
+    again.release()
+
+
+@needs_locks
+def test_without_descriptors_a_device_waits_for_its_lock(monkeypatch, caplog):
+    """It is not the same as a host that has no locks."""
+    poor = [True]
+    bound = lock_module._bound
+
+    def lacking(name):
+        if poor:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return bound(name)
+
+    monkeypatch.setattr(lock_module, "_bound", lacking)
+
+    async def main(loop):
+        made = LockedBench(loop)
+        async with made.running():
+            await asyncio.sleep(100)
+            assert made.plug.attempts == []
+            poor.clear()
+            await asyncio.sleep(60)
+        return made
+
+    ups = run(main).ups()
+    assert ups[:10] == [0] * 10
+    assert ups[-1] == 1
+    assert [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING] == [
+        f"roof: the lock of {HOST}:8899 cannot be taken: Too many open files; trying again until"
+        " it works"
+    ]
+
+
+@needs_locks
+def test_who_finds_another_in_front_lets_go_of_the_line(monkeypatch):
+    """A stranger can have let both in; the one that is behind notices with its next round."""
+
+    def busy(_self):
+        raise BusyError("already collected by process 7")
+
+    async def main(loop):
+        made = LockedBench(loop)
+        async with made.running():
+            await asyncio.sleep(60)
+            assert made.device.link.is_open
+            with monkeypatch.context() as patch:
+                patch.setattr(DeviceLock, "tend", busy)
+                patch.setattr(DeviceLock, "acquire", busy)
+                await asyncio.sleep(60)
+                assert not made.device.link.is_open
+                assert made.ups()[-1] == 0
+            await asyncio.sleep(60)
+        return made
+
+    assert run(main).ups()[-1] == 1
+
+
+@needs_locks
+def test_a_single_round_of_a_device_that_another_has_is_refused(taken):
+    async def main(loop):
+        made = LockedBench(loop)
+        with pytest.raises(BusyError):
+            await made.device.read_once(30.0)
+        assert made.plug.attempts == []
+
+    run(main)
+
+
+@needs_locks
+def test_a_single_round_of_a_device_that_is_anothers_by_its_other_end_is_refused(
+    taken, monkeypatch
+):
+    monkeypatch.setattr(Wire, "ends", Ends(("192.0.2.1", 50000), (HOST, 8899)), raising=False)
+
+    async def main(loop):
+        made = Bench(loop)
+        more = replace(made.options, lock=True)
+        device = Device(config(address=f"tcp://other-{HOST}"), made.out, more)
+        begun = loop.time()
+        with pytest.raises(BusyError, match=f"where other-{HOST}:8899 leads, is already collected"):
+            await device.read_once(30.0)
+        assert loop.time() - begun < 5
+        assert made.unit.asked == [], "no request went to a unit of somebody else"
+
+    run(main)
 
 
 # -- the line ---------------------------------------------------------------------------------

@@ -239,8 +239,39 @@ def test_a_second_collector_on_this_host_says_who_has_the_device(shim, write_con
     first.lines_until("inverter_power")
     out, err, code = shim(path).finish()
     assert code == 0
-    assert not out, "the other process speaks for the device"
-    assert f"E! unit0: already collected by process {first.process.pid}" in err[0]
+    assert fields(out)["inverter_collector.up"] == 0
+    assert {parse_line(line)["measurement"] for line in out} == {
+        "inverter_collector",
+        "inverter_collector_errors",
+    }
+    (text,) = err
+    assert f"E! unit0: already collected by process {first.process.pid} on this host (user" in text
+    assert ", command " in text
+
+
+def test_two_names_of_one_unit_are_one_device(shim, write_config, inverter):
+    address = inverter.address.replace("127.0.0.1", "localhost")
+    out, err, code = shim(write_config(inverter.address, address)).finish()
+    assert code == 0
+    ups = [
+        parse_line(line)["fields"]["up"] for line in out if line.startswith("inverter_collector,")
+    ]
+    assert sorted(ups) == [0, 1]
+    (text,) = err
+    assert text.startswith("E! unit")
+    assert ", as device unit" in text
+
+
+def test_state_files_that_are_none_stop_nothing(shim, write_config, inverter, tmp_path):
+    path = write_config(inverter.address)
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "unit0.json").write_bytes(b"[" * 60_000)
+    out, err, code = shim(path).finish()
+    assert code == 0
+    assert fields(out)["inverter_collector.up"] == 1
+    (text,) = err
+    assert "W! unit0: " in text
+    assert "unit0.json is not used: " in text
 
 
 def test_telegraf_gone_means_end(shim, write_config, inverter):
