@@ -11,4 +11,4 @@ A target may have ``mutate(data, random)``, since blind changes never get past a
 ``dictionary()``, words that matter.
 """
 
-TARGETS = ("frame", "flood", "session", "payload", "decode", "lineprotocol", "config")
+TARGETS = ("frame", "flood", "session", "payload", "decode", "lineprotocol", "config", "state")

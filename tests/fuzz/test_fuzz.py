@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import struct
@@ -19,6 +20,9 @@ from rctclient.types import DataType
 
 from rct_collector.cli import explain
 from rct_collector.config import checking, document, values
+from rct_collector.device import state
+from rct_collector.device.discovery import Discovery
+from rct_collector.device.state import StateFile
 from rct_collector.drivers.rct import frame, session, wire
 from rct_collector.drivers.rct.frame import FrameReader
 from rct_collector.drivers.rct.table import BY_OID, OBJECTS
@@ -36,6 +40,7 @@ RUNS = {
     "decode": 8000,
     "lineprotocol": 2000,
     "config": 300,
+    "state": 200,
 }
 
 #: All inputs of the repository, in bytes: small enough to be read by people.
@@ -225,6 +230,26 @@ def look_at_each_metric_for_each_glob(patch):
     patch.setattr(values, "_names", values._names.__wrapped__)
 
 
+def believe_the_file(patch):
+    """As if nobody could write one that is nested deeper than Python goes."""
+
+    def load(self):
+        try:
+            return dict(json.loads(self.path.read_bytes())["facts"])
+        except (ValueError, KeyError, TypeError):
+            return {}
+
+    patch.setattr(StateFile, "load", load)
+
+
+def take_any_fact(patch):
+    patch.setattr(Discovery, "_is_usable", lambda _self: True)
+
+
+def read_large_files(patch):
+    patch.setattr(state, "LARGEST", 1 << 20)
+
+
 @pytest.mark.parametrize(
     ("name", "fault"),
     [
@@ -248,13 +273,16 @@ def look_at_each_metric_for_each_glob(patch):
         ("payload", take_any_text),
         ("decode", show_bytes_as_characters),
         ("decode", write_infinity),
+        ("state", believe_the_file),
+        ("state", take_any_fact),
+        ("state", read_large_files),
     ],
 )
 def test_a_fault_breaks_a_law(name, fault, monkeypatch):
     """With the corpus alone: laws that nothing breaks would find nothing either."""
     check, inputs = engine.load(name).check, engine.seeds(name)
     fault(monkeypatch)
-    with pytest.raises((AssertionError, ValueError, struct.error)):
+    with pytest.raises((AssertionError, ValueError, RecursionError, struct.error)):
         list(map(check, inputs))
 
 
@@ -312,6 +340,21 @@ def test_any_configuration_breaks_no_law(data):
 @relaxed
 def test_any_file_breaks_no_law(data):
     engine.load("decode").check(data)
+
+
+edited = st.tuples(st.randoms(use_true_random=False), st.integers(1, 8))
+
+
+@given(st.binary(max_size=60) | edited)
+@settings(deadline=None, max_examples=15)
+def test_any_state_file_breaks_no_law(data):
+    target = engine.load("state")
+    if isinstance(data, tuple):
+        random, times = data
+        data = target.genuine(random)
+        for _ in range(times):
+            data = target.mutate(data, random)
+    target.check(data)
 
 
 @pytest.fixture
