@@ -486,3 +486,44 @@ def test_statistics_have_a_time_or_nothing(entry, values):
         )
     ]
     assert same(found, values)
+
+
+@relaxed
+@given(st.sampled_from([*wire._SCALARS, DataType.STRING]), st.binary(min_size=1, max_size=60))
+def test_what_a_unit_can_say_is_possible(kind, payload):
+    """Except for floats that are no numbers, of which no two are equal."""
+    try:
+        value = wire.decode(kind, payload[: wire.LENGTHS.get(kind, 60)])
+    except wire.PayloadError:
+        return
+    assert wire.is_possible(kind, value) or math.isnan(value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        (DataType.UINT8, "1"),
+        (DataType.UINT8, -1),
+        (DataType.UINT8, 256),
+        (DataType.UINT8, 1.0),
+        (DataType.UINT32, 10**4000),
+        (DataType.ENUM, [1]),
+        (DataType.BOOL, "1"),
+        (DataType.BOOL, 2),
+        (DataType.BOOL, math.nan),
+        (DataType.BOOL, math.inf),
+        (DataType.FLOAT, 0.1),
+        (DataType.FLOAT, 1e300),
+        (DataType.FLOAT, {"a": 1}),
+        (DataType.STRING, 1),
+        (DataType.STRING, "\ud800"),
+        (DataType.STRING, "ä"),
+        (DataType.STRING, "a\0b"),
+        (DataType.STRING, "a\x1bb"),
+        (DataType.STRING, "x" * 300),
+        (DataType.UNKNOWN, 1),
+        (DataType.BATTERY_MODULE_STATUS, "x"),
+    ],
+)
+def test_what_no_unit_can_say_is_not_possible(kind, value):
+    assert not wire.is_possible(kind, value)
