@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -16,6 +17,8 @@ from rct_collector.device.lock import DeviceLock
 from rct_collector.doctor import course
 from rct_collector.doctor.checkup import Checkup
 from rct_collector.doctor.findings import Severity
+from rct_collector.doctor.lessons import Lessons
+from rct_collector.drivers import driver
 from rct_collector.drivers.rct import frame
 from rct_collector.drivers.rct.simulator import Bridge, Unit
 from rct_collector.errors import TransportError
@@ -198,6 +201,16 @@ def test_a_clock_in_another_time_zone_is_told():
     visit = Visit(zone=ZoneInfo("Europe/Berlin"))
     assert visit.found == {"timezone"}
     assert "120 min ahead" in visit.finding("timezone").measured
+
+
+@pytest.mark.parametrize("hours", [1, 2])
+def test_a_clock_in_the_hour_that_autumn_repeats_is_right(hours):
+    zone = ZoneInfo("Europe/Berlin")
+    shown = int(datetime(2026, 10, 25, 2, 30, tzinfo=UTC).timestamp())
+    lessons = Lessons(device(timezone=zone), driver("rct"))
+    query = driver("rct").query("flash_rtc.time_stamp")
+    lessons.hear(query, shown, shown - hours * 3600 + 0.25, 0.5)
+    assert lessons.drift == 0.0
 
 
 def test_a_clock_that_is_wrong_is_told():
