@@ -44,7 +44,8 @@ class Unit(Enum):
     PERCENT = ("percent", "%", 0.0, 100.1)
     RATIO = ("ratio", "", -1e3, 1e3)
     OHM = ("ohms", "Ω", 0.0, 1e12)
-    WATT_HOUR = ("watt_hours", "Wh", -1e5, 1e12)
+    #: A storage without generators takes more than it gives back: its losses add up for ever.
+    WATT_HOUR = ("watt_hours", "Wh", -1e12, 1e12)
     AMPERE_HOUR = ("ampere_hours", "Ah", -1e9, 1e9)
     SECOND = ("seconds", "s", -1e12, 1e12)
     DAY = ("days", "d", 0.0, 1e5)

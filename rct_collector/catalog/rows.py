@@ -3,7 +3,8 @@
 Reading a row: measurement, field (its last words are the unit), kind, poll class, description.
 ``over`` names the component tag and its values. Signs: ``grid`` > 0 draws from the grid,
 ``battery`` > 0 discharges, so that pv + grid + battery = load + losses. Every ``*_total`` is
-positive and grows. Where a device keeps a value is its driver's business, not said here.
+positive and grows; a sum that may run back is a gauge called ``balance_…``. Where a device keeps
+a value is its driver's business, not said here.
 """
 
 from __future__ import annotations
@@ -78,6 +79,8 @@ def row(
 
 
 _LATEST = 4.3e9  # unsigned 32-bit Unix time, in seconds
+#: Generators do not run back; what their day may show below zero is noise, in watt-hours.
+_NOISE = -1e5
 
 # fmt: off
 # ruff: noqa: E501 - one metric is one line, so that a table can be read as a table
@@ -120,9 +123,9 @@ STRINGS = (
     row("inverter_string", "rescan_correction_volts", GAUGE, S, "Correction found by the last global search.", over=STRING),
     row("inverter_string", "connected", FLAG, X, "The solar generator is connected.", over=STRING),
     row("inverter_string", "energy_watt_hours_total", TOTAL, S, "Energy of one solar generator since commissioning.", over=STRING),
-    row("inverter_string", "energy_day_watt_hours", GAUGE, S, "Energy of one solar generator today.", over=STRING),
-    row("inverter_string", "energy_month_watt_hours", GAUGE, S, "Energy of one solar generator this month.", over=STRING),
-    row("inverter_string", "energy_year_watt_hours", GAUGE, S, "Energy of one solar generator this year.", over=STRING),
+    row("inverter_string", "energy_day_watt_hours", GAUGE, S, "Energy of one solar generator today.", over=STRING, low=_NOISE),
+    row("inverter_string", "energy_month_watt_hours", GAUGE, S, "Energy of one solar generator this month.", over=STRING, low=_NOISE),
+    row("inverter_string", "energy_year_watt_hours", GAUGE, S, "Energy of one solar generator this year.", over=STRING, low=_NOISE),
 )
 
 AC = (
@@ -333,23 +336,26 @@ MODULES = (
     row("inverter_battery_cell", "resistance_ohms", GAUGE, S, "Resistance of one cell.", over=CELL, option="cells", low=1e-6, high=10.0),
 )
 
-_FLOWS = ("pv", "output", "load", "grid_import", "grid_export", "external", "battery_charge", "battery_discharge")
-_OWN_FLOWS: Dimensions = (("flow", tuple(f for f in _FLOWS if f != "pv")),)
+#: Flows that run one way only, so that their sums are counters …
+_COUNTED_FLOWS: Dimensions = (("flow", ("load", "grid_import", "grid_export", "battery_charge", "battery_discharge")),)
+#: … and those that may turn round.
+_BALANCED_FLOWS: Dimensions = (("flow", ("output", "external")),)
 _PERIOD_FLOWS: Dimensions = (("flow", ("output", "load", "grid_import", "grid_export", "external")),)
 _PV: Dimensions = (("flow", ("pv",)),)
 
 ENERGY = (
-    row("inverter_energy", "watt_hours_total", TOTAL, S, "Energy of one flow since commissioning.", over=_OWN_FLOWS),
+    row("inverter_energy", "watt_hours_total", TOTAL, S, "Energy of one flow since commissioning.", over=_COUNTED_FLOWS),
+    row("inverter_energy", "balance_watt_hours", GAUGE, S, "Energy out minus energy in since commissioning; falls while the inverter charges from the grid or stands by.", over=_BALANCED_FLOWS),
     row("inverter_energy", "day_watt_hours", GAUGE, S, "Energy of one flow today, by the device's clock.", over=_PERIOD_FLOWS),
     row("inverter_energy", "month_watt_hours", GAUGE, S, "Energy of one flow this month, by the device's clock.", over=_PERIOD_FLOWS),
     row("inverter_energy", "year_watt_hours", GAUGE, S, "Energy of one flow this year, by the device's clock.", over=_PERIOD_FLOWS),
     row("inverter_energy", "watt_hours_total", TOTAL, S, "Energy of all solar generators since commissioning.", over=_PV,
         inputs=("inverter_string.energy_watt_hours_total",), rule="total"),
-    row("inverter_energy", "day_watt_hours", GAUGE, S, "Energy of all solar generators today.", over=_PV,
+    row("inverter_energy", "day_watt_hours", GAUGE, S, "Energy of all solar generators today.", over=_PV, low=_NOISE,
         inputs=("inverter_string.energy_day_watt_hours",), rule="total"),
-    row("inverter_energy", "month_watt_hours", GAUGE, S, "Energy of all solar generators this month.", over=_PV,
+    row("inverter_energy", "month_watt_hours", GAUGE, S, "Energy of all solar generators this month.", over=_PV, low=_NOISE,
         inputs=("inverter_string.energy_month_watt_hours",), rule="total"),
-    row("inverter_energy", "year_watt_hours", GAUGE, S, "Energy of all solar generators this year.", over=_PV,
+    row("inverter_energy", "year_watt_hours", GAUGE, S, "Energy of all solar generators this year.", over=_PV, low=_NOISE,
         inputs=("inverter_string.energy_year_watt_hours",), rule="total"),
 )
 
@@ -391,7 +397,7 @@ COLLECTOR = (
     _own("reconnects_total", TOTAL, "Connections made after the first one."),
     _own("ticks_missed_total", TOTAL, "Rounds that were due and did not take place."),
     _own("samples_dropped_total", TOTAL, "Samples that were read and could not be handed over."),
-    _own("implausible_total", TOTAL, "Values outside their physical range, not numbers, or totals that fell and were read again."),
+    _own("implausible_total", TOTAL, "Values outside their physical range, not numbers, or totals that fell or leapt and were read again."),
     _own("answer_latency_seconds", GAUGE, "Mean time from request to answer in the round."),
     _own("sample_age_seconds", GAUGE, "Age of the oldest sample of the round when it was handed over."),
     _own("muted_objects", COUNT, "Objects that the device does not answer, asked again now and then."),

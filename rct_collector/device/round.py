@@ -67,16 +67,17 @@ class Round:
         certain = True
         for binding in plan.takes[query]:
             if binding.scalar is not None:
-                certain &= self._accept(binding.series[0], binding.scalar(raw))
+                certain &= self._accept(binding.series[0], binding.scalar(raw), now)
                 continue
             values = binding.convert(raw, self._zone, wall_ns / 1e9)
             for series, value in zip(binding.series, values, strict=True):
                 if value is not None:
-                    certain &= self._accept(series, value)
+                    certain &= self._accept(series, value, now)
         return certain
 
-    def _accept(self, series: Series, value: Value, *, derived: bool = False) -> bool:
-        verdict = self._plausibility.judge(series, value, derived=derived)
+    def _accept(self, series: Series, value: Value, now: float | None) -> bool:
+        """Judge a value; ``now`` is None for one that was computed from others."""
+        verdict = self._plausibility.judge(series, value, now=now, derived=now is None)
         if verdict is Verdict.GOOD:
             self._values[series] = value
             # A second reading does not bring the same series twice in one round.
@@ -119,7 +120,7 @@ class Round:
             # The time of the last input: what runs on meanwhile must not count as drift.
             value = item.rule(columns, self._open[place] / 1e9)
             if value is not None:
-                self._accept(item.series, value, derived=True)
+                self._accept(item.series, value, None)
 
     def _columns(self, item: Derived) -> list[list[float | None]] | None:
         """The inputs of a derived series, or None while they are not complete."""

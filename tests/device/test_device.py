@@ -336,6 +336,57 @@ def test_a_total_that_was_really_reset_is_published():
     assert run(main).out.last()[LOAD_TOTAL] == 3.0
 
 
+@pytest.mark.parametrize("start", [5_000_000.0, 500.0, -500.0])
+def test_a_balance_that_falls_is_published_each_time_and_asked_once(start):
+    """A unit that charges from the grid: 10 kW are 2.8 Wh each second."""
+    unit = ScriptedUnit()
+    name = "energy.e_ac_total"
+
+    async def main(loop):
+        unit.mangle = lambda item, data, n: (
+            unit.answer_to(name, start - 2.8 * (loop.time() - 1000)) if item.name == name else data
+        )
+        made = Bench(loop, unit, intervals={"slow": "20s"}, requests={"per_second": 16})
+        await collect(made.device, 300)
+        return made
+
+    made = run(main)
+    values = [v for _, v in made.out.values()["inverter_energy{flow=output}.balance_watt_hours"]]
+    assert len(values) >= 13
+    assert values == sorted(values, reverse=True)
+    assert len(unit.times(name)) == len(values)
+
+
+def test_a_total_that_keeps_falling_is_published_all_the_same():
+    unit = ScriptedUnit()
+    name = "energy.e_load_total"
+
+    async def main(loop):
+        unit.mangle = lambda item, data, n: (
+            unit.answer_to(name, 1e6 - 2.8 * (loop.time() - 1000)) if item.name == name else data
+        )
+        made = Bench(loop, unit, intervals={"slow": "20s"}, requests={"per_second": 16})
+        await collect(made.device, 300)
+        return made
+
+    assert run(main).published(LOAD_TOTAL) >= 13
+
+
+def test_a_single_spike_of_a_total_is_not_published():
+    unit = ScriptedUnit()
+    spikes = iter([1e6, 8e8])
+
+    def mangle(item, data, n):
+        if item.name == "energy.e_load_total":
+            return unit.answer_to(item.name, next(spikes, 1e6))
+        return data
+
+    unit.mangle = mangle
+    made = bench(100, unit, intervals={"slow": "20s"}, requests={"per_second": 16})
+    assert {v for _, v in made.out.values()[LOAD_TOTAL]} == {1e6}
+    assert made.published(LOAD_TOTAL) >= 4
+
+
 def test_foreign_answers_are_used_and_spare_a_request():
     unit = ScriptedUnit()
     name = "g_sync.u_l_rms[2]"

@@ -45,12 +45,20 @@ FLOWS = (
 #: The unit counts the battery's energy since commissioning only.
 _NO_PERIODS = ("battery_discharge", "battery_charge")
 
+#: Flows that may turn round: since commissioning there is a balance of them, and no counter.
+_BOTH_WAYS = ("external", "output")
+
 
 def energies(period: str) -> tuple[Show, ...]:
     """The energies of all flows: of the ``day``, ``month`` or ``year``, or in ``total``."""
-    name = "watt_hours_total" if period == "total" else f"{period}_watt_hours"
+
+    def name(key: str) -> str:
+        if period != "total":
+            return f"{period}_watt_hours"
+        return "balance_watt_hours" if key in _BOTH_WAYS else "watt_hours_total"
+
     return tuple(
-        Show(f"inverter_energy.{name}", label, where={"flow": key}, colour=colour)
+        Show(f"inverter_energy.{name(key)}", label, where={"flow": key}, colour=colour)
         for key, label, colour, _ in FLOWS
         if period == "total" or key not in _NO_PERIODS
     )

@@ -3,7 +3,8 @@
 Reading a row: object (``[0..2]`` stands for three objects), ids in the order of the index, wire
 type, condition, then the metric it feeds. A tag that is not named is counted through with the
 index. ``scale`` is the factor from the wire to the published value; -100 % = ratio turned
-round. Second halves of names (``_lp``) are the unit's low-pass filtered twins.
+round. Second halves of names (``_lp``) are the unit's low-pass filtered twins. ``counts_up`` says
+how it is known that the unit only ever counts an object up; without it no row may feed a total.
 
 Sources: rctclient's registry for objects, ids and types (a test compares every row); signs from
 recorded answers: feed-in totals are negative on the wire, ``p_ac_grid_sum_lp`` > 0 imports and
@@ -23,7 +24,7 @@ from rctclient.types import DataType
 from rct_collector.catalog import catalog
 from rct_collector.drivers.base import Binding, Query
 from rct_collector.drivers.rct import wire
-from rct_collector.model import Metric, PollClass, Series
+from rct_collector.model import Kind, Metric, PollClass, Series
 
 BOOL, UINT8, UINT16, UINT32 = DataType.BOOL, DataType.UINT8, DataType.UINT16, DataType.UINT32
 INT16, INT32, ENUM, FLOAT = DataType.INT16, DataType.INT32, DataType.ENUM, DataType.FLOAT
@@ -58,12 +59,21 @@ class RctObject(Query):
 
 
 class Target(NamedTuple):
-    """Which metric a row feeds, and how."""
+    """Which metric a row feeds, and how.
+
+    Attributes:
+        metric: Its name.
+        part: Part of the answer.
+        scale: Factor from the wire to the published value.
+        tags: Tags that are not counted through.
+        counts_up: Of a total: how it is known that the unit never counts it down.
+    """
 
     metric: str
     part: str
     scale: float
     tags: dict[str, str]
+    counts_up: str
 
 
 class Row(NamedTuple):
@@ -76,9 +86,11 @@ class Row(NamedTuple):
     targets: tuple[Target, ...]
 
 
-def to(metric: str, *, part: str = "", scale: float = 1, **tags: str) -> Target:
+def to(
+    metric: str, *, part: str = "", scale: float = 1, counts_up: str = "", **tags: str
+) -> Target:
     """Name the metric that an object feeds."""
-    return Target(metric, part, scale, tags)
+    return Target(metric, part, scale, tags, counts_up)
 
 
 def obj(pattern: str, oids: str, kind: DataType, condition: str, *targets: Target) -> Row:
@@ -137,18 +149,35 @@ def _fault(word: int) -> tuple[Target, ...]:
     )
 
 
-def _energy(flow: str, oids: str, condition: str, scale: float = 1) -> tuple[Row, ...]:
-    """Day, month, year and total of one flow."""
+def _energy(
+    flow: str, oids: str, condition: str, scale: float = 1, counts_up: str = ""
+) -> tuple[Row, ...]:
+    """Day, month and year of one flow, and its total, or its balance where it runs both ways."""
     periods = ("day", "month", "year", "total")
-    fields = ("day_watt_hours", "month_watt_hours", "year_watt_hours", "watt_hours_total")
+    whole = "watt_hours_total" if counts_up else "balance_watt_hours"
+    fields = ("day_watt_hours", "month_watt_hours", "year_watt_hours", whole)
     names = {"output": "ac", "grid_export": "grid_feed", "grid_import": "grid_load"}
     stem = names.get(flow, {"external": "ext"}.get(flow, flow))
     return tuple(
         obj(f"energy.e_{stem}_{period}", oid, FLOAT, condition,
-            to(f"inverter_energy.{field}", flow=flow, scale=scale))
-        for period, field, oid in zip(periods, fields, oids.split(), strict=True)
+            to(f"inverter_energy.{field}", flow=flow, scale=scale, counts_up=counts))
+        for period, field, oid, counts in zip(
+            periods, fields, oids.split(), ("", "", "", counts_up), strict=True)
     )  # fmt: skip
 
+
+#: How it is known that the unit only counts up, see ``counts_up``. The balances are those of which
+#: it is not: users of Home Assistant's integration saw day, month, year and total of ``e_ac`` run
+#: back and below zero (its issue 258), since the AC side takes what charges the battery and what
+#: the inverter uses at night; the S0 input can be set to count both ways (``s0_direction``).
+_METER = "Import and feed-in have a register each; users of other collectors read both as counters."
+_LOAD = "The household only uses energy; nobody has reported that the sum fell."
+_INTO = (
+    "Charge and discharge have a register each; users of other collectors read both as counters."
+)
+_SUN = "The converter of a generator conducts one way; Home Assistant's integration counts it up."
+_CYCLES = "The battery management counts cycles, and a cycle cannot be undone."
+_FLASH = "Each write to the parameter memory wears it, which is what is counted."
 
 # fmt: off
 # ruff: noqa: E501 - one object is one line, so that a table can be read as a table
@@ -166,8 +195,8 @@ IDENTITY = (
     obj("flash_rtc.time_stamp_update", "DD90A328", UINT32, "always", to("inverter_clock.update_time_seconds", part="time")),
     obj("flash_rtc.time_stamp_factory", "7301A5A7", UINT32, "always", to("inverter_clock.production_time_seconds", part="time")),
     obj("flash_rtc.rtc_mcc_quartz_ppm_difference", "4E0C56F2", FLOAT, "always", to("inverter_clock.quartz_difference_ppm")),
-    obj("flash_param.write_cycles", "46892579", UINT32, "always", to("inverter_status.flash_write_cycles_total")),
-    obj("flash_param.erase_cycles", "96E32D11", UINT32, "always", to("inverter_status.flash_erase_cycles_total")),
+    obj("flash_param.write_cycles", "46892579", UINT32, "always", to("inverter_status.flash_write_cycles_total", counts_up=_FLASH)),
+    obj("flash_param.erase_cycles", "96E32D11", UINT32, "always", to("inverter_status.flash_erase_cycles_total", counts_up=_FLASH)),
     obj("wifi.ip", "06E03755", STRING, "always", to("inverter.ip_address")),
     obj("wifi.sockb_protocol", "0BA16A10", ENUM, "always", to("inverter_settings.network_role_code")),
     obj("wifi.use_ethernet", "B7C85C51", BOOL, "always", to("inverter_settings.network_ethernet")),
@@ -282,8 +311,11 @@ BOARD = (
 )
 
 
-def _b(field: str, *, part: str = "", scale: float = 1, battery: str = "0") -> Target:
-    return to(f"inverter_battery.{field}", part=part, scale=scale, battery=battery)
+def _b(
+    field: str, *, part: str = "", scale: float = 1, battery: str = "0", counts_up: str = ""
+) -> Target:
+    metric = f"inverter_battery.{field}"
+    return to(metric, part=part, scale=scale, battery=battery, counts_up=counts_up)
 
 
 BATTERY = (
@@ -330,12 +362,12 @@ BATTERY = (
     obj("battery.ah_capacity", "B57B59BD", FLOAT, "bat", _b("capacity_ampere_hours")),
     obj("power_mng.amp_hours", "FBD94C1F", FLOAT, "bat", _b("charge_ampere_hours")),
     obj("power_mng.amp_hours_measured", "E9BBF6E4", FLOAT, "bat", _b("measured_capacity_ampere_hours")),
-    obj("battery.charged_amp_hours", "06A9FFA2", FLOAT, "bat", _b("charged_ampere_hours_total")),
-    obj("battery.discharged_amp_hours", "2BC1E72B", FLOAT, "bat", _b("discharged_ampere_hours_total")),
-    obj("battery.stored_energy", "5570401B", FLOAT, "bat", to("inverter_energy.watt_hours_total", flow="battery_charge")),
-    obj("battery.used_energy", "A9033880", FLOAT, "bat", to("inverter_energy.watt_hours_total", flow="battery_discharge")),
+    obj("battery.charged_amp_hours", "06A9FFA2", FLOAT, "bat", _b("charged_ampere_hours_total", counts_up=_INTO)),
+    obj("battery.discharged_amp_hours", "2BC1E72B", FLOAT, "bat", _b("discharged_ampere_hours_total", counts_up=_INTO)),
+    obj("battery.stored_energy", "5570401B", FLOAT, "bat", to("inverter_energy.watt_hours_total", flow="battery_charge", counts_up=_INTO)),
+    obj("battery.used_energy", "A9033880", FLOAT, "bat", to("inverter_energy.watt_hours_total", flow="battery_discharge", counts_up=_INTO)),
     obj("battery.efficiency", "ACF7666B", FLOAT, "bat", _b("efficiency_percent", scale=100)),
-    obj("battery.cycles", "C0DF2978", INT32, "bat", _b("cycles_total")),
+    obj("battery.cycles", "C0DF2978", INT32, "bat", _b("cycles_total", counts_up=_CYCLES)),
     obj("battery.maximum_charge_current", "1E5FCA70", FLOAT, "bat", _b("charge_limit_amperes")),
     obj("battery.maximum_discharge_current", "DF0A735C", FLOAT, "bat", _b("discharge_limit_amperes")),
     obj("battery.maximum_charge_voltage", "6E491B50", FLOAT, "bat", _b("charge_limit_volts")),
@@ -350,7 +382,7 @@ BATTERY = (
 MODULES = (
     *(obj(f"battery.module_sn[{i}]", oid, STRING, "bat", to(f"inverter.battery_0_module_{i}_serial"))
       for i, oid in enumerate(["FBF6D834", "99396810", "73489528", "257B7612", "4E699086", "162491E8", "5939EC5D"])),
-    obj("battery.stack_cycles[0..6]", "A6C4FD4A 0CFA8BC4 5BA122A5 89B25F4B 5A9EEFF0 2A30A97E 27C39CEA", UINT16, "mod {i}", to("inverter_battery_module.cycles_total", battery="0")),
+    obj("battery.stack_cycles[0..6]", "A6C4FD4A 0CFA8BC4 5BA122A5 89B25F4B 5A9EEFF0 2A30A97E 27C39CEA", UINT16, "mod {i}", to("inverter_battery_module.cycles_total", battery="0", counts_up=_CYCLES)),
     obj("battery.stack_software_version[0..6]", "6388556C A54C4685 C8BA1729 086C75B0 A40906BF EEA3F59B 6974798A", UINT32, "mod {i}", to("inverter_battery_module.firmware_code", battery="0")),
     obj("battery.cells[0..6]", "F8C0D255 8EF6FBBD 69B8FF28 C8609C8E 1348AB07 62D645D9 40FF01B7", STATUS, "mod {i}",
         to("inverter_battery_cell.voltage_volts", part="cell voltage", scale=1e-3, battery="0"),
@@ -382,7 +414,7 @@ SECOND_TOWER = (
     obj("battery_placeholder[0].minimum_discharge_voltage", "77A9480F", FLOAT, "bat2", _b("discharge_limit_volts", battery="1")),
     *(obj(f"battery_placeholder[0].module_sn[{i}]", oid, STRING, "bat2", to(f"inverter.battery_1_module_{i}_serial"))
       for i, oid in enumerate(["690C32D2", "ABA015FC", "E635A6C4", "4FC53F19", "20A3A91F", "035E64EA", "8594D11E"])),
-    obj("battery_placeholder[0].stack_cycles[0..6]", "C937D38D 51E5377D 7BF3886B 90C2AC13 8AFD1410 9AAA9CAA 78228507", UINT16, "mod2 {i}", to("inverter_battery_module.cycles_total", battery="1")),
+    obj("battery_placeholder[0].stack_cycles[0..6]", "C937D38D 51E5377D 7BF3886B 90C2AC13 8AFD1410 9AAA9CAA 78228507", UINT16, "mod2 {i}", to("inverter_battery_module.cycles_total", battery="1", counts_up=_CYCLES)),
     obj("battery_placeholder[0].stack_software_version[0..6]", "77E5CEF1 235E0DF5 8822EF35 0EC64BA7 CF096A6B 4FF8CCE2 A7F4123B", UINT32, "mod2 {i}", to("inverter_battery_module.firmware_code", battery="1")),
     obj("battery_placeholder[0].cells[0..6]", "4D684EF2 97DC2ECB 2F84A0A9 7C863EDB 1D83D2A5 9095FD74 60435F1C", STATUS, "mod2 {i}",
         to("inverter_battery_cell.voltage_volts", part="cell voltage", scale=1e-3, battery="1"),
@@ -394,14 +426,14 @@ SECOND_TOWER = (
 
 ENERGY = (
     *_energy("output", "BD55905F 10970E9D C0CC81B6 B1EF67CE", "always"),
-    *_energy("load", "2F3C1D7D F0BE6429 C7D3B479 EFF4B537", "always"),
-    *_energy("grid_export", "3C87C4F5 65B624AB 26EFFC2F 44D4C533", "always", scale=-1),
-    *_energy("grid_import", "867DEF7D 126ABC86 DE17F021 62FBE7DC", "always"),
+    *_energy("load", "2F3C1D7D F0BE6429 C7D3B479 EFF4B537", "always", counts_up=_LOAD),
+    *_energy("grid_export", "3C87C4F5 65B624AB 26EFFC2F 44D4C533", "always", scale=-1, counts_up=_METER),
+    *_energy("grid_import", "867DEF7D 126ABC86 DE17F021 62FBE7DC", "always", counts_up=_METER),
     *_energy("external", "B9A026F9 031A6110 917E3622 A59C8428", "s0"),
     obj("energy.e_dc_day[0..1]", "2AE703F2 FBF3CE97", FLOAT, "gen{ab}", to("inverter_string.energy_day_watt_hours")),
     obj("energy.e_dc_month[0..1]", "81AE960B 7AB9B045", FLOAT, "gen{ab}", to("inverter_string.energy_month_watt_hours")),
     obj("energy.e_dc_year[0..1]", "AF64D0FE BD55D796", FLOAT, "gen{ab}", to("inverter_string.energy_year_watt_hours")),
-    obj("energy.e_dc_total[0..1]", "FC724A9E 68EEFD3D", FLOAT, "gen{ab}", to("inverter_string.energy_watt_hours_total")),
+    obj("energy.e_dc_total[0..1]", "FC724A9E 68EEFD3D", FLOAT, "gen{ab}", to("inverter_string.energy_watt_hours_total", counts_up=_SUN)),
 )
 
 FAULTS = tuple(
@@ -474,6 +506,8 @@ def _spread(target: Target, count: int) -> list[tuple[Series, ...]]:
 
 def _binding(target: Target, series: tuple[Series, ...]) -> Binding:
     metric: Metric = series[0].metric
+    if (metric.kind is Kind.TOTAL) is not bool(target.counts_up):
+        raise ValueError(f"{metric.name}: what is counted up is a total, and nothing else is")
     way = (metric, target.part, target.scale)
     return Binding(
         series,

@@ -138,7 +138,7 @@ def test_every_kind_of_day_ends_with_a_full_battery_so_that_days_fit_together(na
             assert before[:-1] == pytest.approx(after[:-1], abs=2.0)
 
 
-TOTALS = [f"energy.e_{flow}_total" for flow in ("ac", "load", "grid_feed", "grid_load", "ext")] + [
+TOTALS = [f"energy.e_{flow}_total" for flow in ("load", "grid_feed", "grid_load", "ext")] + [
     "energy.e_dc_total[0]",
     "energy.e_dc_total[1]",
     "battery.stored_energy",
@@ -162,10 +162,17 @@ def test_totals_only_grow_and_feed_in_only_falls():
     assert all(last.values())
 
 
+def test_the_sum_of_the_output_runs_back_while_the_inverter_stands_by():
+    unit = Unit("inverter-only", start=MIDNIGHT)
+    night = [value(unit, "energy.e_ac_total", MIDNIGHT + n * 600) for n in range(6)]
+    assert night == sorted(night, reverse=True)
+    assert night[0] > night[-1]
+
+
 def test_energies_are_the_integral_of_the_powers():
     unit = Unit(start=MIDNIGHT)
     powers = {
-        "energy.e_ac_total": lambda m: max(m.flows.output, 0.0),
+        "energy.e_ac_total": lambda m: m.flows.output,
         "energy.e_load_total": lambda m: m.flows.load,
         "energy.e_grid_feed_total": lambda m: min(m.flows.grid, 0.0),
         "energy.e_grid_load_total": lambda m: max(m.flows.grid, 0.0),

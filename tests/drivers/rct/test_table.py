@@ -196,6 +196,42 @@ def test_feeds_by_example(name, series):
     assert feeds(BY_NAME[name]) == series
 
 
+def test_every_total_says_how_it_is_known_that_the_unit_only_counts_it_up():
+    targets = [target for row in table.ROWS for target in row.targets]
+    counted = {target.metric for target in targets if target.counts_up}
+    found = {series.metric.name for series, _, _ in FOUND if series.metric.kind is Kind.TOTAL}
+    assert counted == found
+    for target in targets:
+        assert re.fullmatch(r"(?:[A-Z].{20,}\.)?", target.counts_up), target.metric
+
+
+@pytest.mark.parametrize(
+    ("metric", "counts_up"),
+    [("inverter_battery.cycles_total", ""), ("inverter_battery.capacity_ampere_hours", "It is.")],
+)
+def test_total_without_that_and_that_without_a_total_are_refused(metric, counts_up):
+    row = obj(
+        "battery.x",
+        "00000001",
+        DataType.FLOAT,
+        "always",
+        to(metric, battery="0", counts_up=counts_up),
+    )
+    with pytest.raises(ValueError, match="counted up"):
+        list(table._objects(row))
+
+
+@pytest.mark.parametrize("flow", ["output", "external"])
+def test_flows_that_run_both_ways_feed_no_total(flow):
+    fields = [s.metric.field for s, _, _ in FOUND if ("flow", flow) in s.tags]
+    assert sorted(fields) == [
+        "balance_watt_hours",
+        "day_watt_hours",
+        "month_watt_hours",
+        "year_watt_hours",
+    ]
+
+
 def test_feed_in_is_turned_round_and_nothing_else():
     turned = {item.name for item in READ for binding in item.bindings if binding.scale < 0}
     assert turned == {

@@ -79,7 +79,10 @@ class Flows(NamedTuple):
 
 
 class Energies(NamedTuple):
-    """Energies since commissioning, in watt-hours, all growing; charges in ampere-hours."""
+    """Energies since commissioning, in watt-hours; charges in ampere-hours.
+
+    All grow but the output, which falls while more goes into the inverter than comes out.
+    """
 
     pv_a: float
     pv_b: float
@@ -278,7 +281,7 @@ def _energy(first: Flows, last: Flows, minutes: float) -> Energies:
     return Energies(
         pv_a=hours * _mean_above(first.pv_a, last.pv_a),
         pv_b=hours * _mean_above(first.pv_b, last.pv_b),
-        output=hours * _mean_above(first.output, last.output),
+        output=hours * (first.output + last.output) / 2.0,
         load=hours * _mean_above(first.load, last.load),
         grid_import=hours * _mean_above(first.grid, last.grid),
         grid_export=hours * _mean_above(-first.grid, -last.grid),
