@@ -20,7 +20,7 @@ from typing import Any
 from rct_collector.config import DeviceConfig
 from rct_collector.device.backlog import Backlog
 from rct_collector.device.clock import Clock, SystemClock
-from rct_collector.device.discovery import Discovery
+from rct_collector.device.discovery import Discovery, Undecided, facts_from
 from rct_collector.device.exchange import Exchange
 from rct_collector.device.link import Link
 from rct_collector.device.lock import DeviceLock, locked
@@ -102,14 +102,19 @@ class Device:
             if options.state_dir
             else None
         )
-        known = self._state.load() if self._state else {}
+        port = config.address.port or self.driver.port
+        self._place = f"{config.address.scheme}://{config.address.host}:{port}"
+        kept = self._state.load() if self._state else {}
+        known = facts_from(kept, self.driver, self._place)
         self.discovery = Discovery(self.driver, known)
         if known and not self.discovery.facts:
             log.warning(
                 "%s: what was learnt before is not used: no unit could have said it", self.name
             )
+        self._change = self.discovery.change
         self._changes = 0
         self._tells_change = Seldom(CHANGES_TOLD, CHANGES_WITHIN_S)
+        self._told: set[str] = set()
         self._plausibility = Plausibility()
         self._schedule = Schedule(
             config.name,
@@ -120,9 +125,8 @@ class Device:
             *(config.name, self.driver.vendor, tuple(sorted(config.labels.items()))),
             *(self._schedule.interval, emit),
         )
-        self._muting = Muting()
+        self._muting = Muting(self._schedule.interval)
         self._backlog = Backlog(self.plan, self.discovery, self._muting, config.intervals.seconds)
-        port = config.address.port or self.driver.port
         opener = (options.openers or OPENERS)[config.address.scheme]
         self._lock = DeviceLock(config.address, port, config.name) if options.lock else None
         if self._lock:
@@ -240,12 +244,14 @@ class Device:
         due = self._schedule.begin(self._clock.wall())
         self._backlog.queue([poll for poll in SLOW_CLASSES if poll in due], started)
         fast = self.plan.queries(PollClass.FAST) if PollClass.FAST in due else []
-        self._round = Round(self.plan, self._plausibility, self.discovery.has, self.config.timezone)
+        self._round = Round(
+            self.plan, self._plausibility, self.discovery.holds, self.config.timezone
+        )
         self._one_shot = limit is not None
         until_next = self._until_next()
         try:
             await self.exchange.round(
-                self._backlog.present(fast, started),
+                [*self.discovery.unidentified, *self._backlog.present(fast, started)],
                 self._backlog.in_turn(),
                 seconds=limit or until_next - MARGIN_S,
                 next_round=math.inf if limit else until_next,
@@ -264,7 +270,7 @@ class Device:
         assert self._round is not None  # noqa: S101 - set by the caller
         tally = self.exchange.poller.tally
         up = bool(self._round.time_ns)
-        self._settle(now, up=up)
+        self._settle(started, now, up=up)
         self._publish()
         self.rounds += 1
         self.settled.set()
@@ -296,22 +302,50 @@ class Device:
             except BusyError as error:
                 self.link.drop(str(error))
 
-    def _settle(self, now: float, *, up: bool) -> None:
+    def _settle(self, started: float, now: float, *, up: bool) -> None:
         """Carry over what was not asked; leave alone what never answers."""
         poller = self.exchange.poller
-        for query in (*poller.unsettled()[0], *poller.unheard()) if up else ():
-            if self._muting.lost(query, now):
+        silent = (*poller.unsettled()[0], *poller.unheard()) if up and self.exchange.stood else ()
+        for query in silent:
+            if self._muting.lost(query, started):
                 log.info("%s: %s is not answered; asked now and then", self.name, query.label)
-                if self.discovery.decides(query) and self.discovery.unanswered(query):
-                    self._learnt(now)
+                self._unanswered(query, now)
         if self.link.is_open or up:
             self._backlog.keep(poller.unsettled()[1], now)
+
+    def _unanswered(self, query: Query, now: float) -> None:
+        """The unit does not answer a query: is that news about what it has?"""
+        if not self.discovery.decides(query) or not self.discovery.unanswered(query):
+            return
+        if query.name in self.driver.identity:
+            self._backlog.decide_again(now)  # it does not say who it is: each fact is confirmed
+        self._learnt(now)
+        self._tell_undecided()
+
+    def undecided(self) -> list[Undecided]:
+        """What cannot be told of the unit, as far as anything of it is wanted."""
+        takes = self.plan.takes.items()
+        return self.discovery.undecided({query.condition for query, taken in takes if taken})
+
+    def _tell_undecided(self) -> None:
+        """Say once of which parts nothing is published, because the unit is silent about them."""
+        texts = {
+            f"{item}; nothing of it is published" if not item.assumed else str(item)
+            for item in self.undecided()
+            if item.silent
+        }
+        for text in sorted(texts - self._told):
+            log.warning("%s: %s", self.name, text)
+        self._told = texts
 
     # -- what the exchange tells -----------------------------------------------------------
 
     def opened(self) -> None:
-        """The line is open: begin a round soon."""
-        self._backlog.decide_again(asyncio.get_running_loop().time())
+        """The line is open: begin a round soon, and find out who answers."""
+        now = asyncio.get_running_loop().time()
+        self.discovery.opened()
+        self._muting.reconnected(now)
+        self._backlog.decide_again(now)
         self._hurry.set()  # a tick may be a whole interval away
 
     def answered(self, answer: Answer, now: float) -> bool:
@@ -323,12 +357,9 @@ class Device:
             log.info("%s: %s is answered after all", self.name, query.label)
         certain = True
         if self.discovery.decides(query):
-            before = self.discovery.facts.get(query.name)
             news = self.discovery.observe(query, answer.value)
             certain = news is not None
             if news:
-                if before is not None and query.name in self.driver.identity:
-                    self._tell_of_change(query, before, answer.value, now)
                 self._learnt(now)
         wall_ns = int(answer.time_s * 1e9) if answer.time_s else self._clock.wall_ns()
         return self._round.take(query, answer.value, now=now, wall_ns=wall_ns) and certain
@@ -338,35 +369,40 @@ class Device:
         self._publish()
         self.settled.set()
 
+    def lost(self, query: Query, now: float) -> None:
+        """A query was given up for this round; a single round has no other to wait for."""
+        if self._one_shot:
+            self._muting.give_up(query, now)
+            self._unanswered(query, now)
+
     def _learnt(self, now: float) -> None:
         """A fact is new: ask what it brings, and keep it."""
-        if self.discovery.facts.keys() <= set(self.driver.identity):
-            # Another unit, or new firmware: nothing holds any more that was learnt before.
-            self._plausibility.forget()
-            self._publisher.forget()
-            self._backlog.forget()
+        if self.discovery.change is not self._change:
+            self._forget(now)
         classes = (PollClass.FAST, *SLOW_CLASSES) if self._one_shot else SLOW_CLASSES
         for query in self._backlog.news(classes, now):
             self.exchange.poller.add(query)
         if self._state is not None:
-            self._state.save({k: v for k, v in self.discovery.facts.items() if v is not None})
+            self._state.save(self.discovery.content(self._place))
 
-    def _tell_of_change(self, query: Query, before: Any, after: Any, now: float) -> None:
-        """Another unit, or new firmware; one that changes with each answer is not told each time.
-
-        Args:
-            query: Identifies the unit.
-            before: What it said before.
-            after: What it says now.
-            now: Monotonic seconds.
-        """
+    def _forget(self, now: float) -> None:
+        """Another unit, or new firmware: nothing holds any more that was learnt before."""
+        change = self._change = self.discovery.change
+        assert change is not None  # noqa: S101 - asked before
         self._changes += 1
-        if self._tells_change.allows(now):
+        if self._tells_change.allows(now):  # one that changes with each answer is not told each time
             log.warning(
                 "%s: %s was %r and is %r now: another unit, or new firmware (change %d since the"
                 " start); all is learnt again",
-                *(self.name, query.label, before, after, self._changes),
+                *(self.name, self.driver.query(change.name).label),
+                *(change.before, change.after, self._changes),
             )
+        self._plausibility.forget()
+        self._publisher.forget()
+        self._backlog.forget()
+        self._muting.forget()
+        self.exchange.forget()
+        self._told.clear()
 
     # -- publishing ------------------------------------------------------------------------
 
@@ -376,7 +412,8 @@ class Device:
         if current is None or not current.time_ns:
             return
         values = current.publish()
-        expected = [series for series in self.plan.texts if self._expects(series)]
+        identified = self.discovery.identified
+        expected = [series for series in self.plan.texts if identified and self._expects(series)]
         line = self._publisher.info_line(current.texts(), expected)
         self._publisher.send(current.time_ns, values + line)
 

@@ -3,25 +3,75 @@
 Sans I/O. The driver says which queries decide which part; here the answers are gathered, and
 what was learnt can be saved and taken up again, so that a restart at night, when the unit is
 off, still knows its battery.
+
+Facts belong to a unit, not to a name or an address. What is known of a unit decides what it is
+asked; but nothing that depends on facts holds (:meth:`Discovery.holds`) before the unit has told
+on this connection that it is the same one. A unit that leaves its serial number unanswered has to
+confirm each fact instead, by two answers on each connection.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Container, Iterable, Mapping
+from typing import Any, NamedTuple
 
 from rct_collector.drivers.base import Condition, Driver, Query
 
+#: Answers that must agree.
+TWICE = 2
+
+
+class Change(NamedTuple):
+    """Another unit answers, or new firmware: what tells them apart, and what it was and is."""
+
+    name: str
+    before: Any
+    after: Any
+
+
+class Undecided(NamedTuple):
+    """What cannot be told of a unit.
+
+    Attributes:
+        queries: What it leaves unanswered, or answers differently each time.
+        silent: It leaves them unanswered.
+        assumed: Other answers say that it has the parts.
+        parts: The parts that it may have, in words; none when it is not known which unit it is.
+    """
+
+    queries: tuple[Query, ...]
+    silent: bool
+    assumed: bool
+    parts: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """One sentence for people, without a full stop."""
+        subject = _listed([query.label for query in self.queries], "and")
+        one = len(self.queries) == 1
+        if self.silent:
+            verb = "is not answered" if one else "are not answered"
+        else:
+            verb = "is not answered twice alike" if one else "are not answered twice alike"
+        if not self.parts:
+            return f"{subject} {verb}, so it is not known which unit answers"
+        known = "only assumed that" if self.assumed else "not known whether"
+        return f"{subject} {verb}, so it is {known} there is {_listed(self.parts, 'or')}"
+
 
 class Discovery:
-    """Facts about one unit, and the conditions that follow from them."""
+    """Facts about one unit, and the conditions that follow from them.
+
+    Attributes:
+        facts: Query name → value; None for what the unit leaves unanswered.
+        change: The last change of unit or firmware; None while there was none.
+    """
 
     def __init__(self, driver: Driver, facts: Mapping[str, Any] | None = None) -> None:
         """Start with what an earlier run learnt.
 
         Args:
             driver: Says what decides what.
-            facts: Query name → value, as saved by an earlier run.
+            facts: Query name → value, as :func:`facts_from` takes them from a file.
         """
         self._driver = driver
         self._deciding = _by_dependence(driver)
@@ -31,6 +81,13 @@ class Discovery:
             self.facts.clear()
         self._candidates: dict[str, Any] = {}
         self._known: dict[str, bool | None] = {}
+        self._holding: dict[str, bool | None] = {}  # asked for each value: worked out once
+        self._heard: set[str] = set()  # facts that were confirmed on this connection
+        self._given_up: set[str] = set()  # what should identify the unit, and is not answered
+        self._unsure: dict[str, int] = {}  # facts that need so many more answers on this connection
+        self.change: Change | None = None
+        if self._is_anonymous():
+            self._doubt_all()
 
     def _is_usable(self) -> bool:
         """Facts come from a file that somebody may have edited: could the unit have said them?
@@ -53,10 +110,69 @@ class Discovery:
         return list(self._deciding)
 
     def has(self, condition: str) -> bool | None:
-        """Whether the unit has a part; None while that is not known."""
+        """Whether the unit is believed to have a part; None while that is not known.
+
+        Enough to ask for it. What is published needs more, see :meth:`holds`.
+        """
         if condition not in self._known:
             self._known[condition] = self._driver.conditions[condition].test(self.facts)
         return self._known[condition]
+
+    # -- whose facts these are ---------------------------------------------------------------
+
+    def opened(self) -> None:
+        """The line is open, for the first time or again: who answers now is to be found out."""
+        self._heard.clear()
+        self._candidates.clear()
+        self._holding.clear()
+        if self._is_anonymous():
+            self._doubt_all()
+
+    @property
+    def unidentified(self) -> list[Query]:
+        """What is to be asked before anything else, to know who answers on this connection."""
+        return [
+            query
+            for query in self._deciding
+            if query.name in self._driver.identity and not self._is_settled(query.name)
+        ]
+
+    @property
+    def identified(self) -> bool:
+        """Whether all facts are those of the unit that answers on this connection."""
+        return not self._unsure and all(map(self._is_settled, self._driver.identity))
+
+    def holds(self, condition: str) -> bool | None:
+        """Whether the unit that answers on this connection has a part.
+
+        None while that is not known; what depends on it is not to be published then.
+        """
+        if condition not in self._holding:
+            self._holding[condition] = self.has(condition) if self._vouches(condition) else None
+        return self._holding[condition]
+
+    def _vouches(self, condition: str) -> bool:
+        """Whether the unit that answers on this connection stands for a condition's facts."""
+        inputs = self._driver.conditions[condition].inputs
+        if inputs and not all(map(self._is_settled, self._driver.identity)):
+            return False
+        return not any(name in self._unsure for name in inputs)
+
+    def _is_settled(self, name: str) -> bool:
+        return name in self._heard or name in self._given_up
+
+    def _is_anonymous(self) -> bool:
+        """The unit does not say who it is, as far as is known."""
+        identity = self._driver.identity
+        return not identity or identity[0] in self._given_up or self.facts.get(identity[0]) is None
+
+    def _doubt_all(self) -> None:
+        """Nothing says of whom the facts are, but for those that were learnt just now."""
+        known = (name for name, value in self.facts.items() if value is not None)
+        doubtful = (n for n in known if n not in self._heard and n not in self._driver.identity)
+        self._unsure = dict.fromkeys(doubtful, TWICE)
+
+    # -- what is to be asked -----------------------------------------------------------------
 
     def open(self) -> list[Query]:
         """The queries whose answer is still wanted, in the order in which they make sense.
@@ -66,12 +182,64 @@ class Discovery:
         return [
             query
             for query in self._deciding
-            if query.name not in self.facts and self._makes_sense(query)
+            if (query.name not in self.facts or query.name in self._unsure)
+            and self._makes_sense(query)
         ]
 
     def complete(self) -> bool:
         """Whether everything is known that can be."""
         return not self.open()
+
+    def undecided(self, wanted: Container[str] | None = None) -> list[Undecided]:
+        """What cannot be told of the unit, because it was not answered, or not twice alike.
+
+        What follows from something else that is undecided is not named again: the modules of a
+        battery that there may not be.
+
+        Args:
+            wanted: Names of the conditions that matter; None for all.
+        """
+        conditions = self._driver.conditions
+        state = {name: self.has(name) for name, c in conditions.items() if c.part}
+        found = [conditions[name] for name, has in state.items() if has is None]
+        decided = [conditions[name] for name, has in state.items() if has is not None]
+        items: dict[tuple[tuple[Query, ...], bool], list[str]] = {}
+        for name, condition in conditions.items():
+            if wanted is not None and name not in wanted:
+                continue
+            if state.get(name, False) is None:
+                if not any(_is_part_of(other, condition) for other in found):
+                    key = self._missing(condition, decided), False
+                    items.setdefault(key, []).append(condition.part)
+            elif state.get(name) and (guess := self._guessed(condition)):
+                items.setdefault((guess, True), []).append(condition.part)
+        if who := tuple(self.unidentified):
+            items[who, False] = []
+        return [
+            Undecided(queries, all(q.name in self.facts for q in queries), assumed, tuple(parts))
+            for (queries, assumed), parts in items.items()
+        ]
+
+    def _guessed(self, condition: Condition) -> tuple[Query, ...]:
+        """What would say for sure that a part is there, and is not answered."""
+        return tuple(
+            query
+            for query in self._deciding
+            if query.name in condition.vital and self.facts.get(query.name) is None
+        )
+
+    def _missing(self, condition: Condition, decided: list[Condition]) -> tuple[Query, ...]:
+        """The queries whose answer would decide; not those that only tell what is known anyway."""
+        settled = {n for other in decided if _is_part_of(other, condition) for n in other.inputs}
+        return tuple(
+            query
+            for query in self._deciding
+            if query.name in condition.inputs
+            and query.name not in settled
+            and self.facts.get(query.name) is None
+        )
+
+    # -- what is learnt ----------------------------------------------------------------------
 
     def observe(self, query: Query, value: Any) -> bool | None:
         """Take an answer.
@@ -81,34 +249,118 @@ class Discovery:
             second answer is needed.
         """
         name = query.name
+        self._holding.clear()
         if name in self.facts and self.facts[name] == value:
             self._candidates.pop(name, None)
-            return False
+            return self._confirm(name)
+        self._heard.discard(name)
         if name not in self._candidates or self._candidates[name] != value:
             self._candidates[name] = value
             return None
         del self._candidates[name]
-        return self._learn(name, value)
+        self._learn(name, value)
+        return True
 
     def unanswered(self, query: Query) -> bool:
         """The unit does not answer this query at all; True when that is news.
 
-        What was known before is kept: a unit that once answered is merely silent now.
+        What was known before is kept: a unit that once answered is merely silent now. But where
+        it does not say any more who it is, facts need to be confirmed.
         """
-        return query.name not in self.facts and self._learn(query.name, None)
+        name = query.name
+        self._holding.clear()
+        news = False
+        if name in self._driver.identity and not self._is_settled(name):
+            self._given_up.add(name)
+            news = True
+            if self._is_anonymous():
+                self._doubt_all()
+        if name not in self.facts or name in self._unsure:
+            self._unsure.pop(name, None)
+            self.facts[name] = None
+            self._known.clear()
+            news = True
+        return news
 
-    def _learn(self, name: str, value: Any) -> bool:
-        if name in self._driver.identity and self.facts.get(name) not in (None, value):
+    def _confirm(self, name: str) -> bool | None:
+        """A fact was answered once more as it was known."""
+        missing = self._unsure.get(name, 0) - 1
+        if missing > 0:
+            self._unsure[name] = missing
+            return None
+        self._unsure.pop(name, None)
+        self._heard.add(name)
+        self._given_up.discard(name)
+        return False
+
+    def _learn(self, name: str, value: Any) -> None:
+        before = self.facts.get(name)
+        if name in self._driver.identity and before not in (None, value):
             # Another unit, or new firmware: nothing that was learnt holds any more.
-            self.facts.clear()
-            self._candidates.clear()
+            self.change = Change(name, before, value)
+            for learnt in (self.facts, self._candidates, self._unsure, self._heard, self._given_up):
+                learnt.clear()
+        elif name in self._driver.identity[:1] and name in self.facts:
+            self._doubt_all()  # a unit that did not say who it was may have been another one
         self.facts[name] = value
+        self._heard.add(name)
+        self._given_up.discard(name)
+        self._unsure.pop(name, None)
         self._known.clear()
-        return True
 
     def _makes_sense(self, query: Query) -> bool:
         """Not about a part that is known to be absent."""
         return self.has(query.condition) is not False
+
+    # -- what is kept ------------------------------------------------------------------------
+
+    def content(self, address: str) -> dict[str, Any]:
+        """What is to be kept for the next run; see :func:`facts_from`.
+
+        Args:
+            address: Where the unit answers.
+        """
+        identity = self._driver.identity
+        return {
+            "address": address,
+            "serial": self.facts.get(identity[0]) if identity else None,
+            "facts": {name: value for name, value in self.facts.items() if value is not None},
+        }
+
+    def adopt(self, other: Discovery) -> None:
+        """Take over what was learnt of the unit a moment ago; it has to say again who it is."""
+        self.facts = dict(other.facts)
+        self._known.clear()
+        self._holding.clear()
+        if self._is_anonymous():
+            self._doubt_all()
+
+
+def facts_from(content: Mapping[str, Any], driver: Driver, address: str) -> dict[str, Any]:
+    """The facts that an earlier run has kept, if they are those of the unit at an address.
+
+    Args:
+        content: As :meth:`Discovery.content` made it, or anything that somebody wrote in its place.
+        driver: Of the device.
+        address: Where the unit is to answer.
+    """
+    facts = content.get("facts")
+    if not isinstance(facts, dict) or content.get("address") != address:
+        return {}
+    if driver.identity and content.get("serial") != facts.get(driver.identity[0]):
+        return {}
+    plain = (str, int, float)  # a flag is an int, too
+    return {name: value for name, value in facts.items() if isinstance(value, plain)}
+
+
+def _is_part_of(one: Condition, other: Condition) -> bool:
+    """Whether a condition depends on all that another one depends on, and on more."""
+    return set(one.inputs) < set(other.inputs)
+
+
+def _listed(words: Iterable[str], conjunction: str) -> str:
+    *most, last = words
+    return f"{', '.join(most)} {conjunction} {last}" if most else last
 
 
 def _by_dependence(driver: Driver) -> list[Query]:

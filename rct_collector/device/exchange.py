@@ -56,6 +56,9 @@ class Owner(Protocol):
             Whether it can be believed; if not, it is asked for once more.
         """
 
+    def lost(self, query: Query, now: float) -> None:
+        """A query was asked in vain as often as a round allows."""
+
     def fast_settled(self) -> None:
         """All fast queries of the round were asked, and answered or missed once."""
 
@@ -102,7 +105,9 @@ class Exchange:
             TokenBucket(requests.per_second, size),
             TokenBucket(REPEATS * requests.per_second, size),
         )
-        self._governor = Governor(requests.window, requests.gap, fast[1] / (LEEWAY * size))
+        self._slowest_gap = fast[1] / (LEEWAY * size)
+        self._requests = requests
+        self._governor = self._new_governor()
         self.poller = Poller(
             self._pacer,
             window=requests.window,
@@ -163,7 +168,8 @@ class Exchange:
     def end_round(self, now: float) -> None:
         """Nothing is wanted any more: learn from what was lost, and ask slower if it was much."""
         tally = self.poller.tally
-        loss = self._governor.note(now, tally.alone, tally.crowded)
+        # What is lost with the line is not lost by haste.
+        loss = self._governor.note(now, tally.alone, tally.crowded) if self.stood else None
         if loss is not None:
             self._pacer.gap, self.poller.window = self._governor.gap, self._governor.window
             log.info(
@@ -172,6 +178,20 @@ class Exchange:
                 *(self._name, 100 * loss, self.poller.window, 1000 * self._pacer.gap),
             )
         self.poller.clear()
+
+    @property
+    def stood(self) -> bool:
+        """Whether the line held through the last round, so that silence was the unit's own."""
+        return self.link.is_open and not self.cut_short and self.poller.stood()
+
+    def forget(self) -> None:
+        """Another unit answers now: what was learnt of the pace of the old one is void."""
+        self._governor = self._new_governor()
+        self._pacer.gap, self.poller.window = self._governor.gap, self._governor.window
+        self.poller.forget()
+
+    def _new_governor(self) -> Governor:
+        return Governor(self._requests.window, self._requests.gap, self._slowest_gap)
 
     @property
     def gap(self) -> float:
@@ -261,6 +281,11 @@ class Exchange:
             self.poller.sent(query, now)
             if self._unanswered_since is None:
                 self._unanswered_since = now
+        if lost := self.poller.given_up():
+            for gone in lost:
+                self._owner.lost(gone, now)
+            self._pump()  # it may have brought more to ask
+            return
         if not self._fast_told and self.poller.fast_settled():
             self._fast_told = True
             self._owner.fast_settled()

@@ -50,6 +50,10 @@ class Patience:
         default_factory=lambda: {True: _Latency(), False: _Latency()}
     )
 
+    def forget(self) -> None:
+        """Another unit answers now."""
+        self._kinds = {long: _Latency() for long in self._kinds}
+
     def measured(self, seconds: float, *, long: bool) -> None:
         """An answer took so long."""
         self._kinds[long].add(seconds)

@@ -64,6 +64,7 @@ class Ask:
     repeats: int = 0
     overtaken: int = 0
     silent: int = 0  # requests that were given up because nothing came
+    late: bool = False  # an answer came that was too old to be believed
     crowded: bool = False  # it followed closely on another one
     sent_at: float = 0.0
     until: float = 0.0
@@ -140,7 +141,8 @@ class Poller:
         self._pending: dict[Query, Ask] = {}
         self._proven: set[Query] = set()
         self._owed: dict[Query, int] = {}
-        self._foreign_at = self._foreign_from = self._sent_at = -math.inf
+        self._foreign_at = self._foreign_from = self._sent_at = self._heard_at = -math.inf
+        self._given_up: list[Query] = []
         self.tally = Tally()
         self.waits_for_time = False
         self._deadline = 0.0
@@ -172,6 +174,7 @@ class Poller:
         self._asks.clear()
         self._waiting.clear()
         self._pending.clear()
+        self._given_up.clear()
         # What the unit may still have an answer to comes last, so that the old answer, which the
         # first request may flush out, is not taken for a new one.
         ordered = sorted(fast, key=self._owed.__contains__)
@@ -259,11 +262,16 @@ class Poller:
             ``attempts`` is 0 when somebody else asked.
         """
         fresh = self._stall.answered(now)
+        self._heard_at = now
         ask = self._asks.get(query)
-        if not fresh or ask is None or ask.phase is Phase.ANSWERED:
+        if ask is None or ask.phase is Phase.ANSWERED:
+            return None
+        if not fresh:
+            ask.late = True
             return None
         if query in self._owed:
             # Asked for in an earlier round and stuck in the unit since: too old for this one.
+            ask.late = True
             self._owed[query] -= 1
             if not self._owed[query]:
                 del self._owed[query]
@@ -285,6 +293,7 @@ class Poller:
     def spoiled(self, query: Query, now: float) -> None:
         """The answer to a query came cut short: ask again without waiting for the deadline."""
         self._stall.answered(now)
+        self._heard_at = now
         ask = self._pending.pop(query, None)
         if ask is not None:
             self._failed(ask, now)
@@ -292,6 +301,7 @@ class Poller:
     def foreign(self, now: float) -> None:
         """An answer to somebody else passed: another client is on the line."""
         self._stall.answered(now)
+        self._heard_at = now
         if now - self._foreign_at > QUIET_S or self._foreign_from == math.inf:
             self._foreign_from = now
         self._foreign_at = now
@@ -336,8 +346,9 @@ class Poller:
 
     def unsettled(self) -> tuple[list[Query], list[Query]]:
         """At the end of a round: what was asked in vain, and what was not asked at all."""
-        lost = [ask.query for ask in self._asks.values() if ask.phase is Phase.LOST]
-        unasked = [a.query for a in self._asks.values() if a.phase in _OPEN and not a.fast]
+        asks = self._asks.values()
+        lost = [ask.query for ask in asks if ask.phase is Phase.LOST and not ask.late]
+        unasked = [ask.query for ask in asks if ask.phase in _OPEN and not ask.fast]
         return lost, unasked
 
     def unheard(self) -> list[Query]:
@@ -345,8 +356,37 @@ class Poller:
         return [
             ask.query
             for ask in self._asks.values()
-            if ask.phase in _OPEN and ask.attempts and ask.query not in self._proven
+            if ask.phase in _OPEN
+            and ask.attempts
+            and not ask.late
+            and ask.query not in self._proven
         ]
+
+    def stood(self) -> bool:
+        """At the end of a round: the line did not stand still.
+
+        It did when something that the unit is known to answer was asked for after the last sign
+        of life, and is not answered.
+        """
+        return not any(
+            ask.query in self._proven
+            and ask.attempts
+            and ask.phase is not Phase.ANSWERED
+            and ask.sent_at > self._heard_at
+            for ask in self._asks.values()
+        )
+
+    def given_up(self) -> list[Query]:
+        """What was given up for this round since the last call."""
+        found, self._given_up = self._given_up, []
+        return found
+
+    def forget(self) -> None:
+        """Another unit answers now: what the old one has answered, and how fast, is void."""
+        self._proven.clear()
+        self._owed.clear()
+        if self._patience is not None:
+            self._patience.forget()
 
     def _ask(self, query: Query, *, fast: bool) -> Ask:
         ask = self._asks[query] = Ask(query, fast)
@@ -395,6 +435,7 @@ class Poller:
         pause = self._retry_delay(ask.attempts)
         if pause is None or (ask.attempts >= FIRST_ATTEMPTS and not known):
             ask.phase = Phase.LOST
+            self._given_up.append(ask.query)
             return
         ask.phase = Phase.WAITING
         ask.not_before = now + pause

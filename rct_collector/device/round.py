@@ -90,13 +90,16 @@ class Round:
     def publish(self) -> list[tuple[Series, Value]]:
         """What is new since the last call, derived series included. Nothing is repeated."""
         self._derive()
-        wanted = self._plan.wanted
-        fresh = [
-            (series, value)
-            for series, value in self._fresh.items()
-            if series in wanted and series not in self._plan.texts and self._present(series)
-        ]
-        self._fresh.clear()
+        wanted, texts = self._plan.wanted, self._plan.texts
+        fresh, undecided = [], {}
+        for series, value in self._fresh.items():
+            if series in wanted and series not in texts:
+                present = self._present(series)
+                if present:
+                    fresh.append((series, value))
+                elif present is None:  # it may turn out within the round
+                    undecided[series] = value
+        self._fresh = undecided
         self._published.update(series for series, _ in fresh)
         return fresh
 
@@ -104,10 +107,10 @@ class Round:
         """Texts that came in this round."""
         return {s: v for s, v in self._values.items() if s in self._plan.texts}
 
-    def _present(self, series: Series) -> bool:
-        """An answer about a part that the unit does not have means nothing."""
+    def _present(self, series: Series) -> bool | None:
+        """An answer about a part that the unit does not have, or may not have, means nothing."""
         home = self._plan.home(series)
-        return home is None or bool(self._has(home[0].condition))
+        return home is None or self._has(home[0].condition)
 
     def _derive(self) -> None:
         """Compute what can be computed by now; the rest may follow with later answers."""

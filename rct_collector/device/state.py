@@ -20,7 +20,7 @@ from rct_collector.device.folder import Folder
 log = logging.getLogger(__name__)
 
 #: Version of the layout below; another one is not read.
-VERSION = 1
+VERSION = 2
 
 #: Bytes that a file may have; those of a unit with two towers have 2 KiB.
 LARGEST = 64 << 10
@@ -30,7 +30,7 @@ SAVE_S = 60.0
 
 
 class StateFile:
-    """Where the facts about one device are kept."""
+    """Where what was learnt about one device is kept."""
 
     def __init__(self, folder: Path, device: str, driver: str) -> None:
         """Name the file after the device.
@@ -38,7 +38,7 @@ class StateFile:
         Args:
             folder: State folder; made when needed.
             device: Configured name.
-            driver: Driver name; facts of another driver are not taken up.
+            driver: Driver name; what another driver learnt is not taken up.
         """
         self.path = folder / f"{device}.json"
         self._folder = Folder(folder)
@@ -47,10 +47,10 @@ class StateFile:
         self._complained = False
 
     def load(self) -> dict[str, Any]:
-        """The facts of an earlier run; none where there are none that can be used.
+        """What an earlier run has kept; nothing where there is nothing that can be used.
 
-        Nothing is raised: whatever is wrong with the file, all is learnt again. Texts, numbers
-        and truth values may still be such as no unit sends.
+        Nothing is raised: whatever is wrong with the file, all is learnt again. What it says of
+        the unit may still be anything that JSON can hold.
         """
         try:
             data = self._folder.read(self.path.name, LARGEST)
@@ -59,22 +59,19 @@ class StateFile:
                 raise TypeError("it holds no mapping")
             if content["version"] != VERSION or content["driver"] != self._driver:
                 return {}
-            facts = content["facts"]
-            if not isinstance(facts, dict):
-                raise TypeError("its facts are no mapping")
+            return {k: v for k, v in content.items() if k not in ("version", "driver")}
         except FileNotFoundError:
             return {}
         except Exception as error:  # too deep, too large, cut off, no text: anything may be wrong
             log.warning("%s: %s is not used: %s", self._device, self.path, _reason(error))
             return {}
-        return facts
 
-    def save(self, facts: dict[str, Any]) -> None:
-        """Keep the facts; the file is replaced as a whole or not at all. Nothing is raised.
+    def save(self, kept: dict[str, Any]) -> None:
+        """Keep something; the file is replaced as a whole or not at all. Nothing is raised.
 
         It blocks until everything is on the disk.
         """
-        content = {"version": VERSION, "driver": self._driver, "facts": facts}
+        content = {**kept, "version": VERSION, "driver": self._driver}
         try:
             text = json.dumps(content, indent=1) + "\n"
             self._folder.replace(self.path.name, text.encode())
@@ -127,10 +124,10 @@ class Writer:
         self._changed = threading.Condition()
         self._is_running = False
 
-    def put(self, file: StateFile, facts: dict[str, Any]) -> None:
-        """Have facts written; returns at once."""
+    def put(self, file: StateFile, kept: dict[str, Any]) -> None:
+        """Have something written; returns at once."""
         with self._changed:
-            self._waiting[file] = facts
+            self._waiting[file] = kept
             self._start()
 
     def finish(self, timeout: float) -> bool:
@@ -167,8 +164,8 @@ class Writer:
                     self._changed.notify_all()
                     return
                 file = next(iter(self._waiting))
-                facts = self._waiting.pop(file)
-            file.save(facts)
+                kept = self._waiting.pop(file)
+            file.save(kept)
 
 
 #: The writer of this process.
@@ -176,7 +173,7 @@ WRITER = Writer()
 
 
 class Memory:
-    """The facts about one device: read at the start, written now and then, and at the end."""
+    """What is known of one device: read at the start, written now and then, and at the end."""
 
     def __init__(self, file: StateFile, writer: Writer = WRITER) -> None:
         """Nothing is to be kept yet.
@@ -191,12 +188,12 @@ class Memory:
         self._saved_at = -math.inf
 
     def load(self) -> dict[str, Any]:
-        """The facts of an earlier run; see :meth:`StateFile.load`."""
+        """What an earlier run has kept; see :meth:`StateFile.load`."""
         return self._file.load()
 
-    def save(self, facts: dict[str, Any]) -> None:
-        """Keep the facts, as soon as :meth:`tick` finds that time has come."""
-        self._unsaved = facts
+    def save(self, kept: dict[str, Any]) -> None:
+        """Keep something, as soon as :meth:`tick` finds that time has come."""
+        self._unsaved = kept
 
     def tick(self, now: float) -> None:
         """Have written what is new, unless that was done a moment ago.
@@ -210,6 +207,6 @@ class Memory:
 
     def close(self) -> None:
         """Have written what is new, for nothing will come any more."""
-        facts, self._unsaved = self._unsaved, None
-        if facts is not None:
-            self._writer.put(self._file, facts)
+        kept, self._unsaved = self._unsaved, None
+        if kept is not None:
+            self._writer.put(self._file, kept)

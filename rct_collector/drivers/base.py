@@ -141,11 +141,16 @@ class Condition(NamedTuple):
 
     Attributes:
         inputs: Names of the queries that decide.
-        test: Facts → True, False, or None while they do not suffice.
+        test: Facts → True, False when the unit said that it has none, or None while they do not
+            suffice, because they are missing or the unit does not answer (None in the facts).
+        part: The part in words, as in "whether there is …".
+        vital: Inputs without which it is only assumed that the part is there.
     """
 
     inputs: tuple[str, ...]
     test: Callable[[Facts], bool | None]
+    part: str = ""
+    vital: tuple[str, ...] = ()
 
 
 class Quirk(NamedTuple):
@@ -191,7 +196,8 @@ class Driver:
         port: Default TCP port.
         queries: Everything that can be asked for.
         conditions: Parts that not every unit has.
-        identity: Names of the queries whose change means another unit or firmware.
+        identity: Names of the queries whose change means another unit or firmware; the first of
+            them names the unit. Empty where a family has no such thing.
         session: Makes a session.
         texts: Query name → code → text, for people.
         faults: Number of a fault bit → text, for people.

@@ -550,6 +550,266 @@ def test_new_firmware_means_that_everything_is_learnt_again(tmp_path):
     assert made.device.discovery.has("bat") is False
 
 
+# -- whose facts they are -----------------------------------------------------------------------
+
+#: Another unit, without any battery.
+BARE = {
+    "inverter_sn": "OTHER",
+    "power_mng.battery_type": 5,
+    "power_mng.n_batteries": 0,
+    "battery.bms_sn": "",
+    "battery.module_sn[0]": "",
+}
+
+
+def about_battery(made, since=0):
+    """What was published of parts that only a unit with a battery has, from a batch on."""
+    plan = made.device.plan
+    return {
+        series.name
+        for batch in made.out.batches[since:]
+        for series, _ in batch.values
+        if (home := plan.home(series)) and home[0].condition in ("bat", "bat2", "mod 0")
+    }
+
+
+def changes(caplog):
+    return [r.getMessage() for r in caplog.records if "another unit" in r.getMessage()]
+
+
+def test_nothing_of_the_old_unit_is_published_of_a_new_one_that_takes_its_place(caplog):
+    async def main(loop):
+        made = Bench(loop)
+        async with made.running():
+            await asyncio.sleep(120)
+            assert about_battery(made)
+            made.plug.cut()
+            made.unit.values.update(BARE)
+            before = len(made.out.batches)
+            await asyncio.sleep(200)
+        return made, before
+
+    made, before = run(main)
+    assert not about_battery(made, before)
+    assert made.out.last()["inverter.serial"] == "OTHER"
+    assert made.out.last()["inverter_settings.batteries"] == 0
+    assert made.device.discovery.has("bat") is False
+    assert len(changes(caplog)) == 1
+
+
+def test_nothing_of_the_old_unit_is_published_after_a_restart(tmp_path, caplog):
+    bench(120, state_dir=tmp_path)
+    made = bench(200, ScriptedUnit(BARE), state_dir=tmp_path)
+    assert not about_battery(made)
+    assert len(changes(caplog)) == 1
+    saved = json.loads((tmp_path / "roof.json").read_text())
+    assert saved["serial"] == saved["facts"]["inverter_sn"] == "OTHER"
+    assert saved["address"] == "tcp://unit.test:8899"
+
+
+def test_what_was_learnt_at_another_address_is_not_used(tmp_path):
+    """Two configurations with one name of a device share a file."""
+    bench(120, state_dir=tmp_path)
+    made = bench(5, ScriptedUnit(BARE), state_dir=tmp_path, address="tcp://other.test")
+    assert not about_battery(made)
+    assert not {name for _, name in made.unit.asked} & {"battery.soc", "battery.voltage"}
+
+
+def test_a_serial_number_that_comes_damaged_once_costs_no_knowledge(tmp_path, caplog):
+    bench(120, state_dir=tmp_path)
+    unit, seen = ScriptedUnit(), []
+
+    def mangle(item, data, n):
+        seen.extend([n] if item.name == "inverter_sn" else [])
+        wrong = item.name == "inverter_sn" and len(seen) == 1
+        return unit.answer_to(item.name, "GARBLED") if wrong else data
+
+    unit.mangle = mangle
+    made = bench(15, unit, state_dir=tmp_path)
+    assert "inverter_battery{battery=0}.soc_percent" in about_battery(made)
+    assert not changes(caplog)
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_unit_without_serial_number_is_collected_all_the_same(kept, tmp_path):
+    """Its facts are confirmed by two answers each, once the question is given up."""
+    if kept:
+        bench(120, state_dir=tmp_path)
+    unit = ScriptedUnit()
+    unit.silent = {"inverter_sn"}
+    made = bench(300, unit, state_dir=tmp_path)
+    first = next(
+        batch.time_ns
+        for batch in made.out.batches
+        if any(s.name == "inverter_battery{battery=0}.soc_percent" for s, _ in batch.values)
+    )
+    assert (first - made.out.batches[0].time_ns) / 1e9 < 60
+    assert made.out.last()["inverter.firmware"] == "2.3.5673"
+    assert "inverter.serial" not in made.out.last()
+
+
+def test_unconditional_values_do_not_wait_for_the_serial_number():
+    unit = ScriptedUnit()
+    unit.silent = {"inverter_sn", "svnversion"}
+    made = bench(9, unit)
+    assert "inverter_power.grid_watts" in made.out.last()
+
+
+def test_another_unit_is_asked_for_what_the_old_one_did_not_answer():
+    unit = ScriptedUnit()
+    unit.silent = {"g_sync.p_ac_sum"}
+
+    async def main(loop):
+        made = Bench(loop, unit)
+        async with made.running():
+            await asyncio.sleep(60)
+            assert made.out.last()["inverter_collector.muted_objects"] == 1
+            unit.silent = set()
+            unit.values["inverter_sn"] = "OTHER"
+            made.plug.cut()
+            await asyncio.sleep(60)
+        return made
+
+    made = run(main)
+    assert made.out.last()["inverter_collector.muted_objects"] == 0
+    assert "inverter_power.output_watts" in made.out.last()
+
+
+def test_totals_of_the_old_unit_cast_no_doubt_on_those_of_the_new_one():
+    unit = ScriptedUnit({"energy.e_load_total": 5e6})
+
+    async def main(loop):
+        made = Bench(loop, unit, intervals={"slow": "20s"}, requests={"per_second": 16})
+        async with made.running():
+            await asyncio.sleep(60)
+            unit.values.update({"inverter_sn": "OTHER", "energy.e_load_total": 7.0})
+            made.plug.cut()
+            await asyncio.sleep(3)
+            asked = len(unit.times("energy.e_load_total"))
+            await asyncio.sleep(60)
+        return made, asked
+
+    made, _ = run(main)
+    assert [v for _, v in made.out.values()[LOAD_TOTAL]][-1] == 7.0
+
+
+# -- silence ------------------------------------------------------------------------------------
+
+
+def test_what_is_not_known_because_the_unit_is_silent_is_told_once(caplog):
+    unit = ScriptedUnit()
+    unit.silent = {"rb485.available"}
+    made = bench(1200, unit)
+    (told,) = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
+    assert told == (
+        "roof: rb485.available (0x437B8122) is not answered, so it is not known whether there is a"
+        " Power Switch; nothing of it is published"
+    )
+    assert not [name for name in made.out.values() if name.startswith("inverter_backup")]
+
+
+def test_a_part_is_published_although_one_of_the_objects_that_tell_of_it_is_silent():
+    unit = ScriptedUnit()
+    unit.silent = {"power_mng.battery_type"}
+    assert "inverter_battery{battery=0}.soc_percent" in about_battery(bench(120, unit))
+
+
+def test_a_line_that_breaks_again_and_again_proves_nothing_about_the_unit():
+    """Cut at each sixth request, with the answers to some others still on their way."""
+    unit = ScriptedUnit()
+    unit.latency = 0.2
+
+    async def main(loop):
+        made = Bench(loop, unit)
+
+        def mangle(item, data, n):
+            if loop.time() < 1020 and n % 6 == 0:
+                loop.call_soon(made.plug.cut)
+                return None
+            return data
+
+        unit.mangle = mangle
+        async with made.running():
+            await asyncio.sleep(20)
+            muted = made.out.last()["inverter_collector.muted_objects"]
+            await asyncio.sleep(40)
+        return made, muted
+
+    made, muted = run(main)
+    assert muted == 0
+    assert made.out.last()["inverter_collector.muted_objects"] == 0
+    last = made.out.last()
+    assert {"inverter_grid{phase=l3}.voltage_volts", "inverter_status.state_code"} <= last.keys()
+
+
+@pytest.mark.parametrize("every", [2, 3, 9, 14])
+def test_a_line_that_swallows_all_after_some_requests_proves_nothing_either(every):
+    """Half open: nothing comes any more until the line is opened anew."""
+    unit = ScriptedUnit()
+
+    async def main(loop):
+        made = Bench(loop, unit)
+
+        def connect():
+            unit.since = len(unit.asked)
+            return ScriptedUnit.connect(unit)
+
+        unit.since, unit.connect = 0, connect
+        unit.mangle = lambda item, data, n: (
+            None if loop.time() < 1300 and n - unit.since >= every else data
+        )
+        async with made.running():
+            await asyncio.sleep(360)
+        return made
+
+    made = run(main)
+    assert made.out.last()["inverter_collector.muted_objects"] == 0
+    last = made.out.last()
+    assert {"inverter_grid{phase=l3}.voltage_volts", "inverter_status.state_code"} <= last.keys()
+
+
+def test_a_unit_that_stands_still_now_and_then_is_not_taken_for_one_that_lacks_objects():
+    """Seven seconds of each round, at another time of it each time."""
+    unit = ScriptedUnit()
+
+    async def main(loop):
+        made = Bench(loop, unit)
+
+        def mangle(item, data, n):
+            into = (loop.time() - 1000) % 11
+            if into < 4:
+                return data
+            unit.say(data, loop.time() + 11 - into)
+            return None
+
+        unit.mangle = mangle
+        async with made.running():
+            await asyncio.sleep(600)
+        return made
+
+    assert run(main).out.last()["inverter_collector.muted_objects"] == 0
+
+
+def test_what_is_lost_with_the_line_does_not_slow_down_the_pace():
+    unit = ScriptedUnit()
+
+    async def main(loop):
+        made = Bench(loop, unit)
+
+        def mangle(item, data, n):
+            if n % 40:
+                return data
+            loop.call_soon(made.plug.cut)
+            return None
+
+        unit.mangle = mangle
+        async with made.running():
+            await asyncio.sleep(900)
+        return made
+
+    assert run(main).device.exchange.gap == 0.06
+
+
 def test_the_total_of_generators_counts_those_that_exist():
     unit = ScriptedUnit(
         {"dc_conv.dc_conv_struct[1].enabled": False, "dc_conv.dc_conv_struct[0].p_dc_lp": 800.0}

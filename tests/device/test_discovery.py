@@ -1,13 +1,14 @@
 """What a unit is believed to have."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rctclient.types import DataType
 
-from rct_collector.device.discovery import Discovery
+from rct_collector.device.discovery import Discovery, facts_from
 from rct_collector.drivers import driver as load_driver
 from rct_collector.drivers.base import Condition, Driver, Query
 
@@ -224,6 +225,214 @@ def test_no_fact_rests_on_a_single_answer(answers):
             last[name] = value
 
 
+# -- whose facts they are ---------------------------------------------------------------------
+
+
+def told(discovery, **facts):
+    """Answer once each."""
+    return [discovery.observe(QUERIES[name], value) for name, value in facts.items()]
+
+
+def test_saved_facts_hold_only_once_the_unit_has_said_that_it_is_the_same():
+    discovery = Discovery(TOY, COMPLETE)
+    discovery.opened()
+    assert discovery.has("battery") is True, "enough to ask for it"
+    assert discovery.holds("battery") is None
+    assert discovery.holds("always") is True
+    assert names(discovery.unidentified) == ["serial", "firmware"]
+    told(discovery, serial="S1")
+    assert discovery.holds("battery") is None
+    assert told(discovery, firmware="1.0") == [False], "one answer is enough"
+    assert discovery.holds("battery") is True
+    assert discovery.identified
+
+
+def test_first_learning_needs_two_answers_of_everything():
+    discovery = Discovery(TOY)
+    discovery.opened()
+    learn(discovery, battery=1, firmware="1.0")
+    assert discovery.holds("battery") is None
+    told(discovery, serial="S1")
+    assert discovery.holds("battery") is None
+    told(discovery, serial="S1")
+    assert discovery.holds("battery") is True
+
+
+def test_each_connection_begins_with_the_question_who_it_is():
+    discovery = Discovery(TOY)
+    learn(discovery, **COMPLETE)
+    assert discovery.holds("module") is True
+    discovery.opened()
+    assert discovery.holds("module") is None
+    told(discovery, serial="S1", firmware="1.0")
+    assert discovery.holds("module") is True
+
+
+def test_single_answer_that_fits_another_unit_puts_everything_on_hold():
+    discovery = Discovery(TOY)
+    learn(discovery, **COMPLETE)
+    told(discovery, serial="S2")
+    assert discovery.has("battery") is True
+    assert discovery.holds("battery") is None
+    told(discovery, serial="S1")
+    assert discovery.holds("battery") is True
+    assert discovery.change is None
+
+
+def test_answers_of_two_connections_make_no_fact():
+    discovery = Discovery(TOY)
+    told(discovery, battery=1)
+    discovery.opened()
+    assert told(discovery, battery=1) == [None]
+
+
+def test_another_unit_has_nothing_of_the_old_one():
+    discovery = Discovery(TOY, COMPLETE)
+    discovery.opened()
+    learn(discovery, serial="S2", firmware="1.0")
+    assert discovery.change == ("serial", "S1", "S2")
+    assert discovery.identified
+    assert discovery.holds("battery") is None
+    learn(discovery, battery=0)
+    assert discovery.holds("battery") is False
+
+
+def test_unit_that_does_not_say_who_it_is_confirms_each_saved_fact_twice():
+    discovery = Discovery(TOY, COMPLETE)
+    discovery.opened()
+    told(discovery, firmware="1.0", battery=1)
+    assert discovery.unanswered(QUERIES["serial"]) is True
+    assert discovery.holds("battery") is True, "it was answered on this connection"
+    assert discovery.holds("module") is None
+    assert names(discovery.open()) == ["module"]
+    assert told(discovery, module="M1") == [None]
+    assert discovery.holds("module") is None
+    assert told(discovery, module="M1") == [False]
+    assert discovery.holds("module") is True
+    assert discovery.unanswered(QUERIES["serial"]) is False
+
+
+def test_unit_that_never_says_who_it_is_confirms_its_facts_on_each_connection():
+    discovery = Discovery(TOY)
+    learn(discovery, firmware="1.0", battery=1, module="M1")
+    discovery.unanswered(QUERIES["serial"])
+    assert discovery.holds("module") is True
+    discovery.opened()
+    told(discovery, firmware="1.0")
+    assert discovery.unidentified == []
+    assert discovery.holds("battery") is None
+    assert told(discovery, battery=1, module="M1") == [None, None]
+    assert told(discovery, battery=1, module="M1") == [False, False]
+    assert discovery.holds("module") is True
+
+
+def test_saved_fact_that_an_anonymous_unit_leaves_unanswered_is_no_fact_any_more():
+    discovery = Discovery(TOY, {"battery": 1, "module": "M1"})
+    discovery.opened()
+    discovery.unanswered(QUERIES["serial"])
+    discovery.unanswered(QUERIES["firmware"])
+    assert not discovery.identified
+    assert discovery.unanswered(QUERIES["battery"]) is True
+    assert discovery.facts["battery"] is None
+
+
+def test_family_without_identity_confirms_its_facts_on_each_connection():
+    driver = replace(TOY, identity=())
+    discovery = Discovery(driver, {"battery": 1})
+    discovery.opened()
+    assert discovery.holds("battery") is None
+    assert told(discovery, battery=1) == [None]
+    assert told(discovery, battery=1) == [False]
+    assert discovery.holds("battery") is True
+    discovery.opened()
+    assert discovery.holds("battery") is None
+
+
+def test_single_reading_hands_over_what_it_learnt_and_the_unit_says_again_who_it_is():
+    first = Discovery(TOY)
+    learn(first, **COMPLETE)
+    discovery = Discovery(TOY)
+    discovery.adopt(first)
+    discovery.opened()
+    assert discovery.has("module") is True
+    assert discovery.holds("module") is None
+    told(discovery, serial="S1", firmware="1.0")
+    assert discovery.holds("module") is True
+
+
+@untimed
+@given(
+    st.lists(
+        st.one_of(
+            st.sampled_from(["opened", "serial unanswered", "firmware unanswered"]),
+            st.tuples(
+                st.sampled_from(["serial", "firmware", "battery", "module"]),
+                st.sampled_from(["a", "b"]),
+            ),
+        ),
+        max_size=40,
+    )
+)
+def test_nothing_conditional_holds_that_the_unit_on_this_connection_does_not_vouch_for(steps):
+    """Either it has said its serial number as known, or each fact twice, since the line opened."""
+    discovery = Discovery(TOY, {**dict.fromkeys(COMPLETE, "a")})
+    discovery.opened()
+    said = []
+    for step in steps:
+        if step == "opened":
+            discovery.opened()
+            said = []
+        elif isinstance(step, str):
+            discovery.unanswered(QUERIES[step.split()[0]])
+        else:
+            discovery.observe(QUERIES[step[0]], step[1])
+            said.append(step)
+        if discovery.holds("battery"):
+            serial = ("serial", discovery.facts.get("serial"))
+            assert serial in said or ("battery", discovery.facts["battery"]) in said
+
+
+# -- what is kept ------------------------------------------------------------------------------
+
+
+def test_content_carries_address_and_serial_number_and_no_silence():
+    discovery = Discovery(TOY)
+    learn(discovery, serial="S1", firmware="1.0")
+    discovery.unanswered(QUERIES["battery"])
+    content = discovery.content("tcp://unit:1")
+    assert content == {
+        "address": "tcp://unit:1",
+        "serial": "S1",
+        "facts": {"serial": "S1", "firmware": "1.0"},
+    }
+    assert facts_from(json.loads(json.dumps(content)), TOY, "tcp://unit:1") == content["facts"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {},
+        {"facts": COMPLETE},
+        {"address": "here", "serial": "S1"},
+        {"address": "here", "serial": "S1", "facts": None},
+        {"address": "here", "serial": "S1", "facts": ["battery"]},
+        {"address": "there", "serial": "S1", "facts": COMPLETE},
+        {"address": ["here"], "serial": "S1", "facts": COMPLETE},
+        {"address": "here", "serial": "S2", "facts": COMPLETE},
+        {"address": "here", "facts": COMPLETE},
+        {"address": "here", "serial": None, "facts": COMPLETE},
+    ],
+)
+def test_content_of_another_place_or_unit_or_kind_is_not_taken_up(content):
+    assert facts_from(content, TOY, "here") == {}
+
+
+def test_facts_that_no_unit_says_are_left_out():
+    facts = {**COMPLETE, "battery": [1], "module": {"a": 1}}
+    content = {"address": "here", "serial": "S1", "facts": facts}
+    assert facts_from(content, TOY, "here") == {"serial": "S1", "firmware": "1.0"}
+
+
 # -- the RCT driver ----------------------------------------------------------------------------
 
 RCT = load_driver("rct")
@@ -265,7 +474,75 @@ def test_rct_unit_without_battery_is_asked_nothing_about_modules():
     assert discovery.has("bat") is False
 
 
-def test_rct_unit_that_answers_nothing_is_known_to_have_nothing():
+def test_rct_unit_that_answers_nothing_is_known_to_have_nothing_and_to_lack_nothing():
     discovery = Discovery(RCT)
     answer(discovery, {})
     assert [name for name in RCT.conditions if discovery.has(name)] == ["always"]
+    assert not [name for name in RCT.conditions if discovery.has(name) is False]
+
+
+def undecided(silent, unit=FULL, *, known=True):
+    discovery = Discovery(RCT)
+    answer(discovery, {name: value for name, value in unit.items() if name not in silent})
+    if not known:  # it was asked, and answered differently each time
+        for name in silent:
+            del discovery.facts[name]
+        discovery._known.clear()
+    return [str(item) for item in discovery.undecided()]
+
+
+ONE_TOWER = {**FULL, "power_mng.n_batteries": 1, "battery_placeholder[0].bms_sn": ""}
+
+
+@pytest.mark.parametrize(
+    ("silent", "told"),
+    [
+        ([], []),
+        (["inverter_sn", "svnversion"], []),
+        (
+            ["rb485.available"],
+            [
+                "rb485.available (0x437B8122) is not answered, so it is not known whether there is"
+                " a Power Switch"
+            ],
+        ),
+        (
+            ["dc_conv.dc_conv_struct[1].enabled"],
+            [
+                "dc_conv.dc_conv_struct[1].enabled (0xFED51BD2) is not answered, so it is not known"
+                " whether there is generator B"
+            ],
+        ),
+        (
+            ["power_mng.battery_type"],
+            [
+                "power_mng.battery_type (0x682CDDA1) is not answered, so it is only assumed that"
+                " there is a battery"
+            ],
+        ),
+        (
+            ["power_mng.n_batteries", "battery.bms_sn"],
+            [
+                "power_mng.n_batteries (0x663F1452) and battery.bms_sn (0x16A1F844) are not"
+                " answered, so it is not known whether there is a battery"
+            ],
+        ),
+        (
+            ["battery.module_sn[2]"],
+            [
+                "battery.module_sn[2] (0x73489528) is not answered, so it is not known whether"
+                " there is battery module 2"
+            ],
+        ),
+        (["battery_placeholder[0].bms_sn"], []),  # there is one battery, and that is not it
+    ],
+)
+def test_what_is_not_known_is_told_with_what_was_silent(silent, told):
+    assert undecided(silent, ONE_TOWER) == told
+
+
+def test_answers_that_never_agree_are_told_as_such():
+    assert undecided(["rb485.available"], known=False) == [
+        "rb485.available (0x437B8122) is not answered twice alike, so it is not known whether there"
+        " is a Power Switch"
+    ]

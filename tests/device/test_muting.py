@@ -30,6 +30,40 @@ def test_it_is_left_alone_for_a_while_and_then_tried_once():
     assert muting.leaves_alone(QUERY, MUTE_S + 2)
 
 
+def test_silence_counts_once_in_an_interval():
+    muting = Muting(10.0)
+    rounds = [0.0, 1.0, 5.0, 10.0, 15.0, 19.9]
+    assert [muting.lost(QUERY, at) for at in rounds] == [False] * 5 + [True]
+
+
+def test_a_new_connection_forgives_what_is_not_proven():
+    muting = Muting(10.0)
+    for at in (0.0, 10.0):
+        muting.lost(QUERY, at)
+    muting.reconnected(12.0)
+    assert [muting.lost(QUERY, at) for at in (20.0, 30.0, 40.0)] == [False, False, True]
+
+
+def test_a_new_connection_tries_once_what_was_given_up():
+    muting = Muting(10.0)
+    for at in (0.0, 10.0, 20.0):
+        muting.lost(QUERY, at)
+    muting.reconnected(30.0)
+    assert not muting.leaves_alone(QUERY, 30.0)
+    assert QUERY in muting
+    assert not muting.lost(QUERY, 31.0), "that is no news"
+    assert muting.leaves_alone(QUERY, 32.0)
+
+
+def test_another_unit_may_answer_everything():
+    muting = Muting()
+    for _ in range(SILENT_ROUNDS):
+        muting.lost(QUERY, 0.0)
+    muting.forget()
+    assert len(muting) == 0
+    assert not muting.lost(QUERY, 1.0)
+
+
 def test_an_answer_forgives_everything():
     muting = Muting()
     assert not muting.answered(QUERY)

@@ -54,3 +54,9 @@ def test_a_unit_that_becomes_slow_is_soon_waited_for():
 def test_the_wait_is_never_outside_its_limits(seconds, attempt, long):
     wait = trained(*seconds, long=long).wait(attempt, long=long)
     assert LEAST_S <= wait <= 2.0
+
+
+def test_another_unit_is_waited_for_as_if_nothing_were_known():
+    patience = trained(*[0.05] * 50)
+    patience.forget()
+    assert patience.wait(1, long=False) == 2.0

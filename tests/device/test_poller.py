@@ -914,3 +914,53 @@ def test_what_never_answers_is_told_although_the_round_was_too_short_for_all_rep
     poller.sent(silent, 100.2)
     assert poller.unheard() == [silent]
     assert poller.unsettled() == ([], [silent, unasked])
+
+
+def test_a_line_that_stood_still_at_the_end_of_a_round_is_told():
+    """What the unit is known to answer was asked for last, and is not answered."""
+    known, other = queries(2)
+    poller = begun([], [known, other])
+    poller.sent(known, 100.0)
+    poller.answered(known, 100.1)
+    poller.sent(other, 100.2)
+    assert poller.stood(), "nobody knows whether it can be answered"
+    poller.begin(110.0, deadline=120.0, next_round=120.0, fast=[known, other], slow=())
+    poller.sent(known, 110.0)
+    assert not poller.stood()
+    poller.foreign(110.5)
+    assert poller.stood(), "that was lost, but the line works"
+
+
+def test_an_answer_that_was_stuck_proves_that_the_unit_knows_the_object():
+    (query,) = queries(1)
+    poller = begun([], [query], retry_delay=lambda _n: None)
+    poller.sent(query, 100.0)
+    poller.begin(110.0, deadline=120.0, next_round=120.0, fast=[query], slow=())
+    poller.sent(query, 110.0)
+    poller._owed[query] = 1
+    assert poller.answered(query, 110.1) is None
+    assert poller.unheard() == []
+    poller.next(113.0)
+    assert poller.unsettled()[0] == []
+
+
+def test_what_is_given_up_for_the_round_is_told_once():
+    (query,) = queries(1)
+    poller = begun([query], retry_delay=lambda _n: None)
+    poller.sent(query, 100.0)
+    assert poller.given_up() == []
+    poller.next(103.0)
+    assert poller.given_up() == [query]
+    assert poller.given_up() == []
+
+
+def test_nothing_is_known_of_another_unit():
+    (query,) = queries(1)
+    poller = begun([query], retry_delay=lambda _n: None)
+    poller.sent(query, 100.0)
+    poller.answered(query, 100.1)
+    poller.forget()
+    poller.begin(110.0, deadline=120.0, next_round=120.0, fast=[query], slow=())
+    poller.sent(query, 110.0)
+    poller.next(113.0)
+    assert lost(poller) == 0

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from rct_collector.drivers.base import Examination, Facts, Quirk
-from rct_collector.drivers.rct.conditions import CONDITIONS
+from rct_collector.drivers.rct.conditions import CONDITIONS, OLD, version
 from rct_collector.drivers.rct.frame import EXTENSION, START
 
 #: Power flows and voltages: eight bytes of payload at most, known to every firmware.
@@ -29,8 +29,6 @@ PROBES = (
 
 #: Firmware that loses parts of requests which come too close together, from here on.
 HASTY = (2, 3, 5673)
-#: Firmware before this is slower, and does not know the newer objects.
-OLD = (2, 3)
 
 _TOWERS = ("mod", "mod2")
 _ROLES = {0: "stands alone", 1: "master", 2: "slave"}
@@ -49,13 +47,6 @@ _IS_OLD = Quirk(
     "Have the installer update it, if you miss values. The collector asks for what is not"
     " answered only now and then.",
 )
-
-
-def version(facts: Facts) -> tuple[int, ...]:
-    """The firmware as numbers; empty while it is not known."""
-    text = facts.get("svnversion")
-    match = re.match(r"\d+(?:\.\d+)+", text) if isinstance(text, str) else None
-    return tuple(map(int, match[0].split("."))) if match else ()
 
 
 def quirks(facts: Facts) -> list[Quirk]:
