@@ -93,7 +93,12 @@ async def read_once(
         return device, Exit.BUSY
     elapsed = asyncio.get_running_loop().time() - begun
     snapshot.trouble = _trouble(device, witness, timeout if elapsed >= timeout else None)
-    return device, Exit.UNREACHABLE if snapshot.trouble else Exit.OK
+    if device.stats.totals["answers"]:
+        # What was cut off may simply not have been asked for.
+        found = (i for i in device.undecided() if i.silent or not snapshot.trouble)
+        snapshot.undecided = tuple(map(str, found))
+    incomplete = snapshot.trouble or snapshot.undecided
+    return device, Exit.UNREACHABLE if incomplete else Exit.OK
 
 
 async def follow(
@@ -123,7 +128,7 @@ async def follow(
     devices = [Device(snapshot.config, emit, options) for snapshot in snapshots]
     for device, (known, _) in zip(devices, results, strict=True):
         # What the first round has learnt need not be asked again.
-        device.discovery.facts.update(known.discovery.facts)
+        device.discovery.adopt(known.discovery)
     await asyncio.gather(*(device.run() for device in devices))
     raise AssertionError("devices run for ever")
 

@@ -165,6 +165,7 @@ def print_json(device: DeviceConfig, family: str, figures: Figures, found: Diagn
             "equipment": dict(figures.equipment),
             "clock_difference_seconds": figures.drift,
             "unanswered": list(figures.unanswered),
+            **({"undecided": list(figures.undecided)} if figures.undecided else {}),
         },
         "paces": [_pace_json(pace) for pace in figures.paces],
         "others_per_minute": {

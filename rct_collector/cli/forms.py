@@ -64,6 +64,7 @@ def _device(snapshot: Snapshot) -> dict[str, Any]:
         "vendor": snapshot.driver.vendor,
         "labels": dict(config.labels),
         "trouble": snapshot.trouble or None,
+        **({"undecided": list(snapshot.undecided)} if snapshot.undecided else {}),
         "faults": [{"fault": bit, "text": text} for bit, text in snapshot.faults() or ()],
         "values": [
             _value(snapshot, series, reading)

@@ -69,8 +69,8 @@ def read_and_print(found: Targets, form: str, timeout: float) -> None:
         results = [Exit.INTERRUPTED]
     FORMS[form](snapshots, found.prefix)
     for snapshot in snapshots:
-        if snapshot.trouble:
-            click.echo(f"Error: {snapshot.config.name}: {snapshot.trouble}", err=True)
+        for text in filter(None, (snapshot.trouble, *snapshot.undecided)):
+            click.echo(f"Error: {snapshot.config.name}: {text}", err=True)
     status = next((result for result in results if result), Exit.OK)
     if status is Exit.INTERRUPTED:
         click.echo("Interrupted: the values are incomplete.", err=True)

@@ -32,6 +32,7 @@ class Snapshot:
         readings: Series → latest value.
         rounds: Rounds that ended.
         trouble: Why the device could not be read, or "".
+        undecided: What it is not known to have, since it is silent about it; one sentence each.
     """
 
     def __init__(self, config: DeviceConfig) -> None:
@@ -41,6 +42,7 @@ class Snapshot:
         self.readings: dict[Series, Reading] = {}
         self.rounds = 0
         self.trouble = ""
+        self.undecided: tuple[str, ...] = ()
         self._labels: tuple[tuple[str, str], ...] = ()
         self._codes = _codes(config.driver)
 

@@ -285,6 +285,7 @@ class Examiner:
             equipment=tuple(examination.equipment(facts)) if facts else (),
             quirks=tuple(examination.quirks(facts)),
             unanswered=tuple(q.label for q in lessons.unanswered(self._ledger.answered)),
+            undecided=tuple(lessons.undecided),
             queries=lessons.queries,
             complete=self.finished and line.get("trouble") is None,
             **line,

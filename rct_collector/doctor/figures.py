@@ -104,6 +104,7 @@ class Figures:
         equipment: What the unit has, as label and words.
         quirks: What is known of its firmware.
         unanswered: Labels of objects that were asked for and never answered.
+        undecided: What the unit is not known to have, because it is silent about it, in sentences.
         queries: Requests per round of each class, for what the unit has.
         complete: The examination came to its end.
     """
@@ -125,6 +126,7 @@ class Figures:
     equipment: tuple[tuple[str, str], ...] = ()
     quirks: tuple[Quirk, ...] = ()
     unanswered: tuple[str, ...] = ()
+    undecided: tuple[str, ...] = ()
     queries: Mapping[PollClass, int] = field(default_factory=dict)
     complete: bool = False
 

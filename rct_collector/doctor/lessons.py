@@ -90,6 +90,11 @@ class Lessons:
         return [query for query in self._given_up if query not in answered]
 
     @property
+    def undecided(self) -> list[str]:
+        """What cannot be told of the unit, because it is silent about it; one sentence each."""
+        return [str(item) for item in self._discovery.undecided() if item.silent]
+
+    @property
     def facts(self) -> Facts:
         """What decides which parts the unit has."""
         return dict(self._discovery.facts)

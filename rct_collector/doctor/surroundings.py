@@ -162,6 +162,13 @@ SURROUNDINGS: tuple[Rule, ...] = (
         always("Set the clock in the inverter's app, and see that this host's own is right."),
     ),
     Rule(
+        "undecided", "parts", lambda case: bool(case.figures.undecided), _WARNING,
+        "It is not known for certain what the unit has",
+        lambda case: "; ".join(case.figures.undecided),
+        "Of parts that the unit does not say it has, nothing is published.",
+        always("Examine again, for longer; if it stays so, ask the installer for an update."),
+    ),
+    Rule(
         "objects-lost", "objects", _may_be_lost, _NOTE, "Some objects were not answered",
         _objects_text,
         "Either this firmware does not know them, or their answers were lost each time, so that"

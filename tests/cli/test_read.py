@@ -15,6 +15,8 @@ from rct_collector.cli import collect
 from rct_collector.config import parse_address
 from rct_collector.device.lock import DeviceLock
 from rct_collector.drivers.rct.simulator import SCENARIOS, Faults
+from rct_collector.drivers.rct.simulator.profiles.requests import Unsupported
+from rct_collector.drivers.rct.table import BY_OID
 from tests.cli.conftest import address_of, read_all
 
 POWER = "inverter_power.*"
@@ -181,6 +183,97 @@ def test_what_was_read_before_the_line_was_lost_is_printed(run, serve, config_fi
     assert result.exit_code == 3
     assert "the values are incomplete" in result.stderr
     assert "Power" in result.stdout.splitlines()
+
+
+TYPE = "power_mng.battery_type (0x682CDDA1)"
+SWITCH = "rb485.available (0x437B8122)"
+
+
+@pytest.mark.parametrize("form", ["table", "influx", "json"])
+@pytest.mark.parametrize(
+    ("silent", "told", "shown"),
+    [
+        (
+            ["power_mng.battery_type"],
+            f"{TYPE} is not answered, so it is only assumed that there is a battery",
+            "inverter_battery",
+        ),
+        (
+            ["power_mng.battery_type", "power_mng.n_batteries", "battery.bms_sn"],
+            f"{TYPE}, power_mng.n_batteries (0x663F1452) and battery.bms_sn (0x16A1F844) are not"
+            " answered, so it is not known whether there is a battery",
+            "",
+        ),
+        (
+            ["rb485.available"],
+            f"{SWITCH} is not answered, so it is not known whether there is a Power Switch",
+            "inverter_battery",
+        ),
+    ],
+)
+def test_what_is_left_out_because_the_unit_is_silent_is_told(
+    run, serve, config_file, form, silent, told, shown
+):
+    unit = serve(faults=[Unsupported(*silent)])
+    result = run("read", "--config", config_file(roof=unit.address), "--format", form)
+
+    assert result.exit_code == 3
+    assert result.stderr == f"Error: roof: {told}\n"
+    if form == "influx":
+        parsed = [parse_line(line) for line in result.stdout.splitlines()]
+        assert ("inverter_battery" in {line["measurement"] for line in parsed}) is bool(shown)
+    elif form == "json":
+        (device,) = json.loads(result.stdout)
+        assert device["undecided"] == [told]
+        assert any(v["measurement"] == "inverter_battery" for v in device["values"]) is bool(shown)
+    else:
+        assert ("Battery" in result.stdout.splitlines()) is bool(shown)
+
+
+def test_silence_about_what_nobody_asked_for_is_not_told(run, serve, config_file):
+    unit = serve(faults=[Unsupported("rb485.available")])
+    result = run("read", "--config", config_file(roof=unit.address), "--only", POWER)
+
+    assert (result.exit_code, result.stderr) == (0, "")
+
+
+def test_a_serial_number_that_is_not_answered_leaves_nothing_else_out(run, serve, config_file):
+    unit = serve(faults=[Unsupported("inverter_sn")])
+    result = run("read", "--config", config_file(roof=unit.address), "-f", "json")
+
+    assert (result.exit_code, result.stderr) == (0, "")
+    (device,) = json.loads(result.stdout)
+    fields = {f"{v['measurement']}.{v['field']}" for v in device["values"]}
+    assert {"inverter_battery.soc_percent", "inverter.firmware"} <= fields
+    assert "inverter.serial" not in fields
+
+
+class Fickle(Faults):
+    """Says something else of one object each time."""
+
+    def __init__(self, name):
+        self.name, self.count = name, 0
+
+    def on_reading(self, unit, oid, payload, unix):
+        if BY_OID[oid].name != self.name:
+            return payload
+        self.count += 1
+        return f"S{self.count}".encode() + bytes(8)
+
+
+def test_a_unit_that_never_says_twice_who_it_is_is_told(run, serve, config_file):
+    unit = serve(faults=[Fickle("inverter_sn")])
+    result = run("read", "--config", config_file(roof=unit.address), "-f", "json")
+
+    assert result.exit_code == 3
+    assert result.stderr == (
+        "Error: roof: inverter_sn (0x7924ABD9) is not answered twice alike, so it is not known"
+        " which unit answers\n"
+    )
+    (device,) = json.loads(result.stdout)
+    measurements = {v["measurement"] for v in device["values"]}
+    assert "inverter_power" in measurements
+    assert "inverter_battery" not in measurements
 
 
 def test_a_device_that_is_held_already_is_told(run, nobody):

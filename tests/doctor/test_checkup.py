@@ -21,6 +21,7 @@ from rct_collector.doctor.lessons import Lessons
 from rct_collector.drivers import driver
 from rct_collector.drivers.rct import frame
 from rct_collector.drivers.rct.simulator import Bridge, Unit
+from rct_collector.drivers.rct.simulator.profiles.requests import Unsupported
 from rct_collector.errors import TransportError
 from tests.doctor.wards import (
     Cuts,
@@ -280,6 +281,13 @@ def test_old_firmware_is_known_and_what_it_does_not_answer_is_told():
     assert fastest(visit).loss == 0, "what is not known is not lost"
 
 
+def test_silence_about_a_part_is_not_taken_for_its_absence():
+    visit = Visit(faults=[Unsupported("rb485.available")])
+    assert dict(visit.figures.equipment)["Power Switch"] == "not known"
+    assert "undecided" in visit.found
+    assert "whether there is a Power Switch" in visit.finding("undecided").measured
+
+
 # -- no contact --------------------------------------------------------------------------------
 
 
@@ -344,6 +352,14 @@ def test_a_line_that_breaks_is_opened_again_and_told():
     assert visit.figures.hangups == 2
     assert "reset" in visit.finding("hangups").measured
     assert fastest(visit).loss == 0, "what was under way then says nothing about the pace"
+
+
+@pytest.mark.parametrize("every", [6, 9, 14])
+def test_what_is_cut_off_with_the_line_is_not_taken_for_silence(every):
+    visit = Visit(faults=[Cutting(*range(every, 200, every))], seconds=120.0)
+    assert visit.figures.hangups > 4
+    assert not {"objects", "objects-lost", "undecided"} & visit.found
+    assert visit.figures.unanswered == ()
 
 
 class RefusesLater(Plug):

@@ -131,6 +131,11 @@ def test_damage():
     assert keys(replace(well, damaged={"crc": 3, "length": 9})) == ["damage"]
 
 
+def test_what_is_not_known_of_the_unit_is_told():
+    told = replace(measured(0, 0, 0, 0), undecided=("x is not answered",), complete=True)
+    assert keys(told) == ["undecided"]
+
+
 def test_what_is_not_answered_on_a_bad_line_may_be_there():
     unanswered = replace(measured(0, 0, 0, 0), unanswered=("x",), complete=True)
     assert keys(unanswered) == ["objects"]
