@@ -126,7 +126,12 @@ class Collector:
 
     async def run_until(self, job: Coroutine[Any, Any, Any]) -> None:
         """Collect until something else has ended, which is not to be forgotten if this ends."""
-        await first_of(job, self.run())
+
+        async def over() -> None:
+            await job
+            self.hang_up()
+
+        await first_of(over(), self.run())
 
     async def first_round(self, timeout: float) -> bool:
         """Wait until every device has handed over its first fast part, or failed to.

@@ -42,6 +42,9 @@ import rct_collector  # noqa: E402
 FIRST_ROUND_S = 4.0
 FLUSH_S = 4.0
 
+#: Then all has to be at its end, however many devices there are and whoever does not read.
+STOP_S = 4.5
+
 #: Telegraf closes the pipe when the process ends, perhaps before it has read everything.
 LINGER_S = 0.2
 
@@ -64,6 +67,10 @@ class StderrHandler(logging.Handler):
         """Write through ``writer``, which never blocks."""
         super().__init__()
         self._writer = writer
+
+    def flush(self) -> None:
+        """Wait a little until all is written."""
+        self._writer.flush(LINGER_S)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Queue one record."""
@@ -206,14 +213,19 @@ class Shim:
         collector = rct_collector.Collector(self._config, self._emit)
         for number in _SIGNALS:
             loop.add_signal_handler(number, collector.hurry)
+
+        def end() -> None:
+            _tell(loop, stop.set)
+            threading.Thread(target=self._end_in_time, name="end", daemon=True).start()
+
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
+            loop.add_signal_handler(number, end)
         if self._once:
-            stop.set()
+            end()
         else:
             threading.Thread(
                 target=_watch_stdin,
-                args=(lambda: _tell(loop, collector.hurry), lambda: _tell(loop, stop.set)),
+                args=(lambda: _tell(loop, collector.hurry), end),
                 name="stdin",
                 daemon=True,
             ).start()
@@ -224,6 +236,16 @@ class Shim:
         await stop.wait()
         if not self._writer.broken:
             await collector.first_round(FIRST_ROUND_S)
+
+    def _end_in_time(self) -> None:
+        """End the process if it does not end by itself; what is learnt is on the disk already."""
+        time.sleep(STOP_S)
+        log = logging.getLogger()
+        log.warning("not all devices, or not all metrics, could be brought to an end in time")
+        self._writer.flush(LINGER_S)
+        for handler in log.handlers:
+            handler.flush()
+        os._exit(0 if self._writer.error is None else 1)
 
     def _emit(self, batch: rct_collector.Batch) -> None:
         self._writer.put(self._serializer.lines(batch), batch.source, len(batch.values))

@@ -9,7 +9,9 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 from line_protocol_parser import parse_line
@@ -18,6 +20,8 @@ import rct_collector_telegraf
 from rct_collector.catalog import catalog
 from tests.inverter import running_inverter
 from tests.plugins.agent import SHIM
+
+ROOT = Path(__file__).parents[2]
 
 UP = re.compile(r"inverter_collector,.* up=1i")
 
@@ -281,6 +285,72 @@ def test_telegraf_gone_means_end(shim, write_config, inverter):
     one.process.stdin.close()
     assert one.process.wait(8) == 1
     assert one.process.stderr.read() == b"E! stdout cannot be written to: Broken pipe\n"
+
+
+#: A shim whose devices take an hour to end, or whose collector fails.
+STUBBORN = """
+import sys, time
+import rct_collector_telegraf
+from rct_collector import Collector
+
+real = Collector.run
+async def run(self):
+    try:
+        await real(self)
+    finally:
+        time.sleep(3600)
+
+async def fail(self):
+    raise ZeroDivisionError("a defect")
+
+Collector.run = {how}
+rct_collector_telegraf.STOP_S = 0.5
+sys.exit(rct_collector_telegraf.main())
+"""
+
+
+@pytest.mark.parametrize("by", ["end of stdin", "SIGTERM"])
+def test_it_ends_in_time_whatever_its_devices_are_at(write_config, inverter, by):
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            STUBBORN.format(how="run"),
+            "--config",
+            write_config(inverter.address),
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=ROOT / "plugins" / "telegraf",
+    )
+    assert process.stdout.readline()
+    if by == "SIGTERM":
+        process.terminate()
+        assert process.wait(60) == 0
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert b"W! not all devices, or not all metrics, could be brought to an end in time" in err
+
+
+def test_a_collection_that_ends_by_itself_ends_the_shim_with_a_message(write_config, inverter):
+    """Telegraf starts it anew; one that is there and collects nothing would not be noticed."""
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            STUBBORN.format(how="fail"),
+            "--config",
+            write_config(inverter.address),
+        ],
+        stdin=subprocess.PIPE,
+        capture_output=True,
+        timeout=60,
+        check=False,
+        cwd=ROOT / "plugins" / "telegraf",
+    )
+    assert done.returncode == 1
+    assert b"E! bug: the collection has ended" in done.stderr
 
 
 def test_a_closed_stdout_is_told(write_config, inverter):
