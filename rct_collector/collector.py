@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
+from bisect import bisect_right
 from collections.abc import Coroutine, Sequence
 from itertools import accumulate
 from typing import Any
@@ -37,36 +38,56 @@ def share(config: Config) -> tuple[DeviceConfig, ...]:
     return tuple(item for item in config.devices if shard is None or shard.takes(item.name))
 
 
+def fit(
+    devices: Sequence[DeviceConfig], *, reserve: int = RESERVE, who: str = "this process"
+) -> tuple[int, str]:
+    """How many devices the limit of open files has room for.
+
+    Args:
+        devices: All of one process.
+        reserve: File descriptors that are left to the rest of the process.
+        who: Whose limit it is, for the words.
+
+    Returns:
+        So many, the first ones; and what would do for all, in words, "" if they fit.
+    """
+    used, limit = descriptors()
+    ends = list(accumulate(map(_descriptors, devices), initial=used + reserve))[1:]
+    number = bisect_right(ends, limit)
+    if number == len(devices):
+        return number, ""
+    need = ends[-1]
+    return number, (
+        f"{who} may have {limit:.0f} open files and needs {need} for {len(devices)} devices;"
+        f" raise that with LimitNOFILE={need} in its systemd service, or ulimit -n {need} where it"
+        " is started"
+    )
+
+
 def fitting(
     configs: Sequence[Config], *, reserve: int = RESERVE, who: str = "this process"
 ) -> list[Config]:
-    """The same configurations, with no more devices than the limit of open files has room for.
+    """The same configurations, with no more devices than fit; it is told what is left out.
 
-    Those that do not fit would take the lines of the others, for which locks are no use without,
-    and the files of all else in the process. It is told which are left out, and what would do.
+    Those that do not fit would take the lines of the others, to hold locks that are of no use
+    without, and the files of all else in the process.
 
     Args:
         configs: Checked configurations, of one process.
-        reserve: File descriptors that are left to the rest of the process.
-        who: Whose limit it is, for the message.
+        reserve: As for :func:`fit`.
+        who: As for :func:`fit`.
     """
-    used, limit = descriptors()
     mine = [item for config in configs for item in share(config)]
-    ends = [used + reserve + size for size in accumulate(map(_descriptors, mine))]
-    left_out = [item.name for item, end in zip(mine, ends, strict=True) if end > limit]
-    if not left_out:
+    number, words = fit(mine, reserve=reserve, who=who)
+    if not words:
         return list(configs)
     log.error(
-        "%d of %d devices are left out: %s may have %d open files and needs %d; raise that with"
-        " LimitNOFILE=%d in its systemd service, or ulimit -n %d where it is started; left out are"
-        " %s and all that follow",
-        *(len(left_out), len(mine), who, limit, ends[-1], ends[-1], ends[-1], left_out[0]),
+        "%d of %d devices are left out, %s and what follows: %s",
+        *(len(mine) - number, len(mine), mine[number].name, words),
     )
-    gone = set(left_out)
+    kept = {item.name for item in mine[:number]}
     return [
-        dataclasses.replace(
-            config, devices=tuple(item for item in config.devices if item.name not in gone)
-        )
+        dataclasses.replace(config, devices=tuple(x for x in share(config) if x.name in kept))
         for config in configs
     ]
 

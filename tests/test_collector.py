@@ -400,11 +400,11 @@ def test_as_many_devices_are_taken_as_there_are_files_for(monkeypatch, caplog, l
         assert not caplog.records
         return
     (record,) = caplog.records
+    need = 10 + RESERVE + 12
     assert record.getMessage() == (
-        f"{4 - fit} of 4 devices are left out: this process may have {limit} open files and needs"
-        f" {10 + RESERVE + 12}; raise that with LimitNOFILE={10 + RESERVE + 12} in its systemd"
-        f" service, or ulimit -n {10 + RESERVE + 12} where it is started; left out are unit{fit}"
-        " and all that follow"
+        f"{4 - fit} of 4 devices are left out, unit{fit} and what follows: this process may have"
+        f" {limit} open files and needs {need} for 4 devices; raise that with LimitNOFILE={need} in"
+        f" its systemd service, or ulimit -n {need} where it is started"
     )
 
 
@@ -423,9 +423,8 @@ def test_all_configurations_of_a_process_share_its_files(monkeypatch, caplog):
     others = parse({"devices": [{"name": "barn", "driver": "rct", "address": "tcp://barn.test"}]})
     found = fitting([config(5), others], reserve=2, who="collectd")
     assert [len(item.devices) for item in found] == [5, 0]
-    assert (
-        "1 of 6 devices are left out: collectd may have 17 open files and needs 20" in caplog.text
-    )
+    assert "1 of 6 devices are left out, barn and what follows: collectd may have 17" in caplog.text
+    assert "needs 20 for 6 devices" in caplog.text
 
 
 def test_without_a_limit_all_fit(monkeypatch):
@@ -436,5 +435,5 @@ def test_without_a_limit_all_fit(monkeypatch):
 def test_only_the_devices_of_this_share_need_files(monkeypatch):
     monkeypatch.setattr(module, "descriptors", lambda: (0, RESERVE + 3 * 30))
     whole = config(40, shard="0/2")
-    assert len(names(fitting([whole]))) == 40
+    assert fitting([whole]) == [whole]
     assert len(Collector(whole, Recorder(), Options(lock=False)).devices) < 30

@@ -13,6 +13,7 @@ import click
 
 from rct_collector.catalog import catalog
 from rct_collector.cli.options import Choice
+from rct_collector.collector import fit
 from rct_collector.config import (
     Address,
     DeviceConfig,
@@ -96,8 +97,15 @@ def hurried(device: DeviceConfig) -> DeviceConfig:
 
 @asynccontextmanager
 async def reachable(found: Targets) -> AsyncIterator[tuple[DeviceConfig, ...]]:
-    """The devices, with the simulated one running as long as the context lasts."""
+    """The devices, with the simulated one running as long as the context lasts.
+
+    Raises:
+        ConfigError: There are more than this process may have open lines to.
+    """
     if not found.scenario:
+        _, words = fit(found.devices)
+        if words:
+            raise ConfigError([f"{words}; or choose some of them with --device"])
         yield found.devices
         return
     from rct_collector.simulator import SimulatedInverter

@@ -313,12 +313,12 @@ def test_devices_that_do_not_fit_are_left_out_with_one_message(tmp_path):
     assert status == 0
     (line,) = err.splitlines()
     found = re.fullmatch(
-        r"E! (\d+) of 30 devices are left out: this process may have 40 open files and needs (\d+);"
-        r" raise that with LimitNOFILE=(\d+) in its systemd service, or ulimit -n (\d+) where it is"
-        r" started; left out are unit(\d+) and all that follow",
+        r"E! (\d+) of 30 devices are left out, unit(\d+) and what follows: this process may have 40"
+        r" open files and needs (\d+) for 30 devices; raise that with LimitNOFILE=(\d+) in its"
+        r" systemd service, or ulimit -n (\d+) where it is started",
         line,
     )
-    left_out, needed, *again, first = map(int, found.groups())
+    left_out, first, needed, *again = map(int, found.groups())
     assert again == [needed, needed]
     assert first == 30 - left_out
     assert called == {f"127.0.0.{n + 1}" for n in range(first)}
@@ -331,6 +331,19 @@ def test_devices_that_do_not_fit_are_left_out_with_one_message(tmp_path):
             preexec_fn=limited(needed, needed),  # noqa: PLW1509
         )
         assert (status, err, len(called)) == (0, "", 30), "the number that it names does"
+
+
+@pytest.mark.parametrize("command", ["read", "watch"])
+def test_a_command_with_too_many_devices_says_so_once(tmp_path, command):
+    with crowd(tmp_path, 30) as (path, called):
+        status, out, err = started(
+            [*MODULE, command, "--config", path],
+            preexec_fn=limited(40, 40),  # noqa: PLW1509
+        )
+    assert (status, out, called) == (2, "", set())
+    (line,) = err.splitlines()
+    assert line.startswith("Error: this process may have 40 open files and needs ")
+    assert line.endswith("; or choose some of them with --device")
 
 
 def test_the_limit_is_told_together_with_what_is_open():

@@ -52,7 +52,8 @@ def test_it_leaves_its_host_the_files_that_it_needs(collectd, tmp_path):
         assert daemon.stop() < 2
     assert open_files < 40 - 20
     (line,) = daemon.errors()
-    assert "of 30 devices are left out: collectd may have 40 open files and needs " in line
+    assert "of 30 devices are left out, " in line
+    assert ": collectd may have 40 open files and needs " in line
     assert "LimitNOFILE=" in line
     assert "Too many open files" not in daemon.output.read_text()
 
