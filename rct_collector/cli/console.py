@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -48,3 +49,17 @@ def write_utf8(text: str) -> None:
 def write_json(value: Any, indent: int = 1) -> None:  # noqa: ANN401
     """Write a value for a program."""
     write_utf8(json.dumps(value, indent=indent, ensure_ascii=False) + "\n")
+
+
+def write_json_list(objects: Iterable[dict[str, object]]) -> None:
+    """Write a list for a program, one object after the other: all texts at once take their place.
+
+    Args:
+        objects: For JSON.
+    """
+    before = "["
+    for item in objects:
+        text = json.dumps(item, indent=1, ensure_ascii=False).replace("\n", "\n ")
+        write_utf8(f"{before}\n {text}")
+        before = ","
+    write_utf8("\n]\n" if before == "," else "[]\n")

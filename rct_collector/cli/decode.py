@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import BinaryIO
 
 import click
+
+#: Bytes of text, or of a line, that are taken at once; a capture may have more.
+_LARGEST = 16 << 20
 
 _EPILOG = """\b
 Examples:
@@ -24,62 +28,29 @@ Examples:
     help="How the frames are printed (default: table).",
 )  # fmt: skip
 def command(source: tuple[str, ...], form: str) -> None:
-    """Explain bytes of the RCT serial protocol: hexadecimal text, a file of it, or of bytes.
+    r"""Explain bytes of the RCT serial protocol: hexadecimal text, a file of it, or of bytes.
 
     One line per frame: where it begins, who sends it, what it means, and what is wrong with
     it. Bytes between frames are shown as noise. Nothing is sent anywhere.
 
-    Files of 'record', tcpdump and Wireshark (pcap, pcapng) are explained with times instead,
-    their TCP connections put together.
+    Hexadecimal text may be pairs of digits, or a dump with offsets as of Wireshark, tcpdump -x,
+    hexdump -C, xxd or od; and lists of 0x.. and strings with \x.. are taken as well.
+
+    Files of 'record', tcpdump, Wireshark and FRITZ!Box (pcap, pcapng, also gzipped) are explained
+    with times instead, their TCP connections put together; packets in a hex dump, with their
+    numbers.
     """
-    content, origin = _content(source)
-    from rct_collector.transport.capture import MAGICS
-
-    if content.startswith(MAGICS):
-        from io import BytesIO
-
-        from rct_collector.cli.passages import print_passages, read_passages
-
-        print_passages(read_passages(BytesIO(content), origin), form)
-    else:
-        _print_pieces(_bytes_or_hex(content), form)
-
-
-def _print_pieces(data: bytes, form: str) -> None:
-    from rct_collector.cli.explain import explain
-    from rct_collector.cli.tabulate import print_pieces
-
-    pieces = explain(data)
-    if form == "json":
-        from rct_collector.cli.console import write_json
-
-        write_json([piece.as_mapping() for piece in pieces])
-    else:
-        print_pieces(["offset"], (([str(piece.offset)], piece) for piece in pieces))
-
-
-def _content(source: tuple[str, ...]) -> tuple[bytes, str]:
-    """What was given, and where it is from."""
     path = Path(source[0])
     if source == ("-",):
-        content, origin = sys.stdin.buffer.read(), "standard input"
+        _explain_file(sys.stdin.buffer, "standard input", form)
     elif len(source) == 1 and _is_file(path):
         try:
-            content, origin = path.read_bytes(), str(path)
+            with path.open("rb") as file:
+                _explain_file(file, str(path), form)
         except OSError as error:
             raise click.UsageError(f"{path}: cannot be read: {error.strerror}") from error
     else:
-        return _digits("".join(source)), "command line"
-    if not content:
-        raise click.UsageError(f"{origin} is empty")
-    return content, origin
-
-
-def _digits(text: str) -> bytes:
-    if _from_hex(text) is None:
-        shown = text if len(text) <= 40 else text[:37] + "..."
-        raise click.UsageError(f"{shown!r} is neither a file nor pairs of hexadecimal digits")
-    return text.encode()
+        _explain_blocks(_digits(source), "command line", form)
 
 
 def _is_file(path: Path) -> bool:
@@ -89,23 +60,107 @@ def _is_file(path: Path) -> bool:
         return False
 
 
-def _bytes_or_hex(content: bytes) -> bytes:
-    """Text of hexadecimal digits becomes bytes; anything else is bytes already."""
+def _digits(source: tuple[str, ...]) -> list[bytes]:
+    from rct_collector.cli.dumps import DumpError, read_dump
+
+    text = "".join(source)
     try:
-        text = content.decode("ascii")
-    except UnicodeDecodeError:
-        return content
-    found = _from_hex(text)
-    return content if found is None else found
+        return read_dump(text)
+    except DumpError as error:
+        shown = text if len(text) <= 40 else text[:37] + "..."
+        raise click.UsageError(
+            f"{shown!r} is neither a file nor pairs of hexadecimal digits"
+        ) from error
 
 
-def _from_hex(text: str) -> bytes | None:
-    """Pairs of digits, with whatever people put between them; None for anything else."""
-    lines = (line.partition("#")[0] for line in text.splitlines())
-    digits = " ".join(lines).replace("0x", " ").replace("0X", " ")
-    for separator in ":,;-_":
-        digits = digits.replace(separator, " ")
-    try:
-        return bytes.fromhex(digits) or None
-    except ValueError:
-        return None
+def _explain_file(file: BinaryIO, origin: str, form: str) -> None:
+    """Explain whatever it is.
+
+    Raises:
+        click.UsageError: It is of no form that can be explained.
+        CaptureError: It is a capture without an RCT unit, or cannot be read.
+    """
+    from rct_collector.transport.capture import is_capture, read_capture, refuse
+    from rct_collector.transport.source import Source
+
+    source = Source(file, origin)
+    if is_capture(source.head):
+        from rct_collector.cli.passages import passages_of, print_passages
+
+        print_passages(passages_of(read_capture(source), origin), form)
+        return
+    if not source.head and not source.failure:
+        raise click.UsageError(f"{origin} is empty")
+    refuse(source)
+    content = source.read(_LARGEST + 1)
+    if source.failure:
+        raise click.UsageError(f"{origin} {source.failure}")
+    if len(content) > _LARGEST:
+        raise click.UsageError(
+            f"{origin} has more than {_LARGEST >> 20} MiB and is no capture; give a part of it"
+        )
+    _explain_content(content, origin, form)
+
+
+def _explain_content(content: bytes, origin: str, form: str) -> None:
+    """Explain text that stands for bytes, or the bytes of a line."""
+    from rct_collector.cli.dumps import WANTED, DumpError, read_dump, text_of
+    from rct_collector.cli.explain import resembles
+
+    text = text_of(content)
+    blocks, why = [content], ""
+    if text is not None:
+        try:
+            blocks = read_dump(text)
+        except DumpError as error:
+            why = str(error)
+    if resembles(b"".join(blocks)):
+        _explain_blocks(blocks, origin, form)
+    elif text is None:
+        raise click.UsageError(
+            f"{origin} is no capture (pcap or pcapng), and nothing in it is like a frame of an RCT"
+            " unit"
+        )
+    elif why:
+        raise click.UsageError(f"{origin} is no dump that can be read: {why}; {WANTED}")
+    else:
+        raise click.UsageError(
+            f"{origin}: nothing in its {sum(map(len, blocks))} bytes is like a frame of an RCT"
+            f" unit; {WANTED}"
+        )
+
+
+def _explain_blocks(blocks: list[bytes], origin: str, form: str) -> None:
+    """Explain bytes, which may be those of packets with all their headers."""
+    from rct_collector.transport.capture import packets_in, read_packets
+
+    packets = packets_in(blocks)
+    if packets:
+        from rct_collector.cli.passages import passages_of, print_passages
+
+        found = passages_of(read_packets(packets, origin), origin)
+        others = sum(map(bool, blocks)) - len(packets)
+        if others > 0 and len(packets) > 1:
+            found.trouble.append(f"{origin}: {others} packets hold no TCP, and were left out")
+        print_passages(found, form)
+    else:
+        _print_pieces(b"".join(blocks), origin, form)
+
+
+def _print_pieces(data: bytes, origin: str, form: str) -> None:
+    from itertools import islice
+
+    from rct_collector.cli.explain import MOST_PIECES, pieces
+    from rct_collector.cli.console import write_json_list
+    from rct_collector.cli.tabulate import print_pieces
+
+    rest = pieces(data)
+    found = islice(rest, MOST_PIECES)
+    if form == "json":
+        write_json_list(piece.as_mapping() for piece in found)
+    else:
+        print_pieces(["offset"], (([str(piece.offset)], piece) for piece in found))
+    if next(rest, None):
+        click.echo(
+            f"Warning: {origin}: what follows the first {MOST_PIECES} frames was left out", err=True
+        )

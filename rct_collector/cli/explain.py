@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -38,8 +39,16 @@ _WRONG = {
     "keep_alive": "keep-alive of the vendor's service",
 }
 
+#: Frames that are told of one file, at most: more than a day of a busy line has, and each takes
+#: some hundred bytes.
+MOST_PIECES = 1_000_000
+
 #: Bytes of noise that are shown.
 _SHOWN = 16
+
+#: Bytes of the longest head of a frame, up to the object id, each of them escaped.
+_LONGEST_HEAD = 1 + 2 * 11
+_ESCAPED = re.compile(rb"\x2d(.)", re.S)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +134,53 @@ def explain(data: bytes) -> list[Piece]:
     Args:
         data: Any bytes.
     """
-    return list(_joined(_pieces(data), data))
+    return list(pieces(data))
+
+
+def pieces(data: bytes) -> Iterator[Piece]:
+    """The same, one by one."""
+    return _joined(_pieces(data), data)
+
+
+def resembles(data: bytes) -> bool:
+    """Whether bytes may be those of a unit's line, and not something else altogether.
+
+    They may if a frame is there, whole or broken, of an object that is known, or if they begin
+    with a whole frame of any; or if all of them are what lines carry beside frames.
+
+    Args:
+        data: Any bytes.
+    """
+    beside, heard = True, False
+    for span in walk(data):
+        raw = data[span.start : span.end]
+        if span.kind in ("hello", "keep_alive"):
+            heard = True
+            continue
+        if not raw.strip(b"\0"):
+            continue
+        if span.frame is not None:
+            if beside or _is_known(span.frame.oid):
+                return True
+        elif _is_known(_oid(data, span.start)):
+            return True
+        beside = False
+    return beside and heard
+
+
+def _is_known(oid: int) -> bool:
+    name, _, _ = _object(oid, BY_OID.get(oid))
+    return bool(name)
+
+
+def _oid(data: bytes, start: int) -> int:
+    """Object id in what may be a broken frame, or 0."""
+    raw = data[start : start + _LONGEST_HEAD]
+    if len(raw) < 2 or raw[0] != frame.START or not _command(raw[1]):
+        return 0
+    head = _ESCAPED.sub(rb"\1", raw[1:])
+    place = 1 + (2 if head[0] in frame.LONG else 1) + (4 if head[0] & frame.PLANT else 0)
+    return int.from_bytes(head[place : place + 4], "big")
 
 
 def _pieces(data: bytes) -> Iterator[Piece]:

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from heapq import merge
+from itertools import islice
 from typing import BinaryIO, NamedTuple
 
 import click
 
-from rct_collector.cli.console import write_json
-from rct_collector.cli.explain import Piece, explain
+from rct_collector.cli.console import write_json_list
+from rct_collector.cli.explain import MOST_PIECES, Piece, pieces
 from rct_collector.errors import CaptureError
 from rct_collector.transport.base import Ends
-from rct_collector.transport.capture import read_capture
+from rct_collector.transport.capture import Capture, read_capture
+from rct_collector.transport.source import Source
 from rct_collector.transport.streams import Stream, TcpConversation
 
 
@@ -42,11 +45,13 @@ class Passages(NamedTuple):
         passages: In order of time.
         lines: Both ends of each connection; ours are local.
         trouble: What is wrong with the capture, one sentence each.
+        dated: Whether the capture has times; else packets are numbered.
     """
 
     passages: list[Passage]
     lines: list[Ends]
     trouble: list[str]
+    dated: bool = True
 
 
 def read_passages(file: BinaryIO, name: str) -> Passages:
@@ -59,12 +64,28 @@ def read_passages(file: BinaryIO, name: str) -> Passages:
     Raises:
         CaptureError: It cannot be read, or no RCT unit is in it.
     """
-    capture = read_capture(file, name)
+    return passages_of(read_capture(Source(file, name)), name)
+
+
+def passages_of(capture: Capture, name: str) -> Passages:
+    """Find out what is in a capture.
+
+    Args:
+        capture: As it was read.
+        name: For messages.
+
+    Raises:
+        CaptureError: No RCT unit is in it.
+    """
     passages: list[Passage] = []
     lines: list[Ends] = []
     trouble = [capture.trouble] if capture.trouble else []
     for conversation in capture.conversations:
-        found = list(_passages(conversation, len(lines) + 1))
+        room = MOST_PIECES - len(passages)
+        if not room:
+            trouble.append(f"{name}: what follows the first {MOST_PIECES} frames was left out")
+            break
+        found = list(islice(_passages(conversation, len(lines) + 1), room))
         if not any(passage.piece.valid for passage in found):
             continue
         passages += found
@@ -75,31 +96,38 @@ def read_passages(file: BinaryIO, name: str) -> Passages:
     if not lines:
         others = len(capture.conversations)
         raise CaptureError(". ".join([*trouble, f"{name}: no RCT frame in {others} connections"]))
-    return Passages(sorted(passages, key=lambda passage: passage.time_ns), lines, trouble)
+    passages.sort(key=lambda passage: passage.time_ns)
+    return Passages(passages, lines, trouble, capture.dated)
 
 
 def _passages(conversation: TcpConversation, line: int) -> Iterator[Passage]:
-    yield from _one_way(conversation.to_server, line, answer=False)
-    yield from _one_way(conversation.from_server, line, answer=True)
+    """What both ends said, in order of time, so that neither goes short where not all is told."""
+    return merge(
+        _one_way(conversation.to_server, line, answer=False),
+        _one_way(conversation.from_server, line, answer=True),
+        key=lambda passage: passage.time_ns,
+    )
 
 
 def _one_way(stream: Stream, line: int, *, answer: bool) -> Iterator[Passage]:
     """The pieces of one direction; what that is, the connection knows better than the frame."""
-    position = 0
-    for piece in explain(stream.data):
-        end = piece.offset + len(piece.data)
-        time_ns = stream.time_ns(end - 1)
-        told = replace(piece, direction="from device" if answer else "to device")
-        # Broken frames may overlap.
-        data = stream.data[position:end] or piece.data
-        yield Passage(time_ns, line, data, told, answer)
-        position = max(position, end)
+    for chunk in stream.chunks:
+        position = 0
+        for piece in pieces(chunk.data):
+            end = piece.offset + len(piece.data)
+            offset = chunk.offset + piece.offset
+            told = replace(piece, offset=offset, direction="from device" if answer else "to device")
+            # Broken frames may overlap.
+            data = chunk.data[position:end] or piece.data
+            time_ns = stream.time_ns(chunk.offset + end - 1)
+            yield Passage(time_ns, line, data, told, answer)
+            position = max(position, end)
 
 
 def print_passages(found: Passages, form: str) -> None:
     """Print them as ``table`` or ``json``, and what is wrong on standard error."""
     if form == "json":
-        write_json([_as_mapping(passage, found.lines) for passage in found.passages])
+        write_json_list(_as_mapping(passage, found) for passage in found.passages)
     else:
         _print_table(found)
     for sentence in found.trouble:
@@ -109,29 +137,33 @@ def print_passages(found: Passages, form: str) -> None:
 def _print_table(found: Passages) -> None:
     from rct_collector.cli.tabulate import print_pieces
 
+    of_line: dict[int, list[Passage]] = {}
+    for passage in found.passages:
+        of_line.setdefault(passage.line, []).append(passage)
     for number, ends in enumerate(found.lines, 1):
-        mine = [passage for passage in found.passages if passage.line == number]
+        mine = of_line[number]
         bad = sum(not passage.piece.valid for passage in mine)
-        times = " … ".join(_moment(mine[n].time_ns, "%Y-%m-%d %H:%M:%S") for n in (0, -1))
+        first, last = (_moment(mine[n].time_ns, dated=found.dated) for n in (0, -1))
+        when = f"{first} … {last}{' UTC' if found.dated else ''}"
         local, remote = map(_end, ends)
-        click.echo(
-            f"{number}. {local} to device {remote}, {times} UTC, {len(mine)} frames, {bad} bad"
-        )
+        click.echo(f"{number}. {local} to device {remote}, {when}, {len(mine)} frames, {bad} bad")
     click.echo()
     several = len(found.lines) > 1
+    heads = ["time" if found.dated else "packet", *(["line"] if several else [])]
     print_pieces(
-        ["time", "line"] if several else ["time"],
+        heads,
         (
-            ([_exact(p.time_ns), str(p.line)] if several else [_exact(p.time_ns)], p.piece)
+            ([_exact(p.time_ns, dated=found.dated), str(p.line)][: len(heads)], p.piece)
             for p in found.passages
         ),
     )
 
 
-def _as_mapping(passage: Passage, lines: list[Ends]) -> dict[str, object]:
-    ends = lines[passage.line - 1]
+def _as_mapping(passage: Passage, found: Passages) -> dict[str, object]:
+    ends = found.lines[passage.line - 1]
+    place = passage.time_ns
     return {
-        "time_ns": passage.time_ns,
+        **({"time_ns": place} if found.dated else {"time_ns": None, "packet": place}),
         "connection": passage.line,
         "client": _end(ends.local),
         "device": _end(ends.remote),
@@ -144,10 +176,25 @@ def _end(end: tuple[str, int]) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _exact(time_ns: int) -> str:
-    """Time of day, to the microsecond."""
-    return f"{_moment(time_ns, '%H:%M:%S')}.{time_ns // 1000 % 10**6:06}"
+def _exact(time_ns: int, *, dated: bool) -> str:
+    """Time of day, to the microsecond; of a time that is no date, seconds; or the packet."""
+    if not dated:
+        return str(time_ns)
+    moment = _date(time_ns)
+    whole = f"{moment:%H:%M:%S}" if moment else str(time_ns // 10**9)
+    return f"{whole}.{time_ns // 1000 % 10**6:06}"
 
 
-def _moment(time_ns: int, form: str) -> str:
-    return datetime.fromtimestamp(time_ns // 10**9, UTC).strftime(form)
+def _moment(time_ns: int, *, dated: bool) -> str:
+    if not dated:
+        return f"packet {time_ns}"
+    moment = _date(time_ns)
+    return f"{moment:%Y-%m-%d %H:%M:%S}" if moment else f"{time_ns // 10**9} s after 1970"
+
+
+def _date(time_ns: int) -> datetime | None:
+    """None for what no calendar has: a capture may tell any number."""
+    try:
+        return datetime.fromtimestamp(time_ns // 10**9, UTC)
+    except (OverflowError, ValueError, OSError):
+        return None

@@ -1,61 +1,23 @@
-"""Reads pcap and pcapng files: the bytes of each TCP conversation, in order, with times.
+"""Reads captures: the bytes of each TCP conversation, in order, with times.
 
-dpkt reads the files and takes the headers apart; :mod:`.streams` puts the segments in order.
+:mod:`.source` takes gzip off, :mod:`.packets` reads pcap and pcapng, :mod:`.headers` finds the TCP
+segments, and :mod:`.streams` puts them in order.
 """
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from ipaddress import ip_address
-from typing import Any, BinaryIO
 
 from rct_collector.errors import CaptureError
-from rct_collector.transport.base import Ends
-from rct_collector.transport.streams import INSTALL, Conversations, Segment, TcpConversation
+from rct_collector.transport.headers import LINKS, guess_link, segment
+from rct_collector.transport.packets import MAGICS, Packet, PacketReader
+from rct_collector.transport.source import Ended, Source, foreign
+from rct_collector.transport.streams import Conversations, TcpConversation
 
-#: First bytes of the files that can be read: pcap in both byte orders, with microseconds and
-#: with nanoseconds, and pcapng.
-MAGICS = tuple(map(bytes.fromhex, ("a1b2c3d4", "d4c3b2a1", "a1b23c4d", "4d3cb2a1", "0a0d0d0a")))
-
-#: Link type → dpkt's module and class for it; "" for IP without anything before it.
-_LINKS = {
-    0: "loopback.Loopback",
-    1: "ethernet.Ethernet",
-    12: "",
-    14: "",
-    101: "",
-    108: "loopback.Loopback",
-    113: "sll.SLL",
-    228: "",
-    229: "",
-    276: "sll2.SLL2",
-}
-
-_SYN, _ACK = 0x02, 0x10
-
-
-class _CutShort(Exception):
-    """The file ends within a packet, or is damaged from here on."""
-
-
-class _Whole:
-    """A file that does not give half of what was asked for."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-
-    def read(self, size: int) -> bytes:
-        if size < 0:
-            raise ValueError("a length is negative")
-        data = self._file.read(size)
-        if 0 < len(data) < size:
-            raise _CutShort
-        return data
-
-    def seek(self, position: int) -> int:
-        return self._file.seek(position)
+#: Link types that are named in a message, at most.
+_SHOWN = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,90 +26,111 @@ class Capture:
 
     Attributes:
         conversations: In order of their begin.
-        trouble: Why the file could not be read to its end; "" if it could.
+        trouble: Why not all of the file was read; "" if it was.
+        dated: Whether its packets have times; else their numbers stand for those.
     """
 
     conversations: list[TcpConversation]
     trouble: str = ""
+    dated: bool = True
 
 
-def read_capture(file: BinaryIO, name: str) -> Capture:
+def is_capture(head: bytes) -> bool:
+    """Whether a file that begins like this can be read as a capture."""
+    return head.startswith(MAGICS)
+
+
+def refuse(source: Source) -> None:
+    """Refuse a file of a format that is known, and not read.
+
+    Raises:
+        CaptureError: It is one, or damaged from its begin.
+    """
+    if not source.head and source.failure:
+        raise CaptureError(f"{source.name} {source.failure}")
+    found = foreign(source.head)
+    if found:
+        advice = f"; {found.advice}" if found.advice else ""
+        raise CaptureError(f"{source.name} is {found.name}{advice}")
+
+
+def read_capture(source: Source) -> Capture:
     """Read a whole file.
 
     Args:
-        file: Open for reading bytes, at its begin.
-        name: For messages.
+        source: At its begin.
 
     Raises:
-        CaptureError: A library is missing, or it is no such file, or of a link that carries no
-            IP. A file that ends early is read as far as it goes.
+        CaptureError: It is no such file, or all of it is of links that carry no IP. A file that
+            ends early is read as far as it goes.
+    """
+    if not is_capture(source.head):
+        refuse(source)
+        raise CaptureError(f"{source.name} is no pcap or pcapng file")
+    reader = PacketReader(source)
+    capture = read_packets(reader, source.name)
+    if reader.links and not reader.links & LINKS.keys():
+        found, known = (", ".join(map(str, sorted(links))) for links in (reader.links, LINKS))
+        raise CaptureError(
+            f"{source.name} has link type {found}; those that can be read are {known}"
+        )
+    return capture
+
+
+def packets_in(blocks: Sequence[bytes]) -> list[Packet]:
+    """Find packets with all their headers among bytes of a dump.
+
+    Args:
+        blocks: The bytes, cut where there may be another packet.
+
+    Returns:
+        The packets, without times, if blocks, or all of them together, hold any.
+    """
+    for tried in (blocks, [b"".join(blocks)]):
+        links = list(map(guess_link, tried))
+        if any(link is not None for link in links):
+            return [
+                Packet(None, link, data)
+                for link, data in zip(links, tried, strict=True)
+                if link is not None
+            ]
+    return []
+
+
+def read_packets(packets: Iterable[Packet], name: str) -> Capture:
+    """Put packets together.
+
+    Args:
+        packets: In order; may raise :class:`~.source.Ended` when there are no more.
+        name: Of the file they are from, for messages.
     """
     found = Conversations()
-    packets, trouble = 0, ""
+    others: Counter[int] = Counter()
+    number = segments = 0
+    latest: int | None = None
+    trouble = []
     try:
-        for segment in _segments(file, name):
-            found.add(segment)
-            packets += 1
-    except _CutShort:
-        trouble = f"{name} is cut short behind TCP packet {packets}; what came before was read"
-    return Capture(found.results(), trouble)
-
-
-def _segments(file: BinaryIO, name: str) -> Iterator[Segment]:
-    dpkt = _dpkt()
-    damaged = (ValueError, IndexError, struct.error, dpkt.Error)
-    try:
-        reader = dpkt.pcap.UniversalReader(_Whole(file))
-    except damaged as error:
-        raise CaptureError(f"{name} is no pcap file that can be read: {error}") from error
-    kind = reader.datalink()
-    if kind not in _LINKS:
-        known = ", ".join(map(str, _LINKS))
-        raise CaptureError(f"{name} has link type {kind}; those that can be read are {known}")
-    to_ip = _to_ip(dpkt, _LINKS[kind])
-    packets = iter(reader)
-    while True:
-        try:
-            seconds, data = next(packets)
-        except StopIteration:
-            return
-        except damaged as error:
-            raise _CutShort from error
-        if not data:
-            raise _CutShort
-        try:
-            packet = to_ip(data)
-        except damaged:
-            continue  # of other protocols, or too short: no bytes of ours
-        if isinstance(getattr(packet, "data", None), dpkt.tcp.TCP):
-            yield _segment(round(seconds * 10**9), packet)
-
-
-def _segment(time_ns: int, packet: Any) -> Segment:  # noqa: ANN401 - dpkt has no types
-    sender, receiver = (str(ip_address(address)) for address in (packet.src, packet.dst))
-    tcp = packet.data
-    return Segment(
-        time_ns,
-        Ends((sender, tcp.sport), (receiver, tcp.dport)),
-        sequence=tcp.seq,
-        opens=bool(tcp.flags & _SYN),
-        answers=bool(tcp.flags & _ACK),
-        data=bytes(tcp.data),
-    )
-
-
-def _to_ip(dpkt: Any, name: str) -> Callable[[bytes], Any]:  # noqa: ANN401
-    """What takes the link's header off."""
-    if not name:
-        return lambda data: dpkt.ip6.IP6(data) if data[0] >> 4 == 6 else dpkt.ip.IP(data)
-    module, _, kind = name.partition(".")
-    frame = getattr(getattr(dpkt, module), kind)
-    return lambda data: frame(data).data
-
-
-def _dpkt() -> Any:  # noqa: ANN401
-    try:
-        import dpkt
-    except ImportError as error:
-        raise CaptureError(INSTALL) from error
-    return dpkt
+        for number, packet in enumerate(packets, 1):
+            if packet.link not in LINKS:
+                others[packet.link] += 1
+                continue
+            if packet.time_ns is not None:
+                latest = packet.time_ns
+            item = segment(number if latest is None else latest, packet.link, packet.data)
+            if item is None:
+                continue
+            found.add(item)
+            if found.full:
+                break
+            segments += 1
+    except Ended as reason:
+        trouble.append(f"{name} {reason} behind TCP packet {segments}; what came before was read")
+    if found.full:
+        trouble.append(
+            f"{name} has more than {found.full}: what follows packet {number - 1} was left out;"
+            f" tcpdump -r FILE -w SMALLER host ADDRESS makes a smaller one"
+        )
+    if others:
+        links = ", ".join(map(str, sorted(others)[:_SHOWN]))
+        trouble.append(f"{name}: {others.total()} packets of link type {links} were left out")
+    return Capture(found.results(), ". ".join(trouble), latest is not None or not number)

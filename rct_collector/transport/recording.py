@@ -22,6 +22,7 @@ from rct_collector.transport.base import Ends
 _MAGIC_NANOSECONDS = 0xA1B23C4D
 _RAW_IP = 101
 _LARGEST_PACKET = 0x40000
+_LATEST_NS = (1 << 32) * 10**9 - 1
 
 _FIN, _SYN, _PUSH, _ACK = 0x01, 0x02, 0x08, 0x10
 _TCP, _HOPS, _WINDOW = 6, 64, 0xFFFF
@@ -79,7 +80,8 @@ class PcapFile:
             time_ns: Nanoseconds since 1970.
             packet: From the IP header on.
         """
-        seconds, rest = divmod(time_ns, 10**9)
+        # The format has no other dates: a clock may stand where it likes.
+        seconds, rest = divmod(min(max(time_ns, 0), _LATEST_NS), 10**9)
         size = len(packet)
         self._write(struct.pack("<IIII", seconds, rest, size, size) + packet)
 
@@ -93,6 +95,7 @@ class _End:
     filter: Filter
     sequence: int = 0
     unacknowledged: int = 0
+    unsettled: deque[_Piece] = field(default_factory=deque)
 
 
 @dataclass(slots=True)
@@ -154,16 +157,21 @@ class Conversation:
     def _piece(self, time_ns: int, sender: _End, data: bytes) -> None:
         for start in range(0, len(data), _LARGEST_SEGMENT):
             size = min(_LARGEST_SEGMENT, len(data) - start)
-            self._waiting.append(_Piece(time_ns, sender, size))
+            piece = _Piece(time_ns, sender, size)
+            self._waiting.append(piece)
+            sender.unsettled.append(piece)
         self._settle(sender, sender.filter.feed(data))
 
     def _settle(self, sender: _End, data: bytes) -> None:
         """Fill the pieces of one end in order, and write those before which all is settled."""
-        for piece in self._waiting:
-            if piece.sender is sender:
-                missing = piece.size - len(piece.data)
-                piece.data += data[:missing]
-                data = data[missing:]
+        place = 0
+        while place < len(data):
+            piece = sender.unsettled[0]
+            part = data[place : place + piece.size - len(piece.data)]
+            piece.data += part
+            place += len(part)
+            if len(piece.data) == piece.size:
+                sender.unsettled.popleft()
         while self._waiting and len(self._waiting[0].data) == self._waiting[0].size:
             piece = self._waiting.popleft()
             self._packet(piece.time_ns, piece.sender, _PUSH | _ACK, bytes(piece.data))

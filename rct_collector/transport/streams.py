@@ -1,36 +1,38 @@
 """TCP segments of a capture, in whatever order and how often they came → bytes in order.
 
-PyPCAPKit's reassembly puts the bytes of each direction where they belong. It fills what is
-missing with zeros and knows no times; both are kept account of here.
+What a capture lacks stays a hole between chunks: a jump of the sequence number costs nothing.
+Work and memory grow with the segments that came, and both have an end.
 """
 
 from __future__ import annotations
 
-import warnings
-from bisect import bisect_left, bisect_right, insort
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from heapq import heappop, heappush
+from itertools import accumulate
+from typing import NamedTuple
 
-from rct_collector.errors import CaptureError
 from rct_collector.transport.base import Ends
 
-INSTALL = (
-    "to read pcap files, install two libraries: pip install 'rct-collector[pcap]',"
-    " in the environment of rct-collector"
-)
-
 #: A sequence number so far from the last one belongs to another connection: more than any
-#: window, and less than what would fill the memory with zeros.
+#: window.
 _FARTHEST = 1 << 20
 
 _WRAP = 1 << 32
+
+#: What is kept of one capture, at most: connections, segments with data, and bytes of them. A
+#: line that is asked five times a second makes less than a million segments in a day.
+MOST_CONNECTIONS = 1 << 16
+MOST_SEGMENTS = 1_000_000
+MOST_BYTES = 64 << 20
 
 
 class Segment(NamedTuple):
     """One TCP segment.
 
     Attributes:
-        time_ns: Nanoseconds since 1970.
+        time_ns: Nanoseconds since 1970; in a capture without times the number of the packet.
         ends: The sender is local, the receiver remote.
         sequence: Sequence number.
         opens: Whether it has the flag SYN.
@@ -46,16 +48,28 @@ class Segment(NamedTuple):
     data: bytes = b""
 
 
+class Chunk(NamedTuple):
+    """Bytes of a stream without a hole.
+
+    Attributes:
+        offset: Where they begin in the stream.
+        data: The bytes.
+    """
+
+    offset: int
+    data: bytes
+
+
 @dataclass(slots=True)
 class Stream:
     """One direction of a conversation.
 
     Attributes:
-        data: Its bytes; what the capture lacks is zero.
+        chunks: Its bytes, in order; between two of them something is missing.
         missing: Number of bytes that the capture lacks.
     """
 
-    data: bytes = b""
+    chunks: list[Chunk] = field(default_factory=list)
     missing: int = 0
     _ends: list[int] = field(default_factory=list)
     _times: list[int] = field(default_factory=list)
@@ -80,25 +94,39 @@ class TcpConversation(NamedTuple):
 
 
 class Conversations:
-    """Sorts segments into connections."""
+    """Sorts segments into connections, until it has as many as it keeps.
+
+    Attributes:
+        full: Of what there is too much; "" while there is room.
+    """
 
     def __init__(self) -> None:
         """Start without any."""
+        self.full = ""
         self._all: list[_Connection] = []
         self._current: dict[Ends, _Connection] = {}
+        self._segments = self._bytes = 0
 
     def add(self, segment: Segment) -> None:
-        """Take a segment.
-
-        Raises:
-            CaptureError: The library is not installed.
-        """
+        """Take a segment, unless it is full."""
         ends = segment.ends
         connection = self._current.get(ends)
         if connection is None or not connection.fits(segment):
+            if len(self._all) >= MOST_CONNECTIONS:
+                self.full = f"{MOST_CONNECTIONS} connections"
+                return
             connection = _Connection(_client_first(segment))
             self._all.append(connection)
             self._current[ends] = self._current[Ends(ends.remote, ends.local)] = connection
+        if segment.data:
+            self._segments += 1
+            self._bytes += len(segment.data)
+            if self._segments > MOST_SEGMENTS:
+                self.full = f"{MOST_SEGMENTS} packets with data"
+            elif self._bytes > MOST_BYTES:
+                self.full = f"{MOST_BYTES >> 20} MiB of data"
+            if self.full:
+                return
         connection.directions[ends].add(segment)
 
     def results(self) -> list[TcpConversation]:
@@ -116,6 +144,8 @@ def _client_first(segment: Segment) -> Ends:
 class _Connection:
     """Both directions of a connection."""
 
+    __slots__ = ("_back", "_ends", "directions")
+
     def __init__(self, ends: Ends) -> None:
         self._ends = ends
         self._back = Ends(ends.remote, ends.local)
@@ -130,16 +160,26 @@ class _Connection:
         return TcpConversation(self._ends, there.stream(), back.stream())
 
 
+class _Part(NamedTuple):
+    """Bytes that came at once, and where they belong."""
+
+    start: int
+    end: int
+    time_ns: int
+    data: bytes
+
+
 class _Direction:
-    """The segments of one sender, which PyPCAPKit puts in order."""
+    """The segments of one sender."""
+
+    __slots__ = ("_first", "_next", "_parts")
 
     def __init__(self) -> None:
-        self._reassembly, self._packet = _library()
         self._first: int | None = None
         #: Offset behind the last byte seen.
         self._next = 0
-        #: Begin, end, time of all that was seen, in order, none overlapping another.
-        self._parts: list[tuple[int, int, int]] = []
+        #: As they came.
+        self._parts: list[_Part] = []
 
     def fits(self, segment: Segment) -> bool:
         if self._first is None:
@@ -156,22 +196,26 @@ class _Direction:
         # A keep-alive repeats the last byte, or makes one up.
         if not data or (len(data) == 1 and start == self._next - 1):
             return
-        self._next = max(self._next, start + len(data))
-        if self._note(start, start + len(data), segment.time_ns):
-            self._reassembly(self._as_packet(start, data))
+        end = start + len(data)
+        self._next = max(self._next, end)
+        self._parts.append(_Part(start, end, segment.time_ns, data))
 
     def stream(self) -> Stream:
-        if not self._parts:
+        parts = list(_first_come(self._parts))
+        if not parts:
             return Stream()
-        (found,) = self._reassembly.datagram
-        stream, first = Stream(data=found.payload), self._parts[0][0]
-        seen = latest = 0
-        for start, end, time_ns in self._parts:
-            stream.missing += start - first - seen
-            seen, latest = end - first, max(latest, time_ns)
-            stream._ends.append(seen)
-            stream._times.append(latest)
-        return stream
+        first = parts[0].start
+        runs: list[list[_Part]] = []
+        for part in parts:
+            if not runs or runs[-1][-1].end < part.start:
+                runs.append([])
+            runs[-1].append(part)
+        return Stream(
+            [Chunk(run[0].start - first, b"".join(part.data for part in run)) for run in runs],
+            parts[-1].end - first - sum(len(part.data) for part in parts),
+            [part.end - first for part in parts],
+            list(accumulate((part.time_ns for part in parts), max)),
+        )
 
     def _offset(self, segment: Segment) -> int:
         """Where it belongs, seen from the first byte; sequence numbers begin anew at 2³²."""
@@ -179,53 +223,34 @@ class _Direction:
         ahead = (segment.sequence + segment.opens - self._first - self._next) % _WRAP
         return self._next + (ahead if ahead < _WRAP // 2 else ahead - _WRAP)
 
-    def _note(self, start: int, end: int, time_ns: int) -> bool:
-        """Keep what of a segment is new; whether anything is."""
-        news = []
-        index = max(0, bisect_right(self._parts, (start, start, time_ns)) - 1)
-        while index < len(self._parts) and self._parts[index][0] < end:
-            begin, stop, _ = self._parts[index]
-            if start < begin:
-                news.append((start, begin, time_ns))
-            start, index = max(start, stop), index + 1
-        if start < end:
-            news.append((start, end, time_ns))
-        for part in news:
-            insort(self._parts, part)
-        return bool(news)
 
-    def _as_packet(self, start: int, data: bytes) -> Any:  # noqa: ANN401
-        """A segment as the library takes it.
+def _first_come(parts: Sequence[_Part]) -> Iterator[_Part]:
+    """The same bytes in order, each of them once: as it came first.
 
-        It keeps a buffer for each acknowledgement number, for protocols of question and answer;
-        here both ends talk at once, so all get the same. Without ports it does not try to make
-        sense of the bytes.
-        """
-        return self._packet(
-            bufid=("", 0, "", 0),
-            dsn=start,
-            ack=0,
-            num=len(self._parts),
-            syn=False,
-            fin=False,
-            rst=False,
-            len=len(data),
-            first=start,
-            last=start + len(data) - 1,
-            header=b"",
-            payload=bytearray(data),
-        )
+    The parts are gone through by their begin. Of those that cover a place, the one that came
+    first gives its bytes, until it ends or the next one begins.
+    """
+    covering: list[int] = []  # a heap of numbers in ``parts``
+    place = 0
+    for number in sorted(range(len(parts)), key=lambda number: parts[number].start):
+        start = parts[number].start
+        yield from _bytes_until(start, place, covering, parts)
+        place = start
+        heappush(covering, number)
+    if covering:
+        yield from _bytes_until(max(part.end for part in parts), place, covering, parts)
 
 
-def _library() -> tuple[Any, Any]:
-    """A reassembly, and the class of what it takes."""
-    try:
-        # It warns of a part of it that is not used here.
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            from pcapkit.foundation.reassembly.data.tcp import Packet
-            from pcapkit.foundation.reassembly.tcp import TCP
-    except ImportError as error:
-        raise CaptureError(INSTALL) from error
-    # Its account of holes is not needed, and takes each segment for one within a single hole.
-    return TCP(strict=False), Packet
+def _bytes_until(
+    limit: int, place: int, covering: list[int], parts: Sequence[_Part]
+) -> Iterator[_Part]:
+    """What the parts have between two places; parts that end before are taken off the heap."""
+    while covering and place < limit:
+        part = parts[covering[0]]
+        end = min(part.end, limit)
+        if end > place:
+            data = part.data[place - part.start : end - part.start]
+            yield _Part(place, end, part.time_ns, data)
+            place = end
+        if part.end <= place:
+            heappop(covering)

@@ -39,3 +39,13 @@ def talk(data):
         to_device = piece.direction == "to device"
         found += [(to_device, piece.data[:half]), (to_device, piece.data[half:])]
     return [(to_device, part) for to_device, part in found if part]
+
+
+def packets(data):
+    """The packets of a pcap file that :func:`capture` made, from the IP header on."""
+    found, place = [], 24
+    while place < len(data):
+        size = int.from_bytes(data[place + 8 : place + 12], "little")
+        found.append(data[place + 16 : place + 16 + size])
+        place += 16 + size
+    return found

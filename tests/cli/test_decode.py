@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
 import struct
+from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rct_collector.cli import decode as decode_module
 from rct_collector.cli import explain as explain_module
-from rct_collector.cli.explain import explain
+from rct_collector.cli.explain import explain, resembles
 from rct_collector.drivers.rct import frame, wire
 from rct_collector.drivers.rct.table import BY_OID, OBJECTS
 from tests.scripted import BY_NAME, payload
@@ -128,6 +131,68 @@ def test_mistakes(run, arguments, words):
 
     assert result.exit_code == 2
     assert words in result.stderr
+
+
+#: Bytes of a line, whole or torn: what a file of them may look like.
+LINES = {
+    "recording": RECORDING,
+    "unknown object": frame.assemble(RESPONSE, 0xDEADBEEF, b"\1\2"),
+    "wrong checksum": broken(answer(SOC, wire.encode(SOC.type, 0.25))),
+    "cut short": answer(SOC, wire.encode(SOC.type, 0.25))[:-3],
+    "torn head": answer(SOC, bytes(4))[4:] + answer(STATE, b"\x0d"),
+    "escaped id": broken(frame.assemble(RESPONSE, BY_NAME["battery.bat_status"].oid, b"\x2b" * 4)),
+    "plant": broken(frame.assemble(READ | frame.PLANT, SOC.oid, b"", 0x2B2D2B2D)),
+    "keep-alives": b"AT+\r" * 3,
+    "greeting": b"\x2b\x3c\xe1",
+}
+
+
+@pytest.mark.parametrize("data", LINES.values(), ids=LINES)
+def test_bytes_of_a_line_are_told_from_others(run, data):
+    assert resembles(data)
+    assert run("decode", "-", stdin=data).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "data",
+    [bytes(64), b"\0\1\2\3", b"\x2b\x05" * 40, Random(2).randbytes(5000), b"\x1b[31mred\x1b[0m"],
+)
+def test_bytes_of_anything_else_are_refused(run, tmp_path, data):
+    path = tmp_path / "file.bin"
+    path.write_bytes(data)
+    result = run("decode", path)
+
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    words = "is no capture (pcap or pcapng), and nothing in it is like a frame of an RCT unit"
+    assert f"{path} {words}" in result.stderr
+
+
+def test_a_file_that_is_too_large_is_refused_before_it_is_read(run):
+    class Endless(io.RawIOBase):
+        given = 0
+
+        def readable(self):
+            return True
+
+        def readinto(self, buffer):
+            self.given += len(buffer)
+            assert self.given <= 2 * decode_module._LARGEST
+            buffer[:] = RECORDING[: len(buffer)].ljust(len(buffer), b"\0")
+            return len(buffer)
+
+    result = run("decode", "-", stdin=Endless())
+
+    assert result.exit_code == 2
+    assert "standard input has more than 16 MiB and is no capture" in result.stderr
+
+
+def test_the_first_frames_are_told_and_that_there_are_more(run, monkeypatch):
+    monkeypatch.setattr(explain_module, "MOST_PIECES", 3)
+    result = run("decode", "-", stdin=RECORDING)
+
+    assert len(result.stdout.splitlines()) == 4
+    assert "standard input: what follows the first 3 frames was left out" in result.stderr
 
 
 def test_an_empty_file_is_told(run, tmp_path):

@@ -12,6 +12,7 @@ import pytest
 
 from rct_collector.cli.passages import read_passages
 from rct_collector.transport.capture import read_capture
+from rct_collector.transport.source import Source
 from tests.cli.conftest import address_of, read_until
 from tests.cli.test_simulate import ADDRESS
 from tests.processes import wait_for
@@ -24,7 +25,7 @@ def connections(path):
     if not path.exists() or path.stat().st_size < 24:
         return 0
     with path.open("rb") as file:
-        capture = read_capture(file, str(path))
+        capture = read_capture(Source(file, str(path)))
     assert capture.trouble == ""
     return len(capture.conversations)
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import builtins
+import gzip
 import json
 import signal
 import socket
+import struct
+from random import Random
 
 import pytest
 
+from rct_collector.cli import passages
 from rct_collector.cli.passages import read_passages
 from rct_collector.cli.replay import feed
 from rct_collector.drivers.rct import frame, wire
 from rct_collector.drivers.rct.simulator.replay import Replay
-from tests.cli.captured import START_NS, capture, talk
+from tests.captures import enhanced, interface, patched, section, simple
+from tests.cli.captured import START_NS, capture, packets, talk
 from tests.cli.test_decode import RECORDING, SOC, STATE, answer, broken
 from tests.cli.test_simulate import ADDRESS
 
@@ -42,6 +46,84 @@ def test_a_capture_looks_as_accepted(run, golden, save):
     assert {(result.exit_code, result.stderr) for result in results} == {(0, "")}
     assert len({result.stdout for result in results}) == 1
     golden("replay.txt", results[0].stdout)
+
+
+TALK = packets(capture([(True, ASK), (False, HALF)], end=False))
+
+
+@pytest.mark.parametrize("resolution", [0, 3, 6, 9, 127, 0x80, 0xFF])
+@pytest.mark.parametrize("offset", [0, -(2**63), 2**63 - 1, -1_782_036_003])
+@pytest.mark.parametrize("ticks", [0, 1, 2**64 - 1])
+def test_no_date_of_a_file_is_too_much(run, save, resolution, offset, ticks):
+    """Some that come near to it: years of twelve digits, and before the calendar began."""
+    first = max(0, ticks - len(TALK))
+    blocks = (enhanced(data, first + n) for n, data in enumerate(TALK))
+    path = save(section() + interface(101, resolution, offset) + b"".join(blocks))
+    commands = (("decode",), ("decode", "-f", "json"), ("replay", "--print"))
+    results = [run(*command, path) for command in commands]
+
+    assert {(result.exit_code, result.stderr) for result in results} == {(0, "")}
+    assert [len(result.stdout.splitlines()) > 4 for result in results] == [True] * 3
+    with path.open("rb") as file:
+        found = read_passages(file, "test")
+    unit = Replay()
+    feed(unit, found.passages)
+    unit.receive(unit.connect(), ASK, 0.0)
+    assert unit.pull(float("inf")) == [HALF]
+
+
+def test_times_of_the_interface_that_a_packet_came_from(run, save):
+    begin = section() + interface(1, 6) + interface(101, 9)
+    blocks = (enhanced(data, START_NS + n * 1000, 1) for n, data in enumerate(TALK))
+    lines = run("decode", save(begin + b"".join(blocks))).stdout.splitlines()
+
+    assert ", 2026-06-21 10:00:03 … 2026-06-21 10:00:03 UTC, 2 frames, 0 bad" in lines[0]
+    assert [line.split()[0] for line in lines[3:]] == ["10:00:03.500003", "10:00:03.500004"]
+
+
+def test_packets_without_times_have_numbers(run, save):
+    path = save(section() + interface() + b"".join(map(simple, TALK)))
+    lines = run("decode", path).stdout.splitlines()
+
+    assert "packet 4 … packet 5, 2 frames, 0 bad" in lines[0]
+    assert [line.split()[0] for line in lines[2:]] == ["packet", "4", "5"]
+    assert "1970" not in "".join(lines)
+    numbered = json.loads(run("decode", path, "-f", "json").stdout)
+    assert [(item["time_ns"], item["packet"]) for item in numbered] == [(None, 4), (None, 5)]
+
+
+def test_gzipped_captures_are_read(run, save):
+    path = save(gzip.compress(capture([(True, ASK), (False, HALF)])))
+
+    assert "2 frames, 0 bad" in run("decode", path).stdout
+    assert run("replay", "--print", path).stdout == run("decode", path).stdout
+
+
+def test_captures_of_fritzbox_are_read(run, save):
+    path = save(patched(map(bytes, TALK), "<"))
+
+    assert "2 frames, 0 bad" in run("decode", path).stdout
+
+
+def test_a_frame_on_both_sides_of_a_hole_is_told_as_it_is(run, save):
+    line = [(False, HALF[:9]), (False, HALF[9:12]), (False, HALF[12:] + QUARTER)]
+    file = capture(line, end=False)
+    size = 16 + 40 + 3
+    start = len(file) - (16 + 40 + len(HALF[12:] + QUARTER)) - size
+    path = save(file[:start] + file[start + size :])
+    pieces = json.loads(run("decode", path, "-f", "json").stdout)
+
+    assert [piece["check"] for piece in pieces] == ["incomplete", "skipped", "ok"]
+    assert [piece["offset"] for piece in pieces] == [1, 12, 15]
+
+
+def test_the_first_frames_are_told_and_that_there_are_more(run, save, monkeypatch):
+    monkeypatch.setattr(passages, "MOST_PIECES", 3)
+    path = save(capture([(True, ASK), (False, HALF)] * 3, [(True, ASK)]))
+    result = run("decode", path)
+
+    assert "3 frames, 0 bad" in result.stdout
+    assert f"{path}: what follows the first 3 frames was left out" in result.stderr
 
 
 def test_json_tells_times_and_ends(run, save):
@@ -111,28 +193,23 @@ def test_what_a_capture_lacks_is_told(run, save):
         (capture([]), "no RCT frame in 1 connections"),
         (bytes.fromhex("0a0d0d0a") + bytes(40), "is no pcap file that can be read"),
         (bytes.fromhex("d4c3b2a1"), "cut short"),
+        (capture([])[:24] + struct.pack("<4I", 1, 1, 2**32 - 1, 2**32 - 1) + bytes(99),
+         "is damaged (a packet of 4294967295 bytes) behind TCP packet 0"),
+        (capture([])[:24] + bytes(16) * 9, "no RCT frame in 0 connections"),
+        (gzip.compress(capture([(True, ASK)]))[:50], "is cut short"),
+        (gzip.compress(b"snoop\0\0\0" + ASK * 9), "is a snoop capture; 'editcap -F pcap'"),
+        (b"\x28\xb5\x2f\xfd" + ASK * 9, "is compressed with Zstandard; unpack it first"),
+        (b"\x89PNG\r\n\x1a\n" + ASK * 9, "is a PNG picture"),
+        (bytes(4096), "is no "),
+        (Random(1).randbytes(4096), "is no "),
+        (b"\xff\xfe" + "Grüße".encode("utf-16-le"), "is no "),
     ],
-)
+)  # fmt: skip
 def test_mistakes(run, save, command, content, words):
     result = run(*command, save(content))
 
     assert result.exit_code == 2
     assert words in result.stderr
-
-
-def test_how_to_install_what_is_missing_is_told(run, save, monkeypatch):
-    really = builtins.__import__
-
-    def without(name, *arguments, **more):
-        if name == "dpkt":
-            raise ImportError(name)
-        return really(name, *arguments, **more)
-
-    monkeypatch.setattr(builtins, "__import__", without)
-    result = run("decode", save(capture([(False, HALF)])))
-
-    assert result.exit_code == 2
-    assert "pip install 'rct-collector[pcap]'" in result.stderr
 
 
 # -- as a device -------------------------------------------------------------------------------

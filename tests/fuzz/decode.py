@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 
-from rct_collector.cli import decode
+from rct_collector.cli.dumps import DumpError, read_dump, text_of
 from rct_collector.cli.explain import explain
 from rct_collector.drivers.rct.frame import Frame, FrameReader
 from tests.fuzz import grammar
@@ -26,15 +27,17 @@ def dictionary():
 
 def _text(data):
     """The bytes that hexadecimal text stands for, or None."""
-    try:
-        return decode._from_hex(data.decode("ascii"))
-    except UnicodeDecodeError:
-        return None
+    text = text_of(data)
+    if text is not None:
+        with contextlib.suppress(DumpError):
+            return b"".join(read_dump(text))
+    return None
 
 
 def check(content):
-    data = decode._bytes_or_hex(content)
-    assert data == content or data == _text(content)
+    data = _text(content)
+    if data is None:
+        data = content
     pieces = explain(data)
     hold_all_bytes(pieces, data)
     for piece in pieces:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import builtins
 import contextlib
+import gzip
 import io
 import socket
 import struct
 import sys
+from random import Random
 
 import dpkt
 import pytest
@@ -15,8 +16,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rct_collector.errors import CaptureError
+from rct_collector.transport import source, streams
 from rct_collector.transport.base import Ends
-from rct_collector.transport.capture import MAGICS, read_capture
+from rct_collector.transport.capture import read_capture
+from rct_collector.transport.packets import MAGICS
+from rct_collector.transport.source import Source
+from rct_collector.transport.streams import Chunk
+from tests.bounds import calls, memory
+from tests.captures import block, enhanced, ethernet, interface, patched, section, simple
 
 CLIENT, SERVER = ("192.0.2.1", 49152), ("192.0.2.10", 8899)
 SYN, ACK, PUSH = dpkt.tcp.TH_SYN, dpkt.tcp.TH_ACK, dpkt.tcp.TH_PUSH
@@ -58,13 +65,21 @@ def pcap(packets, linktype=101, wrap=bytes, **more):
 
 
 def read(data):
-    return read_capture(io.BytesIO(data), "test.pcap")
+    return read_capture(Source(io.BytesIO(data), "test.pcap"))
 
 
 def stream(data):
     """What the client of the only connection said."""
     (conversation,) = read(data).conversations
     return conversation.to_server
+
+
+def bytes_of(found):
+    """Its bytes, of which none are missing."""
+    assert found.missing == 0
+    (chunk,) = found.chunks or [Chunk(0, b"")]
+    assert chunk.offset == 0
+    return chunk.data
 
 
 # -- order -------------------------------------------------------------------------------------
@@ -90,8 +105,7 @@ def test_segments_may_come_in_any_order_and_more_than_once(what, first, with_beg
     begin = [opening(first)] if with_begin else []
     found = stream(pcap(begin + packets))
 
-    assert found.data == data
-    assert found.missing == 0
+    assert bytes_of(found) == data
 
 
 @slow_start
@@ -114,14 +128,15 @@ def test_a_byte_is_there_when_it_and_all_before_it_have_come(what):
 def test_keep_alives_are_no_data():
     packets = [opening(), segment(b"abc"), segment(b"\0", seq=3), segment(b"", seq=3)]
 
-    assert stream(pcap([*packets, segment(b"d", seq=4)])).data == b"abcd"
+    assert bytes_of(stream(pcap([*packets, segment(b"d", seq=4)]))) == b"abcd"
 
 
-def test_what_the_capture_lacks_is_counted():
+def test_what_the_capture_lacks_is_a_hole_and_counted():
     found = stream(pcap([opening(), segment(b"abc"), segment(b"xyz", seq=14)]))
 
-    assert found.data == b"abc" + bytes(10) + b"xyz"
+    assert found.chunks == [Chunk(0, b"abc"), Chunk(13, b"xyz")]
     assert found.missing == 10
+    assert (found.time_ns(2), found.time_ns(13)) == (1000_001_000_000, 1000_002_000_000)
 
 
 def test_a_capture_may_begin_in_the_middle_of_a_connection():
@@ -132,8 +147,8 @@ def test_a_capture_may_begin_in_the_middle_of_a_connection():
     (conversation,) = read(pcap(packets)).conversations
 
     assert conversation.ends == Ends(CLIENT, SERVER)
-    assert conversation.to_server.data == b"question"
-    assert conversation.from_server.data == b"answer"
+    assert bytes_of(conversation.to_server) == b"question"
+    assert bytes_of(conversation.from_server) == b"answer"
 
 
 def test_the_end_that_opens_is_the_client_whatever_its_port():
@@ -156,18 +171,18 @@ def test_connections_are_kept_apart():
     ]  # fmt: skip
     found = read(pcap(packets)).conversations
 
-    assert [c.to_server.data for c in found] == [b"mine too", b"other's", b"new", b"far"]
+    assert [bytes_of(c.to_server) for c in found] == [b"mine too", b"other's", b"new", b"far"]
 
 
 def test_a_repeated_begin_is_no_new_connection():
-    assert stream(pcap([opening(), opening(), segment(b"abc")])).data == b"abc"
+    assert bytes_of(stream(pcap([opening(), opening(), segment(b"abc")]))) == b"abc"
 
 
 # -- formats -----------------------------------------------------------------------------------
 
 
-def ethernet(packet, kind=0x0800):
-    return struct.pack("!6s6sH", b"\2" * 6, b"\4" * 6, kind) + bytes(packet)
+def ppp(packet):
+    return b"\xff\x03\x00\x21" + bytes(packet)
 
 
 LINKS = {
@@ -180,18 +195,24 @@ LINKS = {
     ),
     "raw": (101, bytes),
     "loopback": (0, lambda p: struct.pack("=I", 2) + bytes(p)),
+    "loopback of others": (108, lambda p: struct.pack(">I", 2) + bytes(p)),
+    "tagged twice": (
+        1, lambda p: ethernet(struct.pack("!HHHH", 1, 0x8100, 2, 0x0800) + bytes(p), 0x88A8)
+    ),
+    "DSL": (1, lambda p: ethernet(struct.pack("!HHH", 0x1100, 1, len(p) + 2) + ppp(p)[2:], 0x8864)),
+    "PPP": (9, ppp),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize(("kind", "wrap"), LINKS.values(), ids=LINKS)
 def test_links(kind, wrap):
-    assert stream(pcap([opening(), segment(b"abc")], kind, wrap)).data == b"abc"
+    assert bytes_of(stream(pcap([opening(), segment(b"abc")], kind, wrap))) == b"abc"
 
 
 def test_ipv6():
     ends = {"source": ("2001:db8::1", 49152), "target": ("2001:db8::10", 8899)}
 
-    assert stream(pcap([opening(**ends), segment(b"abc", **ends)])).data == b"abc"
+    assert bytes_of(stream(pcap([opening(**ends), segment(b"abc", **ends)]))) == b"abc"
 
 
 def swapped(data):
@@ -220,7 +241,7 @@ def test_formats():
     for data in (usual, exact, swapped(usual), swapped(exact), ng.getvalue()):
         assert data.startswith(MAGICS)
         found = stream(data)
-        assert found.data == b"abc"
+        assert bytes_of(found) == b"abc"
         assert found.time_ns(0) == 1000_001_000_000
 
 
@@ -228,7 +249,7 @@ def test_packets_of_other_protocols_are_passed_over():
     udp = dpkt.ip.IP(src=b"\1" * 4, dst=b"\2" * 4, p=17, data=dpkt.udp.UDP(data=b"x"))
     data = pcap([b"", b"E", b"garbage", udp, segment(b"abc")][1:])
 
-    assert stream(data).data == b"abc"
+    assert bytes_of(stream(data)) == b"abc"
 
 
 # -- what is wrong -----------------------------------------------------------------------------
@@ -241,7 +262,7 @@ def test_a_file_cut_short_is_read_as_far_as_it_goes():
         capture = read(whole[:size])
         expected = "test.pcap is cut short behind TCP packet 2; what came before was read"
         assert capture.trouble == expected
-        assert capture.conversations[0].to_server.data == b"abc"
+        assert bytes_of(capture.conversations[0].to_server) == b"abc"
     assert read(whole).trouble == read(whole[:-last]).trouble == ""
 
 
@@ -259,8 +280,12 @@ def test_a_damaged_file_raises_nothing_else(data):
     content = bytearray(pcap([opening(), segment(b"abc"), segment(b"def", seq=4)]))
     for position in data.draw(st.lists(st.integers(24, len(content) - 1), max_size=5)):
         content[position] = data.draw(st.integers(0, 255))
-    for conversation in read(bytes(content)).conversations:
-        assert len(conversation.to_server.data) < 1 << 22
+    found = read(bytes(content)).conversations
+    kept = sum(
+        len(chunk.data) for one in found for way in (one.to_server, one.from_server)
+        for chunk in way.chunks
+    )  # fmt: skip
+    assert kept <= len(content)
 
 
 def test_a_link_without_ip_is_told():
@@ -268,15 +293,302 @@ def test_a_link_without_ip_is_told():
         read(pcap([], 147))
 
 
-@pytest.mark.parametrize("missing", ["dpkt", "pcapkit"])
-def test_a_missing_library_is_told_with_how_to_install_it(monkeypatch, missing):
-    really = builtins.__import__
+# -- pcapng ------------------------------------------------------------------------------------
 
-    def without(name, *arguments, **more):
-        if name.partition(".")[0] == missing:
-            raise ImportError(name)
-        return really(name, *arguments, **more)
 
-    monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(CaptureError, match=r"pip install 'rct-collector\[pcap\]'"):
-        read(pcap([segment(b"abc")]))
+FIRST, SECOND = segment(b"abc"), segment(b"def", seq=4)
+DATE_NS = 1_795_812_758_661_563_792
+
+
+def test_each_interface_has_its_own_link_and_resolution():
+    data = (
+        section()
+        + interface(1, 6)
+        + interface(101, 9)
+        + interface(113, 0x80 | 20, offset=1_795_812_000)
+        + enhanced(ethernet(opening()), DATE_NS // 1000)
+        + enhanced(FIRST, DATE_NS + 1000, 1)
+        + enhanced(LINKS["cooked"][1](SECOND), 759 << 20, 2)
+    )
+    found = stream(data)
+
+    assert bytes_of(found) == b"abcdef"
+    assert found.time_ns(0) == DATE_NS + 1000
+    assert found.time_ns(3) == 1_795_812_759 * 10**9
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_sections_and_old_blocks(order):
+    other = "><"[order == ">"]
+    old = struct.pack(order + "HHIIII", 0, 0, 0, 5_000_000, len(SECOND), len(SECOND))
+    data = (
+        section(other) + interface(147, order=other)
+        + section(order) + block(0xBAD, b"something", order) + interface(order=order)
+        + enhanced(FIRST, 4_000_000, order=order)
+        + block(2, old + bytes(SECOND), order)
+    )  # fmt: skip
+    found = stream(data)
+
+    assert bytes_of(found) == b"abcdef"
+    assert found.time_ns(5) == 5 * 10**9
+
+
+def test_packets_without_times_are_numbered():
+    capture = read(section() + interface() + simple(FIRST) + simple(SECOND))
+
+    assert not capture.dated
+    assert capture.conversations[0].to_server.time_ns(3) == 2
+    assert read(section() + interface() + enhanced(FIRST, 1) + simple(SECOND)).dated
+
+
+@given(st.integers(0, 255), st.integers(-(2**63), 2**63 - 1), st.integers(0, 2**64 - 1))
+def test_any_time_is_a_number(resolution, offset, ticks):
+    data = section() + interface(101, resolution, offset) + enhanced(FIRST, ticks)
+    per_second = 2 ** (resolution & 127) if resolution & 128 else 10**resolution
+
+    assert stream(data).time_ns(0) == offset * 10**9 + ticks * 10**9 // per_second
+
+
+def test_packets_of_other_links_are_left_out_and_told():
+    data = section() + interface(147) + interface() + enhanced(b"x", 0) + enhanced(FIRST, 1, 1)
+    capture = read(data)
+
+    assert bytes_of(capture.conversations[0].to_server) == b"abc"
+    assert capture.trouble == "test.pcap: 1 packets of link type 147 were left out"
+
+
+def test_a_hole_of_a_short_capture_is_missing():
+    whole = enhanced(FIRST, 1)
+    cut = bytes(FIRST)[:-1]
+    head = struct.pack("<5I", 0, 0, 1, len(cut), len(FIRST))
+    found = stream(section() + interface() + block(6, head + cut) + enhanced(SECOND, 2))
+
+    assert found.chunks == [Chunk(0, b"ab"), Chunk(3, b"def")]
+    assert stream(section() + interface() + whole).missing == 0
+
+
+@pytest.mark.parametrize(
+    ("blocks", "words"),
+    [
+        (enhanced(SECOND, 1, 7), "a packet of interface 7, which it lacks"),
+        (block(6, bytes(8)), "a block of too few bytes"),
+        (block(1, bytes(4)), "an interface of too few bytes"),
+        (block(6, struct.pack("<5I", 0, 0, 0, 999, 999)), "a packet of 999 bytes in a block"),
+        (struct.pack("<II", 6, 0xFFFFFFF0), "a block of 4294967280 bytes"),
+        (struct.pack("<II", 6, 8), "a block of 8 bytes"),
+        (enhanced(SECOND, 1)[:-1] + b"\1", "whose two lengths differ"),
+    ],
+)
+def test_a_damaged_block_is_told_behind_what_was_read(blocks, words):
+    capture = read(section() + interface() + enhanced(FIRST, 1) + blocks)
+
+    assert words in capture.trouble
+    assert capture.trouble.endswith("behind TCP packet 1; what came before was read")
+    assert bytes_of(capture.conversations[0].to_server) == b"abc"
+
+
+# -- pcap of others ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("gap", [8, 12])
+def test_captures_of_fritzbox(order, gap):
+    found = stream(patched([opening(), FIRST, SECOND], order, gap))
+
+    assert bytes_of(found) == b"abcdef"
+    assert found.time_ns(0) == 1000_001_000_000
+
+
+@pytest.mark.parametrize("size", [0, 1, 17])
+def test_a_capture_of_fritzbox_may_hold_one_short_packet_or_none(size):
+    assert read(patched([], "<") + patched([b"x" * size], "<")[24:]).trouble == ""
+
+
+def test_a_packet_of_no_bytes_is_passed_over():
+    data = pcap([opening(), FIRST])
+    capture = read(data + bytes(16) + pcap([SECOND])[24:])
+
+    assert capture.trouble == ""
+    assert bytes_of(capture.conversations[0].to_server) == b"abcdef"
+
+
+@pytest.mark.parametrize("size", [0x40001, 0xFFFFFFFF])
+def test_a_huge_packet_is_told(size):
+    capture = read(pcap([opening(), FIRST]) + struct.pack("<4I", 1, 1, size, size) + bytes(99))
+
+    assert f"test.pcap is damaged (a packet of {size} bytes) behind TCP packet 2" in capture.trouble
+    assert bytes_of(capture.conversations[0].to_server) == b"abc"
+
+
+# -- gzip --------------------------------------------------------------------------------------
+
+
+def test_gzip_is_taken_off():
+    whole = pcap([opening(), FIRST, SECOND])
+
+    assert bytes_of(stream(gzip.compress(whole))) == b"abcdef"
+    assert bytes_of(stream(gzip.compress(whole[:70]) + gzip.compress(whole[70:]))) == b"abcdef"
+
+
+def test_what_is_left_of_a_damaged_gzip_file_is_read():
+    noise = [segment(Random(n).randbytes(1000), 1 + 1000 * n) for n in range(40)]
+    packed = gzip.compress(pcap([opening(), *noise]))
+    for data, words in (
+        (packed[: len(packed) // 2], "test.pcap is cut short behind TCP packet"),
+        (packed[:-8] + bytes(8), "test.pcap is damaged (gzip: CRC check failed"),
+    ):
+        capture = read(data)
+        assert words in capture.trouble
+        assert len(bytes_of(capture.conversations[0].to_server)) > 10_000
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (gzip.compress(b"")[:9], "test.pcap is cut short"),
+        (gzip.compress(gzip.compress(b"x")), "test.pcap is gzipped twice; unpack it first"),
+        (gzip.compress(b"x"), "test.pcap is no pcap or pcapng file"),
+        (b"\x1f\x8b\x08\xff" + bytes(40), "test.pcap is damaged|test.pcap is cut short"),
+    ],
+)
+def test_gzip_files_that_hold_no_capture_are_refused(data, words):
+    with pytest.raises(CaptureError, match=words):
+        read(data)
+
+
+def test_what_expands_without_end_is_read_up_to_a_bound(monkeypatch):
+    monkeypatch.setattr(source, "LARGEST_UNPACKED", 1 << 20)
+    packets = pcap([opening(), FIRST]) + bytes(16) * (1 << 18)
+    capture = read(gzip.compress(packets))
+
+    assert "expands to more than 1 MiB (unpack it with gunzip)" in capture.trouble
+    assert bytes_of(capture.conversations[0].to_server) == b"abc"
+
+
+# -- formats of others -------------------------------------------------------------------------
+
+ERF = b"".join(
+    struct.pack("<Q", n) + struct.pack("!BBHHH", 2, 4, 16 + 60, 0, 60) + bytes(60) for n in range(4)
+)
+
+OTHERS = {
+    "Zstandard": bytes.fromhex("28b52ffd"),
+    "xz": b"\xfd7zXZ\0",
+    "bzip2": b"BZh91AY&SY",
+    "lz4": bytes.fromhex("04224d18"),
+    "zip": b"PK\3\4",
+    "7-Zip": b"7z\xbc\xaf\x27\x1c",
+    "tar": bytes(257) + b"ustar\x0000",
+    "snoop": b"snoop\0\0\0\0\0\0\2",
+    "Network Monitor": b"GMBU",
+    "Sniffer": b"TRSNIFF data    \x1a",
+    "NetXRay": b"XCP\x00002.001",
+    "Ixia": bytes.fromhex("1c0001ac"),
+    "ERF": ERF,
+    "IPFIX": struct.pack("!HHIII", 10, 16, 0, 0, 0) * 3,
+    "ELF": b"\x7fELF\2\1\1",
+    "PDF": b"%PDF-1.7\n%\xe2\xe3",
+    "PNG": b"\x89PNG\r\n\x1a\n",
+    "JPEG": bytes.fromhex("ffd8ffe000104a464946"),
+    "SQLite": b"SQLite format 3\0",
+}
+
+
+@pytest.mark.parametrize(("name", "begin"), OTHERS.items(), ids=OTHERS)
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzipped"])
+def test_other_formats_are_refused_by_name(name, begin, pack):
+    with pytest.raises(CaptureError, match=f"^test.pcap is .*{name}"):
+        read(pack(begin if name in ("ERF", "IPFIX") else begin + bytes(99)))
+
+
+# -- bounds ------------------------------------------------------------------------------------
+
+
+def jumps(count):
+    """Each segment lies almost a megabyte behind the one before."""
+    return [segment(b"x", seq=1 + n * 1_000_000) for n in range(count)]
+
+
+def holes(count):
+    return [segment(b"xy", seq=1 + 3 * n) for n in range(count)]
+
+
+def strangers(count):
+    return [opening(source=("192.0.2.1", 1024 + n)) for n in range(count)]
+
+
+def overlapping(count):
+    return [segment(bytes(200), seq=1 + 7 * n) for n in range(count)]
+
+
+FLOODS = {
+    "jumps": jumps,
+    "far jumps": lambda count: [segment(b"x", seq=1 + n * 5_000_000) for n in range(count)],
+    "holes": holes,
+    "holes from behind": lambda count: holes(count)[::-1],
+    "holes from both ends": lambda count: [
+        one for pair in zip(holes(count)[: count // 2], holes(count)[::-1], strict=False)
+        for one in pair
+    ],
+    "overlapping": overlapping,
+    "overlapping from behind": lambda count: overlapping(count)[::-1],
+    "the same again": lambda count: [FIRST] * count,
+    "shorter and shorter": lambda count: [segment(bytes(count - n), seq=1) for n in range(count)],
+    "longer and longer": lambda count: [segment(bytes(n + 1), seq=1) for n in range(count)],
+    "strangers": strangers,
+    "begins": lambda count: [opening(seq=n * 9) for n in range(count)],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("flood", FLOODS.values(), ids=FLOODS)
+def test_work_and_memory_grow_with_the_capture_alone(flood):
+    """Whatever its sequence numbers claim."""
+    small, large = pcap(flood(100)), pcap(flood(400))
+    read(large)  # what is loaded or kept once
+    growth = len(large) / len(small)
+
+    assert calls(lambda: read(large)) <= 1.3 * growth * calls(lambda: read(small))
+    assert memory(lambda: read(large)) <= 100_000 + 25 * len(large)
+
+
+@pytest.mark.parametrize(
+    ("limit", "value", "packets", "words"),
+    [
+        ("MOST_CONNECTIONS", 3, strangers(5), "3 connections: what follows packet 3 was left out"),
+        ("MOST_SEGMENTS", 3, holes(5), "3 packets with data: what follows packet 3 was left out"),
+        ("MOST_BYTES", 1 << 20, [segment(bytes(50_000), seq=50_000 * n) for n in range(30)],
+         "1 MiB of data: what follows packet 20 was left out"),
+    ],
+)  # fmt: skip
+def test_there_is_an_end_of_what_is_kept_and_it_is_told(monkeypatch, limit, value, packets, words):
+    monkeypatch.setattr(streams, limit, value)
+    capture = read(pcap(packets))
+
+    assert f"test.pcap has more than {words}" in capture.trouble
+    assert "makes a smaller one" in capture.trouble
+    assert capture.conversations
+
+
+@slow_start
+@given(torn(), st.lists(st.integers(0, 255), min_size=200, max_size=200))
+def test_of_bytes_that_came_twice_the_first_are_kept(what, other):
+    """Segments that disagree: those that came first are what the receiver took."""
+    data, pieces = what
+    sent = [
+        (start, bytes(a ^ (n and b) for a, b in zip(data[start:end], other[start:], strict=False)))
+        for n, (start, end) in enumerate(pieces)
+    ]
+    expected = {}
+    for start, part in sent:
+        for offset, byte in enumerate(part, start):
+            expected.setdefault(offset, byte)
+    # A byte that looks like a keep-alive is none.
+    latest, kept = 0, []
+    for start, part in sent:
+        if len(part) == 1 and start == latest - 1:
+            return
+        latest = max(latest, start + len(part))
+        kept.append(segment(part, seq=1 + start))
+
+    found = bytes_of(stream(pcap([opening(), *kept])))
+    assert found == bytes(expected[n] for n in sorted(expected))

@@ -7,9 +7,9 @@ answered stays unanswered, and so do objects that were never asked for.
 
 from __future__ import annotations
 
-from bisect import insort
 from collections import Counter
 from dataclasses import dataclass, field
+from heapq import heappop, heappush
 
 from rct_collector.drivers.rct.frame import READ, WRITE, Bad, FrameReader
 from rct_collector.drivers.rct.simulator.faults import Access, Cut
@@ -45,7 +45,7 @@ class Replay:
         self._latest: _Exchange | None = None
         self._early: list[bytes] = []
         self._readers: dict[int, FrameReader] = {}
-        self._pending: list[tuple[float, int, bytes]] = []
+        self._pending: list[tuple[float, int, bytes]] = []  # a heap
         self._number = 0
 
     # -- what was recorded, in order of time -------------------------------------------------
@@ -110,8 +110,9 @@ class Replay:
 
     def pull(self, now: float) -> list[bytes]:
         """The segments that are due, each to be sent to every client."""
-        due = [data for time, _, data in self._pending if time <= now]
-        del self._pending[: len(due)]
+        due = []
+        while self._pending and self._pending[0][0] <= now:
+            due.append(heappop(self._pending)[2])
         return due
 
     def start(self, now: float) -> None:
@@ -133,5 +134,5 @@ class Replay:
             exchange = recorded[self.requests[name] % len(recorded)]
             for delay, data in exchange.answers:
                 self._number += 1  # keeps the order of what is due at once
-                insort(self._pending, (now + delay / self._speed, self._number, data))
+                heappush(self._pending, (now + delay / self._speed, self._number, data))
         self.requests[name] += 1
