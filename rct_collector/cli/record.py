@@ -39,7 +39,10 @@ Then:
     "--redact", is_flag=True,
     help="Replace texts (serial numbers, names, ...), unknown objects and addresses.",
 )  # fmt: skip
-@click.option("--force", is_flag=True, help="Replace FILE if it is there.")
+@click.option(
+    "--force", is_flag=True,
+    help="Replace FILE if it is there, once the device has sent something.",
+)  # fmt: skip
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -124,6 +127,9 @@ async def _show(name: str, recorder: Recorder) -> Exit:
 
 def _tell(recorder: Recorder, *, redact: bool) -> None:
     if not recorder.counters.connections:
+        return
+    if not recorder.in_place:
+        click.echo(f"{recorder.path} stays as it was, for the device has sent nothing")
         return
     counters = recorder.counters
     noun = "connection" if counters.connections == 1 else "connections"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import stat
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,10 +63,10 @@ class Recorder:
         Args:
             path: Of the file.
             redact: Take secrets and addresses out.
-            replace: Replace a file that is there.
+            replace: Replace a file that is there, once the device has sent something.
 
         Raises:
-            CaptureError: The file is there already, or cannot be written.
+            CaptureError: The file is there already, is a link, or cannot be written.
         """
         self.path = path
         self.counters = Counters()
@@ -73,9 +75,7 @@ class Recorder:
         self._error: OSError | None = None
         self._failed = asyncio.Event()
         try:
-            # Nobody else shall read it.
-            flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if replace else os.O_EXCL)
-            self._descriptor = os.open(path, flags, 0o600)
+            self._file = _NewFile(path, replace=replace)
         except FileExistsError as error:
             raise CaptureError(f"{path} is there already; --force replaces it") from error
         except OSError as error:
@@ -91,9 +91,12 @@ class Recorder:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        os.close(self._descriptor)
-        if not self.counters.connections and self.path.is_file():
-            self.path.unlink()
+        self._file.close(keep=self.counters.connections > 0)
+
+    @property
+    def in_place(self) -> bool:
+        """Whether what was recorded is in the file, and not what was there before."""
+        return self._file.in_place
 
     def opener(self, opener: Opener) -> Opener:
         """The same opener, whose lines are recorded."""
@@ -124,14 +127,73 @@ class Recorder:
         if self._error:
             return
         try:
-            if os.write(self._descriptor, data) != len(data):
-                os.ftruncate(self._descriptor, self._size)
+            if os.write(self._file.descriptor, data) != len(data):
+                os.ftruncate(self._file.descriptor, self._size)
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             self._size += len(data)
+            if self.counters.received:
+                self._file.put_in_place()
         except OSError as error:
             # Not raised into the event loop, which only would drop the line.
             self._error = error
             self._failed.set()
+
+
+class _NewFile:
+    """A file that nobody else can read; one that was there before stays until it is worth more.
+
+    Attributes:
+        descriptor: To write to.
+    """
+
+    def __init__(self, path: Path, *, replace: bool) -> None:
+        """Create it: in its place if that is free, else beside the file that it is to replace.
+
+        Raises:
+            CaptureError: A link or a folder is in its place.
+            OSError: It cannot be created, or is there and not to be replaced.
+        """
+        self._path = path
+        self._draft: Path | None = None
+        self._created = False
+        kind = stat.S_IFMT(path.lstat().st_mode) if replace and os.path.lexists(path) else None
+        if kind is None:
+            flags = os.O_CREAT | os.O_EXCL
+            self._created = True
+        elif kind == stat.S_IFREG:
+            descriptor, draft = tempfile.mkstemp(prefix=f".{path.name[:64]}.", dir=path.parent)
+            self.descriptor, self._draft = descriptor, Path(draft)
+            return
+        elif kind in (stat.S_IFCHR, stat.S_IFIFO):  # such as another program's input
+            flags = os.O_NONBLOCK
+        elif kind == stat.S_IFLNK:
+            raise CaptureError(f"{path} is a link, and is not followed; name the file itself")
+        else:
+            raise CaptureError(f"{path} is no file that could be replaced")
+        self.descriptor = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | flags, 0o600)
+
+    @property
+    def in_place(self) -> bool:
+        """Whether it is where it belongs, and no draft."""
+        return self._draft is None
+
+    def put_in_place(self) -> None:
+        """Replace what was there before; from now on it is gone.
+
+        Raises:
+            OSError: That is not possible.
+        """
+        if self._draft:
+            self._draft.replace(self._path)
+            self._draft = None
+
+    def close(self, *, keep: bool) -> None:
+        """Close it, and take away a draft, or a file that is not worth to be kept."""
+        os.close(self.descriptor)
+        if self._draft:
+            self._draft.unlink(missing_ok=True)
+        elif self._created and not keep:
+            self._path.unlink(missing_ok=True)
 
 
 class _Counted:

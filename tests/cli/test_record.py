@@ -131,22 +131,85 @@ def test_a_file_that_is_there_is_only_replaced_on_demand(run, serve, tmp_path):
     assert connections(path)
 
 
+def test_what_is_replaced_is_readable_by_nobody_else_whatever_it_was(run, serve, tmp_path):
+    path = tmp_path / "roof.pcap"
+    path.write_text("precious")
+    path.chmod(0o644)
+    before = path.open()
+    run("record", "-a", serve().address, "--duration", "2s", "--force", path)
+
+    assert passages(path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    with before:  # who had it open does not get to see what is recorded
+        assert before.read() == "precious"
+    assert [item.name for item in tmp_path.glob(".*")] == []
+
+
+def test_an_old_recording_stays_when_the_device_is_not_there(run, nobody, tmp_path):
+    path = tmp_path / "roof.pcap"
+    path.write_text("precious")
+    result = run("record", "-a", nobody, "--force", path)
+
+    assert result.exit_code == 3
+    assert path.read_text() == "precious"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_old_recording_stays_when_the_device_says_nothing(run, listener, tmp_path, monkeypatch):
+    monkeypatch.setattr("rct_collector.cli.collect.SILENCE_S", 0.2)
+    path = tmp_path / "roof.pcap"
+    path.write_text("precious")
+    result = run("record", "-a", address_of(listener), "--force", path)
+
+    assert result.exit_code == 3
+    assert f"{path} stays as it was, for the device has sent nothing" in result.stdout
+    assert path.read_text() == "precious"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("force", [True, False])
+@pytest.mark.parametrize("there", [True, False])
+def test_a_link_is_refused(run, nobody, tmp_path, force, there):
+    path, target = tmp_path / "roof.pcap", tmp_path / "target"
+    path.symlink_to(target)
+    if there:
+        target.write_text("precious")
+    result = run("record", "-a", nobody, path, *["--force"] * force)
+
+    assert result.exit_code == 2
+    words = "is a link, and is not followed" if force else "is there already"
+    assert f"{path} {words}" in result.stderr
+    assert path.is_symlink()
+    assert target.exists() == there
+    assert not there or target.read_text() == "precious"
+
+
+def test_a_pipe_that_nobody_reads_is_told(run, nobody, tmp_path):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    result = run("record", "-a", nobody, "--force", path)
+
+    assert result.exit_code == 2
+    assert f"{path} cannot be written" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
     [
         ("missing/roof.pcap", "cannot be written: No such file or directory"),
         (".", "is there already"),
+        ("", "is no file that could be replaced"),
         ("/dev/full", "/dev/full cannot be written: No space left on device"),
     ],
 )
 def test_a_file_that_cannot_be_written_is_told(run, serve, tmp_path, name, words):
-    force = ["--force"] if name == "/dev/full" else []
+    force = ["--force"] if name in ("/dev/full", "") else []
     served = serve()
     result = run("record", "-a", served.address, tmp_path / name, *force)
 
     assert result.exit_code == 2
     assert words in result.stderr
-    if force:  # the unit hears of the end a moment later, and has to be there for that
+    if name == "/dev/full":  # the unit hears of the end a moment later; it has to be there then
         bridge = served.inverter.bridge
         assert wait_for(lambda: bridge._next_client and not bridge.clients)
 
