@@ -1,23 +1,23 @@
-"""Takes secrets out of the bytes of a line: texts, serial numbers, names, unknown objects.
+"""Takes secrets out of the bytes of a line.
 
-Only what is known to be a number, a table of numbers or a time passes, and the version of the
-firmware. Every other payload is replaced by letters, and so is everything that belongs to no
-valid frame, since a torn frame may be the rest of a text. Each byte is replaced by one byte, so
-that lengths and the places of frames stay; a valid frame keeps a valid checksum, and a broken
-one stays broken.
+Only what is known to be harmless passes: numbers, tables of numbers and times of the objects in
+our table, and the version of the firmware. Every other payload is replaced by letters, and so are
+the addresses of a plant's units. What belongs to no valid frame may be the rest of a torn one,
+and is replaced by zeros. Each byte is replaced by one byte, so that lengths and the places of
+frames stay; a valid frame keeps a valid checksum, and a broken one is still told as broken.
 """
 
 from __future__ import annotations
 
-from itertools import product
+import re
+from itertools import pairwise, product
 
-from rctclient.registry import REGISTRY
 from rctclient.types import DataType
 
 from rct_collector.drivers.rct import frame, wire
 from rct_collector.drivers.rct.frame import ESCAPE, PLANT, START, Frame
 from rct_collector.drivers.rct.table import BY_OID
-from rct_collector.drivers.rct.walk import Span, walk
+from rct_collector.drivers.rct.walk import Partial, Span, walk
 
 FILLER = ord("x")
 #: Last letters that are tried, until the checksum is one that needs no escape.
@@ -25,9 +25,7 @@ _LETTERS = b"xyzabcdefghijklmnopqrstuvw"
 
 #: Texts that are no secrets: which firmware was recorded.
 PUBLIC_TEXTS = frozenset({"svnversion", "svnversion_factory"})
-
-#: Bytes of the longest single number.
-_LONGEST_NUMBER = 4
+_VERSION = re.compile(rb"[0-9A-Za-z._-]{0,24}\0*")
 
 #: Types of any length: a time, then records of this size.
 _RECORDS = {DataType.TIMESERIES: 8, DataType.EVENT_TABLE: 20}
@@ -39,6 +37,7 @@ class Redactor:
     def __init__(self) -> None:
         """Start between frames."""
         self._buffer = bytearray()
+        self._partial = Partial()
 
     def feed(self, data: bytes) -> bytes:
         """Take bytes.
@@ -52,115 +51,90 @@ class Redactor:
         """
         self._buffer += data
         redacted = bytearray()
-        for span in walk(self._buffer):
+        for span in walk(self._buffer, self._partial):
             if span.kind == "incomplete":
                 break
             redacted += _redact(self._buffer, span)
-        del self._buffer[: len(redacted)]
+        if redacted:
+            del self._buffer[: len(redacted)]
+            self._partial = Partial()
         return bytes(redacted)
 
     def flush(self) -> bytes:
         """The line has ended: what is left is no whole frame."""
-        rest, self._buffer = self._buffer, bytearray()
-        return _broken(rest)
+        size = len(self._buffer)
+        self._buffer.clear()
+        return _broken(size)
 
 
 def _redact(buffer: bytearray, span: Span) -> bytes:
-    raw = buffer[span.start : span.end]
+    raw = bytes(buffer[span.start : span.end])
     if span.kind in ("hello", "keep_alive"):
-        return bytes(raw)
-    if span.frame is not None:
-        harmless = _is_number(span.frame.oid, len(span.frame.payload)) or _is_public(span.frame)
-        return bytes(raw) if harmless else _blanked(raw)
-    return _masked(raw) if span.kind == "noise" else _broken(raw)
+        return raw
+    if span.frame is None:
+        return _broken(len(raw)) if span.kind in ("crc", "length") else bytes(len(raw))
+    payload = not _is_harmless(span.frame)
+    address = span.frame.address is not None
+    return _blanked(raw, address=address, payload=payload) if address or payload else raw
 
 
-def _type(oid: int) -> DataType | None:
-    """From our table, which knows better in places, or from rctclient's registry."""
-    if oid in BY_OID:
-        return BY_OID[oid].type
-    try:
-        return REGISTRY.get_by_id(oid).response_data_type
-    except KeyError:
-        return None
-
-
-def _is_public(item: Frame) -> bool:
-    """Whether it is a text that may be read, with nothing left over behind its end."""
+def _is_harmless(item: Frame) -> bool:
+    """Whether it is known that the payload holds no secret."""
     known = BY_OID.get(item.oid)
-    if known is None or known.name not in PUBLIC_TEXTS:
-        return False
-    return not item.payload.partition(b"\0")[2].strip(b"\0")
+    if known is None or not item.payload:
+        return not item.payload
+    if known.type is DataType.STRING:
+        return known.name in PUBLIC_TEXTS and _VERSION.fullmatch(item.payload) is not None
+    if known.type in _RECORDS:
+        return len(item.payload) % _RECORDS[known.type] == 4
+    return len(item.payload) == wire.LENGTHS[known.type]
 
 
-def _is_number(oid: int, size: int) -> bool:
-    """Whether so many bytes of payload of an object can only be numbers."""
-    kind = _type(oid)
-    if size == 0 or kind is None:
-        return size == 0
-    if kind in _RECORDS:
-        return size % _RECORDS[kind] == 4
-    usual = wire.LENGTHS.get(kind, 0)
-    # A number that was cut short is still no text.
-    return size == usual or size < usual <= _LONGEST_NUMBER
+def _broken(size: int) -> bytes:
+    """What stands for a frame that does not check out: a start, which all have, and nothing."""
+    return bytes((START,)).ljust(size, b"\0")[:size]
 
 
-def _masked(raw: bytes | bytearray, filler: int = FILLER) -> bytes:
-    """Bytes that are no frame, without what could be part of a text."""
-    return bytes(byte if byte in (0, START, ESCAPE) else filler for byte in raw)
-
-
-def _broken(raw: bytes | bytearray) -> bytes:
-    """A broken frame: its head stays, and its payload if it is no more than one number."""
+def _blanked(raw: bytes, *, address: bool, payload: bool) -> bytes:
+    """A valid frame with letters in place of address or payload, and the checksum of that."""
     content, ends = _unescaped(raw)
     head = _head(content)
-    oid = int.from_bytes(content[head - 4 : head], "big")
-    if len(content) < head or _type(oid) is None:  # perhaps never was a frame
-        kept = 2 if raw[1:2] < b" " else 1
-    else:
-        width = _width(content)
-        size = int.from_bytes(content[1 : 1 + width], "big") + 1 + width - head
-        if size <= _LONGEST_NUMBER and _is_number(oid, size):
-            return bytes(raw)
-        kept = ends[head - 1]
-    for filler in _LETTERS:  # the first will do, but for one frame in 65536
-        masked = bytes(raw[:kept]) + _masked(raw[kept:], filler)
-        if all(span.kind != "frame" for span in walk(masked)):
-            break
-    return masked
-
-
-def _blanked(raw: bytes | bytearray) -> bytes:
-    """A valid frame with letters in place of its payload, and the checksum of that.
-
-    Zeros stay, so that an empty text is still one, and a padded one still padded.
-    """
-    content, ends = _unescaped(raw)
-    head = _head(content)
-    payload = content[head:-2]
-    if not any(payload):
-        return bytes(raw)
-    body, checksum = _filled(content[:head], payload)
-    start, end = ends[head - 1], ends[-3]
-    return bytes(
-        raw[:start]
+    end = len(content) - 2
+    places = list(range(head - 8, head - 4)) if address else []
+    if payload:
+        places += _secret(content[:end], head)
+    if not places:
+        return raw
+    changed = _filled(content[:end], places)
+    bounds = sorted({0, *((head - 8, head - 4) if address else ()), head, end, len(content)})
+    result = raw[:1]
+    for first, last in pairwise(bounds):
+        before = raw[ends[first - 1] if first else 1 : ends[last - 1]]
+        part = changed[first:last]
         # An escape may precede any byte: as many as there were keep the length.
-        + _stretched(body, end - start)
-        + _stretched(checksum, len(raw) - end)
-    )
+        result += before if part == content[first:last] else _stretched(part, len(before))
+    return result
 
 
-def _filled(head: bytes, payload: bytes) -> tuple[bytes, bytes]:
-    """A payload of letters whose checksum needs no escape, and that checksum."""
-    body = bytearray(FILLER if byte else 0 for byte in payload)
-    varied = [n for n, byte in enumerate(body) if byte][-2:]
-    for letters in product(_LETTERS, repeat=len(varied)):
-        for n, letter in zip(varied, letters, strict=True):
-            body[n] = letter
-        checksum = frame.crc16(head + body).to_bytes(2, "big")
+def _secret(content: bytes, head: int) -> list[int]:
+    """Places of the payload; without the zeros of a text, so that a padded one stays padded."""
+    known = BY_OID.get(int.from_bytes(content[head - 4 : head], "big"))
+    text = known is not None and known.type is DataType.STRING
+    return [n for n in range(head, len(content)) if content[n] or not text]
+
+
+def _filled(content: bytes, places: list[int]) -> bytes:
+    """A frame with letters in some places and a checksum that needs no escape."""
+    body = bytearray(content)
+    for place in places:
+        body[place] = FILLER
+    for letters in product(_LETTERS, repeat=len(places[-2:])):
+        for place, letter in zip(places[-2:], letters, strict=True):
+            body[place] = letter
+        checksum = frame.crc16(bytes(body)).to_bytes(2, "big")
         if START not in checksum and ESCAPE not in checksum:
             break
-    return bytes(body), checksum
+    return bytes(body) + checksum
 
 
 def _stretched(data: bytes, size: int) -> bytes:

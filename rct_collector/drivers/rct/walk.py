@@ -17,6 +17,9 @@ from rct_collector.drivers.rct.frame import Frame
 #: of the vendor's service.
 _SPECIAL = re.compile(rb"(?P<hello>\x2b\x3c\xe1)|(?P<keep_alive>AT\+\r)")
 
+#: What is known of a frame whose end is still to come.
+Partial = frame._Partial
+
 
 class Span(NamedTuple):
     """A frame, or bytes that are none.
@@ -35,7 +38,7 @@ class Span(NamedTuple):
     frame: Frame | None = None
 
 
-def walk(data: bytes | bytearray) -> Iterator[Span]:
+def walk(data: bytes | bytearray, partial: Partial | None = None) -> Iterator[Span]:
     """Cut bytes; together the spans hold all of them, in order.
 
     Zeros between frames, which may be lead-in, are noise like any other. What is incomplete
@@ -43,6 +46,7 @@ def walk(data: bytes | bytearray) -> Iterator[Span]:
 
     Args:
         data: Any bytes.
+        partial: What earlier walks found of the frame that they begin with; brought up to date.
     """
     buffer = data if isinstance(data, bytearray) else bytearray(data)
     position = 0
@@ -56,14 +60,14 @@ def walk(data: bytes | bytearray) -> Iterator[Span]:
         if special:
             span = Span(position, special.end(), special.lastgroup or "")
         else:
-            span = _span(buffer, position)
+            span = _span(buffer, position, None if position else partial)
         yield span
         position = span.end
 
 
-def _span(buffer: bytearray, start: int) -> Span:
+def _span(buffer: bytearray, start: int, partial: Partial | None) -> Span:
     """What begins with a start byte."""
-    result = frame.parse_at(buffer, start)
+    result = frame.parse_at(buffer, start, partial)
     if result is None:
         return Span(start, len(buffer), "incomplete")
     item, end = result

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from rctclient.registry import REGISTRY
 from rctclient.types import DataType
 
-from rct_collector.drivers.rct import frame
+from rct_collector.drivers.rct import frame, wire
 from rct_collector.drivers.rct.redact import PUBLIC_TEXTS, Redactor
-from rct_collector.drivers.rct.table import OBJECTS
+from rct_collector.drivers.rct.table import BY_OID, OBJECTS
 from rct_collector.drivers.rct.walk import walk
+from tests.fuzz.flood import CALL, WORK, Counted
 from tests.scripted import BY_NAME, payload
 
 relaxed = settings(deadline=None)
@@ -24,10 +25,14 @@ NUMBERS = [item for item in OBJECTS if item.type is not DataType.STRING and not 
 SERIAL = BY_NAME["inverter_sn"]
 PASSWORD = REGISTRY.get_by_name("wifi.password").object_id
 SLAVE_DATA = 0xC0A7074F
+NET_ID = REGISTRY.get_by_name("net.id").object_id
+TUNNEL_ID = REGISTRY.get_by_name("net.net_tunnel_id").object_id
 
 SECRET = b"SeCRet+42-"
-#: No three bytes of the secret in a row: two may be left of a torn frame whose rest is gone.
-PARTS = [SECRET[n : n + 3] for n in range(len(SECRET) - 2)]
+#: Address of a plant's unit.
+UNIT = int.from_bytes(SECRET[4:8], "big")
+#: No two bytes of the secret in a row.
+PARTS = [SECRET[n : n + 2] for n in range(len(SECRET) - 1)]
 
 
 def redacted(data, cuts=()):
@@ -93,12 +98,19 @@ SECRETS = [
     answer(PASSWORD, SECRET),
     answer(PASSWORD, SECRET, frame.WRITE),
     answer(SLAVE_DATA, b"\1\2" + SECRET),
+    answer(NET_ID, SECRET[:4]),
+    answer(TUNNEL_ID, SECRET[:4]),
+    frame.assemble(frame.WRITE, TUNNEL_ID, SECRET[:4]),
+    answer(BY_NAME["battery.soc"].oid, bytes(4), RESPONSE | PLANT, UNIT),
+    frame.assemble(frame.READ | PLANT, SERIAL.oid, b"", UNIT),
     answer(SERIAL.oid, SECRET, RESPONSE | PLANT, 0x01020304),
     answer(0xDEADBEEF, SECRET),
     answer(BY_NAME["svnversion"].oid, b"2.3\0" + SECRET),
     answer(SERIAL.oid, SECRET * 30, LONG),
     # Bytes that are too many for a number are none.
     answer(BY_NAME["battery.soc"].oid, SECRET),
+    answer(BY_NAME["battery.soc"].oid, SECRET[:3]),
+    answer(BY_NAME["svnversion"].oid, b"2.3 " + SECRET),
     answer(BY_NAME["battery.cells[0]"].oid, SECRET),
 ]
 
@@ -136,8 +148,8 @@ def test_no_secret_is_left_of_what_was_torn_or_garbled(torn, cuts, flips):
         if position < len(line):
             line[position] = value
     found = redacted(bytes(line), {cut for cut in cuts if cut < len(line)})
-    for word in (SECRET[:6], SECRET[4:]):
-        assert word not in unescaped(found)
+    for n in range(len(SECRET) - 2):  # two bytes may be a checksum
+        assert SECRET[n : n + 3] not in unescaped(found)
 
 
 @pytest.mark.parametrize(
@@ -149,8 +161,6 @@ def test_no_secret_is_left_of_what_was_torn_or_garbled(torn, cuts, flips):
         frame.assemble(frame.READ, SERIAL.oid),
         answer(BY_NAME["svnversion"].oid, b"2.3.5673\0\0\0"),
         answer(BY_NAME["battery.soc"].oid, b"\x3e\x97\xb1\x91"),
-        answer(BY_NAME["battery.soc"].oid, b"\x3e\x97"),  # cut short
-        answer(BY_NAME["battery.soc"].oid, b"\x3e\x97\xb1\x91")[:-1] + b"\0",  # wrong checksum
         answer(BY_NAME["logger.minutes_soc_log_ts"].oid, struct.pack(">IIf", 2, 1, 0.5), LONG),
         answer(SERIAL.oid, b"\0" * 8),
         answer(0xDEADBEEF, b""),
@@ -160,15 +170,70 @@ def test_what_is_no_secret_stays(data):
     assert redacted(data) == data
 
 
-def test_a_broken_frame_stays_broken_and_keeps_its_head():
-    good = answer(SERIAL.oid, SECRET)
-    bad = good[:-1] + bytes((good[-1] ^ 1,))
-    found = redacted(bad)
+@relaxed
+@given(
+    st.sampled_from(TEXTS + NUMBERS),
+    st.binary(min_size=1, max_size=40),
+    st.integers(1, 50),
+    st.integers(1, 255),
+)
+def test_nothing_is_kept_of_a_frame_that_does_not_check_out(item, content, place, flip):
+    """But that it was one: its start, which all have."""
+    data = bytearray(answer(item.oid, content))
+    place = min(place, len(data) - 1)
+    data[place] ^= flip
+    assume(not frames(data))
+    found = redacted(bytes(data))
 
-    kinds = [span.kind for span in walk(found)]
-    assert kinds == [span.kind for span in walk(bad)]
-    assert kinds[:2] == ["noise", "crc"]
-    assert found[:8] == bad[:8]
+    assert not any(byte for byte in found if byte != frame.START)
+    assert not frames(found)
+    if place == len(data) - 1:  # a wrong checksum
+        assert [span.kind for span in walk(found)][:2] == ["noise", "command"]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        answer(SERIAL.oid, SECRET)[:-3],
+        answer(SERIAL.oid, SECRET)[3:],
+        answer(BY_NAME["battery.soc"].oid, b"\x3e\x97\xb1\x91")[:-1] + b"\0",
+        b"\x2b\x42\x0c" + SECRET,
+        SECRET,
+    ],
+)
+def test_damaged_bytes_are_zeros(data):
+    assert redacted(data).strip(b"\0") in (b"", b"\x2b")
+
+
+def test_of_what_is_not_known_to_be_harmless_nothing_passes():
+    """All objects of the registry, and which of their payloads stay as they are."""
+    for entry in REGISTRY.all():
+        known = BY_OID.get(entry.object_id)
+        kind = known.type if known else entry.response_data_type
+        size = wire.LENGTHS.get(kind, 24 if kind is DataType.EVENT_TABLE else 12)
+        (found,) = frames(redacted(answer(entry.object_id, b"a" * size)))
+        harmless = known is not None and (
+            known.name in PUBLIC_TEXTS or known.type is not DataType.STRING
+        )
+
+        assert (found.payload == b"a" * size) == harmless, entry
+        assert harmless or not set(found.payload) - set(b"xyzabc"), entry
+
+
+def test_zeros_of_what_is_no_text_are_replaced_too():
+    (found,) = frames(redacted(answer(NET_ID, b"\0\0\1\0")))
+
+    assert 0 not in found.payload
+
+
+def test_work_grows_with_the_bytes_however_they_are_cut():
+    """A frame whose end never comes, all of it escaped, byte by byte."""
+    data = b"\x2b\x06\x1f\xfc" + b"\x2d\x2d" * 4000
+    redactor = Redactor()
+    redactor._buffer = Counted()
+    for position in range(len(data)):
+        redactor._buffer.allowed += WORK + CALL
+        redactor.feed(data[position : position + 1])
 
 
 def test_bytes_are_settled_as_soon_as_their_frame_is_whole():
