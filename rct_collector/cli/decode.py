@@ -150,8 +150,8 @@ def _explain_blocks(blocks: list[bytes], origin: str, form: str) -> None:
 def _print_pieces(data: bytes, origin: str, form: str) -> None:
     from itertools import islice
 
-    from rct_collector.cli.explain import MOST_PIECES, pieces
     from rct_collector.cli.console import write_json_list
+    from rct_collector.cli.explain import MOST_PIECES, pieces
     from rct_collector.cli.tabulate import print_pieces
 
     rest = pieces(data)

@@ -15,7 +15,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rct_collector.config import DeviceConfig
 from rct_collector.device.backlog import Backlog
@@ -390,7 +389,9 @@ class Device:
         change = self._change = self.discovery.change
         assert change is not None  # noqa: S101 - asked before
         self._changes += 1
-        if self._tells_change.allows(now):  # one that changes with each answer is not told each time
+        if self._tells_change.allows(
+            now
+        ):  # one that changes with each answer is not told each time
             log.warning(
                 "%s: %s was %r and is %r now: another unit, or new firmware (change %d since the"
                 " start); all is learnt again",

@@ -11,4 +11,7 @@ A target may have ``mutate(data, random)``, since blind changes never get past a
 ``dictionary()``, words that matter.
 """
 
-TARGETS = ("frame", "flood", "session", "payload", "decode", "lineprotocol", "config", "state")
+TARGETS = (
+    *("frame", "flood", "session", "payload", "decode", "dump", "capture", "lineprotocol"),
+    *("config", "state"),
+)

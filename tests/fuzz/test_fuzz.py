@@ -9,6 +9,7 @@ import struct
 import subprocess
 import sys
 from binascii import crc_hqx
+from datetime import UTC, datetime
 from importlib.metadata import requires
 from importlib.util import find_spec
 
@@ -18,7 +19,7 @@ from hypothesis import strategies as st
 from packaging.requirements import Requirement
 from rctclient.types import DataType
 
-from rct_collector.cli import explain
+from rct_collector.cli import dumps, explain, passages
 from rct_collector.config import checking, document, values
 from rct_collector.device import state
 from rct_collector.device.discovery import Discovery
@@ -26,7 +27,8 @@ from rct_collector.device.state import StateFile
 from rct_collector.drivers.rct import frame, session, wire
 from rct_collector.drivers.rct.frame import FrameReader
 from rct_collector.drivers.rct.table import BY_OID, OBJECTS
-from tests.fuzz import TARGETS, config, engine, grammar
+from rct_collector.transport import packets, source, streams
+from tests.fuzz import TARGETS, capture, config, engine, grammar
 from tests.fuzz.__main__ import main
 
 relaxed = settings(deadline=None)
@@ -38,6 +40,8 @@ RUNS = {
     "session": 5000,
     "payload": 20000,
     "decode": 8000,
+    "dump": 400,
+    "capture": 800,
     "lineprotocol": 2000,
     "config": 300,
     "state": 200,
@@ -250,6 +254,66 @@ def read_large_files(patch):
     patch.setattr(state, "LARGEST", 1 << 20)
 
 
+def fill_holes(patch):
+    """As reassembly does that works in one buffer."""
+    stream = streams._Direction.stream
+
+    def filled(self):
+        found = stream(self)
+        data = bytearray(found.chunks[-1].offset if found.chunks else 0)
+        for chunk in found.chunks:
+            data[chunk.offset : chunk.offset + len(chunk.data)] = chunk.data
+        found.chunks = [streams.Chunk(0, bytes(data))] if data else []
+        return found
+
+    patch.setattr(streams._Direction, "stream", filled)
+
+
+def compare_each_with_all(patch):
+    first_come = streams._first_come
+
+    def slowly(parts):
+        assert all(max(one.start, other.start) >= 0 for one in parts for other in parts)
+        return first_come(parts)
+
+    patch.setattr(streams, "_first_come", slowly)
+
+
+def believe_dates(patch):
+    patch.setattr(passages, "_date", lambda time_ns: datetime.fromtimestamp(time_ns // 10**9, UTC))
+
+
+def believe_lengths(patch):
+    read = source.Source.read
+
+    def greedy(self, size):
+        bytearray(size)  # a place for all that is claimed
+        return read(self, size)
+
+    patch.setattr(packets, "_LARGEST_PACKET", 1 << 26)
+    patch.setattr(source.Source, "read", greedy)
+
+
+def take_offsets_for_bytes(patch):
+    patch.setattr(dumps, "_has_offsets", lambda lines: False)
+
+
+def repeat_without_end(patch):
+    patch.setattr(dumps, "LARGEST", 1 << 40)
+
+
+def look_for_ends_again_and_again(patch):
+    patch.setattr(dumps, "_LONGEST_LINE", 1 << 30)
+    groups = dumps._groups
+
+    def slowly(rest, *, swapped):
+        for place in range(0, len(rest), 4):
+            groups(rest[place:], swapped=swapped)
+        return groups(rest, swapped=swapped)
+
+    patch.setattr(dumps, "_groups", slowly)
+
+
 @pytest.mark.parametrize(
     ("name", "fault"),
     [
@@ -276,13 +340,21 @@ def read_large_files(patch):
         ("state", believe_the_file),
         ("state", take_any_fact),
         ("state", read_large_files),
+        ("dump", take_offsets_for_bytes),
+        ("dump", repeat_without_end),
+        ("dump", look_for_ends_again_and_again),
+        ("capture", fill_holes),
+        ("capture", compare_each_with_all),
+        ("capture", believe_dates),
+        ("capture", believe_lengths),
     ],
 )
 def test_a_fault_breaks_a_law(name, fault, monkeypatch):
     """With the corpus alone: laws that nothing breaks would find nothing either."""
     check, inputs = engine.load(name).check, engine.seeds(name)
     fault(monkeypatch)
-    with pytest.raises((AssertionError, ValueError, RecursionError, struct.error)):
+    broken = (AssertionError, ValueError, OverflowError, OSError, RecursionError, struct.error)
+    with pytest.raises(broken):
         list(map(check, inputs))
 
 
@@ -355,6 +427,19 @@ def test_any_state_file_breaks_no_law(data):
         for _ in range(times):
             data = target.mutate(data, random)
     target.check(data)
+
+
+@given(files)
+@settings(deadline=None, max_examples=20)
+def test_any_dump_breaks_no_law(data):
+    engine.load("dump").check(data)
+
+
+@given(st.randoms(use_true_random=False), st.binary(max_size=200))
+@settings(deadline=None, max_examples=50)
+def test_any_capture_breaks_no_law(random, data):
+    engine.load("capture").check(capture.any_capture(random))
+    engine.load("capture").check(data)
 
 
 @pytest.fixture
