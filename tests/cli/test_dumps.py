@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from rct_collector.cli.dumps import LARGEST, DumpError, read_dump, text_of
 from rct_collector.drivers.rct import frame, wire
-from tests.bounds import calls
 from tests.cli.captured import capture, packets
 from tests.cli.test_decode import RECORDING, SOC, answer
 from tests.dumps import AMBIGUOUS, FORMS, c_array, characters, grouped, hexdump_canonical, lines
+from tests.work import calls
 
 ASK = frame.assemble(frame.READ, SOC.oid)
 #: Three answers; with bytes that are characters, and more than one line of them.

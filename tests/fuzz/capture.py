@@ -15,8 +15,8 @@ from rct_collector.transport.headers import LINKS, segment
 from rct_collector.transport.packets import PacketReader
 from rct_collector.transport.source import Ended, Source
 from rct_collector.transport.streams import Conversations
-from tests.bounds import calls, memory
 from tests.fuzz import grammar
+from tests.work import calls, peak
 
 #: What one byte of a file may cost, and a file of none: calls, bytes of memory.
 CALLS, LEAST_CALLS = 10, 1500
@@ -112,7 +112,7 @@ def check(data):
     size = unpacked(data)
     told = []
     assert calls(lambda: told.append(read(data))) <= LEAST_CALLS + CALLS * size
-    assert memory(lambda: read(data)) <= LEAST_MEMORY + MEMORY * size
+    assert peak(lambda: read(data)) <= LEAST_MEMORY + MEMORY * size
     (capture,) = told
     if capture is None:
         return
@@ -195,4 +195,4 @@ def segments_cost_the_same(data, size):
 
     assert calls(put_together) <= LEAST_CALLS + SEGMENT_CALLS * len(again)
     kept = sum(len(item.data) for item in again)
-    assert memory(put_together) <= LEAST_MEMORY + 1500 * len(again) + 4 * kept
+    assert peak(put_together) <= LEAST_MEMORY + 1500 * len(again) + 4 * kept

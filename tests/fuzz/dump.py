@@ -8,8 +8,8 @@ from __future__ import annotations
 import contextlib
 
 from rct_collector.cli.dumps import LARGEST, DumpError, read_dump, text_of
-from tests.bounds import calls, memory
 from tests.dumps import AMBIGUOUS, FORMS
+from tests.work import calls, peak
 
 #: What one character may cost, and a text of none: calls, bytes of memory.
 CALLS, LEAST_CALLS = 40, 1000
@@ -69,7 +69,7 @@ def costs_no_more(text):
     size = sum(map(len, blocks))
     left_out = size if "*" in text else 0
     assert size <= len(text) + min(left_out, LARGEST)
-    assert memory(lambda: read(text)) <= LEAST_MEMORY + MEMORY * len(text) + 5 * left_out
+    assert peak(lambda: read(text)) <= LEAST_MEMORY + MEMORY * len(text) + 5 * left_out
 
 
 def read(text):

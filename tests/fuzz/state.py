@@ -9,17 +9,16 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import sys
 import tempfile
-import tracemalloc
 from functools import cache
 from pathlib import Path
 
 from rct_collector.config import parse
 from rct_collector.device.device import Device
-from rct_collector.device.discovery import Discovery
+from rct_collector.device.discovery import Discovery, facts_from
 from rct_collector.device.state import LARGEST, StateFile
 from rct_collector.drivers import driver as load_driver
+from tests import work
 from tests.scripted import ScriptedUnit
 from tests.virtual import Plug, Recorder, collect, options, run
 
@@ -126,33 +125,26 @@ def put(content):
 def costs_no_more_than_its_size(content):
     """Reading it, and deciding from it."""
     put(content)
-    tracing = tracemalloc.is_tracing()
-    calls = 0
-
-    def count(_frame, event, _argument):
-        nonlocal calls
-        calls += event in ("call", "c_call")
-
-    if not tracing:
-        tracemalloc.start()
-    tracemalloc.reset_peak()
-    before = tracemalloc.get_traced_memory()[0]
-    profiler = sys.getprofile()
-    sys.setprofile(count)
-    try:
-        known = Discovery(RCT, StateFile(FOLDER, "roof", "rct").load())
-        for name in RCT.conditions:
-            known.has(name)
-    finally:
-        sys.setprofile(profiler)
-        peak = tracemalloc.get_traced_memory()[1] - before
-        if not tracing:
-            tracemalloc.stop()
+    most_bytes, most_calls = work.peak(_known), work.calls(_known)
     size = min(len(content), LARGEST)
-    assert peak <= MEMORY * size + MEMORY_BASE, f"{peak} bytes for a file of {len(content)}"
-    assert calls <= CALLS * size + CALLS_BASE, f"{calls} calls for a file of {len(content)}"
+    assert most_bytes <= MEMORY * size + MEMORY_BASE, (
+        f"{most_bytes} bytes for a file of {len(content)}"
+    )
+    assert most_calls <= CALLS * size + CALLS_BASE, (
+        f"{most_calls} calls for a file of {len(content)}"
+    )
+    known = _known()
     for query in RCT.deciding():
         assert query.could_say(known.facts.get(query.name)), "it may raise later"
+
+
+def _known():
+    """What a device makes of the file at its start."""
+    content = StateFile(FOLDER, "roof", "rct").load()
+    known = Discovery(RCT, facts_from(content, RCT, "tcp://unit.test:8899"))
+    for name in RCT.conditions:
+        known.has(name)
+    return known
 
 
 def runs_and_learns():

@@ -239,7 +239,7 @@ def believe_the_file(patch):
 
     def load(self):
         try:
-            return dict(json.loads(self.path.read_bytes())["facts"])
+            return dict(json.loads(self.path.read_bytes()))
         except (ValueError, KeyError, TypeError):
             return {}
 

@@ -22,8 +22,8 @@ from rct_collector.transport.capture import read_capture
 from rct_collector.transport.packets import MAGICS
 from rct_collector.transport.source import Source
 from rct_collector.transport.streams import Chunk
-from tests.bounds import calls, memory
 from tests.captures import block, enhanced, ethernet, interface, patched, section, simple
+from tests.work import calls, peak
 
 CLIENT, SERVER = ("192.0.2.1", 49152), ("192.0.2.10", 8899)
 SYN, ACK, PUSH = dpkt.tcp.TH_SYN, dpkt.tcp.TH_ACK, dpkt.tcp.TH_PUSH
@@ -548,7 +548,7 @@ def test_work_and_memory_grow_with_the_capture_alone(flood):
     growth = len(large) / len(small)
 
     assert calls(lambda: read(large)) <= 1.3 * growth * calls(lambda: read(small))
-    assert memory(lambda: read(large)) <= 100_000 + 25 * len(large)
+    assert peak(lambda: read(large)) <= 100_000 + 25 * len(large)
 
 
 @pytest.mark.parametrize(
