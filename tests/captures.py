@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import struct
+from functools import partial
+
+#: The same bytes at any time: they are parts of the names of tests.
+gzipped = partial(gzip.compress, mtime=0)
 
 
 def ethernet(packet, kind=0x0800):

@@ -52,6 +52,11 @@ def free_port(kind=socket.SOCK_STREAM):
     raise AssertionError("no port is free")
 
 
+def nobody(other=0):
+    """Address that nobody answers at, and that no other process of the tests holds the lock of."""
+    return f"tcp://127.0.0.1:{1 + 2 * _WORKER + other}"
+
+
 def listening(port):
     """Whether somebody accepts connections there."""
     with socket.socket() as probe:

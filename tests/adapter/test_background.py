@@ -13,7 +13,7 @@ from rct_collector import Background, Batch, parse
 from rct_collector.adapter import background as module
 from rct_collector.catalog import catalog
 from tests.inverter import running_inverter
-from tests.processes import wait_for
+from tests.processes import nobody, wait_for
 
 GRID = catalog().series("inverter_power.grid_watts")
 
@@ -47,7 +47,7 @@ def test_it_collects_from_all_configurations(tmp_path):
 
 def test_there_is_no_thread_before_the_start(tmp_path):
     before = threading.active_count()
-    Background([config(tmp_path, "tcp://127.0.0.1:1")])
+    Background([config(tmp_path, nobody())])
     assert threading.active_count() == before
 
 
@@ -58,7 +58,7 @@ def test_it_tells_when_it_does_not_end(tmp_path, monkeypatch):
         release.wait(30)
 
     monkeypatch.setattr(module.Collector, "run", stuck)
-    background = Background([config(tmp_path, "tcp://127.0.0.1:1")])
+    background = Background([config(tmp_path, nobody())])
     background.start(5)
     assert not background.stop(0.01)
     release.set()
@@ -75,7 +75,7 @@ def test_the_oldest_make_room_and_are_counted(tmp_path, monkeypatch):
             background._emit(batch(number, size=number))
 
     monkeypatch.setattr(module.Collector, "run", run)
-    background = Background([config(tmp_path, "tcp://127.0.0.1:1")], most_waiting=3)
+    background = Background([config(tmp_path, nobody())], most_waiting=3)
     background.start(5)
     assert wait_for(lambda: len(lost) >= 2)
     assert background.stop(5)
@@ -88,7 +88,7 @@ def test_a_bug_ends_the_thread_with_a_line_in_the_log(tmp_path, monkeypatch, cap
         raise ZeroDivisionError("a bug")
 
     monkeypatch.setattr(module, "Collector", broken)
-    background = Background([config(tmp_path, "tcp://127.0.0.1:1")])
+    background = Background([config(tmp_path, nobody())])
     with caplog.at_level(logging.ERROR):
         background.start(5)
         assert background.stop(5)
@@ -116,9 +116,7 @@ def test_a_bug_in_one_configuration_is_none_of_the_others_and_it_begins_anew(
 
     monkeypatch.setattr(module, "Collector", Broken)
     monkeypatch.setattr(module, "RESTART_S", 0.01)
-    background = Background(
-        [config(tmp_path, "tcp://127.0.0.1:1"), config(tmp_path, "tcp://127.0.0.1:2", "barn")]
-    )
+    background = Background([config(tmp_path, nobody()), config(tmp_path, nobody(1), "barn")])
     with caplog.at_level(logging.ERROR):
         background.start(5)
         assert wait_for(lambda: len(begun) == 3)
@@ -140,7 +138,7 @@ def test_without_a_loop_to_be_had_it_is_tried_again(tmp_path, monkeypatch, caplo
     real = module.new_event_loop
     monkeypatch.setattr(module, "new_event_loop", new_event_loop)
     monkeypatch.setattr(module, "RESTART_S", 0.01)
-    background = Background([config(tmp_path, "tcp://127.0.0.1:1")])
+    background = Background([config(tmp_path, nobody())])
     with caplog.at_level(logging.ERROR):
         background.start(5)
         assert wait_for(lambda: list(background.take()))
@@ -160,7 +158,7 @@ def test_it_hangs_up_before_anything_else_when_it_is_to_end(tmp_path, monkeypatc
 
     monkeypatch.setattr(module.Collector, "hang_up", lambda _: order.append("hang up"))
     monkeypatch.setattr(module.Collector, "run", run)
-    background = Background([config(tmp_path, "tcp://127.0.0.1:1")])
+    background = Background([config(tmp_path, nobody())])
     background.start(5)
     assert wait_for(lambda: background._collectors)
     assert background.stop(5)
@@ -169,7 +167,7 @@ def test_it_hangs_up_before_anything_else_when_it_is_to_end(tmp_path, monkeypatc
 
 @pytest.mark.parametrize("taken", [0, 2])
 def test_take_hands_over_once(tmp_path, taken):
-    background = Background([config(tmp_path, "tcp://127.0.0.1:1")])
+    background = Background([config(tmp_path, nobody())])
     for number in range(taken):
         background._emit(batch(number))
     assert len(list(background.take())) == taken

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import signal
 import socket
@@ -16,7 +15,7 @@ from rct_collector.cli.passages import read_passages
 from rct_collector.cli.replay import feed
 from rct_collector.drivers.rct import frame, wire
 from rct_collector.drivers.rct.simulator.replay import Replay
-from tests.captures import enhanced, interface, patched, section, simple
+from tests.captures import enhanced, gzipped, interface, patched, section, simple
 from tests.cli.captured import START_NS, capture, packets, talk
 from tests.cli.test_decode import RECORDING, SOC, STATE, answer, broken
 from tests.cli.test_simulate import ADDRESS
@@ -93,7 +92,7 @@ def test_packets_without_times_have_numbers(run, save):
 
 
 def test_gzipped_captures_are_read(run, save):
-    path = save(gzip.compress(capture([(True, ASK), (False, HALF)])))
+    path = save(gzipped(capture([(True, ASK), (False, HALF)])))
 
     assert "2 frames, 0 bad" in run("decode", path).stdout
     assert run("replay", "--print", path).stdout == run("decode", path).stdout
@@ -196,8 +195,8 @@ def test_what_a_capture_lacks_is_told(run, save):
         (capture([])[:24] + struct.pack("<4I", 1, 1, 2**32 - 1, 2**32 - 1) + bytes(99),
          "is damaged (a packet of 4294967295 bytes) behind TCP packet 0"),
         (capture([])[:24] + bytes(16) * 9, "no RCT frame in 0 connections"),
-        (gzip.compress(capture([(True, ASK)]))[:50], "is cut short"),
-        (gzip.compress(b"snoop\0\0\0" + ASK * 9), "is a snoop capture; 'editcap -F pcap'"),
+        (gzipped(capture([(True, ASK)]))[:50], "is cut short"),
+        (gzipped(b"snoop\0\0\0" + ASK * 9), "is a snoop capture; 'editcap -F pcap'"),
         (b"\x28\xb5\x2f\xfd" + ASK * 9, "is compressed with Zstandard; unpack it first"),
         (b"\x89PNG\r\n\x1a\n" + ASK * 9, "is a PNG picture"),
         (bytes(4096), "is no "),

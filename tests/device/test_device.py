@@ -491,7 +491,9 @@ def test_facts_that_no_unit_could_have_said_raise_nothing_now_nor_later(
 
 
 def test_facts_that_no_unit_could_have_said_are_told_of_once(tmp_path, caplog):
-    StateFile(tmp_path, "roof", "rct").save({"power_mng.n_batteries": "1"})
+    StateFile(tmp_path, "roof", "rct").save(
+        {"address": "tcp://unit.test:8899", "serial": None, "facts": {"power_mng.n_batteries": "1"}}
+    )
     bench(30, state_dir=tmp_path)
     assert [r.getMessage() for r in caplog.records] == [
         "roof: what was learnt before is not used: no unit could have said it"

@@ -123,11 +123,12 @@ def check(data):
 
 
 def can_be_printed(found):
-    out = io.StringIO()
+    written = io.BytesIO()
+    out = io.TextIOWrapper(written, encoding="utf-8", write_through=True)
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
         for form in ("table", "json"):
             print_passages(found, form)
-    assert out.getvalue()
+    assert written.getvalue()
 
 
 def read(data):

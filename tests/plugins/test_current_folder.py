@@ -10,12 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.processes import nobody
+
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 COMMAND = BIN / "rct-collector"
 SHIM = BIN / "rct-collector-telegraf"
 
-CONFIG = "devices: [{name: roof, driver: rct, address: 'tcp://127.0.0.1:1'}]\n"
+CONFIG = f"devices: [{{name: roof, driver: rct, address: '{nobody()}'}}]\n"
 
 
 @pytest.fixture

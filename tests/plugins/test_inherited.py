@@ -19,11 +19,12 @@ import pytest
 from line_protocol_parser import parse_line
 
 from rct_collector import process
+from tests.processes import nobody
 
 SHIM = Path(sys.executable).parent / "rct-collector-telegraf"
 MODULE = [sys.executable, "-m", "rct_collector"]
 
-CONFIG = "devices: [{name: roof, driver: rct, address: 'tcp://127.0.0.1:1'}]\n"
+CONFIG = f"devices: [{{name: roof, driver: rct, address: '{nobody()}'}}]\n"
 
 
 @pytest.fixture

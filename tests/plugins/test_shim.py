@@ -20,6 +20,7 @@ import rct_collector_telegraf
 from rct_collector.catalog import catalog
 from tests.inverter import running_inverter
 from tests.plugins.agent import SHIM
+from tests.processes import nobody
 
 ROOT = Path(__file__).parents[2]
 
@@ -161,7 +162,7 @@ def test_polling_goes_on_while_nobody_reads(shim, write_config):
 
 def test_what_a_stalled_reader_does_not_take_is_dropped_and_counted(monkeypatch, tmp_path):
     config = rct_collector_telegraf.rct_collector.parse(
-        {"devices": [{"name": "unit0", "driver": "rct", "address": "tcp://127.0.0.1:1"}]}
+        {"devices": [{"name": "unit0", "driver": "rct", "address": nobody()}]}
     )
     reader, writer = os.pipe()
     fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
@@ -292,6 +293,7 @@ STUBBORN = """
 import sys, time
 import rct_collector_telegraf
 from rct_collector import Collector
+from tests.processes import nobody
 
 real = Collector.run
 async def run(self):

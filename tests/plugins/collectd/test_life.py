@@ -11,13 +11,13 @@ import pytest
 
 from tests.inverter import running_inverter
 from tests.plugins.collectd.daemon import PLUGIN, QUICK, ROOT, alive, device, module
-from tests.processes import free_port, wait_for
+from tests.processes import free_port, nobody, wait_for
 
 pytestmark = pytest.mark.collectd
 
 UP = "inverter-roof/bool-collector_up"
 GRID = "inverter-roof/power-grid"
-NOBODY = "tcp://127.0.0.1:1"
+NOBODY = nobody()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

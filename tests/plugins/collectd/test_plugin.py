@@ -11,13 +11,13 @@ import pytest
 from rct_collector import Batch
 from rct_collector.catalog import catalog
 from tests.plugins.collectd.stub import Collectd, Config, load
-from tests.processes import wait_for
+from tests.processes import nobody, wait_for
 
 GRID = catalog().series("inverter_power.grid_watts")
 SERIAL = catalog().series("inverter.serial")
 WORD = catalog().series("inverter_status.fault_word_0")
 UP = catalog().series("inverter_collector.up")
-NOBODY = "tcp://127.0.0.1:1"
+NOBODY = nobody()
 SECOND = 10**9
 
 
@@ -111,7 +111,7 @@ def test_each_mistake_is_told_in_one_line_and_the_rest_works(collectd, tmp_path)
     )
     first, second = collectd.of("error")
     assert "devices[0].address: found 'nowhere'" in first
-    assert "'tcp://127.0.0.1:1' a second time" in second
+    assert f"'{NOBODY}' a second time" in second
     assert list(plugin._plugin._targets) == ["roof"]
     collectd.shutdown()
 
@@ -120,7 +120,7 @@ def test_several_blocks_add_up(collectd, tmp_path):
     plugin = load()
     state = Config("StateDir", str(tmp_path))
     collectd.configure(state, device("roof"), Config("LogLevel", "error"))
-    collectd.configure(state, device("barn.1", "tcp://127.0.0.1:2"), Config("Prefix", "solar"))
+    collectd.configure(state, device("barn.1", nobody(1)), Config("Prefix", "solar"))
     collectd.init()
     targets = plugin._plugin._targets
     assert [target[:2] for target in targets.values()] == [
