@@ -43,7 +43,7 @@ FIRST_ROUND_S = 4.0
 FLUSH_S = 4.0
 
 #: Then all has to be at its end, however many devices there are and whoever does not read.
-STOP_S = 4.5
+STOP_S = 4.3
 
 #: Telegraf closes the pipe when the process ends, perhaps before it has read everything.
 LINGER_S = 0.2
