@@ -7,7 +7,9 @@ busy with copying.
 from __future__ import annotations
 
 from random import Random
+from unittest.mock import patch
 
+from rct_collector.drivers.rct import frame
 from rct_collector.drivers.rct.frame import LONGEST_PENDING, FrameReader
 from tests.fuzz import grammar
 
@@ -29,6 +31,9 @@ WORK = 64
 
 #: And per call, whatever comes.
 CALL = 16
+
+#: Bytes that a pattern may look at beyond those that it matches: the shortest frame, escaped.
+AHEAD = 18
 
 
 class Counted(bytearray):
@@ -56,6 +61,29 @@ class Counted(bytearray):
         return found
 
 
+class Pattern:
+    """A pattern that tells such a buffer what it looks at."""
+
+    def __init__(self, pattern):
+        self._pattern = pattern
+
+    def match(self, buffer, first, last=None):
+        found = self._pattern.match(buffer, first, len(buffer) if last is None else last)
+        buffer._touch(AHEAD + (found.end() - first if found else 0))
+        return found
+
+
+def _counted():
+    """The reader's patterns, counted."""
+    unescaped = frame._unescaped
+    return patch.multiple(
+        frame,
+        _FALSE=Pattern(frame._FALSE),
+        _BODY=Pattern(frame._BODY),
+        _unescaped=lambda count: Pattern(unescaped(count)),
+    )
+
+
 class BoundedReader(FrameReader):
     """A reader that fails as soon as it does more work than its input allows, or holds too much."""
 
@@ -65,7 +93,8 @@ class BoundedReader(FrameReader):
 
     def feed(self, data):
         self._buffer.allowed += WORK * len(data) + CALL
-        items = super().feed(data)
+        with _counted():
+            items = super().feed(data)
         assert self.pending <= LONGEST_PENDING
         return items
 

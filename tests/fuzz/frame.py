@@ -17,6 +17,7 @@ from rct_collector.drivers.rct.frame import (
     FrameReader,
     assemble,
 )
+from rct_collector.drivers.rct.walk import walk
 from tests.fuzz import grammar
 
 mutate, dictionary = grammar.mutate, grammar.words
@@ -36,6 +37,9 @@ def check(data):
     whole = FrameReader()
     items = whole.feed(data)
     accounts_for_all(data, items, whole.pending)
+    assert [item for item in items if isinstance(item, Frame)] == [
+        span.frame for span in walk(data) if span.frame
+    ], "every start is looked at"
     random = Random(data)
     for pieces in (grammar.singly(data), grammar.random_cuts(data, random)):
         cut_changes_nothing(pieces, items, whole)
@@ -54,13 +58,12 @@ def accounts_for_all(data, items, pending):
         assert 0 < len(item.data) <= 64
         shown = item.data.lstrip(b"\0")
         assert data.startswith(shown, place)
-        if item.data[0] == START:
+        if item.kind != "noise":
+            assert data[place] == START
             place += item.size
             continue
-        assert item.kind == "noise"
         for _ in range(item.size):  # in which zeros do not count
             place = behind_zeros(data, place) + 1
-            assert data[place - 1] != START
     assert len(data[place:].lstrip(b"\0")) == pending
 
 

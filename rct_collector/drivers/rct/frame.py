@@ -20,7 +20,9 @@ The reader is compared with rctclient's frame by frame in the tests.
 
 from __future__ import annotations
 
+import re
 from binascii import crc_hqx
+from functools import cache
 from typing import NamedTuple
 
 START = 0x2B
@@ -38,7 +40,8 @@ EXTENSION = 0x3C
 PLANT = 0x40
 
 _PLAIN = (READ, WRITE, LONG_WRITE, RESPONSE, LONG_RESPONSE, READ_PERIODICALLY)
-_COMMANDS = frozenset(_PLAIN) | {command | PLANT for command in _PLAIN}
+#: Command → least length: that of the id, and of the address where there is one.
+_LEAST = dict.fromkeys(_PLAIN, 4) | {command | PLANT: 8 for command in _PLAIN}
 LONG = frozenset({LONG_WRITE, LONG_RESPONSE, LONG_WRITE | PLANT, LONG_RESPONSE | PLANT})
 
 #: Longest payload that fits the short form, whose length byte also counts the id.
@@ -60,6 +63,26 @@ _SHOWN = 64
 
 #: Escaped starts within a bad frame that are tried, at most.
 _SECOND_LOOKS = 8
+
+#: After so many false starts in a row, without a frame between them, whatever is no frame is noise
+#: and not told apart any more: nobody speaks to us there, and to look at each start would take
+#: longer than frames do.
+FALSE_STARTS = 3
+
+#: False starts that need no look: one that no command follows, up to the next start; and one that
+#: another start interrupts before the eight bytes of the shortest frame are there, escapes not
+#: counted. No frame can begin within either, since the same start would interrupt it.
+_FALSE = re.compile(
+    rb"(?:\x2b(?:[^\x2b%b][^\x2b]*+|(?:[^\x2b\x2d]|\x2d.){0,7}+(?=\x2b)))++"
+    % re.escape(bytes(_LEAST)),
+    re.DOTALL,
+)
+
+#: Bytes of a frame up to a raw start, or to an escape whose second byte is not there.
+_BODY = re.compile(rb"(?:[^\x2b\x2d]++|\x2d.)*+", re.DOTALL)
+
+#: Up to so many bytes of a frame are counted while they are matched, the others in pieces.
+_FEW = 64
 
 
 class Frame(NamedTuple):
@@ -84,7 +107,7 @@ class Bad(NamedTuple):
     Attributes:
         kind: ``crc``, ``length``, ``command`` or ``noise``.
         size: Number of bytes skipped; of noise, zeros do not count, since they may be lead-in.
-        data: The bytes skipped, as far as they are worth showing.
+        data: The first of the bytes skipped, as far as they are worth showing.
     """
 
     kind: str
@@ -124,7 +147,7 @@ def assemble(command: int, oid: int, payload: bytes = b"", address: int | None =
         ValueError: Unknown command, a payload too long for it, an address with a command that
             has none or the other way round, or an id or address of more than 32 bits.
     """
-    if command not in _COMMANDS:
+    if command not in _LEAST:
         raise ValueError(f"0x{command:02X} is no command")
     if bool(command & PLANT) != (address is not None):
         raise ValueError("plant commands carry an address, and they alone")
@@ -140,6 +163,10 @@ def assemble(command: int, oid: int, payload: bytes = b"", address: int | None =
     content = bytes((command,)) + len(body).to_bytes(width, "big") + body
     content += crc16(content).to_bytes(2, "big")
     return bytes((START,)) + content.replace(b"\x2d", b"\x2d\x2d").replace(b"\x2b", b"\x2d\x2b")
+
+
+#: What is no frame and not worth a look.
+_NO_FRAME = Bad("noise", 1, b"\x2b")
 
 
 class _Partial:
@@ -160,6 +187,11 @@ class _Partial:
         self.content = bytearray()
         self.size = 1
 
+    def clear(self) -> None:
+        """The same again."""
+        self.content.clear()
+        self.size = 1
+
 
 class FrameReader:
     """Takes bytes in any pieces, gives whole frames, skips everything else and says so.
@@ -167,7 +199,8 @@ class FrameReader:
     It never raises. Every byte is accounted for once: as part of a frame, in the size of a
     :class:`Bad`, as a zero between frames, or as still pending. It never holds more than one
     unfinished frame, at most :data:`LONGEST_PENDING` bytes, and the same without escapes. Its
-    work grows with the number of bytes, however they are cut.
+    work grows with the number of bytes, however they are cut, and the number of events with that
+    of the frames: neighbouring noise is one event.
     """
 
     def __init__(self) -> None:
@@ -175,12 +208,14 @@ class FrameReader:
         self._buffer = bytearray()
         self._before = b""
         self._partial = _Partial()
+        self._false_starts = 0
 
     def reset(self) -> None:
         """Forget an unfinished frame: the line was opened anew."""
         self._buffer.clear()
         self._before = b""
-        self._partial = _Partial()
+        self._partial.clear()
+        self._false_starts = 0
 
     @property
     def pending(self) -> int:
@@ -190,7 +225,7 @@ class FrameReader:
     @property
     def idle(self) -> bool:
         """Nothing that came before has a bearing on the bytes to come."""
-        return not self._buffer and not self._before
+        return not (self._buffer or self._before or self._false_starts)
 
     def feed(self, data: bytes) -> list[Frame | Bad]:
         """Take bytes.
@@ -201,7 +236,7 @@ class FrameReader:
         Returns:
             What was completed by them, in order of arrival.
         """
-        buffer = self._buffer
+        buffer, partial = self._buffer, self._partial
         buffer += data
         size = len(buffer)
         found: list[Frame | Bad] = []
@@ -215,45 +250,66 @@ class FrameReader:
                 position = start
                 if start == size:
                     break
-            result = parse_at(buffer, start, self._partial)
+            result = self._look(start)
             if result is None:
                 break
-            if self._partial.size > 1:
-                self._partial = _Partial()
+            if partial.size > 1:
+                partial.clear()
             item, position = result
-            if type(item) is Bad:
-                item = _reclassify(item, self._preceding(start, frame_end))
-            else:
+            if type(item) is Frame:
                 frame_end = position
-            found.append(item)
+                self._false_starts = 0
+                found.append(item)
+                continue
+            bad: Bad = item  # type: ignore[assignment]  # there are only two
+            if self._false_starts < FALSE_STARTS:
+                bad, position = look_again(buffer, bad, start, position)
+            if self._is_noise(bad, self._preceding(start, frame_end)):
+                _skip(buffer, start, position, found)
+            else:
+                found.append(bad)
+            self._false_starts += 1
         if position:
             self._before = b"" if position == frame_end else self._preceding(position, frame_end)
             del buffer[:position]
         return found
 
+    def _look(self, start: int) -> tuple[Frame | Bad, int] | None:
+        """What begins at a start byte, and where to go on; None while bytes are missing."""
+        if self._false_starts >= FALSE_STARTS:
+            run = _FALSE.match(self._buffer, start)
+            if run:
+                return _NO_FRAME, run.end()
+        return parse_at(self._buffer, start, self._partial)
+
     def _preceding(self, position: int, frame_end: int) -> bytes:
         """The last two bytes before ``position`` that are not part of a frame."""
-        recent = self._buffer[max(frame_end, position - 2) : position]
+        first = position - 2 if position - 2 > frame_end else frame_end
+        recent = self._buffer[first:position]
         return bytes(recent if frame_end else self._before + recent)[-2:]
+
+    def _is_noise(self, item: Bad, before: bytes) -> bool:
+        """Tell a broken frame from a 2B that never was a start.
+
+        That is the tail of a torn frame, where the 2B is escaped, the vendor's keep-alive, the
+        app's hello, and what follows on many of the like.
+        """
+        if item.kind == "noise" or before[-1:] == b"\x2d" or before == _KEEP_ALIVE:
+            return True
+        if item.kind == "crc":
+            return False
+        hello = item.kind == "command" and item.data[1] == EXTENSION
+        return hello or self._false_starts >= FALSE_STARTS
 
 
 def _skip(buffer: bytearray, first: int, last: int, found: list[Frame | Bad]) -> None:
-    """Report bytes outside frames, except for zeros: the lead-in belongs there."""
-    noise = bytes(buffer[first:last])
-    size = len(noise) - noise.count(0)
-    if size:
-        found.append(Bad("noise", size, noise[:_SHOWN]))
-
-
-def _reclassify(item: Bad, before: bytes) -> Bad:
-    """Tell a broken frame from a 2B that never was a start.
-
-    That is the tail of a torn frame, where the 2B is escaped, the vendor's keep-alive, and the
-    app's hello.
-    """
-    escaped = before[-1:] == b"\x2d"
-    hello = item.kind == "command" and item.data[1] == EXTENSION
-    return item._replace(kind="noise") if escaped or before == _KEEP_ALIVE or hello else item
+    """Report noise, as one with that before it; without zeros, since a lead-in may be there."""
+    size = last - first - buffer.count(0, first, last)
+    before = found[-1] if found else None
+    if type(before) is Bad and before.kind == "noise":
+        found[-1] = Bad("noise", before.size + size, before.data)
+    elif size:
+        found.append(Bad("noise", size, bytes(buffer[first : min(last, first + _SHOWN)])))
 
 
 def parse_at(
@@ -267,45 +323,59 @@ def parse_at(
         partial: What earlier calls found of the same frame; brought up to date.
 
     Returns:
-        The frame, or why there is none, and where to go on; None while bytes are missing.
+        The frame, or why there is none, and where that ends; None while bytes are missing.
+        Perhaps a frame is hidden in one that is none; see :func:`look_again`.
     """
     size = len(buffer)
     if size == start + 1:
         return None
     command = buffer[start + 1]
-    # The common case first: a short answer without any escape, complete in the buffer.
-    if command == RESPONSE and size > start + 2 and not (partial and partial.size > 1):
+    least = _LEAST.get(command)
+    if least is None:
+        if command == START:  # the true start is the next byte
+            return _NO_FRAME, start + 1
+        return _bad(buffer, "command", start, start + 2), start + 2
+    if command not in LONG and size > start + 2 and not (partial and partial.size > 1):
+        # The common case first: a short frame without any escape, complete in the buffer.
         length = buffer[start + 2]
+        if length < least:
+            return _bad(buffer, "length", start, start + 3), start + 3
         end = start + 5 + length
-        if length >= 4 and end <= size:
+        if end <= size:
             content = bytes(buffer[start + 1 : end])
-            if ESCAPE not in content and START not in content:
-                return _finish(buffer, content, 2, start, end)
-    elif command == START:  # the true start is the next byte
-        return Bad("noise", 1, b"\x2b"), start + 1
-    elif command not in _COMMANDS:
-        return _give_up(buffer, "command", start, start + 2)
+            if ESCAPE not in content:
+                raw = content.find(START)
+                if raw < 0:
+                    return _finish(buffer, content, 2, start, end)
+                return _bad(buffer, "length", start, start + 1 + raw), start + 1 + raw
     return _parse_escaped(buffer, start, _Partial() if partial is None else partial)
 
 
 def _parse_escaped(
     buffer: bytearray, start: int, partial: _Partial
 ) -> tuple[Frame | Bad, int] | None:
-    """The general case: long frames, plant frames, escapes, and frames still on their way."""
-    header = 3 if buffer[start + 1] in LONG else 2
-    whole = _unescape(buffer, start, partial, header)
+    """The general case: long frames, escapes, and frames still on their way."""
+    command = buffer[start + 1]
+    header = 3 if command in LONG else 2
+    head = buffer[start + 1 : start + 1 + header]
+    whole: bool | None = True
+    if partial.size == 1 and len(head) == header and ESCAPE not in head and START not in head:
+        partial.content += head
+        partial.size += header
+    else:
+        whole = _unescape(buffer, start, partial, header)
     if whole:
-        length = int.from_bytes(partial.content[1:header], "big")
-        least = 8 if partial.content[0] & PLANT else 4
-        if not least <= length <= LONGEST:
-            return _give_up(buffer, "length", start, start + partial.size)
+        content = partial.content
+        length = content[1] if header == 2 else content[1] << 8 | content[2]
+        if not _LEAST[command] <= length <= LONGEST:
+            return _bad(buffer, "length", start, start + partial.size), start + partial.size
         whole = _unescape(buffer, start, partial, header + length + 2)
     if whole is None:
         return None
     end = start + partial.size
     if whole:
         return _finish(buffer, bytes(partial.content), header, start, end)
-    return _give_up(buffer, "length", start, end)
+    return _bad(buffer, "length", start, end), end
 
 
 def _finish(
@@ -322,7 +392,7 @@ def _finish(
     """
     body = content[:-2]
     if crc_hqx(body + b"\0" if len(body) & 1 else body, 0xFFFF) != content[-2] << 8 | content[-1]:
-        return _give_up(buffer, "crc", start, end)
+        return _bad(buffer, "crc", start, end), end
     command = content[0]
     address = None
     if command & PLANT:
@@ -332,18 +402,32 @@ def _finish(
     return Frame(command, oid, content[header + 4 : -2], address), end
 
 
-def _give_up(buffer: bytearray, kind: str, start: int, end: int) -> tuple[Bad, int]:
-    """Leave a frame that is none, which ends at ``end``.
+def _bad(buffer: bytearray, kind: str, start: int, end: int) -> Bad:
+    """Bytes that are no frame."""
+    return Bad(kind, end - start, bytes(buffer[start:end][:_SHOWN]))
+
+
+def look_again(buffer: bytearray, bad: Bad, start: int, end: int) -> tuple[Bad, int]:
+    """Look for a frame within one that is none.
 
     Perhaps its start was false, and the true one lies within. So the search goes on at the next
     2B there, even at an escaped one: a frame that was torn behind an escape seems to hide the
     start of the frame that follows. Where there are many of them, that is not what happened,
     and to look at each would take long.
+
+    Args:
+        buffer: Where it was found.
+        bad: What is no frame.
+        start: Where it seemed to begin.
+        end: Where it seemed to end.
+
+    Returns:
+        What is no frame in any case, and where to go on.
     """
-    few = buffer.count(START, start + 1, end) <= _SECOND_LOOKS
-    inside = buffer.find(START, start + 1, end) if few else -1
-    stop = end if inside < 0 else inside
-    return Bad(kind, stop - start, bytes(buffer[start : min(stop, start + _SHOWN)])), stop
+    if buffer.count(START, start + 1, end) > _SECOND_LOOKS:
+        return bad, end
+    inside = buffer.find(START, start + 1, end)
+    return (bad, end) if inside < 0 else (_bad(buffer, bad.kind, start, inside), inside)
 
 
 def _unescape(buffer: bytearray, start: int, partial: _Partial, count: int) -> bool | None:
@@ -353,24 +437,36 @@ def _unescape(buffer: bytearray, start: int, partial: _Partial, count: int) -> b
         True when they are, False when a raw start byte interrupts them, None while bytes are
         missing.
     """
-    content = partial.content
+    missing = count - len(partial.content)
     position = start + partial.size
-    size = len(buffer)
-    raw = -1
-    while len(content) < count:
-        if raw < position:  # only now: else the bytes up to it would be searched for each escape
-            raw = buffer.find(START, position)
-            raw = size if raw < 0 else raw
-        end = min(position + count - len(content), raw)
-        escape = buffer.find(ESCAPE, position, end)
-        stop = end if escape < 0 else escape
-        content += buffer[position:stop]
-        position = stop
-        if 0 <= escape < size - 1:
-            content.append(buffer[escape + 1])
-            position = escape + 2
-        elif len(content) < count:
-            partial.size = position - start
-            return False if position == raw < size else None
+    while missing > 0:
+        if missing <= _FEW:
+            found = _unescaped(missing).match(buffer, position)
+        else:  # brings at least half of them, since each escape has its byte
+            found = _BODY.match(buffer, position, position + missing)
+        assert found is not None  # noqa: S101 - it may be empty
+        end = found.end()
+        if end == position:
+            break
+        more = _without_escapes(bytes(buffer[position:end]))
+        partial.content += more
+        missing -= len(more)
+        position = end
     partial.size = position - start
-    return True
+    if missing <= 0:
+        return True
+    return False if buffer[position : position + 1] == b"\x2b" else None
+
+
+@cache
+def _unescaped(count: int) -> re.Pattern[bytes]:
+    """Matches so many bytes of a frame, escapes not counted, or as many as there are."""
+    return re.compile(rb"(?:[^\x2b\x2d]|\x2d.){0,%d}+" % count, re.DOTALL)
+
+
+def _without_escapes(data: bytes) -> bytes:
+    """Each byte that follows on a 2D, without that; in a few passes, however many there are."""
+    if b"--" not in data:
+        return data.replace(b"-", b"")
+    text = data.decode("latin-1")
+    return text.replace("--", "\u0100").replace("-", "").replace("\u0100", "-").encode("latin-1")

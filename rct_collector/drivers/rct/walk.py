@@ -49,7 +49,7 @@ def walk(data: bytes | bytearray, partial: Partial | None = None) -> Iterator[Sp
         partial: What earlier walks found of the frame that they begin with; brought up to date.
     """
     buffer = data if isinstance(data, bytearray) else bytearray(data)
-    position = 0
+    position = false_starts = 0
     while position < len(buffer):
         start = _next_start(buffer, position)
         if start > position:
@@ -60,12 +60,13 @@ def walk(data: bytes | bytearray, partial: Partial | None = None) -> Iterator[Sp
         if special:
             span = Span(position, special.end(), special.lastgroup or "")
         else:
-            span = _span(buffer, position, None if position else partial)
+            span = _span(buffer, position, None if position else partial, false_starts)
+        false_starts = 0 if span.frame else false_starts + 1
         yield span
         position = span.end
 
 
-def _span(buffer: bytearray, start: int, partial: Partial | None) -> Span:
+def _span(buffer: bytearray, start: int, partial: Partial | None, false_starts: int) -> Span:
     """What begins with a start byte."""
     result = frame.parse_at(buffer, start, partial)
     if result is None:
@@ -73,6 +74,8 @@ def _span(buffer: bytearray, start: int, partial: Partial | None) -> Span:
     item, end = result
     if isinstance(item, Frame):
         return Span(start, end, "frame", item)
+    if false_starts < frame.FALSE_STARTS:  # else the reader does not look there either
+        item, end = frame.look_again(buffer, item, start, end)
     return Span(start, end, item.kind)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import NamedTuple
 
 import pytest
@@ -81,11 +82,11 @@ BAD = {
     ),
     "hello of the app": (
         "2b3ce1",
-        [Bad("noise", 2, b"\x2b\x3c"), Bad("noise", 1, b"\xe1")],
+        [Bad("noise", 3, b"\x2b\x3c")],
     ),
     "keep-alive of the vendor's service": (
         "41542b0d",
-        [Bad("noise", 2, b"AT"), Bad("noise", 2, b"\x2b\x0d")],
+        [Bad("noise", 4, b"AT")],
     ),
     "start twice": ("2b2b", [Bad("noise", 1, b"\x2b")]),
     "a command nobody knows": ("2b04", [Bad("command", 2, b"\x2b\x04")]),
@@ -98,11 +99,11 @@ BAD = {
     "length above the limit": ("2b062001", [Bad("length", 4, b"\x2b\x06\x20\x01")]),
     "tail of a frame torn behind an escape": (
         "362d2b0d",
-        [Bad("noise", 2, b"6\x2d"), Bad("noise", 2, b"\x2b\x0d")],
+        [Bad("noise", 4, b"6\x2d")],
     ),
     "tail of a frame that looks like a header": (
         "2d2b0503",
-        [Bad("noise", 1, b"\x2d"), Bad("noise", 3, b"\x2b\x05\x03")],
+        [Bad("noise", 4, b"\x2d")],
     ),
 }
 # fmt: on
@@ -493,6 +494,91 @@ def test_no_byte_is_touched_again_for_each_piece_or_escape(stream, size):
     reader = BoundedReader()
     for first in range(0, len(stream), size):
         reader.feed(stream[first : first + size])
+
+
+#: Streams that a unit may flood its client with, as repeated parts; their looks at headers, their
+#: escapes and their rescans are what costs.
+HOSTILE = {
+    **{
+        part: bytes.fromhex(part)
+        for part in (
+            *("2b", "2b01", "2b04", "2b05", "2b2d", "2d2b", "2b00", "002b", "612b", "2b41"),
+            *("2b2b05", "2b0503", "2b0508", "2b052d04", "2b052d2b", "2b06", "2b060003"),
+            *("2b061ffc", "2b061ffc000000", "2b062001", "2b4507", "2b3ce1", "41542b0d"),
+            *("2b052d2d", "2b050895992d", "2b05042d2b", "2d", "61"),
+        )
+    },
+    **{
+        f"{case.meaning}, {what}": data
+        for case in CASES
+        for what, data in (
+            ("good", case.data),
+            ("spoiled", case.data[:-1] + bytes((case.data[-1] ^ 1,))),
+            ("without its end", case.data[:-1]),
+            ("half", case.data[: len(case.data) // 2]),
+        )
+    },
+    **{
+        f"a spoiled frame with {count} x {part.hex()} in it": spoiled
+        for part in (b"\x2b", b"\x2b\x01", b"\x2b\x05\x04", b"\x2b\x06\x0f\x00", b"\x2d")
+        for count in (1, 3, 8, 60)
+        for spoiled in (assemble(RESPONSE, 1, part * count)[:-1] + b"\xff",)
+    },
+}
+
+#: How many times more steps than for ordinary answers a byte may cost: the time that a device can
+#: make us spend is then known from the bytes that are taken of it.
+WORST = 3.0
+
+
+def steps(data: bytes, size: int) -> float:
+    """Calls, in Python and in C, that a reader makes per byte; each does a bounded work."""
+    reader = FrameReader()
+    pieces = [data[first : first + size] for first in range(0, len(data), size)]
+    count = 0
+
+    def note(_frame, event, _argument):
+        nonlocal count
+        count += event in ("call", "c_call")
+
+    for warm in (True, False):  # patterns that are compiled when first needed
+        count = 0
+        sys.setprofile(None if warm else note)
+        try:
+            for piece in pieces:
+                reader.feed(piece)
+        finally:
+            sys.setprofile(None)
+    return count / len(data)
+
+
+@pytest.mark.parametrize("size", [1460, 65536])
+@pytest.mark.parametrize("part", HOSTILE.values(), ids=HOSTILE.keys())
+def test_no_bytes_cost_much_more_than_answers(part, size):
+    answer = b"\0" + GOOD.data
+    least = steps(answer * (6000 // len(answer)), size)
+    assert steps(part * (6000 // len(part)), size) <= WORST * least
+
+
+@pytest.mark.parametrize("part", ["2b", "2b01", "2b04", "2d2b", "2b2b05", "2b0503", "00ff", "61"])
+def test_a_flood_of_noise_is_one_event_with_its_size(part):
+    """And not one for each start that is none; what can be a frame is still found."""
+    data = bytes.fromhex(part) * 5000
+    reader = FrameReader()
+    reader.feed(data)  # after the first few it is known for what it is
+    items = reader.feed(data + b"\0" + GOOD.data + b"\0" + GOOD.data)
+    assert frames(items) == [GOOD.frame] * 2
+    (noise,) = bad(items)
+    assert noise.kind == "noise"
+    assert noise.size >= len(data) - data.count(0) - 2  # the last may have been pending before
+
+
+def test_false_starts_are_told_apart_again_after_a_frame():
+    reader = FrameReader()
+    stump = bytes.fromhex("2b04")
+    assert [item.kind for item in bad(reader.feed(stump * 9))] == [*["command"] * 3, "noise"]
+    assert not reader.idle
+    assert reader.feed(GOOD.data + stump) == [GOOD.frame, Bad("command", 2, stump)]
 
 
 # -- against rctclient --------------------------------------------------------------------
