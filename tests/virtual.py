@@ -16,9 +16,14 @@ from rct_collector.device.device import Device, Options
 from rct_collector.device.state import WRITER
 from rct_collector.errors import TransportError
 from rct_collector.model import Batch, Value
+from rct_collector.transport import READ_BYTES
 
 #: Wall clock at the start of every virtual run: 2026-06-21 10:00:03.5 UTC.
 START = 1_782_036_003.5
+
+
+#: Bytes that wait in a network while nobody reads them.
+MOST_HELD = 128 * 1024
 
 
 class _JumpingSelector(selectors.SelectSelector):
@@ -78,10 +83,22 @@ class Wire:
         self._client = bridge.connect()
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
+        self._held: bytearray | None = None
 
     def send(self, data: bytes) -> None:
         self._bridge.receive(self._client, data, self._loop.time())
         self._arm()
+
+    def pause(self) -> None:
+        self._held = bytearray() if self._held is None else self._held
+
+    def resume(self) -> None:
+        held, self._held = self._held or bytearray(), None
+        while held and self.lost is not None and self._held is None:
+            self._receive(bytes(held[:READ_BYTES]))
+            del held[:READ_BYTES]
+        if held:  # paused again
+            self._held = held
 
     def close(self) -> None:
         self.lost = None
@@ -106,7 +123,10 @@ class Wire:
 
     def _deliver(self) -> None:
         for segment in self._bridge.pull(self._loop.time()):
-            if self.lost is not None:
+            if self._held is not None:
+                # What no buffer on the way has room for stays in the unit, and is lost there.
+                self._held += segment[: max(MOST_HELD - len(self._held), 0)]
+            elif self.lost is not None:
                 self._receive(segment)
         self._arm()
 

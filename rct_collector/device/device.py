@@ -27,9 +27,9 @@ from rct_collector.device.muting import Muting
 from rct_collector.device.plan import is_wanted, plan_for
 from rct_collector.device.plausibility import Plausibility
 from rct_collector.device.publisher import Emit, Publisher
+from rct_collector.device.reports import Reports
 from rct_collector.device.round import Round
 from rct_collector.device.schedule import Schedule
-from rct_collector.device.seldom import Seldom
 from rct_collector.device.state import Memory, StateFile
 from rct_collector.device.stats import Stats
 from rct_collector.drivers import driver as load_driver
@@ -48,8 +48,11 @@ MARGIN_S = 0.25
 #: How long the first round waits for the line before it counts as failed.
 FIRST_CONNECT_S = 3.0
 
-#: So many changes of the unit are told of within so many seconds; the rest is only counted.
-CHANGES_TOLD, CHANGES_WITHIN_S = 3, 3600.0
+#: Queries without an answer that are named in an hour; old firmware lacks a few dozens.
+MOST_MUTES = 12
+
+#: Changes of the unit that are told of in an hour; one may change with each answer.
+MOST_CHANGES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,7 @@ class Device:
         self.config = config
         self.driver: Driver = load_driver(config.driver)
         self._clock = options.clock
+        self.reports = Reports(config.name)
         self.plan = plan_for(self.driver, config)
         self.stats = Stats(lambda series: is_wanted(series, config))
         self._state = (
@@ -112,7 +116,6 @@ class Device:
             )
         self._change = self.discovery.change
         self._changes = 0
-        self._tells_change = Seldom(CHANGES_TOLD, CHANGES_WITHIN_S)
         self._told: set[str] = set()
         self._plausibility = Plausibility()
         self._schedule = Schedule(
@@ -138,6 +141,7 @@ class Device:
             fast=(len(self.plan.queries(PollClass.FAST)), self._schedule.interval),
             stats=self.stats,
             owner=self,
+            reports=self.reports,
         )
         self._hurry = asyncio.Event()
         self.settled = asyncio.Event()
@@ -205,13 +209,17 @@ class Device:
         tick, missed = self._schedule.advance(max(self._clock.wall(), begun + 0.5 * interval))
         self.stats.totals["ticks_missed"] += missed
         while (left := tick - self._clock.wall()) > 0:
-            # In pieces, so that a step of the wall clock is noticed before long.
             self._hurry.clear()
+            again = self.exchange.cut_short and self.link.is_open
+            if again:  # what was cut short is done once more, but at a pace of ours
+                left = begun + 0.5 * interval - self._clock.wall()
+                if left <= 0:
+                    return
+            # In pieces, so that a step of the wall clock is noticed before long.
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(min(left, interval)):
                     await self._hurry.wait()
-                again = self.exchange.cut_short and self.link.is_open
-                if again or self._clock.wall() - begun >= 0.5 * interval:
+                if self._clock.wall() - begun >= 0.5 * interval:
                     return
             if tick - self._clock.wall() > 2 * interval:
                 return  # the wall clock was set back: the grid is looked at anew
@@ -292,6 +300,7 @@ class Device:
         if self._state:
             self._state.tick(now)
         self._tend_lock()
+        self.reports.sum_up()
 
     def _tend_lock(self) -> None:
         """Give way to somebody who came by the lock while a stranger was in front of it."""
@@ -307,7 +316,8 @@ class Device:
         silent = (*poller.unsettled()[0], *poller.unheard()) if up and self.exchange.stood else ()
         for query in silent:
             if self._muting.lost(query, started):
-                log.info("%s: %s is not answered; asked now and then", self.name, query.label)
+                text = "%s is not answered; asked now and then"
+                self.reports.say(log, logging.INFO, "mute", text, query.label, most=MOST_MUTES)
                 self._unanswered(query, now)
         if self.link.is_open or up:
             self._backlog.keep(poller.unsettled()[1], now)
@@ -353,7 +363,8 @@ class Device:
         query = answer.query
         self.stats.totals["answers"] += 1
         if self._muting.answered(query):
-            log.info("%s: %s is answered after all", self.name, query.label)
+            text = "%s is answered after all"
+            self.reports.say(log, logging.INFO, "unmute", text, query.label)
         certain = True
         if self.discovery.decides(query):
             news = self.discovery.observe(query, answer.value)
@@ -377,27 +388,25 @@ class Device:
     def _learnt(self, now: float) -> None:
         """A fact is new: ask what it brings, and keep it."""
         if self.discovery.change is not self._change:
-            self._forget(now)
+            self._forget()
         classes = (PollClass.FAST, *SLOW_CLASSES) if self._one_shot else SLOW_CLASSES
         for query in self._backlog.news(classes, now):
             self.exchange.poller.add(query)
         if self._state is not None:
             self._state.save(self.discovery.content(self._place))
 
-    def _forget(self, now: float) -> None:
+    def _forget(self) -> None:
         """Another unit, or new firmware: nothing holds any more that was learnt before."""
         change = self._change = self.discovery.change
         assert change is not None  # noqa: S101 - asked before
         self._changes += 1
-        if self._tells_change.allows(
-            now
-        ):  # one that changes with each answer is not told each time
-            log.warning(
-                "%s: %s was %r and is %r now: another unit, or new firmware (change %d since the"
-                " start); all is learnt again",
-                *(self.name, self.driver.query(change.name).label),
-                *(change.before, change.after, self._changes),
-            )
+        self.reports.say(
+            *(log, logging.WARNING, "change"),
+            "%s was %r and is %r now: another unit, or new firmware (change %d since the start);"
+            " all is learnt again",
+            *(self.driver.query(change.name).label, change.before, change.after, self._changes),
+            most=MOST_CHANGES,
+        )
         self._plausibility.forget()
         self._publisher.forget()
         self._backlog.forget()

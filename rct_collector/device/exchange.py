@@ -16,10 +16,12 @@ from typing import Protocol
 
 from rct_collector.config import Requests
 from rct_collector.device.governor import Governor
+from rct_collector.device.inflow import Inflow
 from rct_collector.device.link import Link
 from rct_collector.device.pacing import Pacer, TokenBucket
 from rct_collector.device.patience import Patience
 from rct_collector.device.poller import Poller
+from rct_collector.device.reports import Reports
 from rct_collector.device.stall import Stall
 from rct_collector.device.stats import Stats
 from rct_collector.drivers.base import Answer, Event, Garbled, Query, Session
@@ -82,19 +84,22 @@ class Exchange:
         fast: tuple[int, float],
         stats: Stats,
         owner: Owner,
+        reports: Reports,
     ) -> None:
         """Prepare; nothing is opened yet.
 
         Args:
-            name: Device name for messages.
+            name: Device name for messages of the line.
             requests: How hard the device is asked.
             session: Makes bytes of requests, and events of bytes.
             line: Transport, host and port.
             fast: Queries of a fast round, and seconds between two of them.
             stats: Counts what was not understood.
             owner: Is told what happens.
+            reports: Where what is worth a message goes.
         """
         self._name = name
+        self._reports = reports
         self._session = session
         self._stats = stats
         self._owner = owner
@@ -108,16 +113,19 @@ class Exchange:
         self._slowest_gap = fast[1] / (LEEWAY * size)
         self._requests = requests
         self._governor = self._new_governor()
+        self._stall = Stall(requests.timeout)
+        self._inflow = Inflow()
         self.poller = Poller(
             self._pacer,
             window=requests.window,
             timeout=requests.timeout,
             patience=Patience(requests.timeout),
-            stall=Stall(requests.timeout),
+            stall=self._stall,
         )
-        self.link = Link(name, *line, self._received, self._line_changed)
+        self.link = Link(name, *line, self._received, self._line_changed, reports)
         self._over: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._pause: asyncio.TimerHandle | None = None
         self._fast_told = False
         self._unanswered_since: float | None = None
         self._heard_at = -math.inf
@@ -172,12 +180,14 @@ class Exchange:
         loss = self._governor.note(now, tally.alone, tally.crowded) if self.stood else None
         if loss is not None:
             self._pacer.gap, self.poller.window = self._governor.gap, self._governor.window
-            log.info(
-                "%s: %.0f %% of the answers are lost; now up to %d requests at a time, %.0f ms"
-                " apart",
-                *(self._name, 100 * loss, self.poller.window, 1000 * self._pacer.gap),
+            self._reports.say(
+                *(log, logging.INFO, "pace"),
+                "%.0f %% of the answers are lost; now up to %d requests at a time, %.0f ms apart",
+                *(100 * loss, self.poller.window, 1000 * self._pacer.gap),
             )
         self.poller.clear()
+        if self._inflow.calms(now):
+            self._reports.say(log, logging.INFO, "calm", "sends no more than others again")
 
     @property
     def stood(self) -> bool:
@@ -219,6 +229,8 @@ class Exchange:
 
     def _line_changed(self, is_open: bool) -> None:  # noqa: FBT001 - a callback
         self._session.reset()
+        self._inflow.reset()
+        self._read_on()
         self._unanswered_since = None
         if is_open:
             self._owner.opened()
@@ -232,10 +244,38 @@ class Exchange:
             self._session.reset()
         self._heard_at = now
         self.poller.heard(now)
-        for event in self._session.receive(data):
+        events = self._session.receive(data)
+        self._meter(data, events, now)
+        for event in events:
             self._handle(event, now)
         if self._over is not None and not self.poller.waits_for_time:
             self._pump()
+
+    def _meter(self, data: bytes, events: list[Event], now: float) -> None:
+        """Read on later, where the device has sent more than its share."""
+        inflow, flooded = self._inflow, self._inflow.floods
+        noise = sum(e.size for e in events if type(e) is Garbled and e.kind == "noise")
+        pause = inflow.take(now, len(data), len(events), noise)
+        if inflow.is_stale(now):
+            self._stall.begin(now)
+        if not pause:
+            return
+        self.link.pause()
+        self._pause = asyncio.get_running_loop().call_later(pause, self._read_on)
+        if not flooded:
+            self._reports.say(
+                *(log, logging.WARNING, "flood"),
+                "sends far more than it is asked for: %.0f kB within %.1f s, %.0f %% of it noise;"
+                " it is read slowly now so that nobody else has to wait",
+                *(inflow.size / 1e3, now - inflow.begun_at, 100 * inflow.noise / inflow.size),
+            )
+
+    def _read_on(self) -> None:
+        """The pause is over."""
+        if self._pause is not None:
+            self._pause.cancel()
+            self._pause = None
+            self.link.resume()
 
     def _handle(self, event: Event, now: float) -> None:
         if type(event) is Answer:

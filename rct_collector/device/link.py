@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 
+from rct_collector.device.reports import Reports
 from rct_collector.device.retry import RECONNECT
 from rct_collector.errors import BusyError, TransportError
 from rct_collector.tasks import cancelled
@@ -23,10 +24,11 @@ log = logging.getLogger(__name__)
 #: Seconds for looking up the name and connecting.
 CONNECT_TIMEOUT = 5.0
 
-#: A line that is lost once more within this time after the last complaint …
-AGAIN_S = 3600.0
-#: … is told of only when it stays lost for so long, in seconds; the reconnects are counted anyway.
+#: A line that was told of once in an hour is told of again only when it stays lost for so long, in
+#: seconds; the reconnects are counted anyway.
 LASTING_S = 60.0
+#: And that not for ever: so often in an hour.
+MOST_OUTAGES = 3
 
 
 class Link:
@@ -47,6 +49,7 @@ class Link:
         port: int,
         receive: Callable[[bytes], None],
         changed: Callable[[bool], None],
+        reports: Reports | None = None,
     ) -> None:
         """Do nothing yet.
 
@@ -57,8 +60,10 @@ class Link:
             port: Port.
             receive: Called with bytes.
             changed: Called with True when the line is open, with False when it is lost.
+            reports: Where messages go; None for one of its own.
         """
         self._name = name
+        self._reports = reports or Reports(name)
         self._opener = opener
         self._host = host
         self._port = port
@@ -68,7 +73,8 @@ class Link:
         self._end: asyncio.Future[str] | None = None
         self._proven = False
         self._complained = False
-        self._complained_at = self._lost_at = self._defect_at = -math.inf
+        self._counted = ""
+        self._lost_at = -math.inf
         self.attempted = asyncio.Event()
         self.opened = 0
         self.sent_bytes = 0
@@ -134,6 +140,7 @@ class Link:
         if not self._proven:
             raise TransportError(reason)
         self._lost_at = asyncio.get_running_loop().time()
+        self._counted = ""
         self._complain(reason)
 
     def proven(self) -> None:
@@ -150,6 +157,16 @@ class Link:
         if self._line is not None:
             self.sent_bytes += len(data)
             self._line.send(data)
+
+    def pause(self) -> None:
+        """Read nothing for now."""
+        if self._line is not None:
+            self._line.pause()
+
+    def resume(self) -> None:
+        """Read again."""
+        if self._line is not None:
+            self._line.resume()
 
     def drop(self, reason: str) -> None:
         """Give the line up and open it anew.
@@ -189,16 +206,18 @@ class Link:
 
     def _defect(self, error: BaseException) -> None:
         """Tell of what is no trouble of the line, whatever was told of that."""
-        now = asyncio.get_running_loop().time()
-        if now - self._defect_at >= AGAIN_S:
-            self._defect_at, self._complained = now, True
-            log.error("%s: bug; trying again until it works", self._name, exc_info=error)
+        text = "bug; trying again until it works"
+        self._complained |= self._reports.say(
+            log, logging.ERROR, "defect", text, most=1, exc_info=error
+        )
 
     def _complain(self, reason: str, loud: int = logging.WARNING) -> None:
         """Say it once, and of bad Wi-Fi not each time; the rest is for those who debug."""
         now = asyncio.get_running_loop().time()
-        due = now - self._complained_at >= AGAIN_S or now - self._lost_at >= LASTING_S
-        level = logging.DEBUG
-        if due and not self._complained:
-            level, self._complained, self._complained_at = loud, True, now
-        log.log(level, "%s: %s; trying again until it works", self._name, reason)
+        kind, most = ("outage", MOST_OUTAGES) if now - self._lost_at >= LASTING_S else ("loss", 1)
+        if self._complained or kind == self._counted:
+            log.debug("%s: %s", self._name, reason)
+            return
+        self._counted = kind
+        text = "%s; trying again until it works"
+        self._complained = self._reports.say(log, loud, kind, text, reason, most=most)

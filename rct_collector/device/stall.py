@@ -50,6 +50,10 @@ class Stall:
         if now < self.over_at:
             self.over_at = now + QUIET_S
 
+    def begin(self, now: float) -> None:
+        """What comes now is old, for another reason."""
+        self.over_at = now + QUIET_S
+
     def answered(self, now: float) -> bool:
         """An answer came, to whomever.
 
@@ -57,6 +61,6 @@ class Stall:
             Whether it may be believed.
         """
         if self._unanswered >= REQUESTS and now - self._asked_at > self._longest:
-            self.over_at = now + QUIET_S
+            self.begin(now)
         self._asked_at, self._unanswered = math.inf, 0
         return now >= self.over_at

@@ -8,6 +8,10 @@ from typing import Protocol
 
 from rct_collector.drivers.rct.simulator import Access, Cut
 
+#: A client that lets this many bytes pile up does not read any more, and is dropped: half a
+#: minute of the line at full speed.
+MOST_UNREAD = 128 * 1024
+
 
 class FarEnd(Protocol):
     """What answers: a simulated bridge, or a recording of one. Times are seconds of one clock."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import cast
 
-from rct_collector.simulator.hub import Hub
+from rct_collector.simulator.hub import MOST_UNREAD, Hub
 
 
 class MemoryLink(asyncio.Transport):
@@ -25,7 +25,8 @@ class MemoryLink(asyncio.Transport):
         self._protocol = protocol
         self._loop = asyncio.get_running_loop()
         self._closing = False
-        self._held: list[bytes] | None = None
+        self._paused = False
+        self._unread = bytearray()
         self._number = hub.attach(self._arrived, self.drop)
         self._loop.call_soon(protocol.connection_made, self)
 
@@ -60,17 +61,16 @@ class MemoryLink(asyncio.Transport):
 
     def is_reading(self) -> bool:
         """Whether bytes are handed on."""
-        return self._held is None and not self._closing
+        return not (self._paused or self._closing)
 
     def pause_reading(self) -> None:
-        """Keep bytes back."""
-        self._held = self._held or []
+        """Keep bytes back, as many as :data:`MOST_UNREAD`."""
+        self._paused = True
 
     def resume_reading(self) -> None:
         """Hand bytes on again, first those kept back."""
-        held, self._held = self._held or [], None
-        for data in held:
-            self._arrived(data)
+        self._paused = False
+        self._hand_on()
 
     def can_write_eof(self) -> bool:
         """No: the bridge knows no half-closed connections."""
@@ -84,10 +84,25 @@ class MemoryLink(asyncio.Transport):
         """Nothing ever waits to be sent."""
 
     def _arrived(self, data: bytes) -> None:
-        if self._held is not None:
-            self._held.append(data)
-        elif not self._closing:
-            cast("asyncio.Protocol", self._protocol).data_received(data)
+        self._unread += data
+        self._hand_on()
+        if len(self._unread) > MOST_UNREAD:
+            self.drop()
+
+    def _hand_on(self) -> None:
+        """Let the protocol read, until it wants no more."""
+        while self._unread and self.is_reading():
+            protocol = self._protocol
+            if isinstance(protocol, asyncio.BufferedProtocol):
+                buffer = cast("bytearray", protocol.get_buffer(-1))
+                size = min(len(buffer), len(self._unread))
+                buffer[:size] = self._unread[:size]
+                del self._unread[:size]
+                protocol.buffer_updated(size)
+            else:
+                data = bytes(self._unread)
+                self._unread.clear()
+                cast("asyncio.Protocol", protocol).data_received(data)
 
     def _end(self, error: Exception | None) -> None:
         if self._closing:

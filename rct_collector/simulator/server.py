@@ -10,14 +10,9 @@ import struct
 from types import TracebackType
 from typing import cast
 
-from rct_collector.simulator.hub import FarEnd, Hub
+from rct_collector.simulator.hub import MOST_UNREAD, FarEnd, Hub
 
 log = logging.getLogger(__name__)
-
-#: A client that lets this many bytes pile up does not read any more, and is dropped: half a
-#: minute of the line at full speed.
-MOST_UNREAD = 128 * 1024
-
 
 #: Turns of the loop until a connection that was just being accepted is closed again: accepted,
 #: made, refused, lost, and one to spare.

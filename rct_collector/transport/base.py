@@ -18,11 +18,21 @@ class Ends(NamedTuple):
     remote: tuple[str, int]
 
 
+#: Most bytes that are read, and handed on, at a time: what they cost is what all other lines wait.
+READ_BYTES = 4096
+
+
 class Line(Protocol):
     """An open line to one device."""
 
     def send(self, data: bytes) -> None:
         """Send bytes, without waiting. Bytes sent over a lost line vanish."""
+
+    def pause(self) -> None:
+        """Read nothing until :meth:`resume`; what arrives waits, and so does the device at last."""
+
+    def resume(self) -> None:
+        """Read again."""
 
     def close(self) -> None:
         """Close it; ``lost`` is not called any more."""

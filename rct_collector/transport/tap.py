@@ -65,6 +65,14 @@ class _Tap:
         self._tell(lambda observer: observer.sent(now, data))
         self._line.send(data)
 
+    def pause(self) -> None:
+        if self._line is not None:
+            self._line.pause()
+
+    def resume(self) -> None:
+        if self._line is not None:
+            self._line.resume()
+
     def close(self) -> None:
         if self._line is not None:
             self._line.close()

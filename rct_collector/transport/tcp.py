@@ -19,7 +19,7 @@ from itertools import chain, islice, zip_longest
 from typing import Any, NamedTuple, cast
 
 from rct_collector.errors import TransportError
-from rct_collector.transport.base import Ends, Lost, Receive
+from rct_collector.transport.base import READ_BYTES, Ends, Lost, Receive
 
 #: Half-open connections are found by the kernel after this many seconds without an answer.
 _KEEP_ALIVE = (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3))
@@ -33,6 +33,10 @@ MOST_ADDRESSES = 8
 #: Requests are 9 bytes long; a device that lets this many pile up does not read at all.
 _MOST_UNSENT = 4096
 
+#: Bytes that the system keeps for a connection that is not read; it doubles the figure. What a
+#: device is answered with by a busy host is still a matter of seconds then, and of little memory.
+_MOST_UNREAD = 32 * 1024
+
 #: Why connecting failed, by the number of the operating system; what tells most about the device
 #: comes first.
 _KINDS = {
@@ -43,13 +47,15 @@ _KINDS = {
 }
 
 
-class _Protocol(asyncio.Protocol):
-    """Hands bytes on; tells of the end once."""
+class _Protocol(asyncio.BufferedProtocol):
+    """Hands bytes on, little by little; tells of the end once."""
 
     def __init__(self, receive: Receive, lost: Lost) -> None:
         self._receive = receive
         self._lost: Lost | None = lost
         self._transport: asyncio.Transport | None = None
+        self._buffer = bytearray(READ_BYTES)
+        self._reason = "the device closed the connection"
 
         self.ends: Ends | None = None
 
@@ -59,23 +65,35 @@ class _Protocol(asyncio.Protocol):
         if local and remote:
             self.ends = Ends(local[:2], remote[:2])
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> bytearray:
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
         if self._lost is not None:
-            self._receive(data)
+            self._receive(bytes(self._buffer[:nbytes]))
 
     def connection_lost(self, exc: Exception | None) -> None:
         lost, self._lost = self._lost, None
         if lost is not None:
-            lost(explain(exc) if exc else "the device closed the connection")
+            lost(explain(exc) if exc else self._reason)
 
     def send(self, data: bytes) -> None:
         transport = self._transport
         if transport is None or transport.is_closing():
             return
         if transport.get_write_buffer_size() > _MOST_UNSENT:
+            self._reason = "the device does not read what it is sent"
             transport.abort()
             return
         transport.write(data)
+
+    def pause(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
 
     def close(self) -> None:
         self._lost = None
@@ -262,5 +280,6 @@ def _keep_alive(sock: socket.socket) -> None:
     with contextlib.suppress(OSError, AttributeError):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _MOST_UNREAD)
         for name, value in _KEEP_ALIVE:
             sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
