@@ -1,6 +1,8 @@
 """What is worth telling somebody: a device lost or back, a fault raised or over.
 
-Each is told once, when it changes, however often it is read. A device that is silent for a round
+Each is told once, when it changes and two readings agree on it, however often it is read. What
+changes again and again is told a few times an hour, then only when it has come to rest, with how
+often it changed meanwhile: the last that is told is what is. A device that is silent for a round
 or two is none of it, nor is one that has gone to sleep with the sun, as many do that have no
 battery or an empty one; it is told of when it sleeps longer than any night.
 """
@@ -8,13 +10,15 @@ battery or an empty one; it is told of when it sleeps longer than any night.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from enum import Enum
 from typing import NamedTuple
 
 from rct_collector.catalog import catalog
 from rct_collector.config import DeviceConfig
 from rct_collector.drivers import driver
+from rct_collector.limiter import Limiter, and_more
 from rct_collector.model import Batch, CollectdId, Series
 
 #: A device is lost when it was silent for this many seconds …
@@ -27,6 +31,9 @@ FEWEST_ROUNDS, MOST_ROUNDS = 3, 30
 IDLE_WATTS = 100.0
 #: No night that people live in is longer, in seconds.
 NIGHT_S = 20 * 3600.0
+
+#: How often one thing is told in an hour, and all faults of a device together.
+MOST_EACH, MOST_TOGETHER = 4, 40
 
 #: Bits of one fault word.
 _BITS = 32
@@ -58,11 +65,12 @@ class Alert(NamedTuple):
 class Alerts:
     """The changes of one device. A device begins well, so a fault that is there is told."""
 
-    def __init__(self, device: DeviceConfig) -> None:
+    def __init__(self, device: DeviceConfig, clock: Callable[[], float] = time.monotonic) -> None:
         """Begin.
 
         Args:
             device: The device's options.
+            clock: Monotonic seconds.
         """
         rows = catalog()
         self._name = device.name
@@ -78,7 +86,11 @@ class Alerts:
             if metric.measurement == "inverter_status" and metric.field.startswith(_WORD)
             for series in rows.expand(metric)
         }
-        self._before = dict.fromkeys(self._words, 0)
+        self._losses = Limiter(clock, each=MOST_EACH)
+        self._changes = Limiter(clock, each=MOST_EACH, altogether=MOST_TOGETHER)
+        self._latest: dict[str, Alert] = {}
+        self._read = dict.fromkeys(self._words, 0)
+        self._agreed = dict.fromkeys(self._words, 0)
         self._silent = 0
         self._lost = False
 
@@ -91,10 +103,21 @@ class Alerts:
                 yield from self._faults(series, int(value))
             elif series is self._up:
                 yield from self._heard() if value else self._missed(batch.interval_s)
+        for kind, count in (*self._losses.overdue(), *self._changes.overdue()):
+            latest = self._latest[kind]
+            yield latest._replace(text=f"{latest.text}{and_more(count)}")
+
+    def _tell(self, alert: Alert, limiter: Limiter) -> Iterator[Alert]:
+        """Tell of a change, unless there were too many."""
+        kind = alert.place.type_instance
+        self._latest[kind] = alert
+        if limiter.passes(kind):
+            yield alert
 
     def _heard(self) -> Iterator[Alert]:
         if self._lost:
-            yield Alert(_place(self._up), Severity.OKAY, f"{self._name} answers again")
+            text = f"{self._name} answers again"
+            yield from self._tell(Alert(_place(self._up), Severity.OKAY, text), self._losses)
         self._silent, self._lost = 0, False
 
     def _missed(self, interval: float) -> Iterator[Alert]:
@@ -104,7 +127,7 @@ class Alerts:
             return
         self._lost = True
         text = f"{self._name} has not answered for {_duration(self._silent * interval)}"
-        yield Alert(_place(self._up), Severity.WARNING, text)
+        yield from self._tell(Alert(_place(self._up), Severity.WARNING, text), self._losses)
 
     def _patience(self, interval: float) -> float:
         """Silent rounds before a device counts as lost."""
@@ -113,11 +136,14 @@ class Alerts:
         return min(max(LOST_S / interval, FEWEST_ROUNDS), MOST_ROUNDS)
 
     def _faults(self, series: Series, word: int) -> Iterator[Alert]:
-        changed = word ^ self._before[series]
-        self._before[series] = word
+        """The bits of a fault word that have changed, and were read so twice."""
+        changed = (word ^ self._agreed[series]) & ~(word ^ self._read[series])
+        self._read[series] = word
+        self._agreed[series] ^= changed
         for bit in range(_BITS):
             if changed >> bit & 1:
-                yield self._fault(self._words[series] + bit, bad=bool(word >> bit & 1))
+                alert = self._fault(self._words[series] + bit, bad=bool(word >> bit & 1))
+                yield from self._tell(alert, self._changes)
 
     def _fault(self, number: int, *, bad: bool) -> Alert:
         series = catalog().series("inverter_fault.active", fault=str(number))

@@ -1,12 +1,15 @@
-"""Changes are told once; what stays as it is, is not."""
+"""Changes are told once, when they are sure; what stays as it is, is not."""
 
 from __future__ import annotations
+
+import re
 
 import pytest
 
 from rct_collector import Alerts, Batch, parse
-from rct_collector.adapter.alerts import NIGHT_S, Severity
+from rct_collector.adapter.alerts import MOST_EACH, MOST_TOGETHER, NIGHT_S, Severity
 from rct_collector.catalog import catalog
+from rct_collector.limiter import SPAN_S
 
 FAILURE, WARNING, OKAY = Severity.FAILURE, Severity.WARNING, Severity.OKAY
 
@@ -17,10 +20,22 @@ WORDS = [catalog().series(f"inverter_status.fault_word_{n}") for n in range(4)]
 PLACE = ("bool", "collector_up")
 
 
+class Clock:
+    now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
 @pytest.fixture
-def alerts():
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def alerts(clock):
     entry = {"name": "roof", "driver": "rct", "address": "tcp://192.0.2.10"}
-    return Alerts(parse({"devices": [entry]}).devices[0])
+    return Alerts(parse({"devices": [entry]}).devices[0], clock)
 
 
 def told(alerts, *values, interval=10.0):
@@ -91,18 +106,98 @@ def test_a_device_whose_battery_works_at_night_does_not_sleep(alerts, watts):
 def test_each_fault_comes_and_goes_by_itself(alerts):
     insulation = "fault 25 (insulation too low / implausible)"
     can = "fault 107 (CAN timeout to battery)"
+    assert told(alerts, (WORDS[0], 1 << 25)) == []
     assert told(alerts, (WORDS[0], 1 << 25)) == [
         ("bool", "fault_25_active", FAILURE, f"roof: {insulation}")
     ]
+    assert told(alerts, (WORDS[0], 1 << 25), (WORDS[3], 1 << 11)) == []
     assert told(alerts, (WORDS[0], 1 << 25), (WORDS[3], 1 << 11)) == [
         ("bool", "fault_107_active", FAILURE, f"roof: {can}")
     ]
     assert silence(alerts, 40) != {}
-    assert told(alerts, (UP, 1), (WORDS[0], 0), (WORDS[3], 1 << 11))[1:] == [
+    assert told(alerts, (UP, 1), (WORDS[0], 0), (WORDS[3], 1 << 11))[1:] == []
+    assert told(alerts, (UP, 1), (WORDS[0], 0), (WORDS[3], 1 << 11)) == [
         ("bool", "fault_25_active", OKAY, f"roof: {insulation} is over")
     ]
 
 
+@pytest.mark.parametrize(
+    ("readings", "expected"),
+    [
+        ("0101010101", ""),
+        ("1", ""),
+        ("11", "+"),
+        ("1101", "+"),
+        ("110100", "+-"),
+        ("11010101011", "+"),
+        ("0110011001100110", "+-+-"),
+        ("1110001110001", "+-+-"),
+    ],
+)
+def test_a_fault_is_told_when_two_readings_agree(alerts, readings, expected):
+    """Raised or over; each bit by itself, whatever the others of its word do."""
+    found = ""
+    for n, bit in enumerate(readings):
+        word = int(bit) << 25 | 1 << n % 20
+        for alert in told(alerts, (WORDS[0], word)):
+            found += "+" if alert[2] is FAILURE else "-"
+    assert found == expected
+
+
+def test_a_fault_that_flips_for_hours_is_told_a_few_times_and_then_counted(alerts, clock):
+    """And what is told last is what is."""
+    by_hour = []
+    for _ in range(3):
+        found = []
+        for n in range(360):
+            found += told(alerts, (WORDS[0], (n // 2 % 2) << 25))
+            clock.now += 10.0
+        by_hour.append(found)
+    assert [len(found) for found in by_hour] == [MOST_EACH, MOST_EACH + 1, MOST_EACH + 1]
+    for found in by_hour[1:]:
+        more = re.search(r" … and (\d+) more in the last hour$", found[0][3])
+        assert int(more[1]) == pytest.approx(180 - MOST_EACH, abs=2)
+    for _ in range(2):
+        told(alerts, (WORDS[0], 1 << 25))
+    clock.now += SPAN_S
+    assert [alert[2] for alert in told(alerts, (WORDS[0], 1 << 25))] == [FAILURE]
+    clock.now += SPAN_S
+    assert told(alerts, (WORDS[0], 1 << 25)) == []
+
+
+def test_all_faults_that_flip_at_once_do_not_drown_their_reader(alerts, clock):
+    found = []
+    hours = 4
+    for n in range(360 * hours):
+        word = 0xFFFFFFFF * (n // 2 % 2)
+        found += told(alerts, *((series, word) for series in WORDS))
+        clock.now += 10.0
+    assert len(found) <= (128 + MOST_TOGETHER) * hours
+    assert len({alert[1] for alert in found}) == 128
+
+
+def test_a_fault_that_flips_hides_no_other(alerts, clock):
+    for n in range(100):
+        told(alerts, (WORDS[0], (n // 2 % 2) << 25))
+    told(alerts, (WORDS[3], 1 << 11))
+    assert [alert[1] for alert in told(alerts, (WORDS[3], 1 << 11))] == ["fault_107_active"]
+
+
+def test_a_device_that_comes_and_goes_is_told_a_few_times_and_then_counted(alerts, clock):
+    found = []
+    for _ in range(60):
+        for _ in range(30):
+            found += told(alerts, (UP, 0), interval=1.0)
+            clock.now += 1.0
+        found += told(alerts, (UP, 1), interval=1.0)
+        clock.now += 30.0
+    clock.now += 30.0
+    found += told(alerts, (UP, 1))
+    assert len(found) == MOST_EACH + 1
+    assert found[-1][3].endswith(f" … and {2 * 60 - MOST_EACH} more in the last hour")
+
+
 def test_a_fault_without_a_text_is_told_by_its_number(alerts):
     alerts._texts = {}
+    told(alerts, (WORDS[1], 1))
     assert told(alerts, (WORDS[1], 1))[0][3] == "roof: fault 32 (unknown)"

@@ -232,6 +232,6 @@ def test_of_what_becomes_silent_a_few_are_named_and_the_others_counted(caplog):
     silent = run(main)
     lines = [r.getMessage() for r in caplog.records]
     named = [line for line in lines if line.endswith("now and then")]
-    counted = [int(line.split()[-5]) for line in lines if line.endswith("more in the last hour")]
+    counted = [int(line.split()[-6]) for line in lines if line.endswith("more in the last hour")]
     assert len(named) <= 2 * MOST_MUTES < silent
     assert 0 < sum(counted) <= silent - len(named)

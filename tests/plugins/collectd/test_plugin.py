@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from rct_collector import Batch
+from rct_collector.adapter.alerts import MOST_EACH, MOST_TOGETHER
 from rct_collector.catalog import catalog
 from tests.plugins.collectd.stub import Collectd, Config, load
 from tests.processes import nobody, wait_for
@@ -228,10 +229,10 @@ def test_a_bug_is_told_once_and_spares_what_comes_later(collectd, tmp_path):
 
 def test_severities(collectd, tmp_path):
     plugin = started(collectd, tmp_path, device())
+    words = (1 << 25, 1 << 25, 0, 0)
+    faults = [batch((WORD, word), at=1_600_000_000 + n) for n, word in enumerate(words)]
     rounds = [batch((UP, 0), at=1_700_000_000 + 10 * n) for n in range(40)]
-    feed(
-        plugin, batch((WORD, 1 << 25)), batch((WORD, 0)), *rounds, batch((UP, 1), at=1_800_000_000)
-    )
+    feed(plugin, *faults, *rounds, batch((UP, 1), at=1_800_000_000))
     collectd.read()
     feed(plugin)
     while plugin._plugin._waiting:
@@ -250,12 +251,40 @@ def test_severities(collectd, tmp_path):
     collectd.shutdown()
 
 
+@pytest.mark.parametrize("rounds", [1, 2, 5])
+def test_a_device_whose_faults_flip_does_not_flood_collectd(collectd, tmp_path, rounds):
+    """Faults of all words, in every so many rounds, and a line that comes and goes."""
+    plugin = started(collectd, tmp_path, device())
+    words = [catalog().series(f"inverter_status.fault_word_{n}") for n in range(4)]
+    batches = [
+        batch(
+            *((word, 0xFFFFFFFF * (n // rounds % 2)) for word in words),
+            (UP, n // 40 % 2),
+            (GRID, float(n)),
+            at=1_700_000_000 + n,
+        )
+        for n in range(1000)
+    ]
+    feed(plugin, *batches)
+    collectd.read()
+    feed(plugin)
+    while plugin._plugin._waiting:
+        collectd.read()
+    told = {n["type_instance"] for n in collectd.notifications}
+    assert "collector_up" in told
+    assert len(collectd.notifications) <= MOST_TOGETHER + MOST_EACH
+    assert (len(told) > 1) == (rounds > 1), "what no two readings agree on is nothing"
+    watts = [v["values"][0] for v in collectd.values if v["type_instance"] == GRID.collectd[1]]
+    assert watts == [float(n) for n in range(1000)]
+    collectd.shutdown()
+
+
 def test_without_takers_notifications_are_left_out(collectd, tmp_path):
     plugin = started(collectd, tmp_path, device())
     collectd.handlers = False
-    feed(plugin, batch((WORD, 1 << 25), (GRID, 1.0)))
+    feed(plugin, batch((WORD, 1 << 25), (GRID, 1.0)), batch((WORD, 1 << 25), at=1_700_000_010))
     collectd.read()
-    assert len(collectd.values) == 2
+    assert len(collectd.values) == 3
     assert collectd.of("error") == []
     collectd.shutdown()
 
