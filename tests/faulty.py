@@ -22,6 +22,7 @@ from rct_collector.device.schedule import phase
 from rct_collector.drivers import driver
 from rct_collector.drivers.rct import wire
 from rct_collector.drivers.rct.simulator import Access
+from rct_collector.drivers.rct.simulator.profiles import Spell
 from rct_collector.drivers.rct.table import BY_OID
 from rct_collector.model import Kind, PollClass
 from rct_collector.simulator import SimulatedInverter
@@ -51,8 +52,8 @@ class Account:
         requests: Requests sent.
         answers: Good answers that the unit sent, to whomever.
         recoveries: Seconds from the end of each outage to the next sample.
-        outage: Seconds that the unit could not be reached.
-        messages: Log messages while it could not be reached.
+        outage: Seconds that the unit could not be reached, or to no good purpose.
+        messages: Log messages meanwhile.
         disordered: Series whose times did not increase, or whose type changed.
     """
 
@@ -237,7 +238,9 @@ class Messages(logging.Handler):
 class World:
     """A simulated inverter, its faults, and one client of ours, in virtual time."""
 
-    def __init__(self, loop, scenario="sunny", faults=(), *, seed=1, options="", **more):
+    def __init__(
+        self, loop, scenario="sunny", faults=(), *, seed=1, name="roof", options="", **more
+    ):
         self.loop = loop
         self.truth = Truth()
         self.faults = tuple(faults)
@@ -248,11 +251,18 @@ class World:
         )
         self.clock = VirtualClock(loop)
         self.plug = MemoryPlug(self.inverter)
-        entry = {"name": "roof", "driver": "rct", "address": "tcp://unit", **(options or {})}
+        entry = {"name": name, "driver": "rct", "address": "tcp://unit", **(options or {})}
         self.config = parse({"devices": [entry]}).devices[0]
         self.device = None
         self.outages = []
         self._failures = []
+
+    def is_dark(self, now):
+        """Whether the unit cannot be reached, or to no good purpose."""
+        spells = (fault for fault in self.faults if isinstance(fault, Spell))
+        return self.inverter.bridge.access(now) is not Access.OPEN or any(
+            spell.lasts(now) for spell in spells
+        )
 
     def collector(self):
         """Our own client; returns its ledger and what it does for ever."""
@@ -311,22 +321,21 @@ class World:
         return account
 
     async def _watch(self, ledger, end, task):
-        """Note when the unit can be reached, and how soon there are values again."""
-        bridge = self.inverter.bridge
-        was, since, dark = Access.OPEN, 0.0, None
+        """Note when the unit can be used, and how soon there are values again."""
+        was, since, dark = False, 0.0, None
         while (now := self.loop.time()) < end:
             if task.done():
                 task.result()  # raises what it ended with
-            access = bridge.access(now)
-            if was is Access.OPEN and access is not Access.OPEN:
+            is_dark = self.is_dark(now)
+            if is_dark and not was:
                 since = now
-            elif was is not Access.OPEN and access is Access.OPEN:
+            elif was and not is_dark:
                 self.outages.append((since - STEP_S, now))
                 dark = now
-            was = access
+            was = is_dark
             if dark is not None and ledger.last_sample is not None and ledger.last_sample > dark:
                 ledger.account.recoveries.append(ledger.last_sample - dark)
                 dark = None
             await asyncio.sleep(STEP_S)
-        if was is not Access.OPEN:
+        if was:
             self.outages.append((since - STEP_S, end))

@@ -27,6 +27,7 @@ from rct_collector.drivers.rct.simulator.profiles import faults
 from rct_collector.drivers.rct.simulator.profiles.outages import Night, ResetMidFrame
 from rct_collector.drivers.rct.table import OBJECTS
 from rct_collector.simulator import Hub, MemoryLink, SimulatedInverter, serve
+from rct_collector.simulator.hub import MOST_UNREAD
 from tests.memory import MemoryPlug
 from tests.virtual import START, Recorder, collect, options, run
 
@@ -288,6 +289,44 @@ def test_a_link_is_a_transport():
         await asyncio.sleep(1.0)
         assert client.lost is True
         assert hub.bridge.observed.answers == 2
+
+    run(main)
+
+
+def test_a_client_without_a_socket_reads_as_much_as_it_wants_and_not_for_ever():
+    class Reader(asyncio.BufferedProtocol):
+        def __init__(self):
+            self.sizes, self.link, self.lost = [], None, False
+            self._buffer = bytearray(100)
+
+        def connection_made(self, transport):
+            self.link = transport
+
+        def get_buffer(self, sizehint):
+            return self._buffer
+
+        def buffer_updated(self, nbytes):
+            self.sizes.append(nbytes)
+            if len(self.sizes) == 2:
+                self.link.pause_reading()
+
+        def connection_lost(self, exc):
+            self.lost = True
+
+    async def main(loop):
+        reader = Reader()
+        link = MemoryLink(Hub(simulated().bridge), reader)
+        await asyncio.sleep(0)
+        link._arrived(bytes(350))
+        assert reader.sizes == [100, 100]
+        link.resume_reading()
+        assert reader.sizes == [100, 100, 100, 50]
+        link.pause_reading()
+        link._arrived(bytes(MOST_UNREAD))
+        assert not link.is_closing()
+        link._arrived(b"1")
+        await asyncio.sleep(0)
+        assert reader.lost
 
     run(main)
 

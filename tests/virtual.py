@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import selectors
 import sys
+import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -151,6 +152,26 @@ class Plug:
 
     def cut(self) -> None:
         self.wires[-1].cut()
+
+
+class Charged:
+    """An opener behind which work takes its time.
+
+    The processor time that is spent on bytes when they arrive passes on the virtual loop too, as it
+    does on a real one: whoever waits meanwhile, waits.
+    """
+
+    def __init__(self, loop: VirtualLoop, opener: Any) -> None:
+        self._loop = loop
+        self._opener = opener
+
+    async def __call__(self, host, port, receive, lost, timeout):
+        def charged(data: bytes) -> None:
+            began = time.thread_time()
+            receive(data)
+            self._loop.now += time.thread_time() - began
+
+        return await self._opener(host, port, charged, lost, timeout)
 
 
 class Recorder:

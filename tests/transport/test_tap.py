@@ -54,6 +54,12 @@ class Line:
     def send(self, data):
         self.data.append(data)
 
+    def pause(self):
+        self.data.append("paused")
+
+    def resume(self):
+        self.data.append("resumed")
+
     def close(self):
         self.data.append("closed")
 
@@ -105,6 +111,19 @@ def test_both_directions_of_a_real_connection_are_told():
     assert others == [("sent", b"hello"), ("received", b"HELLO"), ("closed", False)]
     times = [observed.began_ns] + [event[0] for event in observed.events]
     assert times == sorted(times)
+
+
+def test_reading_pauses_behind_it():
+    async def main():
+        line, observed = Line(), Observed()
+        tap = await opened(line, observed)
+        tap.pause()
+        tap.resume()
+        return line.data, observed.told
+
+    data, told = asyncio.run(main())
+    assert data == ["paused", "resumed"]
+    assert len(told) == 1
 
 
 def test_our_own_closing_is_told_once():

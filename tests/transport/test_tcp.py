@@ -12,7 +12,7 @@ import pytest
 
 from rct_collector.errors import TransportError
 from rct_collector.loop import LookUps
-from rct_collector.transport import is_address, tcp
+from rct_collector.transport import READ_BYTES, is_address, tcp
 from rct_collector.transport.tcp import MOST_ADDRESSES, open_tcp
 
 
@@ -123,7 +123,77 @@ def test_a_device_that_does_not_read_is_given_up():
         return await lost
 
     with socket.create_server(("127.0.0.1", 0)) as deaf:
-        assert asyncio.run(main(deaf.getsockname()[1]))
+        reason = asyncio.run(main(deaf.getsockname()[1]))
+    assert reason == "the device does not read what it is sent"
+
+
+def test_much_at_once_is_handed_on_little_by_little():
+    """What one device costs at a time is what all others wait."""
+
+    async def main():
+        async def flood(reader, writer):
+            writer.write(bytes(1 << 20))
+            await writer.drain()
+            writer.close()
+
+        server, port = await listening(flood)
+        sizes, lost = [], asyncio.get_running_loop().create_future()
+        async with server:
+            await open_tcp("127.0.0.1", port, lambda d: sizes.append(len(d)), lost.set_result, 5)
+            await lost
+        return sizes
+
+    sizes = asyncio.run(main())
+    assert sum(sizes) == 1 << 20
+    assert max(sizes) <= READ_BYTES
+
+
+def test_what_is_not_read_waits_and_stops_the_device():
+    """With little memory of ours: the other end cannot send on."""
+
+    async def main():
+        sent = 0
+
+        async def flood(reader, writer):
+            nonlocal sent
+            sock = writer.get_extra_info("socket")
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16384)
+            writer.transport.set_write_buffer_limits(0)
+            while True:
+                writer.write(bytes(4096))
+                await writer.drain()
+                sent += 4096
+
+        server, port = await listening(flood)
+        received, enough = 0, asyncio.Event()
+
+        def receive(data):
+            nonlocal received
+            received += len(data)
+            if received > 1 << 20:
+                line.pause()
+                enough.set()
+
+        line = await open_tcp("127.0.0.1", port, receive, nothing, 5)
+        await enough.wait()
+        before, still = -1, 0
+        while still < 300:  # turns of the loop in which nothing moved
+            await asyncio.sleep(0)
+            before, still = sent, still + 1 if sent == before else 0
+        held = sent - received
+        stopped = received
+        enough.clear()
+        line.resume()
+        await enough.wait()
+        line.close()
+        line.pause()
+        line.resume()
+        server.close()
+        return held, received - stopped
+
+    held, more = asyncio.run(main())
+    assert held < 1 << 20
+    assert more > 0
 
 
 # -- names -------------------------------------------------------------------------------------

@@ -46,6 +46,7 @@ from rct_collector.drivers.rct.simulator.profiles.requests import (
     Forgetful,
     Unsupported,
 )
+from rct_collector.drivers.rct.simulator.profiles.spells import Flapping, Flood
 from rct_collector.drivers.rct.simulator.profiles.traffic import (
     NET_PACKAGE,
     NET_SLAVE_DATA,
@@ -148,6 +149,41 @@ def parsed(frames):
         for item in frames
         if isinstance(item, frame.Frame) and item.command in (frame.RESPONSE, frame.LONG_RESPONSE)
     ]
+
+
+# -- spells -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("spell", [1, 2, 3])
+def test_a_flood_comes_at_its_rate_and_hides_no_answer(spell):
+    flood = Flood(every=100.0, lasting=(4.0, 4.0))
+    talk = Talk(flood)
+    talk.until(100.0 * (spell - 1))
+    before = talk.bridge.observed.bytes_out
+    for second in range(100):
+        talk.ask(SOC, 100.0 * (spell - 1) + second)
+    talk.until(100.0 * spell)
+    size = talk.bridge.observed.bytes_out - before
+    assert size == pytest.approx(4.0 * Flood.RATE, rel=0.02)
+    assert good(talk) == parsed(talk.frames())
+    assert len(talk.witness.good) == 100
+    ways = kinds(talk.events())
+    assert set(ways) <= {"answer", "noise", "echo", "crc", "length", "command"}
+
+
+def test_faults_flap_and_each_answer_ends_the_connection():
+    item = BY_NAME["fault[0].flt"]
+    flapping = Flapping(every=200.0, lasting=(50.0, 50.0))
+    talk = asked(flapping, items=(item, SOC), count=200)
+    words = [sent.reply.payload for sent in talk.witness.good if sent.reply.oid == item.oid]
+    begin, end = flapping.windows.window(0)
+    flips = sum(a != b for a, b in pairwise(words))
+    assert flips == pytest.approx((end - begin) / 2, abs=3)
+    assert {cut for _, cut in talk.cuts} == {Cut.RESET}
+    assert len(talk.cuts) == pytest.approx(end - begin, abs=2)
+    assert all(begin <= at <= end + 1 for at, _ in talk.cuts)
+    assert flapping.lasts(begin)
+    assert not flapping.lasts(end)
 
 
 # -- answers ----------------------------------------------------------------------------------
@@ -724,7 +760,8 @@ REQUESTS = st.lists(
 
 @settings(deadline=None, max_examples=150)
 @given(
-    names=st.lists(st.sampled_from(sorted(PROFILES)), max_size=4),
+    # A flood has a test of its own: its bytes would take minutes here.
+    names=st.lists(st.sampled_from(sorted(PROFILES.keys() - {"flood"})), max_size=4),
     seed=st.integers(0, 1000),
     wanted=REQUESTS,
     speed=st.sampled_from((1.0, 600.0)),

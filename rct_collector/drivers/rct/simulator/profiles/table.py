@@ -38,6 +38,7 @@ from rct_collector.drivers.rct.simulator.profiles.requests import (
     Forgetful,
     Unsupported,
 )
+from rct_collector.drivers.rct.simulator.profiles.spells import Flapping, Flood
 from rct_collector.drivers.rct.simulator.profiles.traffic import (
     Burst,
     Dribble,
@@ -146,6 +147,16 @@ _ALL = (
             SecondTower(3 * _HOUR),
             OtherUnit(4 * _HOUR),
         ),
+    ),
+    Profile(
+        "flood",
+        "For minutes, start bytes, noise or frames come as fast as the network takes them.",
+        lambda seed: (Flood(seed=seed),),
+    ),
+    Profile(
+        "flapping",
+        "For minutes, all faults flip at each reading, and each answer ends the connection.",
+        lambda seed: (Flapping(seed=seed),),
     ),
 )
 
