@@ -10,12 +10,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from bisect import bisect_left
 from collections import deque
 from dataclasses import dataclass, field
 
 from rctclient.types import DataType
 
 from rct_collector.config import parse
+from rct_collector.device.budget import budget
 from rct_collector.device.device import Device, Options
 from rct_collector.device.plan import plan_for
 from rct_collector.device.schedule import phase
@@ -125,7 +127,12 @@ class Truth:
 
 
 class Ledger:
-    """Takes the batches of one client and keeps the account."""
+    """Takes the batches of one client and keeps the account.
+
+    A value is due once in each interval of its class. With more equipment than the pace allows
+    that is the longer interval which ``metrics --budget`` tells, and another round, since turns
+    are spread then, and come between two rounds.
+    """
 
     def __init__(self, config, plan, scenario, truth, loop, clock):
         self.account = Account()
@@ -135,11 +142,20 @@ class Ledger:
         self._begin = loop.time()
         self._seen = {}
         self._published = set()
+        self._times = {}
+        self._budgets = []
         self._classes = {
             series: plan.classes[home[0]]
             for series in plan.wanted - plan.texts
             if (home := plan.home(series)) and scenario.has(home[0].condition)
         }
+
+    def equipped(self, scenario, wall):
+        """From a time of the wall clock on, the unit has what a scenario says."""
+        present = {name for name in RCT.conditions if scenario.has(name)}
+        found = budget(self._plan, present, self._config)
+        if not self._budgets or self._budgets[-1][1] != found:
+            self._budgets.append((wall, found))
 
     def __call__(self, batch):
         now = self._loop.time()
@@ -162,6 +178,7 @@ class Ledger:
                 self._wrong(f"{series.name} = {value}, sent: {possible}")
             poll = self._classes.get(series)
             if poll is not None:
+                self._times.setdefault(series, []).append(batch.time_ns / 1e9)
                 slot = self._slot(poll, batch.time_ns / 1e9)
                 if slot == self._slot(poll, self._clock.wall()):
                     self._published.add((series, slot))
@@ -178,14 +195,37 @@ class Ledger:
         for series, poll in self._classes.items():
             if not self._truth.knows(self._plan.home(series)[0]):
                 continue
-            seconds = self._interval(poll)
-            shift = phase(self._config.name, seconds)
-            for slot in range(self._slot(poll, since) + 1, self._slot(poll, until)):
-                begin = slot * seconds + shift
-                if any(a < begin + seconds and b > begin for a, b in outages):
+            for begin, end, came in self._intervals(series, poll, since, until):
+                if any(a < end and b > begin for a, b in outages):
                     continue
                 account.due += 1
-                account.in_time += (series, slot) in self._published
+                account.in_time += came
+
+    def _intervals(self, series, poll, since, until):
+        """(begin, end) of each interval in which a value is due, and whether it came."""
+        ends = [*(begin for begin, _ in self._budgets[1:]), until]
+        for (begin, found), end in zip(self._budgets, ends, strict=True):
+            first, last = max(begin, since), min(end, until)
+            if found.fits or poll is PollClass.FAST:
+                yield from self._slots(series, poll, first, last)
+            else:
+                total = self._plan.home(series)[0] in self._plan.energy
+                seconds = found.seconds(poll, total=total) + found.seconds(PollClass.FAST)
+                yield from self._spans(series, seconds, first, last)
+
+    def _slots(self, series, poll, since, until):
+        seconds = self._interval(poll)
+        shift = phase(self._config.name, seconds)
+        for slot in range(self._slot(poll, since) + 1, self._slot(poll, until)):
+            begin = slot * seconds + shift
+            yield begin, begin + seconds, (series, slot) in self._published
+
+    def _spans(self, series, seconds, since, until):
+        times = self._times.get(series, ())
+        for number in range(int(max(0.0, until - since) // seconds)):
+            begin = since + number * seconds
+            place = bisect_left(times, begin)
+            yield begin, begin + seconds, place < len(times) and times[place] < begin + seconds
 
     def missed(self):
         """Series → slots that were missed, for those who look into a figure."""
@@ -282,7 +322,16 @@ class World:
 
     def ledger(self, plan):
         unit = self.inverter.unit
-        return Ledger(self.config, plan, unit.scenario, self.truth, self.loop, self.clock)
+        made = Ledger(self.config, plan, unit.scenario, self.truth, self.loop, self.clock)
+        made.equipped(unit.scenario, self.clock.wall())
+        return made
+
+    def _scenario(self):
+        """What the unit has at present; some faults change it."""
+        unit = self.inverter.unit
+        for fault in self.faults:
+            unit = fault.on_unit(unit, self.clock.wall())  # its world began with this clock
+        return unit.scenario
 
     async def run(self, ledger, main, hours):
         """Let a client work; returns the account."""
@@ -326,6 +375,7 @@ class World:
         while (now := self.loop.time()) < end:
             if task.done():
                 task.result()  # raises what it ended with
+            ledger.equipped(self._scenario(), self.clock.wall())
             is_dark = self.is_dark(now)
             if is_dark and not was:
                 since = now

@@ -10,11 +10,12 @@ import click
 
 from rct_collector.cli.metrics import SINGLE_TOWER
 from rct_collector.config import Address, DeviceConfig, load
-from rct_collector.device.budget import REPEATS, Budget, budget
+from rct_collector.device.budget import CLASSES, REPEATS, Budget, budget
 from rct_collector.device.plan import Choice, Plan
 from rct_collector.drivers import driver
 from rct_collector.drivers.rct.simulator import SCENARIOS, Scenario
 from rct_collector.errors import ConfigError
+from rct_collector.model import PollClass
 
 _CLASSES = {"F": "fast", "M": "medium", "S": "slow", "X": "static"}
 
@@ -62,14 +63,36 @@ def _plan(family: str, choice: Choice) -> Plan:
 
 
 def verdict(found: Budget) -> str:
-    """Whether it fits, and by how much, in one sentence."""
+    """Whether it fits and by how much, and if not, how often the classes come instead."""
     share = f"{found.usable:.2f} usable ({found.pace:g} less {REPEATS:.0%} for repeats)"
     if found.fits:
         return f"fits: {found.needed:.2f} of {share}, {found.spare:.2f} requests/s to spare"
     return (
         f"does not fit: {found.needed:.2f} of {share}, {-found.spare:.2f} requests/s too many;"
-        " slower classes will come late"
+        f" so {_stretched(found)}"
     )
+
+
+def _stretched(found: Budget) -> str:
+    """How often each class comes where not all of them fit."""
+    rest = [poll for poll in CLASSES if poll is not PollClass.FAST or found.ticks > 1]
+    texts = [f"{_CLASSES[poll]} comes every {spelt(found.seconds(poll))}" for poll in rest]
+    totals = {found.seconds(s.poll, total=True) for s in found.shares if s.totals}
+    texts += [f"energy totals every {spelt(min(totals))}"] if totals else []
+    kept = "" if found.ticks > 1 else "fast keeps its interval, "
+    return kept + ", ".join(texts)
+
+
+def spelt(seconds: float) -> str:
+    """A duration as in the configuration, to the second: ``1m06s``, ``1h``."""
+    minutes, second = divmod(round(seconds), 60)
+    hour, minute = divmod(minutes, 60)
+    parts = [(hour, "h"), (minute, "m"), (second, "s")]
+    while len(parts) > 1 and not parts[0][0]:
+        del parts[0]
+    while len(parts) > 1 and not parts[-1][0]:
+        del parts[-1]
+    return "".join(f"{n:02d}{unit}" if k else f"{n}{unit}" for k, (n, unit) in enumerate(parts))
 
 
 def print_budget(config: Path | None, assume: str, conditions: tuple[str, ...]) -> None:
@@ -85,7 +108,7 @@ def print_budget(config: Path | None, assume: str, conditions: tuple[str, ...]) 
         found = device_budget(device, conditions_met)
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
         table.add_column("class")
-        for head in ("requests", "every", "requests/s"):
+        for head in ("requests", "every", "requests/s", *([] if found.fits else ["comes every"])):
             table.add_column(head, justify="right")
         for share in found.shares:
             table.add_row(
@@ -93,6 +116,7 @@ def print_budget(config: Path | None, assume: str, conditions: tuple[str, ...]) 
                 str(share.queries),
                 f"{share.interval:g} s",
                 f"{share.per_second:.3f}",
+                *([] if found.fits else [spelt(found.seconds(share.poll))]),
             )
         table.add_row("total", "", "", f"{found.needed:.3f}")
         if n:

@@ -104,7 +104,8 @@ class Requests:
 
     per_second: float = option(
         number(0.1, 50),
-        "Requests per second on average; repeats of lost ones may add half as many.",
+        "Requests per second on average; repeats of lost ones may add half as many, and unless it"
+        " is lowered, all is asked once at the pace of the gap after a start.",
         example="5", takes="number", default=5.0, shown="5",
     )  # fmt: skip
     gap: float = option(

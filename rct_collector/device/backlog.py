@@ -1,60 +1,60 @@
 """What the slower classes and discovery still have to ask, and in which order they get their turn.
 
-A round asks as much of it as its pace allows; the rest waits here for the next ones.
+A round asks as much of it as its pace allows; the rest waits here for the next ones. As long as
+all classes fit the pace, each becomes due as a whole, on its grid. Otherwise every query becomes
+due by itself: their turns are spread over the interval that the budget stretches their class to,
+so that in each round as much is due as can be asked.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from math import floor, inf
 
+from rct_collector.config import DeviceConfig
+from rct_collector.device.budget import budget_of
 from rct_collector.device.discovery import Discovery
 from rct_collector.device.muting import Muting
 from rct_collector.device.plan import Plan
 from rct_collector.drivers.base import Query
 from rct_collector.model import PollClass
 
-#: Of so many requests one goes to what has waited longest.
-SHARE_OF_AGE = 4
-
+SLOW_CLASSES = (PollClass.MEDIUM, PollClass.SLOW, PollClass.STATIC)
 
 #: Query → those with which it makes up a sum.
 Companions = Mapping[Query, Sequence[Query]]
 
+#: How much a query wants its turn: its rank, and how long it has been due as a share of its
+#: interval.
+Urgency = tuple[int, float]
 
-def in_turn(waiting: Mapping[Query, float], companions: Companions) -> list[Query]:
+
+def in_turn(waiting: Mapping[Query, Urgency], companions: Companions) -> list[Query]:
     """Order what waits to be asked.
 
-    What is soonest due again comes first, so that a minute's values do not wait behind those of
-    an hour. But every fourth place is for what has waited longest: where more is wanted than
-    there is time for, the values of an hour would otherwise not come at all. Companions take
-    their turn together: a sum needs all its parts in one round.
+    Companions take their turn together: a sum needs all its parts in one round.
 
     Args:
-        waiting: Query → monotonic time of its next turn, those that have waited longest first.
+        waiting: What waits; of equal urgency the first comes first.
         companions: What is to be asked together, as far as it waits.
     """
-    by_age = iter(list(waiting))
-    by_need = iter(sorted(waiting, key=waiting.__getitem__))
     ordered: dict[Query, None] = {}
-    turn = 0
-    while len(ordered) < len(waiting):
-        turn += 1
-        source = by_need if turn % SHARE_OF_AGE else by_age
-        first = next(query for query in source if query not in ordered)
-        ordered[first] = None
-        ordered.update((q, None) for q in companions.get(first, ()) if q in waiting)
+    for first in sorted(waiting, key=waiting.__getitem__, reverse=True):
+        if first not in ordered:
+            ordered[first] = None
+            ordered.update((q, None) for q in companions.get(first, ()) if q in waiting)
     return list(ordered)
 
 
 class Backlog:
-    """The queries of one device that wait, each with the monotonic time of its next turn."""
+    """The queries of one device that wait, each with the monotonic time at which it became due.
+
+    Attributes:
+        budget: How often each class comes, with what the unit is known to have.
+    """
 
     def __init__(
-        self,
-        plan: Plan,
-        discovery: Discovery,
-        muting: Muting,
-        seconds: Callable[[PollClass], float],
+        self, plan: Plan, discovery: Discovery, muting: Muting, config: DeviceConfig
     ) -> None:
         """Begin with nothing.
 
@@ -62,15 +62,21 @@ class Backlog:
             plan: What is asked in which class.
             discovery: What the unit has.
             muting: What it does not answer.
-            seconds: How often a class is asked.
+            config: Intervals and pace.
         """
         self._plan = plan
         self._discovery = discovery
         self._muting = muting
-        self._seconds = seconds
+        self._config = config
         self._waiting: dict[Query, float] = {}
         self._announced: set[Query] = set()
         self._joined: set[Query] = set()  # put back already, for the sake of a sum
+        self._turns: dict[Query, float] = {}  # of what was asked: when it is due again
+        self._began = 0.0  # the round
+        self._asked: set[Query] = set()
+        self._every: dict[Query, float] = {}  # seconds from one turn to the next
+        self._shift: dict[Query, float] = {}  # of the grid of its turns, in seconds
+        self._look()
 
     def present(self, queries: Iterable[Query], now: float) -> list[Query]:
         """Those that the unit is known to answer."""
@@ -80,25 +86,54 @@ class Backlog:
             if self._discovery.has(query.condition) and not self._muting.leaves_alone(query, now)
         ]
 
-    def in_turn(self) -> list[Query]:
-        """All that waits, see :func:`in_turn`."""
-        return in_turn(self._waiting, self._plan.companions)
+    def in_turn(self, now: float) -> list[Query]:
+        """All that waits, see :func:`in_turn`.
+
+        What decides what there is goes first; then energy totals, which are few and must not be
+        late; then all else that was never asked. What decides, but was asked in vain, follows on
+        that. Of the rest it is what waits longest in proportion to its interval: a minute's values
+        do not wait behind those of an hour, which come in the end all the same, as their share
+        grows, too.
+        """
+        still_open = set(self._discovery.open())
+        urgency = {}
+        for query, since in self._waiting.items():
+            new = query not in self._turns
+            if new and self._discovery.decides(query):
+                rank = 3
+            elif query in self._plan.energy:
+                rank = 2
+            else:
+                rank = int(new or query in still_open)
+            urgency[query] = rank, inf if new else (now - since) / self._every[query]
+        return in_turn(urgency, self._plan.companions)
 
     def queue(self, due: Iterable[PollClass], now: float) -> None:
-        """Add what is due; what discovery still asks is wanted at once."""
+        """Add what is due; what discovery still asks is wanted at once.
+
+        Args:
+            due: The classes that are due on their grid.
+            now: Monotonic seconds, the begin of a round.
+        """
+        self._began = now
+        self._look()
         for query in self._discovery.open():
             if not self._muting.leaves_alone(query, now):
                 self._want(query, now)
-        for poll in due:
-            until = now + self._seconds(poll)
+        crowded, horizon = not self.budget.fits, self._horizon()
+        for poll in SLOW_CLASSES if crowded else due:
             again = self._discovery.deciding if poll is PollClass.STATIC else ()
             known = [query for query in again if query.name in self._discovery.facts]
             for query in (*known, *self.present(self._plan.queries(poll), now)):
-                self._want(query, until)
+                turn = self._turns.get(query, now) if crowded else now
+                if turn <= horizon:
+                    self._want(query, turn)
 
     def decide_again(self, now: float) -> None:
         """What decides is looked at again: the unit may have been exchanged."""
-        self._waiting.update(dict.fromkeys(self._discovery.deciding, now))
+        for query in self._discovery.deciding:
+            self._waiting[query] = now
+            self._turns.pop(query, None)
 
     def news(self, classes: Iterable[PollClass], now: float) -> list[Query]:
         """Add what a new fact brings: what never waited here before."""
@@ -111,11 +146,20 @@ class Backlog:
     def forget(self) -> None:
         """Another unit, or new firmware: all is news again."""
         self._announced.clear()
+        self._turns.clear()
 
-    def keep(self, unasked: Iterable[Query], now: float) -> None:
-        """At the end of a round: what was not asked waits for the next one."""
+    def keep(self, unasked: Iterable[Query], tried: Iterable[Query], now: float) -> None:
+        """At the end of a round: what was not asked waits for the next one.
+
+        Args:
+            unasked: What the round had no time for.
+            tried: What of that was asked in vain, and is yet to be repeated.
+            now: Monotonic seconds.
+        """
         left = {query for query in unasked if not self._muting.leaves_alone(query, now)}
-        kept = {query: until for query, until in self._waiting.items() if query in left}
+        for query in (self._waiting.keys() - left).union(tried):
+            self._turns[query] = self._next_turn(query)
+        kept = {query: since for query, since in self._waiting.items() if query in left}
         self._waiting = {**kept, **dict.fromkeys(left - kept.keys(), now)}
         self._join(now)
 
@@ -132,6 +176,43 @@ class Backlog:
                     self._waiting[other] = self._waiting[query]
                     self._joined |= {query, other}
 
-    def _want(self, query: Query, until: float) -> None:
+    def _want(self, query: Query, since: float) -> None:
         self._announced.add(query)
-        self._waiting.setdefault(query, until)
+        self._waiting.setdefault(query, since)
+
+    # -- turns -----------------------------------------------------------------------------
+
+    def _look(self) -> None:
+        """Work out anew what is asked of the unit and how often, if that has changed."""
+        classes = self._plan.classes
+        asked = set(filter(self._is_asked, classes))
+        if asked == self._asked and self._every:
+            return
+        self._asked = asked
+        self.budget = budget_of(self._plan, asked.__contains__, self._config)
+        energy, seconds = self._plan.energy, self.budget.seconds
+        self._every = {q: seconds(poll, total=q in energy) for q, poll in classes.items()}
+        self._shift = self._spread()
+
+    def _is_asked(self, query: Query) -> bool:
+        return bool(self._discovery.has(query.condition)) and query not in self._muting
+
+    def _spread(self) -> dict[Query, float]:
+        """Give each query its place in the interval, neighbours side by side, sums together."""
+        found: dict[Query, float] = {}
+        for poll in SLOW_CLASSES:
+            queries = [query for query in self._plan.queries(poll) if query in self._asked]
+            for number, query in enumerate(queries):
+                shift = number / len(queries) * self._every[query]
+                for member in (query, *self._plan.companions.get(query, ())):
+                    found.setdefault(member, shift)
+        return found
+
+    def _next_turn(self, query: Query) -> float:
+        """When a query that was asked in this round is due again, if the pace is not enough."""
+        every, shift = self._every[query], self._shift.get(query, 0.0)
+        return (floor((self._horizon() - shift) / every) + 1) * every + shift
+
+    def _horizon(self) -> float:
+        """What becomes due by then is nearer to this round than to the next one."""
+        return self._began + 0.5 * self.budget.seconds(PollClass.FAST)

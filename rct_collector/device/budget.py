@@ -1,22 +1,38 @@
-"""How many requests per second a device is to answer, worked out from its plan alone.
+"""How many requests per second a device is to answer, and what gives way where that is too much.
 
-A device that is asked for more than its pace allows is not overloaded: what does not fit waits,
-so that slower classes come later than configured. This arithmetic tells beforehand.
+Fast rounds keep their interval, and the slower classes are stretched in proportion until all of
+it fits the pace. Energy totals are held back: half an interval late at most, since what is drawn
+of them by the hour would have holes. Only where fast rounds would leave the others next to
+nothing, every second, third, … tick is left out, so that all classes give way alike.
+
+Plain arithmetic on a plan, for the device itself and for those who ask beforehand.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import count
+from math import inf
 
 from rct_collector.config import DeviceConfig
 from rct_collector.device.plan import Plan
+from rct_collector.drivers.base import Query
 from rct_collector.model import PollClass
 
 #: Share of the pace that is left for repeats, second readings and discovery.
 REPEATS = 0.04
 
-_CLASSES = (PollClass.FAST, PollClass.MEDIUM, PollClass.SLOW, PollClass.STATIC)
+#: Energy totals come no later than so many times their interval …
+LATEST_TOTALS = 1.5
+#: … unless they alone would take more than this share of the pace.
+MOST_TOTALS = 0.5
+
+#: Where fast rounds leave the others less than this share of the pace, they give way, too.
+LEAST_SHARE = 0.05
+
+CLASSES = (PollClass.FAST, PollClass.MEDIUM, PollClass.SLOW, PollClass.STATIC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +42,14 @@ class Share:
     Attributes:
         poll: The class.
         queries: Requests per round of that class.
-        interval: Seconds between two rounds.
+        interval: Seconds between two rounds, as configured.
+        totals: How many of the requests bring energy totals.
     """
 
     poll: PollClass
     queries: int
     interval: float
+    totals: int = 0
 
     @property
     def per_second(self) -> float:
@@ -39,7 +57,7 @@ class Share:
         return self.queries / self.interval
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Budget:
     """What all classes of one device take, and what its pace allows.
 
@@ -78,6 +96,62 @@ class Budget:
         """How long the fast part of a round takes to ask, in seconds."""
         return self.shares[0].queries * self.gap
 
+    @property
+    def ticks(self) -> int:
+        """Fast intervals from one fast round to the next; 1 unless the pace is far too low."""
+        return self._give_way[0]
+
+    def seconds(self, poll: PollClass, *, total: bool = False) -> float:
+        """How often a class comes, in seconds: its interval, or what that is stretched to.
+
+        Args:
+            poll: The class.
+            total: Whether its energy totals are meant.
+        """
+        ticks, stretch = self._give_way
+        share = next(share for share in self.shares if share.poll is poll)
+        if poll is PollClass.FAST:
+            return ticks * share.interval
+        latest = self._latest(share, ticks) if total else inf
+        return max(min(stretch * share.interval, latest), ticks * self.shares[0].interval)
+
+    @cached_property
+    def _give_way(self) -> tuple[int, float]:
+        """Fast intervals between fast rounds, and how many times theirs the others take."""
+        if self.fits:
+            return 1, 1.0
+        for ticks in count(1):
+            stretch = self._stretch(ticks)
+            if stretch <= ticks or (ticks == 1 and stretch < inf):
+                break
+        return ticks, stretch
+
+    def _stretch(self, ticks: int) -> float:
+        """How many times their intervals the slower classes take; infinite for never."""
+        fast, *slower = self.shares
+        left = self.usable - fast.per_second / ticks
+        parts = [(share.queries - share.totals, share.interval, inf) for share in slower]
+        parts += [(s.totals, s.interval, self._latest(s, ticks)) for s in slower if s.totals]
+        while True:
+            asked = sum(queries / interval for queries, interval, _ in parts)
+            stretch = asked / left if left >= LEAST_SHARE * self.usable else inf
+            held = [part for part in parts if stretch * part[1] > part[2]]
+            if not held:
+                return max(stretch, 1.0)
+            left -= sum(queries / latest for queries, _, latest in held)
+            parts = [part for part in parts if part not in held]
+
+    def _latest(self, share: Share, ticks: int) -> float:
+        """The longest interval of energy totals, in seconds.
+
+        It ends a round before they would be late: what becomes due in a round is asked in the
+        next one.
+        """
+        if sum(s.totals / s.interval for s in self.shares) > MOST_TOTALS * self.usable:
+            return inf
+        round_s = ticks * self.shares[0].interval
+        return max(share.interval, LATEST_TOTALS * share.interval - round_s)
+
 
 def budget(plan: Plan, present: Collection[str], config: DeviceConfig) -> Budget:
     """Work out the load of one device.
@@ -87,13 +161,21 @@ def budget(plan: Plan, present: Collection[str], config: DeviceConfig) -> Budget
         present: Names of the driver's conditions that the device is taken to meet.
         config: Intervals and pace.
     """
-    shares = tuple(
-        Share(
-            poll,
-            sum(query.condition in present for query in plan.queries(poll)),
-            config.intervals.seconds(poll),
-        )
-        for poll in _CLASSES
-    )
+    return budget_of(plan, lambda query: query.condition in present, config)
+
+
+def budget_of(plan: Plan, asks: Callable[[Query], bool], config: DeviceConfig) -> Budget:
+    """The same for whatever is asked of a device.
+
+    Args:
+        plan: What is asked for, class by class.
+        asks: Whether a query is asked at all.
+        config: Intervals and pace.
+    """
     requests = config.requests
-    return Budget(shares, min(requests.per_second, 1 / requests.gap), requests.gap)
+    shares = []
+    for poll in CLASSES:
+        queries = [query for query in plan.queries(poll) if asks(query)]
+        totals = len(plan.energy.intersection(queries)) if poll is not PollClass.FAST else 0
+        shares.append(Share(poll, len(queries), config.intervals.seconds(poll), totals))
+    return Budget(tuple(shares), min(requests.per_second, 1 / requests.gap), requests.gap)

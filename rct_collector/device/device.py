@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rct_collector.config import DeviceConfig
-from rct_collector.device.backlog import Backlog
+from rct_collector.device.backlog import SLOW_CLASSES, Backlog
 from rct_collector.device.clock import Clock, SystemClock
 from rct_collector.device.discovery import Discovery, Undecided, facts_from
 from rct_collector.device.exchange import Exchange
@@ -39,8 +39,6 @@ from rct_collector.model import PollClass, Series
 from rct_collector.transport import OPENERS, Opener
 
 log = logging.getLogger(__name__)
-
-SLOW_CLASSES = (PollClass.MEDIUM, PollClass.SLOW, PollClass.STATIC)
 
 #: A round ends this much before the next one, in seconds.
 MARGIN_S = 0.25
@@ -128,7 +126,7 @@ class Device:
             *(self._schedule.interval, emit),
         )
         self._muting = Muting(self._schedule.interval)
-        self._backlog = Backlog(self.plan, self.discovery, self._muting, config.intervals.seconds)
+        self._backlog = Backlog(self.plan, self.discovery, self._muting, config)
         opener = (options.openers or OPENERS)[config.address.scheme]
         self._lock = DeviceLock(config.address, port, config.name) if options.lock else None
         if self._lock:
@@ -139,6 +137,7 @@ class Device:
             self.driver.session(),
             line=(opener, config.address.host, port),
             fast=(len(self.plan.queries(PollClass.FAST)), self._schedule.interval),
+            everything=len(self.plan.classes) + len(self.driver.deciding()),
             stats=self.stats,
             owner=self,
             reports=self.reports,
@@ -205,8 +204,8 @@ class Device:
         Args:
             begun: Wall clock at the begin of the last round; the next one keeps some distance.
         """
-        interval = self._schedule.interval
-        tick, missed = self._schedule.advance(max(self._clock.wall(), begun + 0.5 * interval))
+        interval, pause = self._schedule.interval, self._pause
+        tick, missed = self._schedule.advance(max(self._clock.wall(), begun + pause))
         self.stats.totals["ticks_missed"] += missed
         while (left := tick - self._clock.wall()) > 0:
             self._hurry.clear()
@@ -219,9 +218,9 @@ class Device:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(min(left, interval)):
                     await self._hurry.wait()
-                if self._clock.wall() - begun >= 0.5 * interval:
+                if self._clock.wall() - begun >= pause:
                     return
-            if tick - self._clock.wall() > 2 * interval:
+            if tick - self._clock.wall() > pause + 1.5 * interval:
                 return  # the wall clock was set back: the grid is looked at anew
 
     @property
@@ -258,8 +257,9 @@ class Device:
         until_next = self._until_next()
         try:
             await self.exchange.round(
+                # Who it is comes first: all else is about that unit.
                 [*self.discovery.unidentified, *self._backlog.present(fast, started)],
-                self._backlog.in_turn(),
+                self._backlog.in_turn(started),
                 seconds=limit or until_next - MARGIN_S,
                 next_round=math.inf if limit else until_next,
                 stretches=not limit,
@@ -268,9 +268,18 @@ class Device:
             self._end_round(started, loop.time())
 
     def _until_next(self) -> float:
-        """Seconds until the next round; a tick sooner than half an interval is left out."""
-        half = 0.5 * self._schedule.interval
-        return half + self._schedule.until_next(self._clock.wall() + half)
+        """Seconds until the next round; a tick sooner than the pause is left out."""
+        pause = self._pause
+        return pause + self._schedule.until_next(self._clock.wall() + pause)
+
+    @property
+    def _pause(self) -> float:
+        """Least seconds from one round to the next.
+
+        Half an interval, and as many whole ones as the budget has no fast requests for.
+        """
+        left_out = self._backlog.budget.ticks - 1
+        return 0.5 * self._schedule.interval + left_out * self.config.intervals.fast
 
     def _end_round(self, started: float, now: float) -> None:
         """Publish what is left, keep what was not asked for the next round, count."""
@@ -320,7 +329,7 @@ class Device:
                 self.reports.say(log, logging.INFO, "mute", text, query.label, most=MOST_MUTES)
                 self._unanswered(query, now)
         if self.link.is_open or up:
-            self._backlog.keep(poller.unsettled()[1], now)
+            self._backlog.keep(poller.unsettled()[1], poller.unheard(), now)
 
     def _unanswered(self, query: Query, now: float) -> None:
         """The unit does not answer a query: is that news about what it has?"""
@@ -384,6 +393,10 @@ class Device:
         if self._one_shot:
             self._muting.give_up(query, now)
             self._unanswered(query, now)
+
+    def going_on(self) -> None:
+        """The rest takes its time: what came until now does not wait for it."""
+        self._publish()
 
     def _learnt(self, now: float) -> None:
         """A fact is new: ask what it brings, and keep it."""

@@ -40,6 +40,13 @@ SILENCE_S = 1.0
 #: Repeats of what was lost may add this share to the configured requests per second.
 REPEATS = 0.5
 
+#: All that is asked of a unit may go out at the pace of the gap once in so many seconds, as it is
+#: wanted after a start.
+ADVANCE_S = 3600.0
+
+#: How often what came is handed over while a round goes on after its fast part, in seconds.
+HAND_OVER_S = 5.0
+
 #: At the slowest pace a fast round still goes this many times into its interval, since answers
 #: must be waited for and lost ones repeated.
 LEEWAY = 2.0
@@ -64,6 +71,9 @@ class Owner(Protocol):
     def fast_settled(self) -> None:
         """All fast queries of the round were asked, and answered or missed once."""
 
+    def going_on(self) -> None:
+        """The round goes on, for some time already: what came is not to wait for its end."""
+
 
 class Exchange:
     """The exchanges of one device, round by round.
@@ -82,6 +92,7 @@ class Exchange:
         *,
         line: tuple[Opener, str, int],
         fast: tuple[int, float],
+        everything: int,
         stats: Stats,
         owner: Owner,
         reports: Reports,
@@ -94,6 +105,7 @@ class Exchange:
             session: Makes bytes of requests, and events of bytes.
             line: Transport, host and port.
             fast: Queries of a fast round, and seconds between two of them.
+            everything: Requests that it takes to ask for everything once.
             stats: Counts what was not understood.
             owner: Is told what happens.
             reports: Where what is worth a message goes.
@@ -105,10 +117,13 @@ class Exchange:
         self._owner = owner
         self._timeout = requests.timeout
         size = float(max(fast[0], 1))
+        # Whoever asks for less than usual on average knows why.
+        advance = everything if requests.per_second >= Requests().per_second else 0
         self._pacer = Pacer(
             requests.gap,
             TokenBucket(requests.per_second, size),
             TokenBucket(REPEATS * requests.per_second, size),
+            TokenBucket(advance / ADVANCE_S, float(advance)),
         )
         self._slowest_gap = fast[1] / (LEEWAY * size)
         self._requests = requests
@@ -127,6 +142,7 @@ class Exchange:
         self._timer: asyncio.TimerHandle | None = None
         self._pause: asyncio.TimerHandle | None = None
         self._fast_told = False
+        self._told_at = -math.inf
         self._unanswered_since: float | None = None
         self._heard_at = -math.inf
         self.cut_short = False
@@ -233,6 +249,7 @@ class Exchange:
         self._read_on()
         self._unanswered_since = None
         if is_open:
+            self.poller.opened()
             self._owner.opened()
         else:
             self.cut_short = self._over is not None
@@ -327,8 +344,11 @@ class Exchange:
             self._pump()  # it may have brought more to ask
             return
         if not self._fast_told and self.poller.fast_settled():
-            self._fast_told = True
+            self._fast_told, self._told_at = True, now
             self._owner.fast_settled()
+        elif self._fast_told and now - self._told_at >= HAND_OVER_S:
+            self._told_at = now
+            self._owner.going_on()
         if self.poller.done(now) or not self.link.is_open:
             self._finish()
         elif self._unanswered_since is not None and now - self._unanswered_since > WATCHDOG_S:

@@ -47,17 +47,21 @@ class Pacer:
     """When the next request may go out.
 
     Repeats have an average of their own, so that a line that loses answers does not cost the
-    values that are asked for last; what they do not find there they take from the other.
+    values that are asked for last; what they do not find there they take from the other. And
+    there is an advance for the time after a start, when everything is wanted at once: it fills so
+    slowly that it does not count in the long run, however often the line is lost.
 
     Attributes:
         gap: Least seconds between two requests.
         bucket: The average.
         repeats: The average of repeats, beyond that.
+        advance: Requests that may go at the pace of the gap alone.
     """
 
     gap: float
     bucket: TokenBucket
     repeats: TokenBucket = field(default_factory=lambda: TokenBucket(0.0, 0.0))
+    advance: TokenBucket = field(default_factory=lambda: TokenBucket(0.0, 0.0))
     _last: float = float("-inf")
 
     @property
@@ -79,8 +83,18 @@ class Pacer:
             return math.inf
         return max(self.free_at, self.repeats.ready_at(now))
 
-    def sent(self, now: float, *, repeat: bool = False) -> None:
-        """A request went out."""
+    def sent(self, now: float, *, repeat: bool = False, advance: bool = False) -> None:
+        """A request went out.
+
+        Args:
+            now: Monotonic seconds.
+            repeat: It was asked before, in vain.
+            advance: It went at the expense of the advance, if that has any left.
+        """
         self._last = now
-        own = repeat and self.repeats.tokens(now) >= 1.0
-        (self.repeats if own else self.bucket).take(now)
+        bucket = self.bucket
+        if repeat and self.repeats.tokens(now) >= 1.0:
+            bucket = self.repeats
+        elif advance and self.advance.tokens(now) >= 1.0:
+            bucket = self.advance
+        bucket.take(now)

@@ -11,7 +11,7 @@ from rct_collector.catalog import Catalog, catalog
 from rct_collector.catalog.rules import TOLERANT, Rule
 from rct_collector.config import DeviceConfig, matches
 from rct_collector.drivers.base import Binding, Driver, Query
-from rct_collector.model import Kind, PollClass, Series
+from rct_collector.model import Kind, PollClass, Series, Unit
 
 _ORDER = (PollClass.FAST, PollClass.MEDIUM, PollClass.SLOW, PollClass.STATIC)
 
@@ -52,6 +52,7 @@ class Plan:
         companions: Query of a slower class → those with which it makes up a derived series.
         texts: Wanted text series, which go out together on the info line.
         takes: Query → the bindings of its answer that anybody wants.
+        energy: The queries that bring energy totals.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class Plan:
         self.companions = self._companions()
         self.texts = {s for s in self.wanted if s.metric.kind is Kind.TEXT}
         self.takes = self._takes(driver)
+        self.energy = frozenset(q for q, b in self.takes.items() if any(map(_brings_energy, b)))
         for query in driver.deciding():
             self.classes.setdefault(query, query.poll)
         self._queries = {
@@ -195,6 +197,11 @@ def is_wanted(series: Series, config: DeviceConfig | Choice) -> bool:
         return False
     metric = series.metric
     return metric.default or bool(metric.option and getattr(config, metric.option))
+
+
+def _brings_energy(binding: Binding) -> bool:
+    metrics = [series.metric for series in binding.series]
+    return any(m.kind is Kind.TOTAL and m.unit is Unit.WATT_HOUR for m in metrics)
 
 
 def _by_catalogue(rows: Catalog) -> Callable[[Series], tuple[int, str]]:

@@ -3,8 +3,9 @@
 A round has two kinds of requests. The *fast* ones, power flows first, go out back to back at
 the least gap. The *slow* ones (slower classes, discovery) and all repeats share what the average
 rate leaves: they are never sent when that would delay the next fast round, and wait for later
-rounds when they do not fit. An answer is taken whoever asked for it, as long as the round wants
-it.
+rounds when they do not fit. When a line was opened, an advance lets all of them go at the least
+gap until nothing is left to ask, as long as that troubles nobody: no other client is heard, and no
+answer gets lost. An answer is taken whoever asked for it, as long as the round wants it.
 """
 
 from __future__ import annotations
@@ -29,6 +30,9 @@ LONGEST_WAIT_S = 1.0
 
 #: Another client that was heard within this time is still there, and has half of the window.
 PRESENT_S = 10.0
+
+#: After a lost answer it goes at the average rate for so long, in seconds, whatever the advance.
+CAUTIOUS_S = 10.0
 
 #: A request that follows on another one within this time, in seconds, meets it in the unit.
 CLOSE_S = 0.1
@@ -59,6 +63,7 @@ class Ask:
 
     query: Query
     fast: bool
+    kept: bool  # for the next round, if this one is too short for it
     phase: Phase = Phase.QUEUED
     attempts: int = 0
     repeats: int = 0
@@ -141,12 +146,14 @@ class Poller:
         self._pending: dict[Query, Ask] = {}
         self._proven: set[Query] = set()
         self._owed: dict[Query, int] = {}
-        self._foreign_at = self._foreign_from = self._sent_at = self._heard_at = -math.inf
+        self._foreign_at = self._foreign_from = self._sent_at = -math.inf
+        self._heard_at = self._lost_at = -math.inf
+        self._catching_up = False
         self._given_up: list[Query] = []
         self.tally = Tally()
         self.waits_for_time = False
         self._deadline = 0.0
-        self._extra_until = 0.0
+        self._middle = 0.0
         self._next_round = 0.0
         self._reserve = 0.0
         self._fast_begun = False
@@ -167,7 +174,8 @@ class Poller:
             deadline: When the round ends at the latest.
             next_round: When the next fast round will want its tokens.
             fast: Asked back to back, in this order.
-            slow: Asked in this order as far as the budget allows.
+            slow: Asked in this order as far as the budget allows. What of it is also fast is asked
+                there, and kept for the next round like the others.
         """
         if self._pending or self.tally.timeouts:
             self._owed |= {ask.query: owed for ask in self._asks.values() if (owed := ask.owed)}
@@ -177,29 +185,34 @@ class Poller:
         self._given_up.clear()
         # What the unit may still have an answer to comes last, so that the old answer, which the
         # first request may flush out, is not taken for a new one.
-        ordered = sorted(fast, key=self._owed.__contains__)
+        ordered = sorted(dict.fromkeys(fast), key=self._owed.__contains__)
         self._fast = deque(self._ask(query, fast=True) for query in ordered)
-        self._slow = deque(
-            self._ask(query, fast=False) for query in slow if query not in self._asks
-        )
+        self._slow = deque()
+        for query in slow:
+            self.add(query)
         self.tally = Tally()
         self._fast_begun = False
         self._deadline = deadline
         self._next_round = next_round
-        # Answered or given up by the next round; where rounds follow too closely for that, at
-        # least half of the time is used.
-        latest = max(next_round - self._timeout, now + (next_round - now) / 2)
-        self._extra_until = min(deadline, latest)
+        self._middle = now + (next_round - now) / 2
         self._reserve = float(len(self._fast))
+
+    def opened(self) -> None:
+        """A new line: much is wanted at once, and may go at the expense of the advance."""
+        self._catching_up = True
 
     def clear(self) -> None:
         """The round is over: nothing is wanted any more."""
+        self._catching_up &= bool(self.unsettled()[1])
         self.begin(0.0, deadline=0.0, next_round=0.0, fast=(), slow=())
 
     def add(self, query: Query) -> None:
         """Want one more slow query in this round."""
-        if query not in self._asks:
+        ask = self._asks.get(query)
+        if ask is None:
             self._slow.append(self._ask(query, fast=False))
+        else:
+            ask.kept = True
 
     def next(self, now: float) -> tuple[Query | None, float]:
         """What to do now.
@@ -213,7 +226,7 @@ class Poller:
         wake = min(self._expire(now), self._deadline)
         free_at = self._pacer.free_at
         if now < free_at:  # the most frequent case of all: one was sent just now
-            more = bool(self._slow) and free_at <= self._extra_until
+            more = bool(self._slow) and self._is_in_time(self._slow[0], free_at)
             self.waits_for_time = self.fast_unsent or (more and self.fast_settled())
             return None, min(wake, free_at)
         self.waits_for_time = False
@@ -237,7 +250,7 @@ class Poller:
         ask.phase = Phase.PENDING
         ask.attempts += 1
         ask.sent_at = now
-        ask.until = now + self._wait(ask)
+        ask.until = now + self._wait(ask, ask.attempts)
         ask.overtaken = 0
         # Judged by what went out before, not by what is still open: what is lost stays open.
         ask.crowded = now - self._sent_at < CLOSE_S
@@ -246,7 +259,8 @@ class Poller:
         self._stall.asked(now)
         self._owed.pop(query, None)
         self._foreign_from = math.inf  # whoever speaks next begins a new wait
-        self._pacer.sent(now, repeat=ask.attempts > 1)
+        advance = self._draws(ask, now) and self._advance(now) >= 1.0
+        self._pacer.sent(now, repeat=ask.attempts > 1, advance=advance)
         self.tally.requests += 1
         self.tally.retries += ask.attempts > 1
 
@@ -276,6 +290,8 @@ class Poller:
             if not self._owed[query]:
                 del self._owed[query]
             return None
+        if ask.attempts > 1 and query not in self._proven:
+            self._lost_at = now  # it is answered, so the first request was not in vain but lost
         self._proven.add(query)
         if self._patience is not None and ask.phase in (Phase.PENDING, Phase.WAITING):
             self._patience.measured(now - ask.sent_at, long=query.exclusive)
@@ -309,6 +325,8 @@ class Poller:
     def repeat(self, query: Query) -> bool:
         """Ask once more for something that was answered, to be sure of it.
 
+        What is asked ahead of the fast ones, to be kept, follows on them with its second reading.
+
         Returns:
             False when it was asked often enough.
         """
@@ -317,9 +335,13 @@ class Poller:
             return False
         ask.repeats += 1
         ask.attempts = 0
-        ask.phase = Phase.WAITING
         ask.not_before = 0.0
-        self._waiting.append(ask)
+        if ask.fast and ask.kept and self._fast:
+            ask.phase = Phase.QUEUED
+            self._fast.append(ask)
+        else:
+            ask.phase = Phase.WAITING
+            self._waiting.append(ask)
         return True
 
     @property
@@ -348,7 +370,7 @@ class Poller:
         """At the end of a round: what was asked in vain, and what was not asked at all."""
         asks = self._asks.values()
         lost = [ask.query for ask in asks if ask.phase is Phase.LOST and not ask.late]
-        unasked = [ask.query for ask in asks if ask.phase in _OPEN and not ask.fast]
+        unasked = [ask.query for ask in asks if ask.phase in _OPEN and ask.kept]
         return lost, unasked
 
     def unheard(self) -> list[Query]:
@@ -389,7 +411,7 @@ class Poller:
             self._patience.forget()
 
     def _ask(self, query: Query, *, fast: bool) -> Ask:
-        ask = self._asks[query] = Ask(query, fast)
+        ask = self._asks[query] = Ask(query, fast, kept=not fast)
         return ask
 
     def _expire(self, now: float) -> float:
@@ -405,10 +427,10 @@ class Poller:
             self._silent(ask, now)
         return first
 
-    def _wait(self, ask: Ask) -> float:
+    def _wait(self, ask: Ask, attempt: int) -> float:
         if self._patience is None:
             return self._timeout
-        return self._patience.wait(ask.attempts, long=ask.query.exclusive)
+        return self._patience.wait(attempt, long=ask.query.exclusive)
 
     def _outcome(self, ask: Ask) -> Outcome:
         return self.tally.crowded if ask.crowded else self.tally.alone
@@ -431,7 +453,9 @@ class Poller:
 
     def _failed(self, ask: Ask, now: float) -> None:
         known = ask.query in self._proven
-        self._outcome(ask).lost += known
+        if known:
+            self._lost_at = now
+            self._outcome(ask).lost += 1
         pause = self._retry_delay(ask.attempts)
         if pause is None or (ask.attempts >= FIRST_ATTEMPTS and not known):
             ask.phase = Phase.LOST
@@ -454,17 +478,46 @@ class Poller:
         """When others have had their turn."""
         return min(self._foreign_at + QUIET_S, self._foreign_from + LONGEST_WAIT_S)
 
+    def _is_in_time(self, ask: Ask, at: float) -> bool:
+        """Whether what is not fast may go at a time: answered or given up by the next round.
+
+        Where rounds follow too closely for that, at least half of the time is used.
+        """
+        end = min(self._deadline, self._next_round)
+        latest = max(end - self._wait(ask, ask.attempts + 1), self._middle)
+        return at <= min(self._deadline, latest)
+
+    def _advance(self, now: float) -> float:
+        """Requests that may go without waiting for the average rate."""
+        if not self._catching_up:
+            return 0.0
+        if now - self._foreign_at < PRESENT_S or now - self._lost_at < CAUTIOUS_S:
+            return 0.0
+        return self._pacer.advance.tokens(now)
+
+    def _draws(self, ask: Ask, now: float) -> bool:
+        """Whether a request goes at the expense of the advance, if there is any.
+
+        A fast one only where the average is used up, by a round that was cut short.
+        """
+        return ask.kept or self._pacer.bucket.tokens(now) < 1.0
+
     def _candidate(self, now: float) -> tuple[Ask | None, float]:
         """The next request by rank, fast, repeats, slow, and when it may go; None when none may."""
-        ready = self._pacer.ready_at(now)
-        if self._fast and self._fast_begun:
-            return self._fast[0], ready
+        first = self._fast[0] if self._fast else None
+        advance = self._advance(now)
+        at_once = advance >= 1.0 and (first is None or self._draws(first, now))
+        ready = max(self._pacer.free_at, now) if at_once else self._pacer.ready_at(now)
+        if first is not None and self._fast_begun:
+            return first, ready
         ready = max(ready, self._quiet_at())
-        if self._fast:
-            return self._fast[0], ready
-        spare = self._spare(now)
+        if first is not None:
+            return first, ready
+        spare = self._spare(now) + advance
         best, best_at = self._repeat(now) if spare < 1.0 else (None, math.inf)
         asks = self._waiting if spare >= 1.0 else []
+        if self._slow and advance >= 1.0:
+            asks = [ask for ask in asks if not self._may_be_unknown(ask)]
         # A new request may be lost like those that are out already: each of them keeps a token
         # for a repeat, or a busy line would never find out what the unit does not answer.
         open_asks = len(self._waiting) + len(self._pending) + 1
@@ -472,9 +525,17 @@ class Poller:
             asks = [*asks, self._slow[0]]
         for ask in asks:
             at = max(ready, ask.not_before)
-            if at <= self._extra_until and at < best_at:
+            if at < best_at and self._is_in_time(ask, at):
                 best, best_at = ask, at
         return best, best_at
+
+    def _may_be_unknown(self, ask: Ask) -> bool:
+        """Whether the unit stayed silent so far, perhaps for ever, about what is not fast.
+
+        On a line that works it is asked again when all else was asked once: each silence costs
+        the time of several answers.
+        """
+        return ask.attempts > 0 and not ask.fast and ask.query not in self._proven
 
     def _repeat(self, now: float) -> tuple[Ask | None, float]:
         """The next repeat that the average of repeats pays for."""
@@ -483,7 +544,7 @@ class Poller:
             return None, math.inf
         ask = min(self._waiting, key=lambda ask: ask.not_before)
         at = max(ready, ask.not_before)
-        return (ask, at) if at <= self._extra_until else (None, math.inf)
+        return (ask, at) if self._is_in_time(ask, at) else (None, math.inf)
 
     def _spare(self, now: float) -> float:
         """Tokens that the next fast round can do without.

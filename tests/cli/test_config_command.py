@@ -37,6 +37,7 @@ def test_check_warns_of_what_cannot_be_answered_in_time(run, tmp_path):
 
     assert result.exit_code == 0
     assert "Warning: a: with all equipment it does not fit" in result.stderr
+    assert "slow comes every " in result.stderr
 
 
 def test_check_tells_all_mistakes_at_once(run, tmp_path):

@@ -156,6 +156,36 @@ def test_what_does_not_fit_is_said_with_the_amount(run, tmp_path):
     assert "requests/s too many" in run("metrics", "--budget", "--config", path).stdout
 
 
+def test_what_does_not_fit_is_said_with_what_becomes_of_each_class(run):
+    lines = run("metrics", "--budget", "--assume", "everything").stdout.splitlines()
+    assert lines[1].endswith("comes every")
+    assert [line.split()[-1] for line in lines[2:6]] == ["10s", "1m29s", "7m25s", "1h28m56s"]
+    assert lines[7].startswith("does not fit: ")
+    assert lines[7].endswith(
+        "; so fast keeps its interval, medium comes every 1m29s, slow comes every 7m25s, static"
+        " comes every 1h28m56s, energy totals every 7m20s"
+    )
+
+
+def test_fast_rounds_that_give_way_are_said_too(run, tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text(
+        "devices: [{name: a, driver: rct, address: tcp://192.0.2.1, requests: {per_second: 2}}]"
+    )
+    lines = run("metrics", "--budget", "--config", path).stdout.splitlines()
+    assert "; so fast comes every 30s, medium comes every " in lines[7]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0s"), (5.4, "5s"), (60, "1m"), (66, "1m06s"), (3600, "1h"), (3605, "1h00m05s")],
+)
+def test_durations_are_spelt_as_in_the_configuration(seconds, text):
+    from rct_collector.cli.budget import spelt
+
+    assert spelt(seconds) == text
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

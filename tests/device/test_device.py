@@ -17,7 +17,7 @@ import pytest
 from rct_collector.adapter.alerts import Alerts
 from rct_collector.config import parse, parse_address
 from rct_collector.device import lock as lock_module
-from rct_collector.device.device import CHANGES_TOLD, Device
+from rct_collector.device.device import MOST_CHANGES, Device
 from rct_collector.device.exchange import WATCHDOG_S
 from rct_collector.device.lock import DeviceLock
 from rct_collector.device.muting import MUTE_S
@@ -534,7 +534,7 @@ def test_a_unit_that_changes_all_the_time_fills_neither_log_nor_disk(tmp_path, c
     assert made.device._changes > 10, "the unit does not do what the test is about"
     assert 1 <= len(saved) <= 1800 / SAVE_S + 2
     told = [r for r in caplog.records if "another unit" in r.getMessage()]
-    assert len(told) == CHANGES_TOLD
+    assert len(told) == MOST_CHANGES
 
 
 def test_what_was_learnt_last_is_written_at_the_end(tmp_path):
@@ -1147,9 +1147,10 @@ def test_steps_of_the_wall_clock_cause_neither_bursts_nor_silence(step):
 
 def test_missed_ticks_are_counted():
     unit = ScriptedUnit()
-    made = bench(120, unit, intervals={"fast": "1s"})
-    assert made.out.last()["inverter_collector.ticks_missed_total"] > 20
-    assert len(unit.asked) / 120 <= 5.6
+    made = bench(180, unit, intervals={"fast": "1s"})
+    assert made.out.last()["inverter_collector.ticks_missed_total"] > 30
+    # The first minute has an advance.
+    assert len([at for at, _ in unit.asked if at > unit.asked[0][0] + 60]) / 120 <= 5.6
 
 
 def test_hurried_rounds_take_the_place_of_the_next_one():

@@ -65,6 +65,21 @@ def test_reserve_stays_in_the_bucket():
     assert pacer.ready_at(1.2, reserve=2.0) == pytest.approx(1.5)
 
 
+def test_an_advance_pays_until_it_is_used_up():
+    pacer = Pacer(0.1, TokenBucket(5.0, 2.0), advance=TokenBucket(0.0, 2.0))
+    for n in range(3):
+        pacer.sent(n * 0.1, advance=True)
+    assert (pacer.advance.tokens(0.2), pacer.bucket.tokens(0.2)) == (0.0, 1.0)
+
+
+def test_a_repeat_is_paid_by_repeats_before_the_advance():
+    one = TokenBucket(0.0, 1.0)
+    pacer = Pacer(0.1, TokenBucket(5.0, 2.0), one, TokenBucket(0.0, 9.0))
+    for n in range(2):
+        pacer.sent(n * 0.1, repeat=True, advance=True)
+    assert (one.tokens(0.1), pacer.advance.tokens(0.1), pacer.bucket.tokens(0.1)) == (0, 8, 2)
+
+
 @untimed
 @given(
     gap=st.floats(0.001, 2),

@@ -12,7 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rct_collector.device.pacing import Pacer, TokenBucket
+from rct_collector.device.patience import LEAST_S, Patience
 from rct_collector.device.poller import (
+    CAUTIOUS_S,
     LONGEST_WAIT_S,
     OVERTAKEN,
     PRESENT_S,
@@ -483,6 +485,180 @@ def test_single_complete_round_takes_everything_at_the_pace_allowed():
     assert [query for query, _ in sent] == fast + slow
     assert sent[-1][1] == pytest.approx(90 / 5.0, abs=0.1)
     assert poller.done(sent[-1][1])
+
+
+# -- the advance -------------------------------------------------------------------------------
+
+
+def advanced(fast=(), slow=(), *, advance=100.0, **more):
+    """A poller whose average is used up, and whose advance is not."""
+    bucket = TokenBucket(1.0, 4.0)
+    pacer = Pacer(GAP, bucket, advance=TokenBucket(0.0, advance))
+    poller = Poller(pacer, window=4, timeout=0.5, retry_delay=lambda _n: 0.0, **more)
+    for _ in range(4):
+        bucket.take(100.0)
+    poller.opened()
+    begin(poller, fast, slow, now=100.0, next_round=110.0)
+    return poller
+
+
+def sent_by(poller, until, now=100.0):
+    return len(answer_all(poller, now, until=until))
+
+
+def test_an_advance_lets_slow_ones_go_at_the_pace_of_the_gap():
+    poller = advanced(slow=queries(60))
+    assert sent_by(poller, 102.95) == 30
+    assert poller._pacer.bucket.tokens(103.0) == pytest.approx(3.0), "the fast ones lose nothing"
+
+
+def test_an_advance_is_used_until_nothing_is_left_to_ask():
+    """Then it is saved for the next time that the line is opened."""
+    poller = advanced(slow=queries(100))
+    asked = [query for query, _ in answer_all(poller, 100.0, until=109.75)]
+    left = poller.unsettled()[1]
+    assert left
+    poller.clear()
+    begin(poller, (), left, now=110.0, next_round=120.0)
+    assert len(answer_all(poller, 110.0)) == len(left) == 100 - len(asked)
+    poller.clear()
+    before = poller._pacer.advance.tokens(120.0)
+    begin(poller, (), queries(100), now=120.0, next_round=130.0)
+    answer_all(poller, 120.0, until=129.0)
+    assert poller._pacer.advance.tokens(129.0) == before
+
+
+def test_an_advance_sends_nothing_too_late_in_a_round_that_waits_for_answers():
+    poller = advanced(slow=queries(60, exclusive=True))
+    now, sent = 100.0, []
+    while not poller.done(now):
+        query, wake = poller.next(now)
+        if query is not None:
+            poller.sent(query, now)
+            sent.append(now)
+            now += 0.31
+            poller.answered(query, now)
+        else:
+            now = wake
+    assert 109.25 - 0.4 <= sent[-1] <= 109.75 - 0.5
+
+
+def test_an_advance_that_is_used_up_leaves_the_average():
+    poller = advanced(slow=queries(60), advance=10.0)
+    assert 10 <= sent_by(poller, 109.0) <= 10 + 9
+
+
+def test_fast_ones_touch_the_advance_only_where_the_average_is_used_up():
+    """After a round that was cut short, they are to be there by the next tick."""
+    poller = advanced(fast=queries(9))
+    poller._pacer.bucket._tokens = 4.0
+    times = [at for _, at in answer_all(poller, 100.0, until=109.0)]
+    assert times == pytest.approx([100.0 + n * GAP for n in range(9)])
+    assert poller._pacer.advance.tokens(109.0) == 95.0
+
+
+def test_an_advance_is_not_used_while_others_are_heard():
+    poller = advanced(slow=queries(60))
+    assert sent_by(poller, 100.95) == 10
+    poller.foreign(101.0)
+    assert sent_by(poller, 109.0, now=101.0) <= 1.0 * 9
+    begin(poller, (), queries(60), now=101.0 + PRESENT_S, next_round=121.0)
+    assert sent_by(poller, 111.95, now=101.0 + PRESENT_S) == 10, "they have gone"
+
+
+@pytest.mark.parametrize("how", ["silent", "spoiled"])
+def test_an_advance_is_not_used_after_a_lost_answer(how):
+    known, *rest = queries(60)
+    poller = advanced([known], rest)
+    poller.sent(known, 100.0)
+    poller.answered(known, 100.02)
+    begin(poller, [known], rest, now=100.1, next_round=130.0)
+    poller.sent(known, 100.1)
+    if how == "spoiled":
+        poller.spoiled(known, 100.2)
+    at = 100.2 if how == "spoiled" else 100.6
+    poller.next(at)
+    assert sent_by(poller, at + 9.0, now=at) <= 1.0 * 10
+    assert sent_by(poller, at + CAUTIOUS_S + 1.0, now=at + CAUTIOUS_S) >= 9
+
+
+def test_an_answer_to_a_second_request_shows_that_the_first_was_lost():
+    first, *rest = queries(60)
+    poller = advanced([first], rest)
+    poller.sent(first, 100.0)
+    poller.next(100.5)
+    poller.sent(first, 100.5)
+    poller.answered(first, 100.55)
+    assert sent_by(poller, 109.0, now=100.6) <= 1.0 * 9
+
+
+def test_what_may_be_unknown_to_the_unit_is_asked_again_when_all_else_was_asked():
+    """Each silence costs the time of several answers."""
+    silent, *known = queries(10)
+    poller = advanced(slow=[silent, *known])
+    asked = []
+
+    def note(query, now):
+        asked.append(query)
+        if query is not silent:
+            poller.answered(query, now)
+
+    send_all(poller, 100.0, until=109.0, sent_one=note)
+    assert asked == [silent, *known, silent, silent]
+
+
+# -- the end of a round, by a unit's own latency -------------------------------------------------
+
+
+def test_a_unit_that_answers_soon_is_asked_until_soon_before_the_end():
+    patience = Patience(2.0)
+    for _ in range(50):
+        patience.measured(0.05, long=False)
+    pacer = Pacer(GAP, TokenBucket(50.0, 50.0))
+    poller = Poller(pacer, window=4, timeout=2.0, patience=patience, retry_delay=retry_delay)
+    begin(poller, (), queries(200), next_round=10.0)
+    last = answer_all(poller, 0.0)[-1][1]
+    assert 9.75 - LEAST_S - GAP <= last <= 9.75 - LEAST_S
+
+
+def test_what_is_not_fast_ends_by_the_next_round_where_the_fast_ones_may_take_longer():
+    poller = make()
+    begin(poller, queries(3, "f"), queries(200, "s"), deadline=25.0, next_round=10.0)
+    assert answer_all(poller, 0.0)[-1][1] <= 10.0 - TIMEOUT
+
+
+# -- who it is, ahead of the fast ones -----------------------------------------------------------
+
+
+def test_what_is_asked_ahead_of_the_fast_ones_is_read_a_second_time_right_behind_them():
+    serial, *rest = queries(4)
+    poller = make()
+    begin(poller, [serial, *rest], [serial, *queries(2, "s")])
+    poller.sent(serial, 0.0)
+    poller.answered(serial, 0.05)
+    assert poller.repeat(serial)
+    asked = [query for query, _ in answer_all(poller, 0.1)]
+    assert asked[:4] == [*rest, serial]
+    assert not poller.fast_unsent
+
+
+def test_what_is_asked_ahead_of_the_fast_ones_costs_them_no_token():
+    serial, *rest = queries(4)
+    poller = advanced([serial, *rest], [serial])
+    poller._pacer.bucket._tokens = 4.0
+    assert send(poller, 100.0) is serial
+    assert poller._pacer.bucket.tokens(100.0) == 4.0
+
+
+def test_what_is_asked_ahead_of_the_fast_ones_is_kept_if_it_was_not_answered():
+    serial, fast, slow = queries(3)
+    poller = make(window=1)
+    begin(poller, [serial, fast], [serial, slow])
+    assert poller.unsettled()[1] == [serial, slow]
+    poller.sent(serial, 0.0)
+    assert poller.unsettled()[1] == [serial, slow]
+    poller.answered(serial, 0.1)
+    assert poller.unsettled()[1] == [slow]
 
 
 # -- any unit, any interleaving ----------------------------------------------------------------
