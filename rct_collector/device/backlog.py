@@ -73,10 +73,9 @@ class Backlog:
         self._joined: set[Query] = set()  # put back already, for the sake of a sum
         self._turns: dict[Query, float] = {}  # of what was asked: when it is due again
         self._began = 0.0  # the round
-        self._asked: set[Query] = set()
-        self._every: dict[Query, float] = {}  # seconds from one turn to the next
+        self._asked: tuple[Query, ...] = ()
         self._shift: dict[Query, float] = {}  # of the grid of its turns, in seconds
-        self._look()
+        self.budget = budget_of(plan, self._is_asked, config)
 
     def present(self, queries: Iterable[Query], now: float) -> list[Query]:
         """Those that the unit is known to answer."""
@@ -105,7 +104,7 @@ class Backlog:
                 rank = 2
             else:
                 rank = int(new or query in still_open)
-            urgency[query] = rank, inf if new else (now - since) / self._every[query]
+            urgency[query] = rank, inf if new else (now - since) / self._interval(query)
         return in_turn(urgency, self._plan.companions)
 
     def queue(self, due: Iterable[PollClass], now: float) -> None:
@@ -184,34 +183,34 @@ class Backlog:
 
     def _look(self) -> None:
         """Work out anew what is asked of the unit and how often, if that has changed."""
-        classes = self._plan.classes
-        asked = set(filter(self._is_asked, classes))
-        if asked == self._asked and self._every:
-            return
-        self._asked = asked
-        self.budget = budget_of(self._plan, asked.__contains__, self._config)
-        energy, seconds = self._plan.energy, self.budget.seconds
-        self._every = {q: seconds(poll, total=q in energy) for q, poll in classes.items()}
-        self._shift = self._spread()
+        asked = tuple(filter(self._is_asked, self._plan.classes))
+        if asked != self._asked:
+            self._asked = asked
+            self.budget = budget_of(self._plan, set(asked).__contains__, self._config)
+            self._shift = {} if self.budget.fits else self._spread(set(asked))
 
     def _is_asked(self, query: Query) -> bool:
         return bool(self._discovery.has(query.condition)) and query not in self._muting
 
-    def _spread(self) -> dict[Query, float]:
+    def _spread(self, asked: Collection[Query]) -> dict[Query, float]:
         """Give each query its place in the interval, neighbours side by side, sums together."""
         found: dict[Query, float] = {}
         for poll in SLOW_CLASSES:
-            queries = [query for query in self._plan.queries(poll) if query in self._asked]
+            queries = [query for query in self._plan.queries(poll) if query in asked]
             for number, query in enumerate(queries):
-                shift = number / len(queries) * self._every[query]
+                shift = number / len(queries) * self._interval(query)
                 for member in (query, *self._plan.companions.get(query, ())):
                     found.setdefault(member, shift)
         return found
 
+    def _interval(self, query: Query) -> float:
+        """Seconds from one turn of a query to the next."""
+        return self.budget.seconds(self._plan.classes[query], total=query in self._plan.energy)
+
     def _next_turn(self, query: Query) -> float:
-        """When a query that was asked in this round is due again, if the pace is not enough."""
-        every, shift = self._every[query], self._shift.get(query, 0.0)
-        return (floor((self._horizon() - shift) / every) + 1) * every + shift
+        """When a query that was asked in this round is due again, if not all classes fit."""
+        interval, shift = self._interval(query), self._shift.get(query, 0.0)
+        return (floor((self._horizon() - shift) / interval) + 1) * interval + shift
 
     def _horizon(self) -> float:
         """What becomes due by then is nearer to this round than to the next one."""

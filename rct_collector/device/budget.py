@@ -108,12 +108,20 @@ class Budget:
             poll: The class.
             total: Whether its energy totals are meant.
         """
+        return self._seconds[poll, total]
+
+    @cached_property
+    def _seconds(self) -> dict[tuple[PollClass, bool], float]:
+        """(class, energy totals of it) → seconds."""
+        fast, *slower = self.shares
         ticks, stretch = self._give_way
-        share = next(share for share in self.shares if share.poll is poll)
-        if poll is PollClass.FAST:
-            return ticks * share.interval
-        latest = self._latest(share, ticks) if total else inf
-        return max(min(stretch * share.interval, latest), ticks * self.shares[0].interval)
+        round_s = ticks * fast.interval
+        found = dict.fromkeys([(fast.poll, False), (fast.poll, True)], round_s)
+        for share in slower:
+            seconds = stretch * share.interval
+            found[share.poll, False] = max(seconds, round_s)
+            found[share.poll, True] = max(min(seconds, self._latest(share, ticks)), round_s)
+        return found
 
     @cached_property
     def _give_way(self) -> tuple[int, float]:

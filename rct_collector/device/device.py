@@ -328,7 +328,7 @@ class Device:
                 text = "%s is not answered; asked now and then"
                 self.reports.say(log, logging.INFO, "mute", text, query.label, most=MOST_MUTES)
                 self._unanswered(query, now)
-        if self.link.is_open or up:
+        if up:  # what brought nothing at all changes nothing
             self._backlog.keep(poller.unsettled()[1], poller.unheard(), now)
 
     def _unanswered(self, query: Query, now: float) -> None:

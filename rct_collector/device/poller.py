@@ -3,7 +3,7 @@
 A round has two kinds of requests. The *fast* ones, power flows first, go out back to back at
 the least gap. The *slow* ones (slower classes, discovery) and all repeats share what the average
 rate leaves: they are never sent when that would delay the next fast round, and wait for later
-rounds when they do not fit. When a line was opened, an advance lets all of them go at the least
+rounds when they do not fit. When a new line answers, an advance lets all of them go at the least
 gap until nothing is left to ask, as long as that troubles nobody: no other client is heard, and no
 answer gets lost. An answer is taken whoever asked for it, as long as the round wants it.
 """
@@ -148,7 +148,7 @@ class Poller:
         self._owed: dict[Query, int] = {}
         self._foreign_at = self._foreign_from = self._sent_at = -math.inf
         self._heard_at = self._lost_at = -math.inf
-        self._catching_up = False
+        self._catching_up = self._answers = False
         self._given_up: list[Query] = []
         self.tally = Tally()
         self.waits_for_time = False
@@ -198,12 +198,13 @@ class Poller:
         self._reserve = float(len(self._fast))
 
     def opened(self) -> None:
-        """A new line: much is wanted at once, and may go at the expense of the advance."""
-        self._catching_up = True
+        """A new line: much is wanted at once, and once it answers, the advance pays for that."""
+        self._catching_up, self._answers = True, False
 
     def clear(self) -> None:
         """The round is over: nothing is wanted any more."""
-        self._catching_up &= bool(self.unsettled()[1])
+        if self._catching_up and self._answers:
+            self._catching_up = bool(self.unsettled()[1])
         self.begin(0.0, deadline=0.0, next_round=0.0, fast=(), slow=())
 
     def add(self, query: Query) -> None:
@@ -293,6 +294,7 @@ class Poller:
         if ask.attempts > 1 and query not in self._proven:
             self._lost_at = now  # it is answered, so the first request was not in vain but lost
         self._proven.add(query)
+        self._answers = True
         if self._patience is not None and ask.phase in (Phase.PENDING, Phase.WAITING):
             self._patience.measured(now - ask.sent_at, long=query.exclusive)
         if ask.phase is Phase.PENDING:
@@ -489,7 +491,7 @@ class Poller:
 
     def _advance(self, now: float) -> float:
         """Requests that may go without waiting for the average rate."""
-        if not self._catching_up:
+        if not (self._catching_up and self._answers):
             return 0.0
         if now - self._foreign_at < PRESENT_S or now - self._lost_at < CAUTIOUS_S:
             return 0.0

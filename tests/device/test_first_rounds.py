@@ -114,6 +114,26 @@ def test_it_is_there_soon_after_a_night_too():
     assert not {name for name in missing if not name.startswith("inverter_collector")}
 
 
+def test_it_is_there_soon_after_a_unit_that_was_connected_wakes():
+    async def main(loop):
+        made = Bench(loop)
+        made.unit.mangle = lambda _item, _data, _n: None
+        async with made.running():
+            await asyncio.sleep(600)
+            made.unit.mangle = None
+            while FLOW not in made.out.values():
+                await asyncio.sleep(1)
+            await asyncio.sleep(SOON_S)
+            soon = set(made.out.values())
+            await asyncio.sleep(300)
+        return soon, set(made.out.values())
+
+    with virtual.untraced():
+        soon, all_of_it = virtual.run(main)
+    assert len(soon) > 250
+    assert all_of_it == soon
+
+
 @pytest.mark.parametrize("profile", ["app", "portal"])
 def test_another_client_loses_nothing_by_it(profile):
     """The first pass takes longer then."""

@@ -495,9 +495,11 @@ def advanced(fast=(), slow=(), *, advance=100.0, **more):
     bucket = TokenBucket(1.0, 4.0)
     pacer = Pacer(GAP, bucket, advance=TokenBucket(0.0, advance))
     poller = Poller(pacer, window=4, timeout=0.5, retry_delay=lambda _n: 0.0, **more)
+    poller.opened()
+    begin(poller, queries(1, "first"), now=90.0, next_round=100.0)
+    answer_all(poller, 90.0)
     for _ in range(4):
         bucket.take(100.0)
-    poller.opened()
     begin(poller, fast, slow, now=100.0, next_round=110.0)
     return poller
 
@@ -510,6 +512,15 @@ def test_an_advance_lets_slow_ones_go_at_the_pace_of_the_gap():
     poller = advanced(slow=queries(60))
     assert sent_by(poller, 102.95) == 30
     assert poller._pacer.bucket.tokens(103.0) == pytest.approx(3.0), "the fast ones lose nothing"
+
+
+def test_an_advance_is_not_used_on_a_line_that_has_not_answered():
+    """Whatever is asked of a unit that sleeps is asked in vain."""
+    poller = advanced()
+    poller.opened()
+    begin(poller, (), queries(60), now=100.0, next_round=110.0)
+    assert len(send_all(poller, 100.0, until=109.0)) < 20
+    assert poller._pacer.advance.tokens(109.0) == 100.0
 
 
 def test_an_advance_is_used_until_nothing_is_left_to_ask():
