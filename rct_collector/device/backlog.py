@@ -8,7 +8,7 @@ so that in each round as much is due as can be asked.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from math import floor, inf
 
 from rct_collector.config import DeviceConfig
