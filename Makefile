@@ -5,8 +5,8 @@
 PYTHON ?= python3
 ADDRESS ?=
 PYTEST_ARGS ?=
-# Many tests wait for a real program, so that there is work for twice as many as there are cores.
-JOBS ?= $(shell expr 2 '*' $$(nproc))
+# Many tests wait for a real program, so that there is work for more of them than there are cores.
+JOBS ?= $(shell expr 1 + $$(nproc))
 TARGET ?= frame
 SECONDS ?= 600
 
@@ -45,7 +45,7 @@ help:  ## explain the targets
 	@echo '  PYTHON       the Python to use, 3.11 or newer (python3)'
 	@echo '  ADDRESS      make demo: a real inverter, such as 192.0.2.10, instead of the simulated one'
 	@echo '  PYTEST_ARGS  make test, quick, bench: further arguments for pytest'
-	@echo '  JOBS         make test, quick: tests side by side (twice the number of cores)'
+	@echo '  JOBS         make test, quick: tests side by side (one more than there are cores)'
 	@echo '  TELEGRAF     make test: the Telegraf binary to test with'
 	@echo '  TARGET       make fuzz: what to fuzz; tests/fuzz/__init__.py names all (frame)'
 	@echo '  SECONDS      make fuzz: for how long (600)'

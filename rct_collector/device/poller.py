@@ -291,7 +291,7 @@ class Poller:
             if not self._owed[query]:
                 del self._owed[query]
             return None
-        if ask.attempts > 1 and query not in self._proven:
+        if ask.attempts > 1 and query not in self._proven and not ask.late:
             self._lost_at = now  # it is answered, so the first request was not in vain but lost
         self._proven.add(query)
         self._answers = True
@@ -456,7 +456,8 @@ class Poller:
     def _failed(self, ask: Ask, now: float) -> None:
         known = ask.query in self._proven
         if known:
-            self._lost_at = now
+            if not ask.late:  # what came too old to be believed is not lost by haste
+                self._lost_at = now
             self._outcome(ask).lost += 1
         pause = self._retry_delay(ask.attempts)
         if pause is None or (ask.attempts >= FIRST_ATTEMPTS and not known):

@@ -40,6 +40,7 @@ class Round:
         self._values: dict[Series, Value] = {}
         self._fresh: dict[Series, Value] = {}
         self._published: set[Series] = set()
+        self._texts: dict[Series, Value] = {}  # those that were handed over
         self._open: dict[int, int] = {}
         self._computed: set[int] = set()
         self.time_ns = 0
@@ -104,8 +105,11 @@ class Round:
         return fresh
 
     def texts(self) -> dict[Series, Value]:
-        """Texts that came in this round."""
-        return {s: v for s, v in self._values.items() if s in self._plan.texts}
+        """Texts that came since the last call."""
+        texts = {s: v for s, v in self._values.items() if s in self._plan.texts}
+        fresh = {s: v for s, v in texts.items() if self._texts.get(s) != v}
+        self._texts = texts
+        return fresh
 
     def _present(self, series: Series) -> bool | None:
         """An answer about a part that the unit does not have, or may not have, means nothing."""

@@ -293,7 +293,6 @@ STUBBORN = """
 import sys, time
 import rct_collector_telegraf
 from rct_collector import Collector
-from tests.processes import nobody
 
 real = Collector.run
 async def run(self):
