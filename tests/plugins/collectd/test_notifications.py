@@ -69,7 +69,7 @@ def listened(unit):
 def test_a_night_is_no_loss(collectd, tmp_path):
     """The unit switches itself off when the sun goes, and comes back with it."""
     # Some seconds of an evening without faults, and about fifty of a night.
-    june = {"start": 1782036000.0, "sun": 19.0, "speed": 720.0}
+    june = {"start": 1782036000.0, "sun": 17.5, "speed": 720.0}
     with running_inverter("night-off", seed=5, **june) as inverter:
         heard = listened(inverter.inverter.unit)
         daemon = collectd(module(tmp_path, device("roof", inverter.address, OFTEN))).start()

@@ -64,7 +64,7 @@ CLOCK = catalog().series("inverter_clock.time_seconds")
 class Steps:
     """The unit's world as two readers can compare it: still within a round, another in the next.
 
-    A round begins with the fast objects.
+    A round begins with the fast objects; the first one with who the unit is.
 
     Attributes:
         requests: Of each request: number of the round, from 1, the host's time, and whether the
@@ -87,7 +87,8 @@ class Steps:
 
     def _stepped(self, oid, _unix):
         now = time.time()
-        if oid in self._fast and now - self._begun > ROUND_S / 2:
+        begins = oid in self._fast or not self.number
+        if begins and now - self._begun > ROUND_S / 2:
             self.number += 1
             self._begun = now
         payload = self._read(oid, START + STEP_S * self.number)
