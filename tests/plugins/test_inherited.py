@@ -264,6 +264,12 @@ def limited(soft, hard):
     return lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
+def besides_slowness(err):
+    """The messages of `--once` without the one of a busy machine, which is no matter of limits."""
+    late = "W! not all devices, or not all metrics, could be brought to an end in time\n"
+    return err.replace(late, "")
+
+
 @contextlib.contextmanager
 def crowd(tmp_path, count):
     """A configuration with so many devices, and the addresses at which each was called."""
@@ -300,7 +306,7 @@ def test_the_soft_limit_of_open_files_is_raised(tmp_path):
             [SHIM, "--config", path],
             preexec_fn=limited(40, 1000),  # noqa: PLW1509
         )
-        assert (status, err) == (0, "")
+        assert (status, besides_slowness(err)) == (0, "")
         assert len(called) == 30
     assert len({parse_line(line)["tags"]["source"] for line in out.splitlines()}) == 30
 
@@ -312,7 +318,7 @@ def test_devices_that_do_not_fit_are_left_out_with_one_message(tmp_path):
             preexec_fn=limited(40, 40),  # noqa: PLW1509
         )
     assert status == 0
-    (line,) = err.splitlines()
+    (line,) = besides_slowness(err).splitlines()
     found = re.fullmatch(
         r"E! (\d+) of 30 devices are left out, unit(\d+) and what follows: this process may have 40"
         r" open files and needs (\d+) for 30 devices; raise that with LimitNOFILE=(\d+) in its"
@@ -331,7 +337,8 @@ def test_devices_that_do_not_fit_are_left_out_with_one_message(tmp_path):
             [SHIM, "--config", path],
             preexec_fn=limited(needed, needed),  # noqa: PLW1509
         )
-        assert (status, err, len(called)) == (0, "", 30), "the number that it names does"
+        assert (status, besides_slowness(err)) == (0, "")
+        assert len(called) == 30, "the number that it names does"
 
 
 @pytest.mark.parametrize("command", ["read", "watch"])
