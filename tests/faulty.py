@@ -17,10 +17,10 @@ from dataclasses import dataclass, field
 from rctclient.types import DataType
 
 from rct_collector.config import parse
-from rct_collector.device.budget import budget
 from rct_collector.device.device import Device, Options
-from rct_collector.device.plan import plan_for
-from rct_collector.device.schedule import phase
+from rct_collector.device.polling.budget import budget
+from rct_collector.device.polling.plan import plan_for
+from rct_collector.device.polling.schedule import phase
 from rct_collector.drivers import driver
 from rct_collector.drivers.rct import wire
 from rct_collector.drivers.rct.simulator import Access

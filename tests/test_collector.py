@@ -16,7 +16,7 @@ from rct_collector import collector as module
 from rct_collector.collector import RESERVE, RESTART_S, Collector, fitting
 from rct_collector.config import parse
 from rct_collector.device.device import Device, Options
-from rct_collector.device.exchange import Exchange
+from rct_collector.device.polling.exchange import Exchange
 from tests.scripted import ScriptedUnit
 from tests.virtual import START, Plug, Recorder, VirtualClock, run
 

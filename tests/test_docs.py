@@ -114,7 +114,7 @@ def test_pictures_of_the_architecture_name_modules_that_are_there():
     names = {
         name
         for picture in pictures
-        for name in re.findall(r"\b(?:device|transport|catalog)/\w+", picture)
+        for name in re.findall(r"\b(?:device|transport|lines|capture|catalog)(?:/\w+)+", picture)
     }
 
     assert len(names) > 10

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from rct_collector.config import load
-from rct_collector.device.plan import Plan
+from rct_collector.device.polling.plan import Plan
 from rct_collector.docs import rctmon
 from rct_collector.drivers import driver
 from rct_collector.model import Kind, Unit

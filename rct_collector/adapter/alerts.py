@@ -123,13 +123,13 @@ class Alerts:
     def _missed(self, interval: float) -> Iterator[Alert]:
         # Rounds are counted rather than seconds, since the clock of a host may be set.
         self._silent += 1
-        if self._lost or self._silent < self._patience(interval):
+        if self._lost or self._silent < self._response_time(interval):
             return
         self._lost = True
         text = f"{self._name} has not answered for {_duration(self._silent * interval)}"
         yield from self._tell(Alert(_place(self._up), Severity.WARNING, text), self._losses)
 
-    def _patience(self, interval: float) -> float:
+    def _response_time(self, interval: float) -> float:
         """Silent rounds before a device counts as lost."""
         if max(self._powers.values()) < IDLE_WATTS:
             return NIGHT_S / interval

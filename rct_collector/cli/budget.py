@@ -10,8 +10,8 @@ import click
 
 from rct_collector.cli.metrics import SINGLE_TOWER
 from rct_collector.config import Address, DeviceConfig, load
-from rct_collector.device.budget import CLASSES, REPEATS, Budget, budget
-from rct_collector.device.plan import Choice, Plan
+from rct_collector.device.polling.budget import CLASSES, REPEATS, Budget, budget
+from rct_collector.device.polling.plan import Choice, Plan
 from rct_collector.drivers import driver
 from rct_collector.drivers.rct.simulator import SCENARIOS, Scenario
 from rct_collector.errors import ConfigError

@@ -190,7 +190,7 @@ def run(main: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401 - whatever the c
 @contextlib.contextmanager
 def quiet_link() -> Iterator[None]:
     """Silence the link: it promises another attempt, which a single reading does not make."""
-    log = logging.getLogger("rct_collector.device.link")
+    log = logging.getLogger("rct_collector.lines.reconnect")
 
     def nothing(_record: logging.LogRecord) -> bool:
         return False

@@ -80,8 +80,8 @@ def _explain_file(file: BinaryIO, origin: str, form: str) -> None:
         click.UsageError: It is of no form that can be explained.
         CaptureError: It is a capture without an RCT unit, or cannot be read.
     """
-    from rct_collector.transport.capture import is_capture, read_capture, refuse
-    from rct_collector.transport.source import Source
+    from rct_collector.capture.conversations import is_capture, read_capture, refuse
+    from rct_collector.capture.source import Source
 
     source = Source(file, origin)
     if is_capture(source.head):
@@ -132,7 +132,7 @@ def _explain_content(content: bytes, origin: str, form: str) -> None:
 
 def _explain_blocks(blocks: list[bytes], origin: str, form: str) -> None:
     """Explain bytes, which may be those of packets with all their headers."""
-    from rct_collector.transport.capture import packets_in, read_packets
+    from rct_collector.capture.conversations import packets_in, read_packets
 
     packets = packets_in(blocks)
     if packets:

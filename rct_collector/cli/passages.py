@@ -11,13 +11,13 @@ from typing import BinaryIO, NamedTuple
 
 import click
 
+from rct_collector.capture.conversations import Capture, read_capture
+from rct_collector.capture.source import Source
+from rct_collector.capture.streams import Stream, TcpConversation
 from rct_collector.cli.console import write_json_list
 from rct_collector.cli.explain import MOST_PIECES, Piece, pieces
 from rct_collector.errors import CaptureError
 from rct_collector.transport.base import Ends
-from rct_collector.transport.capture import Capture, read_capture
-from rct_collector.transport.source import Source
-from rct_collector.transport.streams import Stream, TcpConversation
 
 
 class Passage(NamedTuple):

@@ -13,12 +13,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import NoReturn
 
+from rct_collector.capture.recording import NOWHERE, Conversation, PcapFile
 from rct_collector.drivers.rct.frame import Bad, FrameReader
 from rct_collector.drivers.rct.redact import Redactor
 from rct_collector.errors import CaptureError
+from rct_collector.lines.tap import ClockNs, Observer, tapped
 from rct_collector.transport.base import Ends, Opener
-from rct_collector.transport.recording import NOWHERE, Conversation, PcapFile
-from rct_collector.transport.tap import ClockNs, Observer, tapped
 
 #: Ports that are made up for connections whose own are unknown, or nobody's business.
 _PORTS = 1 << 14

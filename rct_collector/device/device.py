@@ -17,25 +17,25 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rct_collector.config import DeviceConfig
-from rct_collector.device.backlog import SLOW_CLASSES, Backlog
 from rct_collector.device.clock import Clock, SystemClock
-from rct_collector.device.discovery import Discovery, Undecided, facts_from
-from rct_collector.device.exchange import Exchange
-from rct_collector.device.link import Link
-from rct_collector.device.lock import DeviceLock, locked
-from rct_collector.device.muting import Muting
-from rct_collector.device.plan import is_wanted, plan_for
 from rct_collector.device.plausibility import Plausibility
+from rct_collector.device.polling.backlog import SLOW_CLASSES, Backlog
+from rct_collector.device.polling.discovery import Discovery, Undecided, facts_from
+from rct_collector.device.polling.exchange import Exchange
+from rct_collector.device.polling.plan import is_wanted, plan_for
+from rct_collector.device.polling.round import Round
+from rct_collector.device.polling.schedule import Schedule
+from rct_collector.device.polling.unsupported import Unsupported
 from rct_collector.device.publisher import Emit, Publisher
-from rct_collector.device.reports import Reports
-from rct_collector.device.round import Round
-from rct_collector.device.schedule import Schedule
 from rct_collector.device.state import Memory, StateFile
 from rct_collector.device.stats import Stats
 from rct_collector.drivers import driver as load_driver
 from rct_collector.drivers.base import Answer, Driver, Query
 from rct_collector.errors import BusyError
+from rct_collector.lines.lock import DeviceLock, locked
+from rct_collector.lines.reconnect import Link
 from rct_collector.model import PollClass, Series
+from rct_collector.reports import Reports
 from rct_collector.transport import OPENERS, Opener
 
 log = logging.getLogger(__name__)
@@ -125,8 +125,8 @@ class Device:
             *(config.name, self.driver.vendor, tuple(sorted(config.labels.items()))),
             *(self._schedule.interval, emit),
         )
-        self._muting = Muting(self._schedule.interval)
-        self._backlog = Backlog(self.plan, self.discovery, self._muting, config)
+        self._unsupported = Unsupported(self._schedule.interval)
+        self._backlog = Backlog(self.plan, self.discovery, self._unsupported, config)
         opener = (options.openers or OPENERS)[config.address.scheme]
         self._lock = DeviceLock(config.address, port, config.name) if options.lock else None
         if self._lock:
@@ -294,7 +294,7 @@ class Device:
         self.stats.count_line(self.link.opened, self.link.sent_bytes, self.link.received_bytes)
         gauges = {
             "poll_seconds": now - started,
-            "muted_objects": len(self._muting),
+            "muted_objects": len(self._unsupported),
             "request_gap_seconds": self.exchange.gap,
         }
         if up:
@@ -324,7 +324,7 @@ class Device:
         poller = self.exchange.poller
         silent = (*poller.unsettled()[0], *poller.unheard()) if up and self.exchange.stood else ()
         for query in silent:
-            if self._muting.lost(query, started):
+            if self._unsupported.lost(query, started):
                 text = "%s is not answered; asked now and then"
                 self.reports.say(log, logging.INFO, "mute", text, query.label, most=MOST_MUTES)
                 self._unanswered(query, now)
@@ -362,7 +362,7 @@ class Device:
         """The line is open: begin a round soon, and find out who answers."""
         now = asyncio.get_running_loop().time()
         self.discovery.opened()
-        self._muting.reconnected(now)
+        self._unsupported.reconnected(now)
         self._backlog.decide_again(now)
         self._hurry.set()  # a tick may be a whole interval away
 
@@ -371,7 +371,7 @@ class Device:
         assert self._round is not None  # noqa: S101 - the exchange tells during a round only
         query = answer.query
         self.stats.totals["answers"] += 1
-        if self._muting.answered(query):
+        if self._unsupported.answered(query):
             text = "%s is answered after all"
             self.reports.say(log, logging.INFO, "unmute", text, query.label)
         certain = True
@@ -391,7 +391,7 @@ class Device:
     def lost(self, query: Query, now: float) -> None:
         """A query was given up for this round; a single round has no other to wait for."""
         if self._one_shot:
-            self._muting.give_up(query, now)
+            self._unsupported.give_up(query, now)
             self._unanswered(query, now)
 
     def going_on(self) -> None:
@@ -423,7 +423,7 @@ class Device:
         self._plausibility.forget()
         self._publisher.forget()
         self._backlog.forget()
-        self._muting.forget()
+        self._unsupported.forget()
         self.exchange.forget()
         self._told.clear()
 
@@ -445,4 +445,4 @@ class Device:
         if home is None:
             return False
         query = home[0]
-        return bool(self.discovery.has(query.condition)) and query not in self._muting
+        return bool(self.discovery.has(query.condition)) and query not in self._unsupported

@@ -17,7 +17,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rct_collector.device.trust import GROUP, trusted, user_name
+from rct_collector.trust import GROUP, trusted, user_name
 
 #: Those who share the folder read and write in it, and new files belong to its group.
 FOLDER_MODE = 0o2770

@@ -7,12 +7,12 @@ from collections.abc import Callable
 
 from rct_collector.config import DeviceConfig
 from rct_collector.device.device import Options
-from rct_collector.device.link import CONNECT_TIMEOUT
-from rct_collector.device.lock import DeviceLock, locked
 from rct_collector.doctor.examiner import Examiner
 from rct_collector.doctor.figures import Figures, Trouble
 from rct_collector.drivers import driver as load_driver
 from rct_collector.errors import BusyError, TransportError
+from rct_collector.lines.lock import DeviceLock, locked
+from rct_collector.lines.reconnect import CONNECT_TIMEOUT
 from rct_collector.transport import OPENERS, Line
 
 #: A unit that closes the line so many times before it answers anything does not want us.

@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass
 from math import inf
 
-from rct_collector.device.pacing import TokenBucket
+from rct_collector.device.polling.pacing import TokenBucket
 from rct_collector.doctor.figures import Pace
 from rct_collector.drivers.base import Query
 

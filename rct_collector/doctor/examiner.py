@@ -7,8 +7,8 @@
     speaks?   answer?  attached?    again and again
 
 The paces take turns, so that a disturbance that passes hits them all alike. Requests are sent
-with the collector's own :class:`~rct_collector.device.poller.Poller`, so they yield to others on
-the line just as they do when it collects.
+with the collector's own :class:`~rct_collector.device.polling.poller.Poller`, so they yield to
+others on the line just as they do when it collects.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from math import inf
 from typing import Any
 
 from rct_collector.config import DeviceConfig
-from rct_collector.device.pacing import Pacer, TokenBucket
-from rct_collector.device.poller import Poller
+from rct_collector.device.polling.pacing import Pacer, TokenBucket
+from rct_collector.device.polling.poller import Poller
 from rct_collector.doctor import course
 from rct_collector.doctor.course import Step
 from rct_collector.doctor.ear import Ear
@@ -65,7 +65,7 @@ class Examiner:
         self._pacer = Pacer(0.0, TokenBucket(rate, float(len(self._probes))))
         self._parts_left: Iterator[Step] | None = None
         self._now = self._begun = self._slowest = 0.0
-        self._patience = config.requests.timeout
+        self._response_time = config.requests.timeout
         self._poller = self._new_poller(course.INVENTORY)
         self._silent = False
         self.step: Step | None = None
@@ -105,7 +105,7 @@ class Examiner:
             if self._is_over(step):
                 continue
             if query is not None:  # too late for it; the others are waited for
-                wake = self._ledger.next_expiry(now, self._patience)
+                wake = self._ledger.next_expiry(now, self._response_time)
             return None, wake if now >= step.until else min(wake, step.until)
         return None, inf
 
@@ -197,7 +197,7 @@ class Examiner:
         return Poller(
             self._pacer,
             window=pace.window,
-            timeout=self._patience,
+            timeout=self._response_time,
             retry_delay=lambda attempt: PAUSE_S if attempt < attempts else None,
         )
 
@@ -210,7 +210,9 @@ class Examiner:
             return
         step = self.step
         if self._slowest:
-            self._patience = min(max(PATIENCE * self._slowest, SHORTEST_WAIT_S), LONGEST_WAIT_S)
+            self._response_time = min(
+                max(PATIENCE * self._slowest, SHORTEST_WAIT_S), LONGEST_WAIT_S
+            )
         self._poller = self._new_poller(step.pace, learns=step.learns)
         if self._ear.foreign_at is not None:
             self._poller.foreign(self._ear.foreign_at)

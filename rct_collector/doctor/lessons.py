@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from rct_collector.config import DeviceConfig
-from rct_collector.device.discovery import Discovery
-from rct_collector.device.plan import plan_for
+from rct_collector.device.polling.discovery import Discovery
+from rct_collector.device.polling.plan import plan_for
 from rct_collector.drivers.base import Driver, Facts, Query
 from rct_collector.model import PollClass
 

@@ -5,7 +5,7 @@ One row, one rule. Within a topic the first that applies has its say.
 
 from __future__ import annotations
 
-from rct_collector.device.governor import TOO_MUCH
+from rct_collector.device.polling.adaptive_rate import TOO_MUCH
 from rct_collector.doctor.figures import loss_of, quantile
 from rct_collector.doctor.findings import Case, Rule, Severity
 from rct_collector.doctor.settings import shown

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from math import ceil
 
 from rct_collector.config import DeviceConfig, Intervals, Requests
-from rct_collector.device.budget import Budget, Share
+from rct_collector.device.polling.budget import Budget, Share
 from rct_collector.doctor.figures import Figures, quantile
 from rct_collector.model import PollClass
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from rct_collector.device.governor import TOO_MUCH
+from rct_collector.device.polling.adaptive_rate import TOO_MUCH
 from rct_collector.doctor.figures import loss_of
 from rct_collector.doctor.findings import Case, Rule, Severity
 from rct_collector.doctor.settings import shown

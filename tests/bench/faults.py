@@ -22,7 +22,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rct_collector.device.plan import plan_for
+from rct_collector.device.polling.plan import plan_for
 from rct_collector.drivers import driver
 from rct_collector.drivers.rct.simulator.profiles import PROFILES, Other, faults
 from tests import virtual

@@ -18,7 +18,7 @@ from rctclient.frame import ReceiveFrame, make_frame
 from rctclient.types import Command
 from rctclient.utils import decode_value
 
-from rct_collector.device.schedule import Schedule
+from rct_collector.device.polling.schedule import Schedule
 from rct_collector.errors import TransportError
 from rct_collector.model import Batch, PollClass
 

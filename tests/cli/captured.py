@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import io
 
+from rct_collector.capture.recording import Conversation, PcapFile
 from rct_collector.cli.explain import explain
 from rct_collector.transport.base import Ends
-from rct_collector.transport.recording import Conversation, PcapFile
 
 START_NS = 1_782_036_003_500_000_123
 ENDS = Ends(("192.0.2.1", 49152), ("192.0.2.10", 8899))

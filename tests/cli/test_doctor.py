@@ -12,12 +12,12 @@ import pytest
 
 from rct_collector.cli import diagnosis, doctor
 from rct_collector.config import Intervals, Requests, load, parse_address
-from rct_collector.device.lock import DeviceLock
 from rct_collector.doctor import course, examiner
 from rct_collector.doctor.diagnosis import diagnose
 from rct_collector.doctor.figures import Figures, Pace, PaceFigures, Trouble
 from rct_collector.drivers.rct.examination import EXAMINATION
 from rct_collector.exits import Exit
+from rct_collector.lines.lock import DeviceLock
 from rct_collector.model import PollClass
 from tests.cli.conftest import address_of, read_until
 from tests.cli.test_read import Tells

@@ -13,10 +13,10 @@ from line_protocol_parser import parse_line
 
 from rct_collector.cli import collect
 from rct_collector.config import parse_address
-from rct_collector.device.lock import DeviceLock
 from rct_collector.drivers.rct.simulator import SCENARIOS, Faults
 from rct_collector.drivers.rct.simulator.profiles.requests import Unsupported
 from rct_collector.drivers.rct.table import BY_OID
+from rct_collector.lines.lock import DeviceLock
 from tests.cli.conftest import address_of, read_all
 
 POWER = "inverter_power.*"
@@ -419,7 +419,7 @@ def test_readings_that_overlap_leave_the_log_as_it_was(caplog):
 
     from rct_collector.cli.collect import quiet_link
 
-    log = logging.getLogger("rct_collector.device.link")
+    log = logging.getLogger("rct_collector.lines.reconnect")
     first, second = quiet_link(), quiet_link()
     first.__enter__()
     second.__enter__()

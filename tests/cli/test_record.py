@@ -10,9 +10,9 @@ import stat
 
 import pytest
 
+from rct_collector.capture.conversations import read_capture
+from rct_collector.capture.source import Source
 from rct_collector.cli.passages import read_passages
-from rct_collector.transport.capture import read_capture
-from rct_collector.transport.source import Source
 from tests.cli.conftest import address_of, read_until
 from tests.cli.test_simulate import ADDRESS
 from tests.processes import wait_for

@@ -16,14 +16,14 @@ import pytest
 
 from rct_collector.adapter.alerts import Alerts
 from rct_collector.config import parse, parse_address
-from rct_collector.device import lock as lock_module
 from rct_collector.device.device import MOST_CHANGES, Device
-from rct_collector.device.exchange import WATCHDOG_S
-from rct_collector.device.lock import DeviceLock
-from rct_collector.device.muting import MUTE_S
+from rct_collector.device.polling.exchange import WATCHDOG_S
+from rct_collector.device.polling.unsupported import MUTE_S
 from rct_collector.device.state import SAVE_S, StateFile
 from rct_collector.drivers.rct import frame
 from rct_collector.errors import BusyError
+from rct_collector.lines import lock as lock_module
+from rct_collector.lines.lock import DeviceLock
 from rct_collector.model import PollClass
 from rct_collector.transport.base import Ends
 from tests.scripted import ScriptedUnit, payload
@@ -981,7 +981,7 @@ def test_loss_and_recovery_are_said_once(caplog):
         return made
 
     made = run(main)
-    about = [r for r in caplog.records if r.name == "rct_collector.device.link"]
+    about = [r for r in caplog.records if r.name == "rct_collector.lines.reconnect"]
     assert [r.levelname for r in about] == ["WARNING", "INFO"]
     assert made.ups()[-1] == 1
     assert made.out.last()["inverter_collector.reconnects_total"] == 1

@@ -9,7 +9,7 @@ from math import ceil
 
 import pytest
 
-from rct_collector.device.budget import LATEST_TOTALS, budget
+from rct_collector.device.polling.budget import LATEST_TOTALS, budget
 from rct_collector.drivers.rct.simulator import SCENARIOS
 from rct_collector.drivers.rct.simulator.profiles import Other, faults
 from rct_collector.model import PollClass

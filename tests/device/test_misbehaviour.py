@@ -12,9 +12,9 @@ import pytest
 
 from rct_collector.config import parse
 from rct_collector.device.device import MOST_MUTES, Device
-from rct_collector.device.inflow import BURST, CALM_S, RATE
 from rct_collector.drivers.rct.frame import READ, RESPONSE, assemble
 from rct_collector.limiter import SPAN_S
+from rct_collector.lines.inflow import BURST, CALM_S, RATE
 from rct_collector.transport import READ_BYTES
 from tests.scripted import BY_NAME, FULL, ScriptedUnit
 from tests.virtual import START, Plug, Recorder, collect, options, run
@@ -227,7 +227,7 @@ def test_of_what_becomes_silent_a_few_are_named_and_the_others_counted(caplog):
         await asyncio.sleep(2 * SPAN_S)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        return len(made._muting)
+        return len(made._unsupported)
 
     silent = run(main)
     lines = [r.getMessage() for r in caplog.records]

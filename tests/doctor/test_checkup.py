@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from rct_collector.config import Intervals, Requests
 from rct_collector.device.device import Options
-from rct_collector.device.lock import DeviceLock
 from rct_collector.doctor import course
 from rct_collector.doctor.checkup import Checkup
 from rct_collector.doctor.findings import Severity
@@ -23,6 +22,7 @@ from rct_collector.drivers.rct import frame
 from rct_collector.drivers.rct.simulator import Bridge, Unit
 from rct_collector.drivers.rct.simulator.profiles.requests import Unsupported
 from rct_collector.errors import TransportError
+from rct_collector.lines.lock import DeviceLock
 from tests.doctor.wards import (
     Cuts,
     Cutting,

@@ -8,13 +8,13 @@ import io
 import struct
 import zlib
 
+from rct_collector.capture.conversations import read_capture
+from rct_collector.capture.headers import LINKS, segment
+from rct_collector.capture.packets import PacketReader
+from rct_collector.capture.source import Ended, Source
+from rct_collector.capture.streams import Conversations
 from rct_collector.cli.passages import passages_of, print_passages
 from rct_collector.errors import CaptureError
-from rct_collector.transport.capture import read_capture
-from rct_collector.transport.headers import LINKS, segment
-from rct_collector.transport.packets import PacketReader
-from rct_collector.transport.source import Ended, Source
-from rct_collector.transport.streams import Conversations
 from tests.fuzz import grammar
 from tests.work import calls, peak
 

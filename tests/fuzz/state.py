@@ -15,7 +15,7 @@ from pathlib import Path
 
 from rct_collector.config import parse
 from rct_collector.device.device import Device
-from rct_collector.device.discovery import Discovery, facts_from
+from rct_collector.device.polling.discovery import Discovery, facts_from
 from rct_collector.device.state import LARGEST, StateFile
 from rct_collector.drivers import driver as load_driver
 from tests import work

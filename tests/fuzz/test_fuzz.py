@@ -19,15 +19,15 @@ from hypothesis import strategies as st
 from packaging.requirements import Requirement
 from rctclient.types import DataType
 
+from rct_collector.capture import packets, source, streams
 from rct_collector.cli import dumps, explain, passages
 from rct_collector.config import checking, document, values
 from rct_collector.device import state
-from rct_collector.device.discovery import Discovery
+from rct_collector.device.polling.discovery import Discovery
 from rct_collector.device.state import StateFile
 from rct_collector.drivers.rct import frame, session, wire
 from rct_collector.drivers.rct.frame import FrameReader
 from rct_collector.drivers.rct.table import BY_OID, OBJECTS
-from rct_collector.transport import packets, source, streams
 from tests.fuzz import TARGETS, capture, config, engine, grammar
 from tests.fuzz.__main__ import main
 

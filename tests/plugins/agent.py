@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rct_collector.config import load
-from rct_collector.device.plan import Plan
+from rct_collector.device.polling.plan import Plan
 from rct_collector.drivers import driver
 from rct_collector.model import Kind
 

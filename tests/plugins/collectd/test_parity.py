@@ -11,7 +11,7 @@ from line_protocol_parser import parse_line
 
 from rct_collector import parse
 from rct_collector.catalog import catalog
-from rct_collector.device.plan import plan_for
+from rct_collector.device.polling.plan import plan_for
 from rct_collector.drivers import driver
 from rct_collector.model import Kind, PollClass
 from tests.inverter import running_inverter

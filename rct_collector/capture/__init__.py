@@ -1,0 +1,1 @@
+"""Files of recorded lines: read, whatever made them, and written."""

@@ -1,0 +1,1 @@
+"""Asking a unit on a schedule: what, when, how fast, and what came of it."""

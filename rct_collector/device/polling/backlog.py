@@ -1,0 +1,218 @@
+"""What the slower classes and discovery still have to ask, and in which order they get their turn.
+
+A round asks as much of it as its pace allows; the rest waits here for the next ones. As long as
+all classes fit the pace, each becomes due as a whole, on its grid. Otherwise every query becomes
+due by itself: their turns are spread over the interval that the budget stretches their class to,
+so that in each round as much is due as can be asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from math import floor, inf
+
+from rct_collector.config import DeviceConfig
+from rct_collector.device.polling.budget import budget_of
+from rct_collector.device.polling.discovery import Discovery
+from rct_collector.device.polling.plan import Plan
+from rct_collector.device.polling.unsupported import Unsupported
+from rct_collector.drivers.base import Query
+from rct_collector.model import PollClass
+
+SLOW_CLASSES = (PollClass.MEDIUM, PollClass.SLOW, PollClass.STATIC)
+
+#: Query → those with which it makes up a sum.
+Companions = Mapping[Query, Sequence[Query]]
+
+#: How much a query wants its turn: its rank, and how long it has been due as a share of its
+#: interval.
+Urgency = tuple[int, float]
+
+
+def in_turn(waiting: Mapping[Query, Urgency], companions: Companions) -> list[Query]:
+    """Order what waits to be asked.
+
+    Companions take their turn together: a sum needs all its parts in one round.
+
+    Args:
+        waiting: What waits; of equal urgency the first comes first.
+        companions: What is to be asked together, as far as it waits.
+    """
+    ordered: dict[Query, None] = {}
+    for first in sorted(waiting, key=waiting.__getitem__, reverse=True):
+        if first not in ordered:
+            ordered[first] = None
+            ordered.update((q, None) for q in companions.get(first, ()) if q in waiting)
+    return list(ordered)
+
+
+class Backlog:
+    """The queries of one device that wait, each with the monotonic time at which it became due.
+
+    Attributes:
+        budget: How often each class comes, with what the unit is known to have.
+    """
+
+    def __init__(
+        self, plan: Plan, discovery: Discovery, unsupported: Unsupported, config: DeviceConfig
+    ) -> None:
+        """Begin with nothing.
+
+        Args:
+            plan: What is asked in which class.
+            discovery: What the unit has.
+            unsupported: What it does not answer.
+            config: Intervals and pace.
+        """
+        self._plan = plan
+        self._discovery = discovery
+        self._unsupported = unsupported
+        self._config = config
+        self._waiting: dict[Query, float] = {}
+        self._announced: set[Query] = set()
+        self._joined: set[Query] = set()  # put back already, for the sake of a sum
+        self._turns: dict[Query, float] = {}  # of what was asked: when it is due again
+        self._began = 0.0  # the round
+        self._asked: tuple[Query, ...] = ()
+        self._shift: dict[Query, float] = {}  # of the grid of its turns, in seconds
+        self.budget = budget_of(plan, self._is_asked, config)
+
+    def present(self, queries: Iterable[Query], now: float) -> list[Query]:
+        """Those that the unit is known to answer."""
+        return [
+            query
+            for query in queries
+            if self._discovery.has(query.condition)
+            and not self._unsupported.leaves_alone(query, now)
+        ]
+
+    def in_turn(self, now: float) -> list[Query]:
+        """All that waits, see :func:`in_turn`.
+
+        What decides what there is goes first; then energy totals, which are few and must not be
+        late; then all else that was never asked. What decides, but was asked in vain, follows on
+        that. Of the rest it is what waits longest in proportion to its interval: a minute's values
+        do not wait behind those of an hour, which come in the end all the same, as their share
+        grows, too.
+        """
+        still_open = set(self._discovery.open())
+        urgency = {}
+        for query, since in self._waiting.items():
+            new = query not in self._turns
+            if new and self._discovery.decides(query):
+                rank = 3
+            elif query in self._plan.energy:
+                rank = 2
+            else:
+                rank = int(new or query in still_open)
+            urgency[query] = rank, inf if new else (now - since) / self._interval(query)
+        return in_turn(urgency, self._plan.companions)
+
+    def queue(self, due: Iterable[PollClass], now: float) -> None:
+        """Add what is due; what discovery still asks is wanted at once.
+
+        Args:
+            due: The classes that are due on their grid.
+            now: Monotonic seconds, the begin of a round.
+        """
+        self._began = now
+        self._look()
+        for query in self._discovery.open():
+            if not self._unsupported.leaves_alone(query, now):
+                self._want(query, now)
+        crowded, horizon = not self.budget.fits, self._horizon()
+        for poll in SLOW_CLASSES if crowded else due:
+            again = self._discovery.deciding if poll is PollClass.STATIC else ()
+            known = [query for query in again if query.name in self._discovery.facts]
+            for query in (*known, *self.present(self._plan.queries(poll), now)):
+                turn = self._turns.get(query, now) if crowded else now
+                if turn <= horizon:
+                    self._want(query, turn)
+
+    def decide_again(self, now: float) -> None:
+        """What decides is looked at again: the unit may have been exchanged."""
+        for query in self._discovery.deciding:
+            self._waiting[query] = now
+            self._turns.pop(query, None)
+
+    def news(self, classes: Iterable[PollClass], now: float) -> list[Query]:
+        """Add what a new fact brings: what never waited here before."""
+        found = [q for poll in classes for q in self.present(self._plan.queries(poll), now)]
+        fresh = [q for q in (*self._discovery.open(), *found) if q not in self._announced]
+        for query in fresh:
+            self._want(query, now)
+        return fresh
+
+    def forget(self) -> None:
+        """Another unit, or new firmware: all is news again."""
+        self._announced.clear()
+        self._turns.clear()
+
+    def keep(self, unasked: Iterable[Query], tried: Iterable[Query], now: float) -> None:
+        """At the end of a round: what was not asked waits for the next one.
+
+        Args:
+            unasked: What the round had no time for.
+            tried: What of that was asked in vain, and is yet to be repeated.
+            now: Monotonic seconds.
+        """
+        left = {query for query in unasked if not self._unsupported.leaves_alone(query, now)}
+        for query in (self._waiting.keys() - left).union(tried):
+            self._turns[query] = self._next_turn(query)
+        kept = {query: since for query, since in self._waiting.items() if query in left}
+        self._waiting = {**kept, **dict.fromkeys(left - kept.keys(), now)}
+        self._join(now)
+
+    def _join(self, now: float) -> None:
+        """A sum of which this round brought a part only: all of it is asked in the next one.
+
+        Once, as a round may be too short for all of it.
+        """
+        companions = self._plan.companions
+        self._joined &= self._waiting.keys()
+        for query in [q for q in self._waiting if q in companions and q not in self._joined]:
+            for other in self.present(companions[query], now):
+                if other not in self._waiting:
+                    self._waiting[other] = self._waiting[query]
+                    self._joined |= {query, other}
+
+    def _want(self, query: Query, since: float) -> None:
+        self._announced.add(query)
+        self._waiting.setdefault(query, since)
+
+    # -- turns -----------------------------------------------------------------------------
+
+    def _look(self) -> None:
+        """Work out anew what is asked of the unit and how often, if that has changed."""
+        asked = tuple(filter(self._is_asked, self._plan.classes))
+        if asked != self._asked:
+            self._asked = asked
+            self.budget = budget_of(self._plan, set(asked).__contains__, self._config)
+            self._shift = {} if self.budget.fits else self._spread(set(asked))
+
+    def _is_asked(self, query: Query) -> bool:
+        return bool(self._discovery.has(query.condition)) and query not in self._unsupported
+
+    def _spread(self, asked: Collection[Query]) -> dict[Query, float]:
+        """Give each query its place in the interval, neighbours side by side, sums together."""
+        found: dict[Query, float] = {}
+        for poll in SLOW_CLASSES:
+            queries = [query for query in self._plan.queries(poll) if query in asked]
+            for number, query in enumerate(queries):
+                shift = number / len(queries) * self._interval(query)
+                for member in (query, *self._plan.companions.get(query, ())):
+                    found.setdefault(member, shift)
+        return found
+
+    def _interval(self, query: Query) -> float:
+        """Seconds from one turn of a query to the next."""
+        return self.budget.seconds(self._plan.classes[query], total=query in self._plan.energy)
+
+    def _next_turn(self, query: Query) -> float:
+        """When a query that was asked in this round is due again, if not all classes fit."""
+        interval, shift = self._interval(query), self._shift.get(query, 0.0)
+        return (floor((self._horizon() - shift) / interval) + 1) * interval + shift
+
+    def _horizon(self) -> float:
+        """What becomes due by then is nearer to this round than to the next one."""
+        return self._began + 0.5 * self.budget.seconds(PollClass.FAST)

@@ -1,0 +1,189 @@
+"""How many requests per second a device is to answer, and what gives way where that is too much.
+
+Fast rounds keep their interval, and the slower classes are stretched in proportion until all of
+it fits the pace. Energy totals are held back: half an interval late at most, since what is drawn
+of them by the hour would have holes. Only where fast rounds would leave the others next to
+nothing, every second, third, … tick is left out, so that all classes give way alike.
+
+Plain arithmetic on a plan, for the device itself and for those who ask beforehand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import count
+from math import inf
+
+from rct_collector.config import DeviceConfig
+from rct_collector.device.polling.plan import Plan
+from rct_collector.drivers.base import Query
+from rct_collector.model import PollClass
+
+#: Share of the pace that is left for repeats, second readings and discovery.
+REPEATS = 0.04
+
+#: Energy totals come no later than so many times their interval …
+LATEST_TOTALS = 1.5
+#: … unless they alone would take more than this share of the pace.
+MOST_TOTALS = 0.5
+
+#: Where fast rounds leave the others less than this share of the pace, they give way, too.
+LEAST_SHARE = 0.05
+
+CLASSES = (PollClass.FAST, PollClass.MEDIUM, PollClass.SLOW, PollClass.STATIC)
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one class of metrics takes.
+
+    Attributes:
+        poll: The class.
+        queries: Requests per round of that class.
+        interval: Seconds between two rounds, as configured.
+        totals: How many of the requests bring energy totals.
+    """
+
+    poll: PollClass
+    queries: int
+    interval: float
+    totals: int = 0
+
+    @property
+    def per_second(self) -> float:
+        """Requests per second on average."""
+        return self.queries / self.interval
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What all classes of one device take, and what its pace allows.
+
+    Attributes:
+        shares: One per class, fastest first.
+        pace: Requests per second that the device is asked at most.
+        gap: Least seconds between two requests.
+    """
+
+    shares: tuple[Share, ...]
+    pace: float
+    gap: float
+
+    @property
+    def needed(self) -> float:
+        """Requests per second of all classes together."""
+        return sum(share.per_second for share in self.shares)
+
+    @property
+    def usable(self) -> float:
+        """Requests per second that regular polling may take, with room left for repeats."""
+        return self.pace * (1 - REPEATS)
+
+    @property
+    def spare(self) -> float:
+        """Usable minus needed; negative by how much it does not fit."""
+        return self.usable - self.needed
+
+    @property
+    def fits(self) -> bool:
+        """Whether every class can come at its interval."""
+        return self.spare >= 0
+
+    @property
+    def fast_seconds(self) -> float:
+        """How long the fast part of a round takes to ask, in seconds."""
+        return self.shares[0].queries * self.gap
+
+    @property
+    def ticks(self) -> int:
+        """Fast intervals from one fast round to the next; 1 unless the pace is far too low."""
+        return self._give_way[0]
+
+    def seconds(self, poll: PollClass, *, total: bool = False) -> float:
+        """How often a class comes, in seconds: its interval, or what that is stretched to.
+
+        Args:
+            poll: The class.
+            total: Whether its energy totals are meant.
+        """
+        return self._seconds[poll, total]
+
+    @cached_property
+    def _seconds(self) -> dict[tuple[PollClass, bool], float]:
+        """(class, energy totals of it) → seconds."""
+        fast, *slower = self.shares
+        ticks, stretch = self._give_way
+        round_s = ticks * fast.interval
+        found = dict.fromkeys([(fast.poll, False), (fast.poll, True)], round_s)
+        for share in slower:
+            seconds = stretch * share.interval
+            found[share.poll, False] = max(seconds, round_s)
+            found[share.poll, True] = max(min(seconds, self._latest(share, ticks)), round_s)
+        return found
+
+    @cached_property
+    def _give_way(self) -> tuple[int, float]:
+        """Fast intervals between fast rounds, and how many times theirs the others take."""
+        if self.fits:
+            return 1, 1.0
+        for ticks in count(1):
+            stretch = self._stretch(ticks)
+            if stretch <= ticks or (ticks == 1 and stretch < inf):
+                break
+        return ticks, stretch
+
+    def _stretch(self, ticks: int) -> float:
+        """How many times their intervals the slower classes take; infinite for never."""
+        fast, *slower = self.shares
+        left = self.usable - fast.per_second / ticks
+        parts = [(share.queries - share.totals, share.interval, inf) for share in slower]
+        parts += [(s.totals, s.interval, self._latest(s, ticks)) for s in slower if s.totals]
+        while True:
+            asked = sum(queries / interval for queries, interval, _ in parts)
+            stretch = asked / left if left >= LEAST_SHARE * self.usable else inf
+            held = [part for part in parts if stretch * part[1] > part[2]]
+            if not held:
+                return max(stretch, 1.0)
+            left -= sum(queries / latest for queries, _, latest in held)
+            parts = [part for part in parts if part not in held]
+
+    def _latest(self, share: Share, ticks: int) -> float:
+        """The longest interval of energy totals, in seconds.
+
+        It ends a round before they would be late: what becomes due in a round is asked in the
+        next one.
+        """
+        if sum(s.totals / s.interval for s in self.shares) > MOST_TOTALS * self.usable:
+            return inf
+        round_s = ticks * self.shares[0].interval
+        return max(share.interval, LATEST_TOTALS * share.interval - round_s)
+
+
+def budget(plan: Plan, present: Collection[str], config: DeviceConfig) -> Budget:
+    """Work out the load of one device.
+
+    Args:
+        plan: What is asked for, class by class.
+        present: Names of the driver's conditions that the device is taken to meet.
+        config: Intervals and pace.
+    """
+    return budget_of(plan, lambda query: query.condition in present, config)
+
+
+def budget_of(plan: Plan, asks: Callable[[Query], bool], config: DeviceConfig) -> Budget:
+    """The same for whatever is asked of a device.
+
+    Args:
+        plan: What is asked for, class by class.
+        asks: Whether a query is asked at all.
+        config: Intervals and pace.
+    """
+    requests = config.requests
+    shares = []
+    for poll in CLASSES:
+        queries = [query for query in plan.queries(poll) if asks(query)]
+        totals = len(plan.energy.intersection(queries)) if poll is not PollClass.FAST else 0
+        shares.append(Share(poll, len(queries), config.intervals.seconds(poll), totals))
+    return Budget(tuple(shares), min(requests.per_second, 1 / requests.gap), requests.gap)

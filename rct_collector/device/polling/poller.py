@@ -1,0 +1,566 @@
+"""What to ask next: one device's requests within one round. Pure, on a given monotonic clock.
+
+A round has two kinds of requests. The *fast* ones, power flows first, go out back to back at
+the least gap. The *slow* ones (slower classes, discovery) and all repeats share what the average
+rate leaves: they are never sent when that would delay the next fast round, and wait for later
+rounds when they do not fit. When a new line answers, an advance lets all of them go at the least
+gap until nothing is left to ask, as long as that troubles nobody: no other client is heard, and no
+answer gets lost. An answer is taken whoever asked for it, as long as the round wants it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from enum import Enum, auto
+
+from rct_collector.device.polling.pacing import Pacer
+from rct_collector.device.polling.response_time import ResponseTime
+from rct_collector.device.polling.standstill import Standstill
+from rct_collector.drivers.base import Query
+from rct_collector.lines.retry import FIRST_ATTEMPTS, delay
+
+#: While others' answers pass, a request waits until the line was quiet for so long, but not longer
+#: than the second figure, in seconds. The fast requests wait only as a whole: the power flows
+#: are to be read together.
+QUIET_S = 0.15
+LONGEST_WAIT_S = 1.0
+
+#: Another client that was heard within this time is still there, and has half of the window.
+PRESENT_S = 10.0
+
+#: After a lost answer it goes at the average rate for so long, in seconds, whatever the advance.
+CAUTIOUS_S = 10.0
+
+#: A request that follows on another one within this time, in seconds, meets it in the unit.
+CLOSE_S = 0.1
+
+#: The line answers in order: a request that so many later ones have overtaken is lost.
+OVERTAKEN = 2
+
+#: A second reading that does not agree either is followed by one more, then by the next round.
+MOST_REPEATS = 2
+
+
+class Phase(Enum):
+    """Where a request stands."""
+
+    QUEUED = auto()
+    PENDING = auto()
+    WAITING = auto()  # to be repeated
+    ANSWERED = auto()
+    LOST = auto()  # given up for this round; a late answer is still welcome
+
+
+_OPEN = (Phase.QUEUED, Phase.PENDING, Phase.WAITING)
+
+
+@dataclass(slots=True, eq=False)
+class Ask:
+    """One request of the round."""
+
+    query: Query
+    fast: bool
+    kept: bool  # for the next round, if this one is too short for it
+    phase: Phase = Phase.QUEUED
+    attempts: int = 0
+    repeats: int = 0
+    overtaken: int = 0
+    silent: int = 0  # requests that were given up because nothing came
+    late: bool = False  # an answer came that was too old to be believed
+    crowded: bool = False  # it followed closely on another one
+    sent_at: float = 0.0
+    until: float = 0.0
+    not_before: float = 0.0
+
+    @property
+    def owed(self) -> int:
+        """Answers that may still come."""
+        return self.silent + (self.phase is Phase.PENDING)
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of requests for objects that the unit is known to answer."""
+
+    answered: int = 0
+    lost: int = 0
+
+
+@dataclass(slots=True)
+class Tally:
+    """What happened in the round, for the counters."""
+
+    requests: int = 0
+    retries: int = 0
+    timeouts: int = 0
+    answers: int = 0
+    alone: Outcome = field(default_factory=Outcome)
+    crowded: Outcome = field(default_factory=Outcome)
+    latency: float = 0.0
+
+
+class Poller:
+    """Decides what is sent when. The caller sends, and tells what came back.
+
+    Attributes:
+        tally: What happened in the round.
+        window: Requests that may be unanswered at the same time.
+        waits_for_time: Whatever comes next waits for its time, so that answers that come before
+            need no new decision.
+    """
+
+    def __init__(
+        self,
+        pacer: Pacer,
+        *,
+        window: int,
+        timeout: float,
+        response_time: ResponseTime | None = None,
+        standstill: Standstill | None = None,
+        retry_delay: Callable[[int], float | None] = delay,
+    ) -> None:
+        """Start idle.
+
+        Args:
+            pacer: When the next request may go out.
+            window: Requests that may be unanswered at the same time.
+            timeout: Seconds to wait for an answer.
+            response_time: Shortens the wait to what the unit's answers take; None for always the
+                same.
+            standstill: Tells answers that were stuck in the unit; None believes all of them.
+            retry_delay: Attempts so far → seconds to wait, or None to give up.
+        """
+        self._pacer = pacer
+        self.window = window
+        self._timeout = timeout
+        self._response_time = response_time
+        self._standstill = standstill or Standstill(math.inf)
+        self._retry_delay = retry_delay
+        self._asks: dict[Query, Ask] = {}
+        self._fast: deque[Ask] = deque()
+        self._slow: deque[Ask] = deque()
+        self._waiting: list[Ask] = []
+        self._pending: dict[Query, Ask] = {}
+        self._proven: set[Query] = set()
+        self._owed: dict[Query, int] = {}
+        self._foreign_at = self._foreign_from = self._sent_at = -math.inf
+        self._heard_at = self._lost_at = -math.inf
+        self._catching_up = self._answers = False
+        self._given_up: list[Query] = []
+        self.tally = Tally()
+        self.waits_for_time = False
+        self._deadline = 0.0
+        self._middle = 0.0
+        self._next_round = 0.0
+        self._reserve = 0.0
+        self._fast_begun = False
+
+    def begin(
+        self,
+        now: float,
+        *,
+        deadline: float,
+        next_round: float,
+        fast: Iterable[Query],
+        slow: Iterable[Query],
+    ) -> None:
+        """Begin a round.
+
+        Args:
+            now: Monotonic seconds.
+            deadline: When the round ends at the latest.
+            next_round: When the next fast round will want its tokens.
+            fast: Asked back to back, in this order.
+            slow: Asked in this order as far as the budget allows. What of it is also fast is asked
+                there, and kept for the next round like the others.
+        """
+        if self._pending or self.tally.timeouts:
+            self._owed |= {ask.query: owed for ask in self._asks.values() if (owed := ask.owed)}
+        self._asks.clear()
+        self._waiting.clear()
+        self._pending.clear()
+        self._given_up.clear()
+        # What the unit may still have an answer to comes last, so that the old answer, which the
+        # first request may flush out, is not taken for a new one.
+        ordered = sorted(dict.fromkeys(fast), key=self._owed.__contains__)
+        self._fast = deque(self._ask(query, fast=True) for query in ordered)
+        self._slow = deque()
+        for query in slow:
+            self.add(query)
+        self.tally = Tally()
+        self._fast_begun = False
+        self._deadline = deadline
+        self._next_round = next_round
+        self._middle = now + (next_round - now) / 2
+        self._reserve = float(len(self._fast))
+
+    def opened(self) -> None:
+        """A new line: much is wanted at once, and once it answers, the advance pays for that."""
+        self._catching_up, self._answers = True, False
+
+    def clear(self) -> None:
+        """The round is over: nothing is wanted any more."""
+        if self._catching_up and self._answers:
+            self._catching_up = bool(self.unsettled()[1])
+        self.begin(0.0, deadline=0.0, next_round=0.0, fast=(), slow=())
+
+    def add(self, query: Query) -> None:
+        """Want one more slow query in this round."""
+        ask = self._asks.get(query)
+        if ask is None:
+            self._slow.append(self._ask(query, fast=False))
+        else:
+            ask.kept = True
+
+    def next(self, now: float) -> tuple[Query | None, float]:
+        """What to do now.
+
+        Args:
+            now: Monotonic seconds.
+
+        Returns:
+            A query to send at once (then call :meth:`sent`), or None and when to ask again.
+        """
+        wake = min(self._expire(now), self._deadline)
+        free_at = self._pacer.free_at
+        if now < free_at:  # the most frequent case of all: one was sent just now
+            more = bool(self._slow) and self._is_in_time(self._slow[0], free_at)
+            self.waits_for_time = self.fast_unsent or (more and self.fast_settled())
+            return None, min(wake, free_at)
+        self.waits_for_time = False
+        if now < self._standstill.over_at:
+            return None, min(wake, self._standstill.over_at)
+        if now >= self._deadline or self._blocked(now):
+            return None, wake
+        ask, at = self._candidate(now)
+        if ask is None or (ask.query.exclusive and self._pending):
+            return None, wake
+        if at <= now:
+            return ask.query, now
+        self.waits_for_time = self.fast_unsent or self.fast_settled()
+        return None, min(wake, at)
+
+    def sent(self, query: Query, now: float) -> None:
+        """A query was sent."""
+        ask = self._asks[query]
+        self._unqueue(ask)
+        self._fast_begun |= ask.fast
+        ask.phase = Phase.PENDING
+        ask.attempts += 1
+        ask.sent_at = now
+        ask.until = now + self._wait(ask, ask.attempts)
+        ask.overtaken = 0
+        # Judged by what went out before, not by what is still open: what is lost stays open.
+        ask.crowded = now - self._sent_at < CLOSE_S
+        self._sent_at = now
+        self._pending[query] = ask
+        self._standstill.asked(now)
+        self._owed.pop(query, None)
+        self._foreign_from = math.inf  # whoever speaks next begins a new wait
+        advance = self._draws(ask, now) and self._advance(now) >= 1.0
+        self._pacer.sent(now, repeat=ask.attempts > 1, advance=advance)
+        self.tally.requests += 1
+        self.tally.retries += ask.attempts > 1
+
+    def heard(self, now: float) -> None:
+        """Bytes came, whatever they are; what they mean is told next."""
+        self._standstill.heard(now)
+
+    def answered(self, query: Query, now: float) -> Ask | None:
+        """A valid answer came.
+
+        Returns:
+            The request it satisfies, or None when this round does not want it (any more).
+            ``attempts`` is 0 when somebody else asked.
+        """
+        fresh = self._standstill.answered(now)
+        self._heard_at = now
+        ask = self._asks.get(query)
+        if ask is None or ask.phase is Phase.ANSWERED:
+            return None
+        if not fresh:
+            ask.late = True
+            return None
+        if query in self._owed:
+            # Asked for in an earlier round and stuck in the unit since: too old for this one.
+            ask.late = True
+            self._owed[query] -= 1
+            if not self._owed[query]:
+                del self._owed[query]
+            return None
+        if ask.attempts > 1 and query not in self._proven and not ask.late:
+            self._lost_at = now  # it is answered, so the first request was not in vain but lost
+        self._proven.add(query)
+        self._answers = True
+        if self._response_time is not None and ask.phase in (Phase.PENDING, Phase.WAITING):
+            self._response_time.measured(now - ask.sent_at, long=query.exclusive)
+        if ask.phase is Phase.PENDING:
+            self._overtake(ask, now)
+            del self._pending[query]
+            self._outcome(ask).answered += 1
+            self.tally.latency += now - ask.sent_at
+            self.tally.answers += 1
+        else:
+            self._unqueue(ask)
+        ask.phase = Phase.ANSWERED
+        return ask
+
+    def spoiled(self, query: Query, now: float) -> None:
+        """The answer to a query came cut short: ask again without waiting for the deadline."""
+        self._standstill.answered(now)
+        self._heard_at = now
+        ask = self._pending.pop(query, None)
+        if ask is not None:
+            self._failed(ask, now)
+
+    def foreign(self, now: float) -> None:
+        """An answer to somebody else passed: another client is on the line."""
+        self._standstill.answered(now)
+        self._heard_at = now
+        if now - self._foreign_at > QUIET_S or self._foreign_from == math.inf:
+            self._foreign_from = now
+        self._foreign_at = now
+
+    def repeat(self, query: Query) -> bool:
+        """Ask once more for something that was answered, to be sure of it.
+
+        What is asked ahead of the fast ones, to be kept, follows on them with its second reading.
+
+        Returns:
+            False when it was asked often enough.
+        """
+        ask = self._asks.get(query)
+        if ask is None or ask.phase is not Phase.ANSWERED or ask.repeats >= MOST_REPEATS:
+            return False
+        ask.repeats += 1
+        ask.attempts = 0
+        ask.not_before = 0.0
+        if ask.fast and ask.kept and self._fast:
+            ask.phase = Phase.QUEUED
+            self._fast.append(ask)
+        else:
+            ask.phase = Phase.WAITING
+            self._waiting.append(ask)
+        return True
+
+    @property
+    def pending(self) -> int:
+        """Requests that are unanswered at present."""
+        return len(self._pending)
+
+    @property
+    def fast_unsent(self) -> bool:
+        """Some fast query waits for its first request."""
+        return bool(self._fast)
+
+    def fast_settled(self) -> bool:
+        """All fast queries were asked, and either answered or missed at least once."""
+        return not self._fast and not any(
+            ask.fast and ask.attempts == 1 for ask in self._pending.values()
+        )
+
+    def done(self, now: float) -> bool:
+        """Nothing more can come of this round."""
+        if now >= self._deadline:
+            return True
+        return not self._pending and self._candidate(now)[0] is None
+
+    def unsettled(self) -> tuple[list[Query], list[Query]]:
+        """At the end of a round: what was asked in vain, and what was not asked at all."""
+        asks = self._asks.values()
+        lost = [ask.query for ask in asks if ask.phase is Phase.LOST and not ask.late]
+        unasked = [ask.query for ask in asks if ask.phase in _OPEN and ask.kept]
+        return lost, unasked
+
+    def unheard(self) -> list[Query]:
+        """At the end of a round that was too short for all repeats: what never was answered."""
+        return [
+            ask.query
+            for ask in self._asks.values()
+            if ask.phase in _OPEN
+            and ask.attempts
+            and not ask.late
+            and ask.query not in self._proven
+        ]
+
+    def stood(self) -> bool:
+        """At the end of a round: the line did not stand still.
+
+        It did when something that the unit is known to answer was asked for after the last sign
+        of life, and is not answered.
+        """
+        return not any(
+            ask.query in self._proven
+            and ask.attempts
+            and ask.phase is not Phase.ANSWERED
+            and ask.sent_at > self._heard_at
+            for ask in self._asks.values()
+        )
+
+    def given_up(self) -> list[Query]:
+        """What was given up for this round since the last call."""
+        found, self._given_up = self._given_up, []
+        return found
+
+    def forget(self) -> None:
+        """Another unit answers now: what the old one has answered, and how fast, is void."""
+        self._proven.clear()
+        self._owed.clear()
+        if self._response_time is not None:
+            self._response_time.forget()
+
+    def _ask(self, query: Query, *, fast: bool) -> Ask:
+        ask = self._asks[query] = Ask(query, fast, kept=not fast)
+        return ask
+
+    def _expire(self, now: float) -> float:
+        """Give up what was not answered in time; when the next one will be due."""
+        first = math.inf
+        late = []
+        for ask in self._pending.values():
+            if ask.until <= now:
+                late.append(ask)
+            elif ask.until < first:
+                first = ask.until
+        for ask in late:
+            self._silent(ask, now)
+        return first
+
+    def _wait(self, ask: Ask, attempt: int) -> float:
+        if self._response_time is None:
+            return self._timeout
+        return self._response_time.wait(attempt, long=ask.query.exclusive)
+
+    def _outcome(self, ask: Ask) -> Outcome:
+        return self.tally.crowded if ask.crowded else self.tally.alone
+
+    def _overtake(self, answered: Ask, now: float) -> None:
+        """Give up what later requests have overtaken, without waiting for the deadline."""
+        for ask in list(self._pending.values()):
+            if ask is answered:
+                return
+            ask.overtaken += 1
+            if ask.overtaken >= OVERTAKEN:
+                self._silent(ask, now)
+
+    def _silent(self, ask: Ask, now: float) -> None:
+        """Nothing came."""
+        del self._pending[ask.query]
+        ask.silent += 1
+        self.tally.timeouts += 1
+        self._failed(ask, now)
+
+    def _failed(self, ask: Ask, now: float) -> None:
+        known = ask.query in self._proven
+        if known:
+            if not ask.late:  # what came too old to be believed is not lost by haste
+                self._lost_at = now
+            self._outcome(ask).lost += 1
+        pause = self._retry_delay(ask.attempts)
+        if pause is None or (ask.attempts >= FIRST_ATTEMPTS and not known):
+            ask.phase = Phase.LOST
+            self._given_up.append(ask.query)
+            return
+        ask.phase = Phase.WAITING
+        ask.not_before = now + pause
+        self._waiting.append(ask)
+
+    def _blocked(self, now: float) -> bool:
+        pending = self._pending
+        if not pending:
+            return False
+        shared = now - self._foreign_at < PRESENT_S
+        window = max(1, self.window >> shared)
+        # An exclusive request is only ever sent alone.
+        return len(pending) >= window or next(iter(pending)).exclusive
+
+    def _quiet_at(self) -> float:
+        """When others have had their turn."""
+        return min(self._foreign_at + QUIET_S, self._foreign_from + LONGEST_WAIT_S)
+
+    def _is_in_time(self, ask: Ask, at: float) -> bool:
+        """Whether what is not fast may go at a time: answered or given up by the next round.
+
+        Where rounds follow too closely for that, at least half of the time is used.
+        """
+        end = min(self._deadline, self._next_round)
+        latest = max(end - self._wait(ask, ask.attempts + 1), self._middle)
+        return at <= min(self._deadline, latest)
+
+    def _advance(self, now: float) -> float:
+        """Requests that may go without waiting for the average rate."""
+        if not (self._catching_up and self._answers):
+            return 0.0
+        if now - self._foreign_at < PRESENT_S or now - self._lost_at < CAUTIOUS_S:
+            return 0.0
+        return self._pacer.advance.tokens(now)
+
+    def _draws(self, ask: Ask, now: float) -> bool:
+        """Whether a request goes at the expense of the advance, if there is any.
+
+        A fast one only where the average is used up, by a round that was cut short.
+        """
+        return ask.kept or self._pacer.bucket.tokens(now) < 1.0
+
+    def _candidate(self, now: float) -> tuple[Ask | None, float]:
+        """The next request by rank, fast, repeats, slow, and when it may go; None when none may."""
+        first = self._fast[0] if self._fast else None
+        advance = self._advance(now)
+        at_once = advance >= 1.0 and (first is None or self._draws(first, now))
+        ready = max(self._pacer.free_at, now) if at_once else self._pacer.ready_at(now)
+        if first is not None and self._fast_begun:
+            return first, ready
+        ready = max(ready, self._quiet_at())
+        if first is not None:
+            return first, ready
+        spare = self._spare(now) + advance
+        best, best_at = self._repeat(now) if spare < 1.0 else (None, math.inf)
+        asks = self._waiting if spare >= 1.0 else []
+        if self._slow and advance >= 1.0:
+            asks = [ask for ask in asks if not self._may_be_unknown(ask)]
+        # A new request may be lost like those that are out already: each of them keeps a token
+        # for a repeat, or a busy line would never find out what the unit does not answer.
+        open_asks = len(self._waiting) + len(self._pending) + 1
+        if self._slow and spare >= 1.0 + max(0.0, open_asks - self._pacer.repeats.tokens(now)):
+            asks = [*asks, self._slow[0]]
+        for ask in asks:
+            at = max(ready, ask.not_before)
+            if at < best_at and self._is_in_time(ask, at):
+                best, best_at = ask, at
+        return best, best_at
+
+    def _may_be_unknown(self, ask: Ask) -> bool:
+        """Whether the unit stayed silent so far, perhaps for ever, about what is not fast.
+
+        On a line that works it is asked again when all else was asked once: each silence costs
+        the time of several answers.
+        """
+        return ask.attempts > 0 and not ask.fast and ask.query not in self._proven
+
+    def _repeat(self, now: float) -> tuple[Ask | None, float]:
+        """The next repeat that the average of repeats pays for."""
+        ready = max(self._pacer.repeat_at(now), self._quiet_at())
+        if not self._waiting:
+            return None, math.inf
+        ask = min(self._waiting, key=lambda ask: ask.not_before)
+        at = max(ready, ask.not_before)
+        return (ask, at) if self._is_in_time(ask, at) else (None, math.inf)
+
+    def _spare(self, now: float) -> float:
+        """Tokens that the next fast round can do without.
+
+        Those that are there and those that are yet to come count alike, so that waiting changes
+        nothing: what cannot be spared now cannot be spared later in the round.
+        """
+        bucket = self._pacer.bucket
+        income = max(0.0, self._next_round - now) * bucket.rate
+        return bucket.tokens(now) + income - min(self._reserve, bucket.burst) + 1e-9
+
+    def _unqueue(self, ask: Ask) -> None:
+        if ask.phase is Phase.QUEUED:
+            (self._fast if ask.fast else self._slow).remove(ask)
+        elif ask.phase is Phase.WAITING:
+            self._waiting.remove(ask)

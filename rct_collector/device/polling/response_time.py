@@ -1,0 +1,71 @@
+"""How long an answer is waited for: as long as this unit's answers take, with a good margin.
+
+An answer that is lost costs its time, and a line that loses many has none to spare. So the wait
+follows the measured latency, by the rule with which TCP sets its retransmission timer (RFC 6298):
+smoothed latency plus four times its smoothed deviation. Each repeat of a request waits twice as
+long, up to the configured timeout; and an answer that comes after all is still taken.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+#: Never less, in seconds: the line is busy with other answers, too.
+LEAST_S = 0.3
+
+#: Weights of a new measurement, from the RFC.
+_ALPHA, _BETA, _MARGIN = 0.125, 0.25, 4.0
+
+
+@dataclass(slots=True)
+class _Latency:
+    """Smoothed latency and deviation of one kind of answers, in seconds."""
+
+    mean: float | None = None
+    deviation: float = 0.0
+
+    def add(self, seconds: float) -> None:
+        """Take in one measurement."""
+        if self.mean is None:
+            self.mean, self.deviation = seconds, seconds / 2
+            return
+        self.deviation += _BETA * (abs(seconds - self.mean) - self.deviation)
+        self.mean += _ALPHA * (seconds - self.mean)
+
+    def wait(self) -> float | None:
+        """Longest time that an answer is likely to take; None while nothing is known."""
+        return None if self.mean is None else self.mean + _MARGIN * self.deviation
+
+
+@dataclass(slots=True)
+class ResponseTime:
+    """The wait for short and for long answers, which are sent alone and take longer.
+
+    Attributes:
+        limit: The configured timeout, never exceeded, in seconds.
+    """
+
+    limit: float
+    _kinds: dict[bool, _Latency] = field(
+        default_factory=lambda: {True: _Latency(), False: _Latency()}
+    )
+
+    def forget(self) -> None:
+        """Another unit answers now."""
+        self._kinds = {long: _Latency() for long in self._kinds}
+
+    def measured(self, seconds: float, *, long: bool) -> None:
+        """An answer took so long."""
+        self._kinds[long].add(seconds)
+
+    def wait(self, attempt: int, *, long: bool) -> float:
+        """How long to wait for an answer.
+
+        Args:
+            attempt: Which request for it this is, from 1.
+            long: Whether the answer is a long one.
+        """
+        likely = self._kinds[long].wait()
+        if likely is None:
+            return self.limit
+        return min(self.limit, max(likely, LEAST_S) * (1 << attempt - 1))

@@ -1,0 +1,97 @@
+"""What a unit never answers is left alone, and tried again now and then.
+
+Older firmware lacks newer objects and stays silent about them; asking each round would cost
+the requests that others need, and three timeouts each time. But silence says something about the
+unit only while its line works: rounds in which the line broke or stood still do not count, of
+those that follow closely on each other one counts, and a new connection forgives suspicions.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Container
+
+from rct_collector.drivers.base import Query
+
+#: A query that stayed silent in this many rounds, while others were answered, is left alone …
+SILENT_ROUNDS = 3
+#: … for this many seconds.
+MUTE_S = 900.0
+
+#: Rounds are one interval apart when they follow by this share of it: they do not begin exactly.
+_APART = 0.9
+
+
+class Unsupported(Container[Query]):
+    """The queries of one device that are left alone."""
+
+    def __init__(self, interval: float = 0.0) -> None:
+        """Start by asking everything.
+
+        Args:
+            interval: Seconds from round to round; silence counts once in that time.
+        """
+        self._apart = _APART * interval
+        self._silent: dict[Query, int] = {}
+        self._counted: dict[Query, float] = {}
+        self._until: dict[Query, float] = {}
+
+    def __len__(self) -> int:
+        """How many queries are not answered."""
+        return len(self._until)
+
+    def __contains__(self, query: object) -> bool:
+        """Whether a query was given up, even if it is to be tried again now."""
+        return query in self._until
+
+    def leaves_alone(self, query: Query, now: float) -> bool:
+        """Whether a query is not to be asked at a time, in monotonic seconds."""
+        return self._until.get(query, now) > now
+
+    def lost(self, query: Query, now: float) -> bool:
+        """A round whose line stood asked in vain.
+
+        Args:
+            query: What was not answered.
+            now: When the round began, in monotonic seconds.
+
+        Returns:
+            True when that was the one that makes the query known for it.
+        """
+        if now - self._counted.get(query, -math.inf) < self._apart:
+            return False
+        self._counted[query] = now
+        self._silent[query] = self._silent.get(query, 0) + 1
+        if self._silent[query] < SILENT_ROUNDS:
+            return False
+        news = query not in self._until
+        self._until[query] = now + MUTE_S
+        return news
+
+    def give_up(self, query: Query, now: float) -> None:
+        """A query is known to be asked in vain; it is left alone from now on."""
+        self._silent[query] = SILENT_ROUNDS
+        self._until[query] = now + MUTE_S
+
+    def answered(self, query: Query) -> bool:
+        """It was answered; True when it had been given up."""
+        self._silent.pop(query, None)
+        self._counted.pop(query, None)
+        return self._until.pop(query, None) is not None
+
+    def reconnected(self, now: float) -> None:
+        """The line is open anew: what is not proven is forgotten, and the rest tried once.
+
+        Args:
+            now: Monotonic seconds.
+        """
+        self._silent = {q: count for q, count in self._silent.items() if q in self._until}
+        self._counted.clear()
+        for query in self._until:
+            self._until[query] = now
+
+    def forget(self) -> None:
+        """Another unit answers now."""
+        self._silent.clear()
+        self._counted.clear()
+        self._until.clear()

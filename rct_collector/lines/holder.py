@@ -1,0 +1,185 @@
+"""Who has a name in Linux's abstract name space: the user, the process and its command.
+
+The kernel tells it to whoever connects to a socket that listens. It does not for one that does
+not listen, nor for one whose queue of callers is full; then its list of sockets at least tells the
+user (sock_diag(7)), and the folder /proc the process, as far as we may look.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import socket
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from rct_collector.trust import trusted, user_name
+
+#: For want of these nothing can be said about a name.
+LACK = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
+
+#: Characters of a command that are shown.
+_LONGEST_COMMAND = 120
+
+# Linux: linux/netlink.h, linux/sock_diag.h, linux/unix_diag.h.
+_NETLINK_SOCK_DIAG = 4
+_SOCK_DIAG_BY_FAMILY = 20
+_NLM_F_REQUEST, _NLM_F_DUMP = 0x1, 0x300
+_NLMSG_HEADER = struct.Struct("=IHHII")
+_UNIX_DIAG_REQUEST = struct.Struct("=BBHIII2I")
+_UNIX_DIAG_MESSAGE = struct.Struct("=BBBBI2I")
+_ATTRIBUTE = struct.Struct("=HH")
+_SHOW_NAME, _SHOW_USER = 0x1, 0x40
+_NAME, _USER = 0, 7
+#: Only sockets that listen (10), or are merely bound (7).
+_STATES = 1 << 10 | 1 << 7
+
+
+class Holder(NamedTuple):
+    """Who has a name.
+
+    Attributes:
+        uid: The user, or None if that cannot be found out.
+        pid: The process, or 0 if that cannot be found out, or it is outside of our container.
+        inode: The socket in the kernel's list, or 0 if it was not looked for there.
+    """
+
+    uid: int | None
+    pid: int = 0
+    inode: int = 0
+
+    @property
+    def is_obeyed(self) -> bool:
+        """Whether it may keep us from a device; somebody unknown may."""
+        return self.uid is None or trusted(self.uid)
+
+    def __str__(self) -> str:
+        """In words, as far as they can be found."""
+        pid = self.pid or _process_of(self.inode)
+        details = [] if self.uid is None else [user_name(self.uid)]
+        if pid and (command := _command(pid)):
+            details.append(f"command {command}")
+        who = f"process {pid}" if pid else "another process"
+        return f"{who} on this host" + (f" ({', '.join(details)})" if details else "")
+
+
+def ask(name: bytes) -> Holder | None:
+    """Whoever listens under a name; None if nobody does.
+
+    Raises:
+        OSError: There is no descriptor or memory left for asking.
+    """
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as caller:
+        caller.setblocking(False)
+        try:
+            caller.connect(name)
+        except BlockingIOError:  # it listens, and too many others have called
+            return look_up(name)
+        except OSError as error:
+            if error.errno in LACK:
+                raise
+            return None
+        credentials = caller.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+    pid, uid, _ = struct.unpack("iII", credentials)
+    return Holder(uid, pid)
+
+
+def look_up(name: bytes) -> Holder | None:
+    """Whoever has a name, from the kernel's list; None if nobody has.
+
+    Raises:
+        OSError: There is no descriptor or memory left for asking.
+    """
+    try:
+        for found, uid, inode in _sockets():
+            if found == name:
+                return Holder(uid, inode=inode)
+    except OSError as error:
+        if error.errno in LACK:
+            raise
+        return Holder(None)  # a kernel, or a hardened service, without such a list
+    return None
+
+
+def _sockets() -> Iterator[tuple[bytes, int | None, int]]:
+    """Name, user and inode of all stream sockets that were given a name."""
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_SOCK_DIAG) as kernel:
+        kernel.settimeout(1.0)
+        request = _UNIX_DIAG_REQUEST.pack(
+            *(socket.AF_UNIX, 0, 0, _STATES, 0, _SHOW_NAME | _SHOW_USER, 0, 0)
+        )
+        kernel.send(
+            _NLMSG_HEADER.pack(
+                *(_NLMSG_HEADER.size + len(request), _SOCK_DIAG_BY_FAMILY),
+                *(_NLM_F_REQUEST | _NLM_F_DUMP, 1, 0),
+            )
+            + request
+        )
+        while True:
+            data = kernel.recv(1 << 16)
+            for kind, body in _messages(data):
+                if kind != _SOCK_DIAG_BY_FAMILY:  # the end, or an error
+                    if kind == 2:
+                        (number,) = struct.unpack_from("=i", body)
+                        raise OSError(-number, os.strerror(-number))
+                    return
+                _, kind, _, _, inode, _, _ = _UNIX_DIAG_MESSAGE.unpack_from(body)
+                fields = dict(_attributes(body[_UNIX_DIAG_MESSAGE.size :]))
+                if kind == socket.SOCK_STREAM and _NAME in fields:
+                    user = fields.get(_USER)
+                    yield fields[_NAME], struct.unpack("=I", user)[0] if user else None, inode
+
+
+def _messages(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Kind and content of the messages of one reading."""
+    while len(data) >= _NLMSG_HEADER.size:
+        size, kind, _, _, _ = _NLMSG_HEADER.unpack_from(data)
+        yield kind, data[_NLMSG_HEADER.size : size]
+        data = data[_aligned(size) :]
+
+
+def _attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Kind and content of what belongs to a message."""
+    while len(data) >= _ATTRIBUTE.size:
+        size, kind = _ATTRIBUTE.unpack_from(data)
+        yield kind, data[_ATTRIBUTE.size : size]
+        data = data[_aligned(size) :]
+
+
+def _aligned(size: int) -> int:
+    """Parts begin at multiples of four."""
+    return max(size + 3 & ~3, 4)
+
+
+def _process_of(inode: int) -> int:
+    """The process that has a socket open, or 0 where that is not for us to see."""
+    if not inode:
+        return 0
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it ends meanwhile, or is not for us to see
+            if _has_open(process, f"socket:[{inode}]"):
+                return int(process.name)
+    return 0
+
+
+def _has_open(process: Path, what: str) -> bool:
+    for link in (process / "fd").iterdir():
+        with contextlib.suppress(OSError):  # closed meanwhile
+            if str(link.readlink()) == what:
+                return True
+    return False
+
+
+def _command(pid: int) -> str:
+    """The command of a process as it was typed, or "" where that is not for us to see."""
+    try:
+        with Path(f"/proc/{pid}/cmdline").open("rb") as file:
+            data = file.read(4 * _LONGEST_COMMAND)
+    except OSError:
+        return ""
+    text = data.replace(b"\0", b" ").decode("utf-8", "replace").strip()
+    shown = "".join(c if c.isprintable() else "?" for c in text)
+    return shown if len(shown) <= _LONGEST_COMMAND else shown[: _LONGEST_COMMAND - 1] + "…"

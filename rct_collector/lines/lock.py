@@ -1,0 +1,284 @@
+"""One collector per device and host: a second one would share the device's only line.
+
+The lock is a socket in Linux's abstract name space: it needs no folder that both collectd and
+Telegraf may write to, it cannot be left behind, and it tells who holds it. Elsewhere there is
+no lock.
+
+Such names are anybody's, so only those who are trusted are obeyed (:mod:`.trust`). Each name has
+others behind it, ``…/1``, ``…/2`` and so on: who finds one in a stranger's hands takes the next,
+and so meets whoever is trusted and had to do the same.
+
+A device is locked by the address of the configuration before the line is opened, and by that of
+its other end once it is open: ``localhost`` and ``127.0.0.1`` are one device.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import socket
+import sys
+import zlib
+from weakref import WeakValueDictionary
+
+from rct_collector.config import Address
+from rct_collector.errors import BusyError, TransportError
+from rct_collector.lines.holder import LACK, Holder, ask, look_up
+from rct_collector.transport import Line, Opener
+from rct_collector.transport.base import Ends, Lost, Receive
+from rct_collector.trust import GROUP
+
+log = logging.getLogger(__name__)
+
+#: Bytes that the name of a socket may have, without the number behind it.
+_LONGEST = 107 - len("/99")
+
+#: Processes that may ask who holds the lock until it is tended again.
+_CALLERS = 128
+
+#: Names that strangers must hold until a device is collected from without a lock.
+_MOST_NAMES = 64
+
+#: The claims of this process by name.
+_ours: WeakValueDictionary[bytes, _Claim] = WeakValueDictionary()
+
+
+class DeviceLock:
+    """Held from :meth:`acquire` to :meth:`release`, or to the end of the process.
+
+    Attributes:
+        refusal: Why the lock could not be had the last time; None when it could.
+    """
+
+    def __init__(self, address: Address, port: int, device: str = "") -> None:
+        """Name the lock.
+
+        Args:
+            address: Address of the device.
+            port: Port, once the driver's default is applied.
+            device: Configured name, for messages.
+        """
+        self.refusal: BusyError | None = None
+        self._scheme = address.scheme
+        self._where = f"{address.host}:{port}"
+        self._device = device or self._where
+        self._by_address = self._claim(address.host, port, self._where)
+        self._by_peer: _Claim | None = None
+        self._is_offered = sys.platform.startswith("linux")
+        self._has_warned = False
+
+    def acquire(self) -> None:
+        """Take the lock of the address, before the line is opened.
+
+        Raises:
+            BusyError: Another process has it; the message names it.
+            TransportError: There are no descriptors or there is no memory left for it.
+        """
+        self._take(self._by_address)
+
+    def confirm(self, ends: Ends | None) -> None:
+        """Take the lock of the line's other end too, now that it is open.
+
+        Args:
+            ends: Both ends, as far as the line has any.
+
+        Raises:
+            BusyError: Another device, or another process, is at the same end; the lock is given
+                back.
+            TransportError: There are no descriptors or there is no memory left for it.
+        """
+        before, self._by_peer = self._by_peer, None
+        if ends:
+            where = "{}:{}".format(*ends.remote)
+            claim = self._claim(*ends.remote, where, f"{where}, where {self._where} leads, is ")
+            if claim.place != self._by_address.place:
+                self._by_peer = claim
+        if before is not None and self._by_peer is not None and before.place == self._by_peer.place:
+            self._by_peer = before
+        elif before is not None:
+            before.release()
+        if self._by_peer is not None:
+            self._take(self._by_peer)
+
+    def tend(self) -> None:
+        """Let those who ask be answered, and come to the front where strangers have left.
+
+        Raises:
+            BusyError: Somebody who is obeyed has it as well; it is given back.
+        """
+        for claim in (self._by_address, self._by_peer):
+            if claim is not None:
+                claim.answer()
+                with contextlib.suppress(TransportError):  # what is held is still held
+                    self._take(claim)
+
+    def release(self) -> None:
+        """Give the lock back."""
+        self._by_address.release()
+        if self._by_peer is not None:
+            self._by_peer.release()
+            self._by_peer = None
+
+    def _claim(self, host: str, port: int, where: str, what: str = "") -> _Claim:
+        host = host.lower().rstrip(".").removeprefix("::ffff:")
+        ours = f"device {self._device} with the address {self._where}"
+        return _Claim(f"{self._scheme}/{host}/{port}", where, what, ours)
+
+    def _take(self, claim: _Claim) -> None:
+        if not self._is_offered:
+            return
+        try:
+            strangers = claim.take()
+        except BusyError as error:
+            self.refusal = error
+            self.release()
+            raise
+        except OSError as error:
+            reason = error.strerror or error
+            if error.errno in LACK:
+                text = f"the lock of {claim.where} cannot be taken: {reason}"
+                raise TransportError(text) from error
+            log.info("%s: no lock: %s", self._device, reason)
+            self._is_offered = False
+        else:
+            self.refusal = None
+            self._warn_of(claim, strangers)
+
+    def _warn_of(self, claim: _Claim, strangers: list[Holder]) -> None:
+        if strangers and not self._has_warned:
+            self._has_warned = True
+            log.warning(
+                "%s: the lock of %s is held by %s, a stranger: neither root, nor the user of this"
+                " process, nor a member of the group %s; collecting all the same",
+                *(self._device, claim.where, strangers[0], GROUP),
+            )
+
+
+class _Claim:
+    """A place, held by no more than one of those who obey each other.
+
+    Attributes:
+        place: Scheme, host and port.
+        where: Host and port, for messages.
+    """
+
+    def __init__(self, place: str, where: str, what: str, ours: str) -> None:
+        name = f"\0rct-collector/{place}".encode()
+        if len(name) > _LONGEST:
+            # No cryptographic hash: its library alone would cost the shim 3 MB.
+            name = name[: _LONGEST - 9] + b"/%08x" % zlib.crc32(place.encode())
+        self.place = place
+        self.where = where
+        self._what = what
+        self._ours = ours
+        self._stem = name
+        self._socket: socket.socket | None = None
+        self._number = _MOST_NAMES
+
+    def take(self) -> list[Holder]:
+        """Take the first name that nobody has, in front of the one held already, if any.
+
+        Returns:
+            The strangers in front, who are not obeyed.
+
+        Raises:
+            BusyError: Somebody who is obeyed has a name.
+            OSError: There can be no socket.
+        """
+        strangers = []
+        for number in range(self._number):
+            name = self._name(number)
+            taken = _bound(name)
+            if taken is not None:
+                self._settle(taken, number)
+                break
+            holder = ask(name) or look_up(name)
+            self._give_way(holder, name)
+            strangers += [holder] if holder else []
+        return strangers
+
+    def _settle(self, taken: socket.socket, number: int) -> None:
+        """Stay at a name, unless somebody is behind it whom a stranger had kept from it."""
+        behind = self._name(number + 1)
+        with contextlib.ExitStack() as undo:
+            undo.enter_context(taken)
+            if _ours.get(behind) is not self:
+                self._give_way(ask(behind), behind)
+            undo.pop_all()
+        self.release()
+        self._socket, self._number = taken, number
+        _ours[self._name(number)] = self
+
+    def _give_way(self, holder: Holder | None, name: bytes) -> None:
+        """Complain of somebody who is obeyed."""
+        if holder is None or not holder.is_obeyed:
+            return
+        other = _ours.get(name)
+        raise BusyError(
+            f"{self._what}already collected by {holder}"
+            + (f", as {other._ours}" if other is not None else "")
+            + "; a device serves one collector at a time, so stop one of the two"
+        )
+
+    def answer(self) -> None:
+        """Take the calls of those who have asked, so that others can ask."""
+        with contextlib.suppress(OSError):  # no more of them, or no descriptor
+            for _ in range(_CALLERS if self._socket else 0):
+                assert self._socket is not None  # noqa: S101 - the range says so
+                self._socket.accept()[0].close()
+
+    def release(self) -> None:
+        """Give it back."""
+        if self._socket is not None:
+            _ours.pop(self._name(self._number), None)
+            self._socket.close()
+        self._socket, self._number = None, _MOST_NAMES
+
+    def _name(self, number: int) -> bytes:
+        return self._stem + (b"/%d" % number if number else b"")
+
+
+def _bound(name: bytes) -> socket.socket | None:
+    """A socket that has a name and answers calls; None if another has the name.
+
+    Raises:
+        OSError: There can be no socket.
+    """
+    with contextlib.ExitStack() as undo:
+        sock = undo.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+        sock.setblocking(False)
+        try:
+            sock.bind(name)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                return None
+            raise
+        sock.listen(_CALLERS)
+        undo.pop_all()
+    return sock
+
+
+def locked(opener: Opener, lock: DeviceLock) -> Opener:
+    """The same opener, which opens no line to a device that another process collects from.
+
+    Args:
+        opener: Of any transport.
+        lock: Lock of the device; it is kept when the line is lost.
+
+    The opener returned raises BusyError as well.
+    """
+
+    async def open_locked(
+        host: str, port: int, receive: Receive, lost: Lost, timeout: float
+    ) -> Line:
+        lock.acquire()
+        line = await opener(host, port, receive, lost, timeout)
+        try:
+            lock.confirm(getattr(line, "ends", None))
+        except BaseException:
+            line.close()
+            raise
+        return line
+
+    return open_locked

@@ -1,0 +1,223 @@
+"""Keeps one line to a device open: opens it, watches it, opens it again.
+
+Loss and recovery are each said once, however often connecting fails in between, and a line that
+is lost for moments again and again is not told of each time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections.abc import Callable
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
+
+from rct_collector.errors import BusyError, TransportError
+from rct_collector.lines.retry import RECONNECT
+from rct_collector.reports import Reports
+from rct_collector.tasks import cancelled
+from rct_collector.transport import Line, Opener
+
+log = logging.getLogger(__name__)
+
+#: Seconds for looking up the name and connecting.
+CONNECT_TIMEOUT = 5.0
+
+#: A line that was told of once in an hour is told of again only when it stays lost for so long, in
+#: seconds; the reconnects are counted anyway.
+LASTING_S = 60.0
+#: And that not for ever: so often in an hour.
+MOST_OUTAGES = 3
+
+
+class Link:
+    """The line of one device.
+
+    Attributes:
+        opened: Times that the line was opened.
+        attempted: Set once the first attempt to open it has ended, well or not.
+        sent_bytes: Bytes sent over all lines so far.
+        received_bytes: Bytes received over all lines so far.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        opener: Opener,
+        host: str,
+        port: int,
+        receive: Callable[[bytes], None],
+        changed: Callable[[bool], None],
+        reports: Reports | None = None,
+    ) -> None:
+        """Do nothing yet.
+
+        Args:
+            name: Device name for messages.
+            opener: Transport.
+            host: Name or address.
+            port: Port.
+            receive: Called with bytes.
+            changed: Called with True when the line is open, with False when it is lost.
+            reports: Where messages go; None for one of its own.
+        """
+        self._name = name
+        self._reports = reports or Reports(name)
+        self._opener = opener
+        self._host = host
+        self._port = port
+        self._receive_bytes = receive
+        self._changed = changed
+        self._line: Line | None = None
+        self._end: asyncio.Future[str] | None = None
+        self._proven = False
+        self._complained = False
+        self._counted = ""
+        self._lost_at = -math.inf
+        self.attempted = asyncio.Event()
+        self.opened = 0
+        self.sent_bytes = 0
+        self.received_bytes = 0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether bytes can be sent."""
+        return self._line is not None
+
+    async def run(self) -> None:
+        """Keep the line open until cancelled, whatever goes wrong: nobody else would open it."""
+        try:
+            while True:
+                await AsyncRetrying(
+                    retry=retry_if_exception_type(Exception),
+                    wait=RECONNECT,
+                    before_sleep=self._failed,
+                    sleep=asyncio.sleep,
+                    reraise=True,
+                )(self._guarded)
+                await asyncio.sleep(1)
+        finally:
+            self.close()
+
+    async def _guarded(self) -> None:
+        """Hold the line; what fails leaves none open.
+
+        Raises:
+            Exception: Anything.
+        """
+        try:
+            await self._hold()
+        except asyncio.CancelledError as error:
+            if cancelled():
+                raise
+            raise TransportError("what the line waited for was cancelled") from error
+        except TransportError:
+            raise
+        except Exception:
+            if self._line is not None:
+                self.close()
+                self._changed(False)
+            raise
+
+    async def _hold(self) -> None:
+        """Open the line and stay until it is lost.
+
+        Raises:
+            TransportError: It could not be opened, or was lost before anything useful came, so
+                that the pauses must go on growing.
+            BusyError: Another process collects from the device.
+        """
+        self._line = await self._opener(
+            self._host, self._port, self._receive, self._lost, CONNECT_TIMEOUT
+        )
+        self._end = asyncio.get_running_loop().create_future()
+        self.opened += 1
+        self.attempted.set()
+        self._proven = False
+        self._changed(True)
+        reason = await self._end
+        if not self._proven:
+            raise TransportError(reason)
+        self._lost_at = asyncio.get_running_loop().time()
+        self._counted = ""
+        self._complain(reason)
+
+    def proven(self) -> None:
+        """Something useful came over the line: it is the right one, and works."""
+        if self._proven:
+            return
+        self._proven = True
+        if self._complained:
+            log.info("%s: %s:%s answers again", self._name, self._host, self._port)
+            self._complained = False
+
+    def send(self, data: bytes) -> None:
+        """Send bytes over the open line."""
+        if self._line is not None:
+            self.sent_bytes += len(data)
+            self._line.send(data)
+
+    def pause(self) -> None:
+        """Read nothing for now."""
+        if self._line is not None:
+            self._line.pause()
+
+    def resume(self) -> None:
+        """Read again."""
+        if self._line is not None:
+            self._line.resume()
+
+    def drop(self, reason: str) -> None:
+        """Give the line up and open it anew.
+
+        Args:
+            reason: Words for people.
+        """
+        if self._line is not None:
+            self.close()
+            self._lost(reason)
+
+    def close(self) -> None:
+        """Close the line."""
+        line, self._line = self._line, None
+        if line is not None:
+            line.close()
+
+    def _receive(self, data: bytes) -> None:
+        self.received_bytes += len(data)
+        self._receive_bytes(data)
+
+    def _lost(self, reason: str) -> None:
+        self._line = None
+        if self._end is not None and not self._end.done():
+            self._end.set_result(reason)
+        self._changed(False)
+
+    def _failed(self, state: RetryCallState) -> None:
+        self.attempted.set()
+        error = state.outcome.exception() if state.outcome else None
+        if isinstance(error, BusyError):
+            self._complain(str(error), logging.ERROR)
+        elif error is None or isinstance(error, TransportError):
+            self._complain(str(error))
+        else:
+            self._defect(error)
+
+    def _defect(self, error: BaseException) -> None:
+        """Tell of what is no trouble of the line, whatever was told of that."""
+        text = "bug; trying again until it works"
+        self._complained |= self._reports.say(
+            log, logging.ERROR, "defect", text, most=1, exc_info=error
+        )
+
+    def _complain(self, reason: str, loud: int = logging.WARNING) -> None:
+        """Say it once, and of bad Wi-Fi not each time; the rest is for those who debug."""
+        now = asyncio.get_running_loop().time()
+        kind, most = ("outage", MOST_OUTAGES) if now - self._lost_at >= LASTING_S else ("loss", 1)
+        if self._complained or kind == self._counted:
+            log.debug("%s: %s", self._name, reason)
+            return
+        self._counted = kind
+        text = "%s; trying again until it works"
+        self._complained = self._reports.say(log, loud, kind, text, reason, most=most)

@@ -1,0 +1,145 @@
+"""The load of a device is plain arithmetic on its plan."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rct_collector.config import Address, DeviceConfig, Intervals, Requests
+from rct_collector.device.polling.budget import (
+    CLASSES,
+    LATEST_TOTALS,
+    LEAST_SHARE,
+    REPEATS,
+    Budget,
+    Share,
+    budget,
+)
+from rct_collector.device.polling.plan import Plan
+from rct_collector.drivers import driver
+from rct_collector.model import PollClass
+
+RCT = driver("rct")
+DEVICE = DeviceConfig(name="roof", driver="rct", address=Address("tcp", "192.0.2.1", None))
+
+
+def load(present, **options):
+    device = replace(DEVICE, **options)
+    return budget(Plan(RCT, device), present, device)
+
+
+def test_it_counts_what_the_plan_asks_of_the_equipment_present():
+    found = load({"always"})
+    plan = Plan(RCT, DEVICE)
+
+    assert [share.poll for share in found.shares] == list(PollClass)[:4]
+    for share in found.shares:
+        queries = [q for q in plan.queries(share.poll) if q.condition == "always"]
+        assert share.queries == len(queries)
+
+
+def test_all_equipment_takes_every_query():
+    found = load(set(RCT.conditions))
+
+    assert sum(share.queries for share in found.shares) == len(Plan(RCT, DEVICE).classes)
+
+
+def test_an_interval_twice_as_long_takes_half_the_requests():
+    usual = load({"always"}).shares[0]
+    slower = load({"always"}, intervals=Intervals(fast=20.0)).shares[0]
+
+    assert slower.per_second == pytest.approx(usual.per_second / 2)
+
+
+def test_it_fits_when_the_pace_leaves_room_for_repeats():
+    needed = load({"always"}).needed
+    exact = load({"always"}, requests=Requests(per_second=needed / (1 - REPEATS) + 1e-9))
+    tight = load({"always"}, requests=Requests(per_second=needed))
+
+    assert exact.fits
+    assert exact.spare == pytest.approx(0, abs=1e-6)
+    assert not tight.fits
+    assert tight.spare == pytest.approx(-REPEATS * needed)
+
+
+def test_the_gap_limits_the_pace_too():
+    assert load({"always"}, requests=Requests(per_second=50, gap=0.1)).pace == 10
+
+
+def test_nothing_is_needed_for_nothing():
+    found = load(())
+
+    assert found.needed == 0
+    assert found.fast_seconds == 0
+
+
+# -- what gives way -----------------------------------------------------------------------------
+
+FAST, MEDIUM, SLOW, STATIC = CLASSES
+
+
+def crowd(pace, fast=30, medium=60, slow=90, totals=6, static=0, intervals=(10, 60, 300, 3600)):
+    counts = (fast, medium, slow, static)
+    shares = [
+        Share(poll, count, float(seconds), totals if poll is SLOW else 0)
+        for poll, count, seconds in zip(CLASSES, counts, intervals, strict=True)
+    ]
+    return Budget(tuple(shares), pace / (1 - REPEATS), 0.06)
+
+
+def asked(found):
+    """Requests per second at the intervals that the budget tells."""
+    return sum(
+        (share.queries - share.totals) / found.seconds(share.poll)
+        + share.totals / found.seconds(share.poll, total=True)
+        for share in found.shares
+    )
+
+
+@pytest.mark.parametrize(
+    ("pace", "seconds", "totals"),
+    [
+        (4.3, (10, 60, 300, 3600), 300),  # exactly what it takes
+        (4.0, (10, 78, 390, 4680), 390),  # 1.3 times what is left
+        (3.65, (10, 120, 600, 7200), 440),  # a round less than 1.5 times 300 s
+    ],
+)
+def test_slower_classes_are_stretched_in_proportion_and_totals_less(pace, seconds, totals):
+    found = crowd(pace)
+    assert [found.seconds(poll) for poll in CLASSES] == pytest.approx(seconds, rel=0.02)
+    assert found.seconds(SLOW, total=True) == pytest.approx(totals, rel=1e-6)
+    assert found.ticks == 1
+
+
+@pytest.mark.parametrize("pace", [3.1, 2.5, 1.0, 0.2])
+def test_fast_rounds_give_way_where_they_would_leave_next_to_nothing(pace):
+    """Then all give way alike."""
+    found = crowd(pace)
+    assert found.ticks > 1
+    assert found.seconds(FAST) == 10 * found.ticks
+    assert found.seconds(MEDIUM) <= 60 * found.ticks
+    assert crowd(pace, fast=0).ticks == 1
+
+
+@given(
+    pace=st.floats(0.1, 20),
+    counts=st.tuples(*[st.integers(0, 120)] * 4),
+    totals=st.integers(0, 20),
+    intervals=st.lists(st.floats(1, 7200), min_size=4, max_size=4).map(sorted),
+)
+def test_what_is_asked_always_fits_the_pace(pace, counts, totals, intervals):
+    totals = min(totals, counts[2])
+    found = crowd(pace, *counts[:3], totals, counts[3], intervals)
+    assert found.fits or asked(found) <= found.usable * (1 + 1e-6)
+    for share in found.shares:
+        assert found.seconds(share.poll) >= share.interval
+    slow = found.shares[2]
+    few = totals / slow.interval <= 0.5 * found.usable
+    if not found.fits and totals and few and found.seconds(FAST) <= slow.interval / 2:
+        assert found.seconds(SLOW, total=True) <= LATEST_TOTALS * slow.interval
+    if found.ticks > 1:
+        left = found.usable - found.shares[0].per_second - totals / slow.interval
+        assert left < LEAST_SHARE * found.usable + 1e-9

@@ -1,0 +1,501 @@
+"""One collector per device and host."""
+
+import asyncio
+import contextlib
+import errno
+import logging
+import os
+import pwd
+import re
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import rct_collector
+from rct_collector import trust
+from rct_collector.config import Address
+from rct_collector.errors import BusyError, TransportError
+from rct_collector.lines import holder, lock
+from rct_collector.lines.lock import DeviceLock, locked
+from rct_collector.transport.base import Ends
+
+pytestmark = pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="abstract sockets are Linux's own"
+)
+
+#: Two runs of the tests on one host do not disturb each other.
+ADDRESS = Address("tcp", f"unit-{os.getpid()}.invalid", None)
+NAME = f"\0rct-collector/tcp/{ADDRESS.host}/8899".encode()
+
+HOLDER = """\
+import sys
+from rct_collector.config import Address
+from rct_collector.lines.lock import DeviceLock
+
+lock = DeviceLock(Address("tcp", sys.argv[1], None), 8899)
+lock.acquire()
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def other_process():
+    """Another process that holds the lock."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, ADDRESS.host],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(Path(rct_collector.__file__).parents[1])},
+    )
+    with process:
+        assert process.stdout.readline() == b"held\n"
+        yield process
+        process.kill()
+
+
+@pytest.fixture
+def held():
+    """Locks that a test takes; given back at its end."""
+    locks = []
+
+    def take(address=ADDRESS, port=8899):
+        locks.append(DeviceLock(address, port))
+        locks[-1].acquire()
+        return locks[-1]
+
+    yield take
+    for item in locks:
+        item.release()
+
+
+def test_second_process_is_told_who_was_first(other_process):
+    with pytest.raises(BusyError) as caught:
+        DeviceLock(ADDRESS, 8899).acquire()
+    uid = os.geteuid()
+    assert re.fullmatch(
+        rf"already collected by process {other_process.pid} on this host \(user"
+        rf" {pwd.getpwuid(uid).pw_name}, uid {uid}, command \S*python\S* -c import sys.*\);"
+        " a device serves one collector at a time, so stop one of the two",
+        str(caught.value),
+    )
+
+
+def test_it_is_told_as_often_as_it_asks(other_process):
+    for _ in range(3 * lock._CALLERS):
+        with pytest.raises(BusyError, match=f"process {other_process.pid} "):
+            DeviceLock(ADDRESS, 8899).acquire()
+
+
+def test_lock_dies_with_its_process(other_process):
+    other_process.kill()
+    other_process.wait()
+    ours = DeviceLock(ADDRESS, 8899)
+    ours.acquire()
+    ours.release()
+
+
+@pytest.mark.usefixtures("other_process")
+def test_other_devices_are_free(held):
+    held(port=8900)
+    held(Address("tcp", f"x{ADDRESS.host}", None))
+
+
+def test_lock_can_be_given_back_and_taken_again(held):
+    first = held()
+    first.acquire()  # has it already
+    first.release()
+    first.release()
+    second = held()
+    with pytest.raises(BusyError, match=f"process {os.getpid()} "):
+        first.acquire()
+    second.release()
+    first.acquire()
+
+
+@pytest.mark.parametrize("spelling", [str.upper, "{}.".format])
+def test_other_spellings_of_the_host_are_the_same_device(held, spelling):
+    held()
+    other = Address("tcp", spelling(ADDRESS.host), None)
+    with pytest.raises(BusyError):
+        DeviceLock(other, 8899).acquire()
+
+
+def test_hosts_with_very_long_names_have_locks_of_their_own(held):
+    """The name of a socket is shorter than that of a host may be."""
+    stem = ".".join(["x" * 60] * 3) + f".{os.getpid()}"
+    held(Address("tcp", f"{stem}.a", None))
+    held(Address("tcp", f"{stem}.b", None))
+    with pytest.raises(BusyError):
+        DeviceLock(Address("tcp", f"{stem}.a", None), 8899).acquire()
+
+
+def test_holder_that_cannot_be_asked_is_another_process():
+    with socket.socket(socket.AF_UNIX) as deaf:
+        deaf.bind(NAME)  # and does not listen
+        with pytest.raises(BusyError, match=f"already collected by process {os.getpid()} on this"):
+            DeviceLock(ADDRESS, 8899).acquire()
+
+
+def test_holder_of_whom_nothing_can_be_known_is_another_process(monkeypatch):
+    """A kernel, or a hardened service, may have no list of sockets."""
+
+    def refuse():
+        raise OSError(errno.EAFNOSUPPORT, "not here")
+
+    monkeypatch.setattr(holder, "_sockets", refuse)
+    with socket.socket(socket.AF_UNIX) as deaf:
+        deaf.bind(NAME)
+        with pytest.raises(BusyError, match="already collected by another process on this host;"):
+            DeviceLock(ADDRESS, 8899).acquire()
+
+
+def test_holder_outside_of_our_container_is_another_process(held, monkeypatch):
+    held()
+    monkeypatch.setattr(holder.struct, "unpack", lambda *_: (0, os.geteuid(), 0))
+    with pytest.raises(BusyError, match="already collected by another process on this host"):
+        DeviceLock(ADDRESS, 8899).acquire()
+
+
+def test_host_that_allows_no_such_sockets_is_not_busy(monkeypatch):
+    """A hardened service may lack them: better no lock than no data."""
+
+    def refuse(*_):
+        raise OSError(errno.EAFNOSUPPORT, "not here")
+
+    monkeypatch.setattr(lock.socket, "socket", refuse)
+    ours = DeviceLock(ADDRESS, 8899)
+    ours.acquire()
+    ours.release()
+
+
+def test_other_systems_have_no_lock(held, monkeypatch):
+    held()
+    monkeypatch.setattr(lock.sys, "platform", "freebsd14")
+    DeviceLock(ADDRESS, 8899).acquire()
+
+
+# -- strangers -----------------------------------------------------------------------------------
+
+#: Takes names as a user without rights, fills a queue of callers, and waits.
+SQUATTER = """\
+import os, socket, sys
+os.setgroups([]); os.setgid(65534); os.setuid(65534)
+kept = []
+for name in sys.argv[2:]:
+    sock = socket.socket(socket.AF_UNIX)
+    sock.bind(chr(0) + name)
+    kept.append(sock)
+    if sys.argv[1] != "deaf":
+        sock.listen(1)
+    while sys.argv[1] == "full":
+        caller = socket.socket(socket.AF_UNIX)
+        caller.setblocking(False)
+        try:
+            caller.connect(chr(0) + name)
+        except BlockingIOError:
+            break
+        kept.append(caller)
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+@contextlib.contextmanager
+def squatter(manner, *names):
+    """A process of user nobody that has names."""
+    words = [name.decode().strip("\0") for name in names]
+    process = subprocess.Popen(
+        [sys.executable, "-c", SQUATTER, manner, *words],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    with process:
+        assert process.stdout.readline() == b"held\n"
+        yield process
+        process.kill()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+@pytest.mark.parametrize("manner", ["listening", "deaf", "full"])
+def test_user_without_rights_keeps_nobody_from_a_device(held, caplog, manner):
+    """Nor from excluding each other. It is told once who that is, however it hides."""
+    nobody = pwd.getpwuid(65534).pw_name
+    with squatter(manner, NAME, NAME + b"/1") as process:
+        ours = held()
+        (record,) = caplog.records
+        assert record.levelno == logging.WARNING
+        assert (
+            f"is held by process {process.pid} on this host (user {nobody}, uid 65534, command"
+            in record.getMessage()
+        )
+        assert record.getMessage().endswith("collecting all the same")
+        with pytest.raises(BusyError, match=f"by process {os.getpid()} on"):
+            DeviceLock(ADDRESS, 8899).acquire()
+        ours.tend()
+        assert len(caplog.records) == 1
+
+
+@pytest.fixture
+def stranger(monkeypatch):
+    """Sockets of our own that count as those of a stranger."""
+    socks = []
+    ask, look_up = holder.ask, holder.look_up
+
+    def disguised(real):
+        def found(name):
+            who = real(name)
+            taken = {sock.getsockname() for sock in socks}
+            return who._replace(uid=4711) if who and name in taken else who
+
+        return found
+
+    monkeypatch.setattr(lock, "ask", disguised(ask))
+    monkeypatch.setattr(lock, "look_up", disguised(look_up))
+
+    def take(*names):
+        for name in names:
+            socks.append(socket.socket(socket.AF_UNIX))
+            socks[-1].bind(name)
+            socks[-1].listen()
+
+    def leave():
+        while socks:
+            socks.pop().close()
+
+    take.leave = leave
+    yield take
+    leave()
+
+
+def test_when_a_stranger_has_left_those_behind_him_are_still_found(held, stranger):
+    stranger(NAME)
+    ours = held()
+    stranger.leave()
+    with pytest.raises(BusyError, match=f"process {os.getpid()} "):
+        held()
+    ours.tend()
+    with pytest.raises(BusyError, match=f"process {os.getpid()} "):
+        held()
+    ours.release()
+    held()
+
+
+def test_who_finds_another_in_front_gives_way(held, stranger):
+    """A stranger with many names can let two in, but not for longer than a round."""
+    stranger(NAME, NAME + b"/1")
+    first = held()
+    stranger.leave()
+    second = held()  # two in front of the first, so that it did not look so far
+    with pytest.raises(BusyError, match=f"process {os.getpid()} "):
+        first.tend()
+    second.tend()
+    second.release()
+    first.acquire()
+
+
+def test_a_stranger_with_very_many_names_costs_the_lock_but_no_data(stranger, caplog):
+    stranger(NAME, *(NAME + b"/%d" % n for n in range(1, 70)))
+    for _ in range(2):
+        ours = DeviceLock(ADDRESS, 8899)
+        ours.acquire()
+        ours.tend()
+        ours.release()
+    assert len(caplog.records) == 2
+    assert "collecting all the same" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("uid", "is_trusted"),
+    [(0, True), (1000, True), (998, True), (997, True), (65534, False), (12345, False)],
+)
+def test_root_the_own_user_and_the_group_are_trusted_and_nobody_else(monkeypatch, uid, is_trusted):
+    group = type("Group", (), {"gr_gid": 77, "gr_mem": ["telegraf"]})
+    users = {998: ("telegraf", 998), 997: ("collectd", 77), 65534: ("nobody", 65534)}
+    entries = {n: type("User", (), {"pw_name": u[0], "pw_gid": u[1]}) for n, u in users.items()}
+    monkeypatch.setattr(trust.os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(trust.grp, "getgrnam", {"rct-collector": group}.__getitem__)
+    monkeypatch.setattr(trust.pwd, "getpwuid", entries.__getitem__)
+    assert trust.trusted(uid) is is_trusted
+
+
+def test_without_the_group_nobody_else_is_trusted(monkeypatch):
+    monkeypatch.setattr(trust.grp, "getgrnam", {}.__getitem__)
+    assert trust.trusted(os.geteuid())
+    assert not trust.trusted(65534)
+
+
+def test_full_queue_of_callers_does_not_hide_who_has_the_lock(held, monkeypatch):
+    """A stranger can call so often that nobody else gets through."""
+    ours = held()
+    with contextlib.ExitStack() as callers:
+        while True:
+            caller = callers.enter_context(socket.socket(socket.AF_UNIX))
+            caller.setblocking(False)
+            try:
+                caller.connect(NAME)
+            except BlockingIOError:
+                break
+        with pytest.raises(BusyError, match=f"by process {os.getpid()} on this host \\(user "):
+            DeviceLock(ADDRESS, 8899).acquire()
+        ours.tend()
+        monkeypatch.setattr(lock, "look_up", None)
+        monkeypatch.setattr(holder, "look_up", None)
+        with pytest.raises(BusyError, match=f"by process {os.getpid()} on this host \\(user "):
+            DeviceLock(ADDRESS, 8899).acquire()
+
+
+def test_command_of_a_stranger_is_no_command_for_a_terminal():
+    odd = f"print(flush=True); input() # \x1b[2J\n{'x' * 500}"
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", odd], **pipes) as process:
+        process.stdout.readline()
+        shown = holder._command(process.pid)
+        process.kill()
+    assert shown.isprintable()
+    assert len(shown) <= 120
+    assert "?[2J" in shown
+    assert holder._command(2**30) == ""
+
+
+@pytest.mark.parametrize("number", sorted(holder.LACK))
+@pytest.mark.parametrize("where", ["socket", "bind"])
+def test_lack_of_resources_is_not_a_host_without_locks(monkeypatch, held, number, where):
+    class Poor(socket.socket):
+        def __init__(self, *args):
+            if where == "socket":
+                raise OSError(number, os.strerror(number))
+            super().__init__(*args)
+
+        def bind(self, _name):
+            raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(lock.socket, "socket", Poor)
+        ours = DeviceLock(ADDRESS, 8899, "roof")
+        with pytest.raises(TransportError, match=re.escape(os.strerror(number))):
+            ours.acquire()
+    ours.acquire()
+    with pytest.raises(BusyError):
+        held()
+    ours.release()
+
+
+def test_lack_of_resources_while_asking_leaves_nothing_behind(monkeypatch, held):
+    def ask(_name):
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(lock, "ask", ask)
+        with pytest.raises(TransportError, match="cannot be taken: Too many open files"):
+            DeviceLock(ADDRESS, 8899).acquire()
+    held()
+
+
+# -- the other end -------------------------------------------------------------------------------
+
+
+class Opened:
+    """An opener, and the line that it opens."""
+
+    def __init__(self, remote):
+        self.ends = Ends(("127.0.0.1", 50000), remote) if remote else None
+        self.opened = self.closed = 0
+
+    async def __call__(self, *_):
+        self.opened += 1
+        return self
+
+    def close(self):
+        self.closed += 1
+
+
+def opened(ours, remote=("192.0.2.7", 8899)):
+    """Open a line under a lock."""
+    line = Opened(remote)
+    with contextlib.suppress(BusyError):
+        asyncio.run(locked(line, ours)("unit", 8899, None, None, 5.0))
+    return line
+
+
+@pytest.fixture
+def make():
+    locks = []
+
+    def made(host, device):
+        locks.append(DeviceLock(Address("tcp", host, None), 8899, device))
+        return locks[-1]
+
+    yield made
+    for item in locks:
+        item.release()
+
+
+PEER = f"{ADDRESS.host}-peer"
+
+
+def test_two_names_of_one_unit_are_found_out_after_connecting(make):
+    a, b = make("a." + ADDRESS.host, "roof"), make("b." + ADDRESS.host, "cellar")
+    assert opened(a, (PEER, 8899)).closed == 0
+    line = opened(b, (PEER, 8899))
+    assert (line.opened, line.closed) == (1, 1)
+    text = str(b.refusal)
+    assert text.startswith(
+        f"{PEER}:8899, where b.{ADDRESS.host}:8899 leads, is already collected by"
+        f" process {os.getpid()} on this host (user "
+    )
+    assert f"), as device roof with the address a.{ADDRESS.host}:8899; a device serves" in text
+
+
+def test_a_name_and_an_address_of_one_unit_are_found_out_in_either_order(make):
+    name, address = make("n." + ADDRESS.host, "by name"), make(PEER, "by address")
+    assert opened(address, (PEER, 8899)).closed == 0
+    assert opened(name, (PEER, 8899)).closed == 1
+    address.release()
+    assert opened(name, (PEER, 8899)).closed == 0
+    line = opened(address, (PEER, 8899))
+    assert (line.opened, line.closed) == (0, 0), "not even opened"
+    assert "as device by name with the address n." in str(address.refusal)
+
+
+def test_who_is_refused_for_the_other_end_holds_nothing(make):
+    a, b = make("a." + ADDRESS.host, "a"), make("b." + ADDRESS.host, "b")
+    opened(a, (PEER, 8899))
+    opened(b, (PEER, 8899))
+    again = make("b." + ADDRESS.host, "again")
+    again.acquire()
+
+
+def test_other_ports_of_one_address_are_other_devices(make):
+    a, b = make("a." + ADDRESS.host, "a"), make("b." + ADDRESS.host, "b")
+    assert opened(a, (PEER, 8899)).closed == 0
+    assert opened(b, (PEER, 8900)).closed == 0
+
+
+def test_a_name_that_leads_elsewhere_by_now_gives_the_old_place_back(make):
+    a, b = make("a." + ADDRESS.host, "a"), make("b." + ADDRESS.host, "b")
+    opened(a, (PEER, 8899))
+    opened(a, (PEER, 8899))
+    opened(a, ("other-" + PEER, 8899))
+    assert opened(b, (PEER, 8899)).closed == 0
+
+
+def test_a_line_without_ends_is_locked_by_its_address_only(make):
+    a, b = make("a." + ADDRESS.host, "a"), make("b." + ADDRESS.host, "b")
+    assert opened(a, None).closed == opened(b, None).closed == 0
+
+
+def test_another_process_at_the_same_end_is_found_out(make, other_process):
+    """The other process has the address as its configuration has it."""
+    line = opened(make("n." + ADDRESS.host, "roof"), (ADDRESS.host, 8899))
+    assert line.closed == 1
+
+
+@pytest.mark.parametrize("spelling", ["::ffff:192.0.2.99", "192.0.2.99"])
+def test_an_address_in_the_form_of_the_next_protocol_is_the_same(make, spelling):
+    a, b = make("a." + ADDRESS.host, "a"), make("b." + ADDRESS.host, "b")
+    assert opened(a, ("192.0.2.99", 8899)).closed == 0
+    assert opened(b, (spelling, 8899)).closed == 1
