@@ -12,7 +12,7 @@ import pytest
 
 from rct_collector.config import parse
 from rct_collector.device.device import Device
-from rct_collector.drivers.base import Answer
+from rct_collector.drivers.base import Answer, Ask
 from rct_collector.drivers.rct import frame, request, wire
 from rct_collector.drivers.rct.session import RctSession
 from rct_collector.drivers.rct.simulator import (
@@ -214,7 +214,7 @@ def test_all_objects_can_be_read_in_virtual_time(name):
         wanted = [item for item in READ if inverter.unit.scenario.knows(item.name)]
         for item in wanted:
             client.data = b""
-            link.write(session.request(item))
+            link.write(session.request(Ask(item)))
             await client.until(lambda client: client.data)
             (event,) = session.receive(client.data)
             assert isinstance(event, Answer)

@@ -141,6 +141,7 @@ class Device:
             stats=self.stats,
             owner=self,
             reports=self.reports,
+            clock=self._clock,
         )
         self._hurry = asyncio.Event()
         self.settled = asyncio.Event()
@@ -380,7 +381,7 @@ class Device:
             certain = news is not None
             if news:
                 self._learnt(now)
-        wall_ns = int(answer.time_s * 1e9) if answer.time_s else self._clock.wall_ns()
+        wall_ns = answer.time_ns or self._clock.wall_ns()
         return self._round.take(query, answer.value, now=now, wall_ns=wall_ns) and certain
 
     def fast_settled(self) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from rct_collector.catalog import catalog
 from rct_collector.device.polling.poller import Tally
+from rct_collector.drivers.base import Fault
 from rct_collector.model import Series, Value
 
 
@@ -19,7 +20,7 @@ class Stats:
     """
 
     #: Kinds that are somebody's mistake rather than somebody else's traffic.
-    MISTAKES = ("crc", "length", "command", "decode")
+    MISTAKES = (Fault.CRC, Fault.LENGTH, Fault.COMMAND, Fault.DECODE)
 
     def __init__(self, wanted: Callable[[Series], bool] = lambda _series: True) -> None:
         """Start at zero.

@@ -27,7 +27,7 @@ from rct_collector.doctor.ear import Ear
 from rct_collector.doctor.figures import Figures, Pace
 from rct_collector.doctor.ledger import Fate, Ledger
 from rct_collector.doctor.lessons import Lessons
-from rct_collector.drivers.base import Answer, Driver, Examination, Garbled, Query
+from rct_collector.drivers.base import Answer, Ask, Driver, Examination, Fault, Garbled, Query
 
 #: An answer is waited for this many times as long as the slowest so far, within these seconds,
 #: before the next request takes its place. It is taken all the same when it comes.
@@ -119,10 +119,10 @@ class Examiner:
         """
         self._now = now
         self._ear.listen(data)
-        for event in self._session.receive(data):
+        for event in self._session.receive(data, round(wall * 1e9)):
             if isinstance(event, Garbled):
                 self._garbled(event, now)
-            else:
+            elif isinstance(event, Answer):
                 self._answered(event, now, wall)
 
     def line_lost(self, now: float) -> None:
@@ -233,7 +233,7 @@ class Examiner:
     def _send(self, query: Query, step: Step) -> bytes:
         self._poller.sent(query, self._now)
         self._ledger.asked(query, step.pace, self._now)
-        return self._session.request(query)
+        return self._session.request(Ask(query))
 
     # -- what comes back ---------------------------------------------------------------------
 
@@ -249,7 +249,7 @@ class Examiner:
             self._poller.repeat(query)
 
     def _garbled(self, event: Garbled, now: float) -> None:
-        if event.kind == "foreign":
+        if event.kind is Fault.FOREIGN:
             self._foreign(now)
             return
         self._ear.garbled(event.kind)

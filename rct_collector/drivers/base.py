@@ -1,20 +1,21 @@
 """What a driver offers, and the words a session uses. No I/O, no clock.
 
 A :class:`Driver` is a table (queries, where each series is found, what depends on what) and a
-factory of sessions. A :class:`Session` is one dialogue with one unit: it turns queries into
-bytes and bytes into events. It never raises for bad input.
+factory of sessions. A :class:`Session` is the dialogue over one line, with one unit or with all
+that share it: what is asked becomes bytes, and bytes become events. It never raises for bad input.
 
 Three manners of dialogue fit in: answers that name their object (RCT), answers that belong to
 whatever was asked last (Voltronic), and units that talk without being asked (SolarEdge), whose
-answers carry their own time.
+records carry their own time and are to be acknowledged.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import tzinfo
+from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
 
 from rct_collector.model import PollClass, Series, Value
@@ -87,53 +88,146 @@ class Query:
         return value is None or isinstance(value, (str, int, float))
 
 
+class Ask(NamedTuple):
+    """One thing to be asked of one unit.
+
+    Attributes:
+        query: What is asked.
+        unit: Which of the units on the line; "" where there is one.
+        argument: What goes with it: the time of a query for past values, the approved value of a
+            setting.
+    """
+
+    query: Query
+    unit: str = ""
+    argument: Any = None
+
+
 class Answer(NamedTuple):
     """A complete, valid answer.
 
     Attributes:
         query: What was answered.
         value: The decoded value, in the unit's own scale.
-        time_s: The unit's own time of the value, Unix seconds, or None for "now".
+        unit: Who answered; "" where there is one unit on the line.
+        time_ns: The unit's own time of the value, nanoseconds since the epoch, or None for "now".
     """
 
     query: Query
     value: Any
-    time_s: float | None = None
+    unit: str = ""
+    time_ns: int | None = None
+
+
+class Refused(NamedTuple):
+    """The unit says "no": it does not know the query, or has no answer to it.
+
+    Attributes:
+        query: What was refused.
+        unit: Who refused.
+    """
+
+    query: Query
+    unit: str = ""
+
+
+class Record(NamedTuple):
+    """Values that came unasked, of one component of a unit at one time.
+
+    Attributes:
+        unit: Whose they are.
+        key: The component and the kind of record: with the unit and the time it names the record,
+            however often that comes.
+        time_ns: The unit's own time of the values, nanoseconds since the epoch.
+        values: The values, in the units of their metrics.
+    """
+
+    unit: str
+    key: Hashable
+    time_ns: int
+    values: tuple[tuple[Series, Value], ...]
+
+
+class Reply(NamedTuple):
+    """Bytes that the unit waits for: to be sent at once, before anything else."""
+
+    data: bytes
+
+
+class Fault(StrEnum):
+    """Why bytes, or a frame, carry no sample. The catalogue counts each kind."""
+
+    CRC = "crc"  #: the checksum does not fit
+    LENGTH = "length"  #: longer or shorter than it can be
+    COMMAND = "command"  #: a command that nobody knows
+    DECODE = "decode"  #: whole, but its content means nothing
+    NOISE = "noise"  #: no frame at all
+    ECHO = "echo"  #: a request, which the line has thrown back
+    WRITE = "write"  #: a device writes to another one
+    PLANT = "plant"  #: traffic of a plant between its units
+    FOREIGN = "foreign"  #: an answer that nobody here has asked for
 
 
 class Garbled(NamedTuple):
     """Bytes or a frame that carry no sample, and why.
 
     Attributes:
-        kind: ``crc``, ``length``, ``command``, ``decode``, ``noise``, ``echo``, ``write``,
-            ``plant`` or ``foreign``.
+        kind: What is wrong with it.
         query: The query that the frame was an answer to, where that much can be told.
         size: Bytes concerned.
+        unit: Whose frame it was, where that much can be told.
     """
 
-    kind: str
+    kind: Fault
     query: Query | None = None
     size: int = 0
+    unit: str = ""
 
 
-Event = Answer | Garbled
+Event = Answer | Refused | Record | Reply | Garbled
+
+
+class Resync(NamedTuple):
+    """How a line becomes trustworthy again after a request that was given up.
+
+    Attributes:
+        silence_s: Nothing is sent for so many seconds, and what comes meanwhile is dropped.
+        probe: What is sent then: something to ask, whose answer is waited for before anything
+            else is asked; or bytes that have no answer, such as the end of a line; or nothing.
+    """
+
+    silence_s: float
+    probe: bytes | Ask | None = None
 
 
 class Session(Protocol):
-    """One dialogue with one unit."""
+    """The dialogue over one line."""
 
-    def request(self, query: Query) -> bytes:
-        """The bytes that ask for ``query``.
+    def request(self, ask: Ask) -> bytes:
+        """The bytes that ask for something.
 
         Raises:
             RefusedFrameError: The driver does not send such a frame.
         """
 
-    def receive(self, data: bytes) -> list[Event]:
-        """Take bytes as they arrive; whole answers come back, the rest waits for more."""
+    def receive(self, data: bytes, wall_ns: int) -> list[Event]:
+        """Take bytes as they arrive; what they complete comes back, the rest waits for more.
+
+        Args:
+            data: Any number of bytes, cut anywhere.
+            wall_ns: When they came, nanoseconds since the epoch, for replies that tell the time.
+        """
+
+    def abandon(self, ask: Ask) -> Resync | None:
+        """Nobody waits for the answer to a request any more, though it may still come.
+
+        Returns:
+            What the line needs before the next request, where a late answer could be taken for
+            one to that; None where answers name what they answer.
+        """
 
     def reset(self) -> None:
-        """Forget half an answer, because the line was opened anew."""
+        """Forget half an answer: the line was opened anew, or was silent for long."""
 
 
 class Condition(NamedTuple):

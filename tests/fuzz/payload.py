@@ -14,7 +14,7 @@ from rctclient.types import (
 )
 from rctclient.utils import decode_value
 
-from rct_collector.drivers.base import Answer, Garbled
+from rct_collector.drivers.base import Answer, Fault, Garbled
 from rct_collector.drivers.rct import wire
 from rct_collector.drivers.rct.table import BY_OID, OBJECTS
 from tests.fuzz import grammar
@@ -83,7 +83,7 @@ def refused(item, payload, kind):
     else:
         assert kind == "length"
         assert len(payload) != LENGTHS.get(item.type)
-    return Garbled(kind, item, len(payload))
+    return Garbled(Fault(kind), item, len(payload))
 
 
 def are_the_records(kind, value, payload):

@@ -7,7 +7,7 @@ from random import Random
 from rctclient.types import DataType
 
 from rct_collector.catalog import catalog
-from rct_collector.drivers.base import Answer, Garbled
+from rct_collector.drivers.base import Answer, Fault, Garbled
 from rct_collector.drivers.rct.frame import LONG_RESPONSE, LONGEST_PENDING, RESPONSE, FrameReader
 from rct_collector.drivers.rct.session import EQUAL_TEXTS, RctSession
 from rct_collector.drivers.rct.table import BY_OID
@@ -60,7 +60,7 @@ def told(events):
                 continue
         else:
             assert BY_OID[event.query.oid] is event.query
-            assert event.time_s is None
+            assert event.time_ns is None
         found.append(repr(event))
     return found
 
@@ -76,10 +76,12 @@ def told_by_frames(data):
             query = BY_OID[item.oid]
             event = payload.event(query, item.payload)
             if query.type is DataType.STRING and may_be_cut(stumps, query, item.payload):
-                event = Garbled("length", query, len(item.payload)) if is_answer(event) else event
+                event = (
+                    Garbled(Fault.LENGTH, query, len(item.payload)) if is_answer(event) else event
+                )
             events.append(event)
         else:
-            events.append(Garbled(_other(item)))
+            events.append(Garbled(Fault(_other(item))))
     return told(events)
 
 

@@ -15,13 +15,14 @@ from contextlib import asynccontextmanager
 from typing import Protocol
 
 from rct_collector.config import Requests
+from rct_collector.device.clock import Clock
 from rct_collector.device.polling.adaptive_rate import AdaptiveRate
 from rct_collector.device.polling.pacing import Pacer, TokenBucket
 from rct_collector.device.polling.poller import Poller
 from rct_collector.device.polling.response_time import ResponseTime
 from rct_collector.device.polling.standstill import Standstill
 from rct_collector.device.stats import Stats
-from rct_collector.drivers.base import Answer, Event, Garbled, Query, Session
+from rct_collector.drivers.base import Answer, Ask, Event, Fault, Garbled, Query, Session
 from rct_collector.lines.inflow import Inflow
 from rct_collector.lines.reconnect import Link
 from rct_collector.reports import Reports
@@ -96,6 +97,7 @@ class Exchange:
         stats: Stats,
         owner: Owner,
         reports: Reports,
+        clock: Clock,
     ) -> None:
         """Prepare; nothing is opened yet.
 
@@ -109,9 +111,11 @@ class Exchange:
             stats: Counts what was not understood.
             owner: Is told what happens.
             reports: Where what is worth a message goes.
+            clock: Wall clock.
         """
         self._name = name
         self._reports = reports
+        self._clock = clock
         self._session = session
         self._stats = stats
         self._owner = owner
@@ -261,7 +265,7 @@ class Exchange:
             self._session.reset()
         self._heard_at = now
         self.poller.heard(now)
-        events = self._session.receive(data)
+        events = self._session.receive(data, self._clock.wall_ns())
         self._meter(data, events, now)
         for event in events:
             self._handle(event, now)
@@ -271,7 +275,7 @@ class Exchange:
     def _meter(self, data: bytes, events: list[Event], now: float) -> None:
         """Read on later, where the device has sent more than its share."""
         inflow, flooded = self._inflow, self._inflow.floods
-        noise = sum(e.size for e in events if type(e) is Garbled and e.kind == "noise")
+        noise = sum(e.size for e in events if type(e) is Garbled and e.kind is Fault.NOISE)
         pause = inflow.take(now, len(data), len(events), noise)
         if inflow.is_stale(now):
             self._standstill.begin(now)
@@ -298,8 +302,9 @@ class Exchange:
         if type(event) is Answer:
             self._answered(event, now)
             return
-        assert isinstance(event, Garbled)  # noqa: S101 - there are only two kinds
-        if event.kind == "foreign":
+        if type(event) is not Garbled:
+            return
+        if event.kind is Fault.FOREIGN:
             self._foreign(now)
             return
         self._stats.errors[event.kind] += 1
@@ -320,7 +325,7 @@ class Exchange:
 
     def _foreign(self, now: float) -> None:
         """An answer that was not meant for us: count it, and let the others speak."""
-        self._stats.errors["foreign"] += 1
+        self._stats.errors[Fault.FOREIGN] += 1
         self.poller.foreign(now)
 
     # -- sending ---------------------------------------------------------------------------
@@ -334,7 +339,7 @@ class Exchange:
             query, wake = self.poller.next(now)
             if query is None:
                 break
-            self.link.send(self._session.request(query))
+            self.link.send(self._session.request(Ask(query)))
             self.poller.sent(query, now)
             if self._unanswered_since is None:
                 self._unanswered_since = now

@@ -58,7 +58,7 @@ _OPEN = (Phase.QUEUED, Phase.PENDING, Phase.WAITING)
 
 
 @dataclass(slots=True, eq=False)
-class Ask:
+class Request:
     """One request of the round."""
 
     query: Query
@@ -139,11 +139,11 @@ class Poller:
         self._response_time = response_time
         self._standstill = standstill or Standstill(math.inf)
         self._retry_delay = retry_delay
-        self._asks: dict[Query, Ask] = {}
-        self._fast: deque[Ask] = deque()
-        self._slow: deque[Ask] = deque()
-        self._waiting: list[Ask] = []
-        self._pending: dict[Query, Ask] = {}
+        self._asks: dict[Query, Request] = {}
+        self._fast: deque[Request] = deque()
+        self._slow: deque[Request] = deque()
+        self._waiting: list[Request] = []
+        self._pending: dict[Query, Request] = {}
         self._proven: set[Query] = set()
         self._owed: dict[Query, int] = {}
         self._foreign_at = self._foreign_from = self._sent_at = -math.inf
@@ -269,7 +269,7 @@ class Poller:
         """Bytes came, whatever they are; what they mean is told next."""
         self._standstill.heard(now)
 
-    def answered(self, query: Query, now: float) -> Ask | None:
+    def answered(self, query: Query, now: float) -> Request | None:
         """A valid answer came.
 
         Returns:
@@ -412,8 +412,8 @@ class Poller:
         if self._response_time is not None:
             self._response_time.forget()
 
-    def _ask(self, query: Query, *, fast: bool) -> Ask:
-        ask = self._asks[query] = Ask(query, fast, kept=not fast)
+    def _ask(self, query: Query, *, fast: bool) -> Request:
+        ask = self._asks[query] = Request(query, fast, kept=not fast)
         return ask
 
     def _expire(self, now: float) -> float:
@@ -429,15 +429,15 @@ class Poller:
             self._silent(ask, now)
         return first
 
-    def _wait(self, ask: Ask, attempt: int) -> float:
+    def _wait(self, ask: Request, attempt: int) -> float:
         if self._response_time is None:
             return self._timeout
         return self._response_time.wait(attempt, long=ask.query.exclusive)
 
-    def _outcome(self, ask: Ask) -> Outcome:
+    def _outcome(self, ask: Request) -> Outcome:
         return self.tally.crowded if ask.crowded else self.tally.alone
 
-    def _overtake(self, answered: Ask, now: float) -> None:
+    def _overtake(self, answered: Request, now: float) -> None:
         """Give up what later requests have overtaken, without waiting for the deadline."""
         for ask in list(self._pending.values()):
             if ask is answered:
@@ -446,14 +446,14 @@ class Poller:
             if ask.overtaken >= OVERTAKEN:
                 self._silent(ask, now)
 
-    def _silent(self, ask: Ask, now: float) -> None:
+    def _silent(self, ask: Request, now: float) -> None:
         """Nothing came."""
         del self._pending[ask.query]
         ask.silent += 1
         self.tally.timeouts += 1
         self._failed(ask, now)
 
-    def _failed(self, ask: Ask, now: float) -> None:
+    def _failed(self, ask: Request, now: float) -> None:
         known = ask.query in self._proven
         if known:
             if not ask.late:  # what came too old to be believed is not lost by haste
@@ -481,7 +481,7 @@ class Poller:
         """When others have had their turn."""
         return min(self._foreign_at + QUIET_S, self._foreign_from + LONGEST_WAIT_S)
 
-    def _is_in_time(self, ask: Ask, at: float) -> bool:
+    def _is_in_time(self, ask: Request, at: float) -> bool:
         """Whether what is not fast may go at a time: answered or given up by the next round.
 
         Where rounds follow too closely for that, at least half of the time is used.
@@ -498,14 +498,14 @@ class Poller:
             return 0.0
         return self._pacer.advance.tokens(now)
 
-    def _draws(self, ask: Ask, now: float) -> bool:
+    def _draws(self, ask: Request, now: float) -> bool:
         """Whether a request goes at the expense of the advance, if there is any.
 
         A fast one only where the average is used up, by a round that was cut short.
         """
         return ask.kept or self._pacer.bucket.tokens(now) < 1.0
 
-    def _candidate(self, now: float) -> tuple[Ask | None, float]:
+    def _candidate(self, now: float) -> tuple[Request | None, float]:
         """The next request by rank, fast, repeats, slow, and when it may go; None when none may."""
         first = self._fast[0] if self._fast else None
         advance = self._advance(now)
@@ -532,7 +532,7 @@ class Poller:
                 best, best_at = ask, at
         return best, best_at
 
-    def _may_be_unknown(self, ask: Ask) -> bool:
+    def _may_be_unknown(self, ask: Request) -> bool:
         """Whether the unit stayed silent so far, perhaps for ever, about what is not fast.
 
         On a line that works it is asked again when all else was asked once: each silence costs
@@ -540,7 +540,7 @@ class Poller:
         """
         return ask.attempts > 0 and not ask.fast and ask.query not in self._proven
 
-    def _repeat(self, now: float) -> tuple[Ask | None, float]:
+    def _repeat(self, now: float) -> tuple[Request | None, float]:
         """The next repeat that the average of repeats pays for."""
         ready = max(self._pacer.repeat_at(now), self._quiet_at())
         if not self._waiting:
@@ -559,7 +559,7 @@ class Poller:
         income = max(0.0, self._next_round - now) * bucket.rate
         return bucket.tokens(now) + income - min(self._reserve, bucket.burst) + 1e-9
 
-    def _unqueue(self, ask: Ask) -> None:
+    def _unqueue(self, ask: Request) -> None:
         if ask.phase is Phase.QUEUED:
             (self._fast if ask.fast else self._slow).remove(ask)
         elif ask.phase is Phase.WAITING:

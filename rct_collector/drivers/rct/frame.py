@@ -25,6 +25,8 @@ from binascii import crc_hqx
 from functools import cache
 from typing import NamedTuple
 
+from rct_collector.drivers.base import Fault
+
 START = 0x2B
 ESCAPE = 0x2D
 
@@ -105,12 +107,12 @@ class Bad(NamedTuple):
     """Bytes that are no frame.
 
     Attributes:
-        kind: ``crc``, ``length``, ``command`` or ``noise``.
+        kind: ``CRC``, ``LENGTH``, ``COMMAND`` or ``NOISE``.
         size: Number of bytes skipped; of noise, zeros do not count, since they may be lead-in.
         data: The first of the bytes skipped, as far as they are worth showing.
     """
 
-    kind: str
+    kind: Fault
     size: int
     data: bytes = b""
 
@@ -166,7 +168,7 @@ def assemble(command: int, oid: int, payload: bytes = b"", address: int | None =
 
 
 #: What is no frame and not worth a look.
-_NO_FRAME = Bad("noise", 1, b"\x2b")
+_NO_FRAME = Bad(Fault.NOISE, 1, b"\x2b")
 
 
 class _Partial:
@@ -294,11 +296,11 @@ class FrameReader:
         That is the tail of a torn frame, where the 2B is escaped, the vendor's keep-alive, the
         app's hello, and what follows on many of the like.
         """
-        if item.kind == "noise" or before[-1:] == b"\x2d" or before == _KEEP_ALIVE:
+        if item.kind is Fault.NOISE or before[-1:] == b"\x2d" or before == _KEEP_ALIVE:
             return True
-        if item.kind == "crc":
+        if item.kind is Fault.CRC:
             return False
-        hello = item.kind == "command" and item.data[1] == EXTENSION
+        hello = item.kind is Fault.COMMAND and item.data[1] == EXTENSION
         return hello or self._false_starts >= FALSE_STARTS
 
 
@@ -306,10 +308,10 @@ def _skip(buffer: bytearray, first: int, last: int, found: list[Frame | Bad]) ->
     """Report noise, as one with that before it; without zeros, since a lead-in may be there."""
     size = last - first - buffer.count(0, first, last)
     before = found[-1] if found else None
-    if type(before) is Bad and before.kind == "noise":
-        found[-1] = Bad("noise", before.size + size, before.data)
+    if type(before) is Bad and before.kind is Fault.NOISE:
+        found[-1] = Bad(Fault.NOISE, before.size + size, before.data)
     elif size:
-        found.append(Bad("noise", size, bytes(buffer[first : min(last, first + _SHOWN)])))
+        found.append(Bad(Fault.NOISE, size, bytes(buffer[first : min(last, first + _SHOWN)])))
 
 
 def parse_at(
@@ -334,12 +336,12 @@ def parse_at(
     if least is None:
         if command == START:  # the true start is the next byte
             return _NO_FRAME, start + 1
-        return _bad(buffer, "command", start, start + 2), start + 2
+        return _bad(buffer, Fault.COMMAND, start, start + 2), start + 2
     if command not in LONG and size > start + 2 and not (partial and partial.size > 1):
         # The common case first: a short frame without any escape, complete in the buffer.
         length = buffer[start + 2]
         if length < least:
-            return _bad(buffer, "length", start, start + 3), start + 3
+            return _bad(buffer, Fault.LENGTH, start, start + 3), start + 3
         end = start + 5 + length
         if end <= size:
             content = bytes(buffer[start + 1 : end])
@@ -347,7 +349,7 @@ def parse_at(
                 raw = content.find(START)
                 if raw < 0:
                     return _finish(buffer, content, 2, start, end)
-                return _bad(buffer, "length", start, start + 1 + raw), start + 1 + raw
+                return _bad(buffer, Fault.LENGTH, start, start + 1 + raw), start + 1 + raw
     return _parse_escaped(buffer, start, _Partial() if partial is None else partial)
 
 
@@ -368,14 +370,14 @@ def _parse_escaped(
         content = partial.content
         length = content[1] if header == 2 else content[1] << 8 | content[2]
         if not _LEAST[command] <= length <= LONGEST:
-            return _bad(buffer, "length", start, start + partial.size), start + partial.size
+            return _bad(buffer, Fault.LENGTH, start, start + partial.size), start + partial.size
         whole = _unescape(buffer, start, partial, header + length + 2)
     if whole is None:
         return None
     end = start + partial.size
     if whole:
         return _finish(buffer, bytes(partial.content), header, start, end)
-    return _bad(buffer, "length", start, end), end
+    return _bad(buffer, Fault.LENGTH, start, end), end
 
 
 def _finish(
@@ -392,7 +394,7 @@ def _finish(
     """
     body = content[:-2]
     if crc_hqx(body + b"\0" if len(body) & 1 else body, 0xFFFF) != content[-2] << 8 | content[-1]:
-        return _bad(buffer, "crc", start, end), end
+        return _bad(buffer, Fault.CRC, start, end), end
     command = content[0]
     address = None
     if command & PLANT:
@@ -402,7 +404,7 @@ def _finish(
     return Frame(command, oid, content[header + 4 : -2], address), end
 
 
-def _bad(buffer: bytearray, kind: str, start: int, end: int) -> Bad:
+def _bad(buffer: bytearray, kind: Fault, start: int, end: int) -> Bad:
     """Bytes that are no frame."""
     return Bad(kind, end - start, bytes(buffer[start:end][:_SHOWN]))
 

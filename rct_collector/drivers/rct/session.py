@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from rctclient.types import DataType
 
-from rct_collector.drivers.base import Answer, Event, Garbled, Query
+from rct_collector.drivers.base import Answer, Ask, Event, Fault, Garbled, Query, Resync
 from rct_collector.drivers.rct import frame, request, wire
 from rct_collector.drivers.rct.table import BY_OID, RctObject
 
@@ -55,14 +55,19 @@ class RctSession:
         self._requests: dict[Query, bytes] = {}
         self._unpadded: dict[Query, tuple[bytes, int]] = {}
 
-    def request(self, query: Query) -> bytes:
+    def request(self, ask: Ask) -> bytes:
         """The read frame of an object; made once."""
+        query = ask.query
         data = self._requests.get(query)
         if data is None:
             data = self._requests[query] = request.read(query)
         return data
 
-    def receive(self, data: bytes) -> list[Event]:
+    def abandon(self, _ask: Ask) -> Resync | None:
+        """Nothing to be done: each answer names its object, however late it comes."""
+        return None
+
+    def receive(self, data: bytes, _wall_ns: int = 0) -> list[Event]:
         """Take bytes; see the base class."""
         if self._reader.idle:
             answer = _whole(data)
@@ -80,17 +85,17 @@ class RctSession:
         """Tell an answer from everything else that has a valid checksum."""
         if item.command not in (frame.RESPONSE, frame.LONG_RESPONSE):
             if item.command & frame.PLANT:
-                return Garbled("plant")
-            return Garbled("echo" if item.command == frame.READ else "write")
+                return Garbled(Fault.PLANT)
+            return Garbled(Fault.ECHO if item.command == frame.READ else Fault.WRITE)
         query = BY_OID.get(item.oid)
         if query is None:
-            return Garbled("foreign")
+            return Garbled(Fault.FOREIGN)
         whole = query.type is not DataType.STRING or self._is_whole(query, item.payload)
         try:
             answer = Answer(query, wire.decode(query.type, item.payload))
         except wire.PayloadError as error:
             return Garbled(error.kind, query, len(item.payload))
-        return answer if whole else Garbled("length", query, len(item.payload))
+        return answer if whole else Garbled(Fault.LENGTH, query, len(item.payload))
 
     def _is_whole(self, query: Query, payload: bytes) -> bool:
         """Whether a text is not cut short, which its checksum would not tell.

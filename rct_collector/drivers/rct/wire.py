@@ -19,7 +19,7 @@ from typing import Any
 from rctclient.types import DataType
 from rctclient.utils import decode_value
 
-from rct_collector.drivers.base import Convert
+from rct_collector.drivers.base import Convert, Fault
 from rct_collector.model import Kind, Metric, Value
 
 _SCALARS = {
@@ -65,10 +65,10 @@ class PayloadError(Exception):
     """A payload is not what its type asks for.
 
     Attributes:
-        kind: ``length`` or ``decode``.
+        kind: ``LENGTH`` or ``DECODE``.
     """
 
-    def __init__(self, kind: str, message: str) -> None:
+    def __init__(self, kind: Fault, message: str) -> None:
         """Keep the kind for the counters."""
         super().__init__(message)
         self.kind = kind
@@ -96,7 +96,7 @@ def decode(kind: DataType, payload: bytes) -> Any:
     """
     expected = LENGTHS.get(kind)
     if expected is not None and len(payload) != expected:
-        raise PayloadError("length", f"{len(payload)} bytes where {kind.name} has {expected}")
+        raise PayloadError(Fault.LENGTH, f"{len(payload)} bytes where {kind.name} has {expected}")
     codec = _SCALARS.get(kind)
     if codec is not None:
         value = codec.unpack(payload)[0]
@@ -110,7 +110,7 @@ def decode(kind: DataType, payload: bytes) -> Any:
     try:
         return decode_value(kind, payload)  # type: ignore[arg-type]  # its overloads take constants
     except (ValueError, OverflowError, OSError, KeyError, struct.error) as error:
-        raise PayloadError("decode", f"{kind.name}: {error}") from error
+        raise PayloadError(Fault.DECODE, f"{kind.name}: {error}") from error
 
 
 def encode(kind: DataType, value: Any) -> bytes:
@@ -145,14 +145,14 @@ def is_possible(kind: DataType, value: Any) -> bool:
 def _text(payload: bytes) -> str:
     """Text up to the first zero; what follows is padding or garbage of the unit."""
     if not payload or len(payload) > LONGEST_TEXT:
-        raise PayloadError("length", f"{len(payload)} bytes of text")
+        raise PayloadError(Fault.LENGTH, f"{len(payload)} bytes of text")
     raw = payload.split(b"\0", 1)[0]
     try:
         text = raw.decode("ascii")
     except UnicodeDecodeError as error:
-        raise PayloadError("decode", f"text {raw!r} is not ASCII") from error
+        raise PayloadError(Fault.DECODE, f"text {raw!r} is not ASCII") from error
     if not text.isprintable():
-        raise PayloadError("decode", f"text {raw!r} has control characters")
+        raise PayloadError(Fault.DECODE, f"text {raw!r} has control characters")
     return text
 
 
@@ -160,7 +160,7 @@ def _series(payload: bytes, record: str) -> tuple[int, list[tuple[Any, ...]]]:
     """A time, then records; used by the logger and the event table."""
     size = struct.calcsize(record)
     if len(payload) < 4 or (len(payload) - 4) % size:
-        raise PayloadError("length", f"{len(payload)} bytes are not 4 + n x {size}")
+        raise PayloadError(Fault.LENGTH, f"{len(payload)} bytes are not 4 + n x {size}")
     (echo,) = struct.unpack_from(">I", payload)
     return echo, list(struct.iter_unpack(record, payload[4:]))
 

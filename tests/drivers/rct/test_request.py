@@ -13,7 +13,7 @@ from rctclient.frame import ReceiveFrame
 from rctclient.types import Command, DataType
 
 import rct_collector
-from rct_collector.drivers.base import Query
+from rct_collector.drivers.base import Ask, Query
 from rct_collector.drivers.rct import request
 from rct_collector.drivers.rct.session import RctSession
 from rct_collector.drivers.rct.table import BY_OID, OBJECTS, RctObject
@@ -47,9 +47,13 @@ def parsed(data: bytes) -> ReceiveFrame:
     return frame
 
 
+def asked(query: Query) -> bytes:
+    return RctSession().request(Ask(query))
+
+
 def test_read_is_what_rctclient_takes_for_one():
     for item in READ:
-        for data in (request.read(item), RctSession().request(item)):
+        for data in (request.read(item), asked(item)):
             frame = parsed(data)
             assert (frame.command, frame.id, frame.data) == (Command.READ, item.oid, b"")
 
@@ -70,14 +74,14 @@ def test_requests_by_example():
 
 @pytest.mark.parametrize("query", STRANGERS.values(), ids=STRANGERS.keys())
 def test_stranger_is_refused(query):
-    for refused in (request.read, RctSession().request, lambda q: request.query_logger(q, 1)):
+    for refused in (request.read, asked, lambda q: request.query_logger(q, 1)):
         with pytest.raises(RefusedFrameError, match="not in the driver's table"):
             refused(query)
 
 
 def test_logger_object_is_not_read():
     for item in LOGGER:
-        for refused in (request.read, RctSession().request):
+        for refused in (request.read, asked):
             with pytest.raises(RefusedFrameError, match="queried with a time"):
                 refused(item)
 

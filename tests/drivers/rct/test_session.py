@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rct_collector.catalog import catalog
-from rct_collector.drivers.base import Answer, Garbled
+from rct_collector.drivers.base import Answer, Ask, Fault, Garbled
 from rct_collector.drivers.rct import wire
 from rct_collector.drivers.rct.frame import (
     LONG_RESPONSE,
@@ -52,6 +52,10 @@ def told(events) -> list[tuple]:
     ]
 
 
+def test_every_fault_is_counted():
+    assert set(Fault) == KINDS
+
+
 # -- answers ------------------------------------------------------------------------------
 
 
@@ -59,12 +63,12 @@ def test_answer_names_its_object():
     (event,) = RctSession().receive(SOC_DATA)
     assert event.query is SOC
     assert wire.shortest(event.value) == 0.8478931
-    assert event.time_s is None
+    assert event.time_ns is None
 
 
 def test_request_is_made_once():
     session = RctSession()
-    assert session.request(SOC) is session.request(SOC)
+    assert session.request(Ask(SOC)) is session.request(Ask(SOC))
 
 
 @pytest.mark.parametrize("asked", [[], [SOC, STATE], [STATE, SOC]])
@@ -76,7 +80,7 @@ def test_answers_are_matched_by_id_and_nothing_else(asked, order):
     """In any order, late, twice, and unasked: other clients' answers come along as well."""
     session = RctSession()
     for query in asked:
-        session.request(query)
+        session.request(Ask(query))
     expected = {SOC_DATA: SOC, STATE_DATA: STATE}
     events = [event for data in order for event in session.receive(data)]
     assert [event.query for event in events] == [expected[data] for data in order]
@@ -128,26 +132,35 @@ def test_answers_by_example(name, command, payload, value):
     assert RctSession().receive(data) == [Answer(item, value)]
 
 
+def test_request_that_was_given_up_leaves_the_line_as_it_is():
+    """However late its answer comes, it names its object."""
+    session = RctSession()
+    session.request(Ask(SOC))
+    assert session.abandon(Ask(SOC)) is None
+    session.request(Ask(STATE))
+    assert [event.query for event in session.receive(SOC_DATA + STATE_DATA)] == [SOC, STATE]
+
+
 # -- what is no answer --------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("data", "event"),
     [
-        (assemble(RESPONSE, 0xC0A7074F, b"slave"), Garbled("foreign")),
-        (assemble(LONG_RESPONSE, 0x12345678, bytes(300)), Garbled("foreign")),
-        (assemble(RESPONSE | PLANT, SOC.oid, b"\x3f\0\0\0", 0x01020304), Garbled("plant")),
-        (assemble(LONG_RESPONSE | PLANT, SOC.oid, b"\x3f\0\0\0", 1), Garbled("plant")),
-        (assemble(READ | PLANT, SOC.oid, b"", 1), Garbled("plant")),
-        (assemble(WRITE | PLANT, SOC.oid, b"\x3f\0\0\0", 1), Garbled("plant")),
-        (assemble(READ, SOC.oid), Garbled("echo")),
-        (assemble(WRITE, 0x3AA565FC, bytes(36)), Garbled("write")),
-        (assemble(LONG_WRITE, SOC.oid, b"\x3f\0\0\0"), Garbled("write")),
-        (assemble(READ_PERIODICALLY, SOC.oid), Garbled("write")),
-        (b"\x2b\x3c", Garbled("noise", None, 2)),
-        (b"AT", Garbled("noise", None, 2)),
-        (b"\x2b\x07", Garbled("command", None, 2)),
-        (b"\x2b\x05\x02", Garbled("length", None, 3)),
+        (assemble(RESPONSE, 0xC0A7074F, b"slave"), Garbled(Fault.FOREIGN)),
+        (assemble(LONG_RESPONSE, 0x12345678, bytes(300)), Garbled(Fault.FOREIGN)),
+        (assemble(RESPONSE | PLANT, SOC.oid, b"\x3f\0\0\0", 0x01020304), Garbled(Fault.PLANT)),
+        (assemble(LONG_RESPONSE | PLANT, SOC.oid, b"\x3f\0\0\0", 1), Garbled(Fault.PLANT)),
+        (assemble(READ | PLANT, SOC.oid, b"", 1), Garbled(Fault.PLANT)),
+        (assemble(WRITE | PLANT, SOC.oid, b"\x3f\0\0\0", 1), Garbled(Fault.PLANT)),
+        (assemble(READ, SOC.oid), Garbled(Fault.ECHO)),
+        (assemble(WRITE, 0x3AA565FC, bytes(36)), Garbled(Fault.WRITE)),
+        (assemble(LONG_WRITE, SOC.oid, b"\x3f\0\0\0"), Garbled(Fault.WRITE)),
+        (assemble(READ_PERIODICALLY, SOC.oid), Garbled(Fault.WRITE)),
+        (b"\x2b\x3c", Garbled(Fault.NOISE, None, 2)),
+        (b"AT", Garbled(Fault.NOISE, None, 2)),
+        (b"\x2b\x07", Garbled(Fault.COMMAND, None, 2)),
+        (b"\x2b\x05\x02", Garbled(Fault.LENGTH, None, 3)),
     ],
 )
 def test_other_traffic_is_told_and_left(data, event):
@@ -176,12 +189,12 @@ def test_other_traffic_is_told_and_left(data, event):
 def test_cut_payload_with_a_valid_checksum_is_no_answer(item, payload, kind, command):
     """A request that comes in between cuts an answer; the object is named, to ask again."""
     data = answer(item, payload, command=command)
-    assert RctSession().receive(data) == [Garbled(kind, item, len(payload))]
+    assert RctSession().receive(data) == [Garbled(Fault(kind), item, len(payload))]
 
 
 def test_cut_payload_as_recorded():
     data = bytes.fromhex("2b0506959930bf3e97f015")
-    assert RctSession().receive(data) == [Garbled("length", SOC, 2)]
+    assert RctSession().receive(data) == [Garbled(Fault.LENGTH, SOC, 2)]
 
 
 @pytest.mark.parametrize("item", [SOC, STATE, MODEL])
