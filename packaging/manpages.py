@@ -17,9 +17,9 @@ import click
 import rct_collector_telegraf
 from rct_collector import __version__
 from rct_collector.cli.app import PROGRAM, application
-from rct_collector.config import DEFAULT_PATH, ENVIRONMENT, options
+from rct_collector.config import DEFAULT_PATH, ENVIRONMENT
 from rct_collector.docs.samples import needs_example
-from rct_collector.docs.tables import PLACES
+from rct_collector.docs.tables import every_option
 from rct_collector.exits import MEANINGS
 
 SHIM = "rct-collector-telegraf"
@@ -171,12 +171,11 @@ def shim_page() -> str:
 def config_page() -> str:
     """The page of the configuration file."""
     found = []
-    for place, cls in PLACES:
-        for name, option in options(cls).items():
-            example = f" Example: {option.example}." if needs_example(option) else ""
-            default = f" Default: {option.default}." if option.default else ""
-            text = f"{option.doc} Takes: {option.takes}.{default}{example}"
-            found.append((place + name, text))
+    for place, option in every_option():
+        example = f" Example: {option.example}." if needs_example(option) else ""
+        default = f" Default: {option.default}." if option.default else ""
+        text = f"{option.doc} Takes: {option.takes}.{default}{example}"
+        found.append((".".join(place), text))
     return page(
         CONFIG,
         section("SYNOPSIS", [escaped(str(DEFAULT_PATH))]),

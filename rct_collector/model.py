@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from functools import cached_property
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 #: What a series may carry. The type never changes within a series.
 Value = float | int | str
@@ -94,10 +94,16 @@ class PollClass(StrEnum):
     STATIC = "X"  #: identity and configuration
     HISTORY = "H"  #: on demand only: logger, events
 
+    #: Those with an interval, fastest first.
+    POLLED: ClassVar[tuple[PollClass, ...]]
+
     @property
     def option(self) -> str:
         """Name of the class in the configuration (``intervals: {fast: 10s}``)."""
         return self.name.lower()
+
+
+PollClass.POLLED = tuple(poll for poll in PollClass if poll is not PollClass.HISTORY)
 
 
 class CollectdId(NamedTuple):

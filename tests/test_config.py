@@ -24,19 +24,17 @@ from rct_collector.config import (
     Config,
     DeviceConfig,
     Intervals,
-    Invalid,
     Requests,
     Shard,
     load,
     matches,
-    options,
     parse,
     parse_address,
-    parse_duration,
     values,
 )
 from rct_collector.errors import ConfigError
 from rct_collector.model import Kind, PollClass
+from rct_collector.option import Invalid, options, parse_duration, sections
 
 untimed = settings(deadline=None)
 
@@ -976,7 +974,10 @@ def test_file_is_named_by_the_environment(monkeypatch):
 # -- the options as documentation --------------------------------------------------------------
 
 
-@pytest.mark.parametrize("of", [Config, DeviceConfig, Intervals, Requests])
+KINDS = [Config, DeviceConfig, *(section.kind for section in sections(DeviceConfig).values())]
+
+
+@pytest.mark.parametrize("of", KINDS)
 def test_every_option_documents_itself_truthfully(of):
     """The example can be parsed, and the shown default is the default."""
     defaults = {f.name: f for f in fields(of)}
@@ -990,13 +991,16 @@ def test_every_option_documents_itself_truthfully(of):
             present = getattr(of(**({} if of is not DeviceConfig else REQUIRED)), name)
             assert shown == present
         else:
-            assert not defaults[name].default or name in ("name", "driver", "address")
+            assert option.required or not defaults[name].default
 
 
 REQUIRED = {"name": "roof", "driver": "rct", "address": Address("tcp", "roof", None)}
 
 
 def test_interval_of_every_class_is_an_option_except_on_demand():
+    assert PollClass.POLLED == tuple(
+        poll for poll in PollClass if poll.option in options(Intervals)
+    )
     intervals = Intervals()
     assert [intervals.seconds(poll) for poll in PollClass] == [10, 60, 300, 3600, math.inf]
 

@@ -19,23 +19,11 @@ What the option understands in no way is left as it is, for the check to tell.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
-from rct_collector.config import (
-    Config,
-    DeviceConfig,
-    Intervals,
-    Invalid,
-    Option,
-    Requests,
-    Unquoted,
-    Unwritten,
-    options,
-)
-
-_NESTED: dict[str, type] = {"intervals": Intervals, "requests": Requests}
-_LISTS = ("include", "exclude")
+from rct_collector.config import Config, DeviceConfig
+from rct_collector.option import Invalid, Option, Shape, Unquoted, Unwritten, options, sections
 
 
 class Block(Protocol):
@@ -62,44 +50,43 @@ def from_blocks(blocks: Iterable[Block]) -> dict[str, Any]:
     """
     items = list(blocks)
     devices = [_device(block) for block in items if _plain(block.key) == "device"]
-    common = _options((block for block in items if _plain(block.key) != "device"), Config)
+    common = _options((block for block in items if _plain(block.key) != "device"), options(Config))
     return {**common, "devices": devices}
 
 
 def _device(block: Block) -> dict[str, Any]:
-    inner = list(block.children)
-    nested = {key: _options(_inside(inner, key), cls) for key, cls in _NESTED.items()}
-    labels = _options(_inside(inner, "labels"), None)
-    special = {*_NESTED, "labels"}
-    given = _options((item for item in inner if _plain(item.key) not in special), DeviceConfig)
+    known = options(DeviceConfig)
+    inside: dict[str, Mapping[str, Option]] = {
+        **{name: options(kind) for name, (kind, _) in sections(DeviceConfig).items()},
+        **{name: {} for name, option in known.items() if option.shape is Shape.MAPPING},
+    }
+    keys = {_plain(name): name for name in inside}
+    lines: list[Block] = []
+    blocks: dict[str, list[Block]] = {}
+    for item in block.children:
+        name = keys.get(_plain(item.key))
+        if name is None:
+            lines.append(item)
+        else:
+            blocks.setdefault(name, []).extend(item.children)
+    given = _options(lines, known)
     names = [*block.values, *([given["name"]] if "name" in given else [])]
     if names:
-        given["name"] = _value(names, options(DeviceConfig)["name"])
-    nested["labels"] = labels
-    return {**given, **{key: value for key, value in nested.items() if value}}
+        given["name"] = _value(names, known["name"])
+    return {
+        **given,
+        **{name: _options(found, inside[name]) for name, found in blocks.items() if found},
+    }
 
 
-def _inside(blocks: Iterable[Block], key: str) -> Iterator[Block]:
-    """The content of all blocks of one name."""
-    for block in blocks:
-        if _plain(block.key) == key:
-            yield from block.children
-
-
-def _options(blocks: Iterable[Block], cls: type | None) -> dict[str, Any]:
-    """Lines by the names of their options; by their own where ``cls`` has none of that name."""
-    known = options(cls) if cls is not None else {}
+def _options(blocks: Iterable[Block], known: Mapping[str, Option]) -> dict[str, Any]:
+    """Lines by the names of their options; by their own where no option has that name."""
     names = {_plain(name): name for name in known}
     found: dict[str, list[Any]] = {}
     for block in blocks:
         name = names.get(_plain(block.key), block.key)
         found.setdefault(name, []).extend(block.values)
-    return {
-        name: [_marked(value) for value in values]
-        if name in _LISTS
-        else _value(values, known.get(name))
-        for name, values in found.items()
-    }
+    return {name: _value(values, known.get(name)) for name, values in found.items()}
 
 
 def _plain(key: str) -> str:
@@ -109,7 +96,7 @@ def _plain(key: str) -> str:
 def _value(values: list[Any], option: Option | None) -> Any:
     """One value, in the way that the option understands; several stay a list."""
     marked = [_marked(value) for value in values]
-    if len(marked) != 1:
+    if len(marked) != 1 or (option is not None and option.shape is Shape.LIST):
         return marked
     if option is not None:
         for reading in _readings(marked[0]):

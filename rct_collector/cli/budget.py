@@ -10,14 +10,12 @@ import click
 
 from rct_collector.cli.metrics import SINGLE_TOWER
 from rct_collector.config import Address, DeviceConfig, load
-from rct_collector.device.polling.budget import CLASSES, REPEATS, Budget, budget
+from rct_collector.device.polling.budget import REPEATS, Budget, budget
 from rct_collector.device.polling.plan import Choice, Plan
 from rct_collector.drivers import driver
 from rct_collector.drivers.rct.simulator import SCENARIOS, Scenario
 from rct_collector.errors import ConfigError
 from rct_collector.model import PollClass
-
-_CLASSES = {"F": "fast", "M": "medium", "S": "slow", "X": "static"}
 
 
 def default_device() -> DeviceConfig:
@@ -75,8 +73,8 @@ def verdict(found: Budget) -> str:
 
 def _stretched(found: Budget) -> str:
     """How often each class comes where not all of them fit."""
-    rest = [poll for poll in CLASSES if poll is not PollClass.FAST or found.ticks > 1]
-    texts = [f"{_CLASSES[poll]} comes every {spelt(found.seconds(poll))}" for poll in rest]
+    rest = [poll for poll in PollClass.POLLED if poll is not PollClass.FAST or found.ticks > 1]
+    texts = [f"{poll.option} comes every {spelt(found.seconds(poll))}" for poll in rest]
     totals = {found.seconds(s.poll, total=True) for s in found.shares if s.totals}
     texts += [f"energy totals every {spelt(min(totals))}"] if totals else []
     kept = "" if found.ticks > 1 else "fast keeps its interval, "
@@ -112,7 +110,7 @@ def print_budget(config: Path | None, assume: str, conditions: tuple[str, ...]) 
             table.add_column(head, justify="right")
         for share in found.shares:
             table.add_row(
-                f"{share.poll} {_CLASSES[share.poll]}",
+                f"{share.poll} {share.poll.option}",
                 str(share.queries),
                 f"{share.interval:g} s",
                 f"{share.per_second:.3f}",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rct_collector.cli.options import Word, scenarios
+from rct_collector.model import PollClass
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
 
 #: The fullest system with one battery tower, what the default classes are made for.
 SINGLE_TOWER = "single-tower"
-
-_CLASSES = ["F", "M", "S", "X", "H"]
 
 _EPILOG = """\b
 Classes and their default intervals:
@@ -41,7 +40,9 @@ def _assumptions() -> list[str]:
 @click.command("metrics", short_help="List the metrics, or how hard a device is asked.",
                epilog=_EPILOG)  # fmt: skip
 @click.argument("globs", nargs=-1, metavar="[GLOB]...")
-@click.option("--class", "poll", type=click.Choice(_CLASSES), help="Only metrics of this class.")
+@click.option(
+    "--class", "poll", type=click.Choice([*map(str, PollClass)]), help="Only metrics of this class."
+)
 @click.option("--default", "default", is_flag=True, help="Only metrics that are on by default.")
 @click.option(
     "-f", "--format", "form", type=click.Choice(["table", "json", "md"]), default="table",

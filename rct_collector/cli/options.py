@@ -30,7 +30,7 @@ class Duration(_FloatType):
 
     def convert(self, value: Any, param: Any, ctx: Any) -> float:  # noqa: ANN401
         """Parse it as the configuration does."""
-        from rct_collector.config import Invalid, parse_duration
+        from rct_collector.option import Invalid, parse_duration
 
         if isinstance(value, float):
             return value

@@ -18,14 +18,13 @@ from rct_collector.config import (
     Address,
     DeviceConfig,
     Intervals,
-    Invalid,
     Requests,
     default_path,
     load,
-    options,
 )
 from rct_collector.errors import ConfigError
 from rct_collector.model import PREFIX
+from rct_collector.option import Invalid, options
 
 #: Requests per second while one complete round is read; the gap between two stays.
 HURRY_PER_SECOND = 16.0

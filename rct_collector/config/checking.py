@@ -7,20 +7,13 @@ at once, however many of them have mistakes.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping
-from dataclasses import MISSING, fields
 from typing import Any
 
-from rct_collector.config.options import Config, DeviceConfig, Intervals, Option, Requests, options
-from rct_collector.config.values import (
-    Address,
-    Invalid,
-    host_identity,
-    nearest,
-    parse_address,
-    shown,
-)
+from rct_collector.config.options import Config, DeviceConfig
+from rct_collector.config.values import Address, host_identity, parse_address
 from rct_collector.drivers import BUILTIN, driver
 from rct_collector.errors import ConfigError
+from rct_collector.option import Invalid, Option, nearest, options, sections, shown
 
 #: Mistakes that are told; whoever has more has made the same one again and again.
 MOST_TOLD = 1000
@@ -75,12 +68,9 @@ class _Reader:
                 hint = nearest(key, names) if self._hints else ""
                 text = f"unknown option{hint}; known: {', '.join(names)}"
                 self.problem(_inside(path, key), text)
-        for f in fields(cls):
-            required = f.default is MISSING and f.default_factory is MISSING
-            if required and f.name not in value and f.name in known:
-                self.problem(
-                    path, f"{f.name} is missing, for example {f.name}: {known[f.name].example}"
-                )
+        for name, option in known.items():
+            if option.required and name not in value:
+                self.problem(path, f"{name} is missing, for example {name}: {option.example}")
         return result
 
     def _take(self, known: Option, key: str, item: Any, path: str, result: dict[str, Any]) -> None:
@@ -91,13 +81,13 @@ class _Reader:
 
     def device(self, value: Any, path: str) -> DeviceConfig | None:
         before = self.count
-        parts = self.build(DeviceConfig, value, path, extra=("intervals", "requests"))
+        parts = self.build(DeviceConfig, value, path, extra=tuple(sections(DeviceConfig)))
         if isinstance(value, Mapping):
-            for key, cls in (("intervals", Intervals), ("requests", Requests)):
+            for key, (kind, _) in sections(DeviceConfig).items():
                 if key in value:
-                    nested = self.build(cls, value[key], f"{path}.{key}")
+                    nested = self.build(kind, value[key], f"{path}.{key}")
                     if self.count == before:
-                        parts[key] = cls(**nested)
+                        parts[key] = kind(**nested)
         return DeviceConfig(**parts) if self.count == before else None
 
     def config(self, value: Any) -> Config | None:

@@ -2,7 +2,7 @@
 
 Nothing is converted: a scalar stays the text that stands in the file, so that an option which
 takes text gets it as it was written, ``04103`` and ``1.10`` and ``no``. A scalar without quotes
-for which YAML has another type is an :class:`~rct_collector.config.values.Unquoted`; options that
+for which YAML has another type is an :class:`~rct_collector.option.Unquoted`; options that
 take numbers and flags read it by their own rules.
 
 Sources: YAML 1.1, and what PyYAML takes for other types than text.
@@ -25,7 +25,7 @@ from yaml.events import (
     StreamEndEvent,
 )
 
-from rct_collector.config.values import Unquoted, shown
+from rct_collector.option import Unquoted, shown
 
 #: Levels of mappings and lists; a configuration has five.
 DEEPEST = 20

@@ -13,8 +13,8 @@ from typing import Any
 
 from rct_collector.config.checking import parse
 from rct_collector.config.options import Config
-from rct_collector.config.values import shown
 from rct_collector.errors import ConfigError
+from rct_collector.option import shown
 
 DEFAULT_PATH = Path("/etc/rct-collector/config.yaml")
 ENVIRONMENT = "RCT_COLLECTOR_CONFIG"

@@ -1,15 +1,13 @@
-"""All options. Each is a dataclass field that carries its own documentation.
+"""The options that all devices share, and those of the whole file.
 
-The sample files, the option tables and the checks are made from these fields.
+What an option is: :mod:`rct_collector.option`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import dataclass
 from datetime import tzinfo
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +15,8 @@ from rct_collector.config.values import (
     LEVELS,
     Address,
     Shard,
-    choice,
-    number,
     parse_address,
-    parse_bool,
-    parse_duration,
     parse_globs,
-    parse_interval,
     parse_labels,
     parse_name,
     parse_path,
@@ -33,43 +26,20 @@ from rct_collector.config.values import (
 )
 from rct_collector.drivers import BUILTIN
 from rct_collector.model import PREFIX, PollClass
+from rct_collector.option import (
+    Shape,
+    choice,
+    number,
+    option,
+    parse_bool,
+    parse_duration,
+    parse_interval,
+    section,
+)
 
 
-@dataclass(frozen=True)
-class Option:
-    """What the documentation and the checks need to know of one option.
-
-    Attributes:
-        doc: Sentences for people.
-        parse: Value from the file → value in the program; raises Invalid.
-        example: How it is written.
-        takes: What it takes, in a word or two.
-        default: The default as it is written in a file; "" when there is none.
-    """
-
-    doc: str
-    parse: Callable[[Any], Any]
-    example: str
-    takes: str
-    default: str = ""
-
-
-def option(
-    parse: Callable[[Any], Any],
-    doc: str,
-    *,
-    example: str,
-    takes: str,
-    default: Any = MISSING,
-    shown: str = "",
-) -> Any:
-    """A dataclass field that documents and checks itself."""
-    metadata = {"option": Option(doc, parse, example, takes, shown)}
-    if default is MISSING:
-        return field(metadata=metadata)
-    if isinstance(default, dict | list):
-        return field(default_factory=lambda: type(default)(default), metadata=metadata)
-    return field(default=default, metadata=metadata)
+def _parse_driver(value: Any) -> str:
+    return choice(*BUILTIN)(value)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +102,7 @@ class DeviceConfig:
         example="roof", takes="name",
     )  # fmt: skip
     driver: str = option(
-        choice(*BUILTIN), "Device family.", example="rct", takes=" or ".join(BUILTIN),
+        _parse_driver, "Device family.", example="rct", takes=" or ".join(BUILTIN),
     )  # fmt: skip
     address: Address = option(
         parse_address, "Where the device is; the port may be left out.",
@@ -149,17 +119,21 @@ class DeviceConfig:
     include: tuple[str, ...] = option(
         parse_globs, "Metrics to publish although they are off by default or excluded.",
         example="[inverter_output.*_filtered_*]", takes="list of globs", default=(), shown="[]",
+        shape=Shape.LIST,
     )  # fmt: skip
     exclude: tuple[str, ...] = option(
         parse_globs, "Metrics not to publish; include wins over exclude.",
         example="[inverter_settings.*]", takes="list of globs", default=(), shown="[]",
+        shape=Shape.LIST,
     )  # fmt: skip
     labels: dict[str, str] = option(
         parse_labels, "Tags of your own for everything this device publishes, as they are written.",
-        example="{site: home}", takes="mapping", default={}, shown="{}",
+        example="{site: home}", takes="mapping", default={}, shown="{}", shape=Shape.MAPPING,
     )  # fmt: skip
-    intervals: Intervals = field(default_factory=Intervals)
-    requests: Requests = field(default_factory=Requests)
+    intervals: Intervals = section(Intervals, "How often each class of metrics is asked for.")
+    requests: Requests = section(
+        Requests, "How hard the device is asked; real units stand the defaults well."
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,9 +166,3 @@ class Config:
         "First word of every measurement.",
         example="inverter", takes="name", default=PREFIX, shown=PREFIX,
     )  # fmt: skip
-
-
-@cache
-def options(of: type) -> dict[str, Option]:
-    """The documented options of one of the classes above, in order."""
-    return {f.name: f.metadata["option"] for f in fields(of) if "option" in f.metadata}

@@ -1,7 +1,6 @@
-"""From what a file says to what the program uses: one function per kind of value.
+"""From what a file says to what the program uses: the kinds of values that only we have.
 
-Each takes what YAML or an agent's own configuration made of the text, and raises
-:class:`Invalid` with what would be right.
+One function per kind, see :mod:`rct_collector.option`, where those of anybody are.
 """
 
 from __future__ import annotations
@@ -10,8 +9,7 @@ import re
 import socket
 import zlib
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import tzinfo
 from fnmatch import fnmatchcase, translate
 from functools import cache, lru_cache
@@ -21,6 +19,7 @@ from typing import Any, NamedTuple
 
 from rct_collector.catalog import catalog
 from rct_collector.model import Kind, Series
+from rct_collector.option import Invalid, is_null, shown, text_of
 
 #: Tags that the collector or Telegraf sets itself.
 RESERVED_LABELS = frozenset({"source", "vendor", "host", "time"})
@@ -40,106 +39,6 @@ _UNFIT = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 _LONGEST_GLOB = 200
 
-#: Characters of a value in a message.
-_LONGEST_SHOWN = 60
-
-
-class Invalid(ValueError):  # noqa: N818 - says what would be right, not that it is an error
-    """A value is not what an option takes; the text says what would be right.
-
-    Attributes:
-        text: What would be right.
-        near: A wrong word and those that are known, for a hint at the one that was meant.
-    """
-
-    def __init__(self, text: str, near: tuple[str, Iterable[str]] | None = None) -> None:
-        """Keep the words; the hint is only looked for when it is read, since that takes time."""
-        super().__init__(text)
-        self.text = text
-        self.near = near
-
-    def __str__(self) -> str:
-        return self.text + (nearest(*self.near) if self.near else "")
-
-
-class Unquoted(str):
-    """Text without quotes for which YAML has another type: ``10``, ``no``, ``null``, ``1.10``.
-
-    An option that takes text takes it as it is written, others read it. Messages show it without
-    quotes, too.
-    """
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return str(self)
-
-
-@dataclass(frozen=True, slots=True)
-class Unwritten:
-    """A number or flag of which only the value is known, not how it was written.
-
-    An agent with a configuration of its own reads ``04103``, ``0x1007`` and ``4103.0`` as one
-    number, rounds long ones, and ``yes`` and ``on`` are one flag: none of it is a text.
-    """
-
-    value: Any
-
-    @property
-    def number(self) -> Any:
-        """The value, as a whole number if it is one."""
-        value = self.value
-        return int(value) if isinstance(value, float) and value.is_integer() else value
-
-    def __repr__(self) -> str:
-        return repr(self.number) if not isinstance(self.value, bool) else repr(self.value).lower()
-
-
-def shown(value: Any) -> str:
-    """A value as messages show it: never longer than a line, however large it is."""
-    if value is None:
-        return "nothing"
-    text = ""
-    for piece in _pieces(value):
-        text += piece
-        if len(text) > _LONGEST_SHOWN:
-            return text[: _LONGEST_SHOWN - 3] + "..."
-    return text
-
-
-def _pieces(value: Any) -> Iterator[str]:
-    """``repr`` bit by bit, so that its end need not be waited for."""
-    if isinstance(value, Mapping):
-        yield "{"
-        for n, (key, item) in enumerate(value.items()):
-            yield ", " if n else ""
-            yield from _pieces(key)
-            yield ": "
-            yield from _pieces(item)
-        yield "}"
-    elif isinstance(value, list):
-        yield "["
-        for n, item in enumerate(value):
-            yield ", " if n else ""
-            yield from _pieces(item)
-        yield "]"
-    elif isinstance(value, str):
-        yield repr(value if len(value) <= _LONGEST_SHOWN else type(value)(value[:_LONGEST_SHOWN]))
-    else:
-        yield repr(value)
-
-
-def nearest(value: Any, known: Iterable[str]) -> str:
-    """A hint at the known word that a wrong one comes close to, "" if there is none."""
-    import difflib  # for mistakes only
-
-    word = str(value)
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5) if len(word) < 80 else []
-    return f" (did you mean {close[0]!r}?)" if close else ""
-
-
-_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(ms|s|m|h|d)")
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
 _LABEL = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _HOST_AND_PORT = re.compile(r"(\[[^][/?#@]*\]|[^][/?#@:]*)(?::([^][/?#@:]*))?/?")
@@ -150,94 +49,14 @@ _ZONE_INDEX = re.compile(r"[A-Za-z0-9_.-]+")
 LEVELS = ("error", "warning", "info", "debug")
 
 
-def parse_duration(value: Any) -> float:
-    """``10s``, ``1.5m``, ``250ms`` → seconds."""
-    match = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
-    if match is None:
-        raise Invalid("a duration with its unit, such as 10s, 5m or 1h")
-    seconds = float(match[1]) * _SECONDS[match[2]]
-    if not 0 < seconds <= 366 * 86400:
-        raise Invalid("a duration above 0 and up to a year")
-    return seconds
-
-
-def parse_interval(value: Any) -> float:
-    """A duration of at least a second, in seconds."""
-    seconds = parse_duration(value)
-    if seconds < 1:
-        raise Invalid("an interval of at least 1s")
-    return seconds
-
-
-def _text(value: Any) -> str | None:
-    """Text as it was written; None for what is none, or stands for nothing."""
-    if isinstance(value, Unwritten):
-        raise Invalid("a text in quotes, without which it is not known how it was written")
-    if isinstance(value, str) and not is_null(value):
-        return str(value)
-    return None
-
-
-def is_null(value: Any) -> bool:
-    """Whether a value is YAML's word for nothing."""
-    return value is None or (isinstance(value, Unquoted) and value in ("~", "null", "Null", "NULL"))
-
-
 def parse_name(value: Any) -> str:
     """A name that is fit for a tag and for collectd."""
-    text = _text(value)
+    text = text_of(value)
     if text is not None and _NAME.fullmatch(text):
         return text
     raise Invalid(
         "up to 63 ASCII letters, digits, '_', '-' or '.', with a letter or digit at both ends"
     )
-
-
-_FLAGS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
-
-
-def parse_bool(value: Any) -> bool:
-    """True or false; YAML has more words for them."""
-    found = _FLAGS.get(value.lower()) if isinstance(value, Unquoted) else value
-    if isinstance(found, bool):
-        return found
-    raise Invalid("true or false")
-
-
-def choice(*choices: str) -> Callable[[Any], str]:
-    """A parser of one of some words."""
-
-    def parse(value: Any) -> str:
-        if value in choices:
-            return str(value)
-        raise Invalid(" or ".join(choices), (value if isinstance(value, str) else "", choices))
-
-    return parse
-
-
-def number(low: float, high: float, *, whole: bool = False) -> Callable[[Any], float]:
-    """A parser of numbers within limits."""
-    kind = "a whole number" if whole else "a number"
-
-    def parse(value: Any) -> float:
-        types = (int,) if whole else (int, float)
-        found = _number(value) if isinstance(value, Unquoted) else value
-        if isinstance(found, types) and not isinstance(found, bool) and low <= found <= high:
-            return found
-        raise Invalid(f"{kind} from {low:g} to {high:g}")
-
-    return parse
-
-
-def _number(text: str) -> float | None:
-    """A decimal number. Others that YAML knows are read by each program in its own way."""
-    if not _DECIMAL.fullmatch(text):
-        return None
-    value = float(text)
-    return int(value) if value.is_integer() else value
-
-
-_DECIMAL = re.compile(r"[-+]?(?:0|[1-9][0-9]*|(?=\.[0-9]))(?:\.[0-9]*)?(?:[eE][-+]?[0-9]{1,3})?")
 
 
 def parse_zone(value: Any) -> tzinfo | None:
@@ -322,7 +141,7 @@ def matches(glob: str, series: Series) -> bool:
 
 def parse_prefix(value: Any) -> str:
     """First word of measurements."""
-    text = _text(value)
+    text = text_of(value)
     if text is not None and _LABEL.fullmatch(text):
         return text
     raise Invalid("a word in a-z, 0-9 and '_'")

@@ -5,23 +5,10 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 
-from rct_collector.config import (
-    DEFAULT_PATH,
-    ENVIRONMENT,
-    Config,
-    DeviceConfig,
-    Intervals,
-    Option,
-    Requests,
-    options,
-)
+from rct_collector.config import DEFAULT_PATH, ENVIRONMENT, Config, DeviceConfig
+from rct_collector.option import Option, options, sections
 
 _WIDTH = 88
-
-_NESTED = (
-    ("intervals", Intervals, "How often each class of metrics is asked for."),
-    ("requests", Requests, "How hard the device is asked; real units stand the defaults well."),
-)
 
 _INTRO = f"""\
 # Configuration of rct-collector: which devices, and what of them. One file for the command
@@ -104,19 +91,18 @@ def config_yaml() -> str:
 def _device() -> Iterator[str]:
     entry = "  - "
     for name, option in options(DeviceConfig).items():
-        required = name in ("name", "driver", "address")
         if entry == "  - ":
             yield from _comment(option, "  ")
         else:
             yield ""
             yield from _comment(option, "    ")
-        yield f"{entry}{'' if required else '#'}{name}: {_shown(option)}"
+        yield f"{entry}{'' if option.required else '#'}{name}: {_shown(option)}"
         entry = "    "
-    for name, cls, text in _NESTED:
+    for name, (kind, doc) in sections(DeviceConfig).items():
         yield ""
-        yield from _wrapped(text, "    ")
+        yield from _wrapped(doc, "    ")
         yield f"    #{name}:"
-        for key, option in options(cls).items():
+        for key, option in options(kind).items():
             yield from _comment(option, "    #  ")
             yield f"    #  {key}: {_shown(option)}"
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rct_collector.config import Config, DeviceConfig, Intervals, Requests
-from rct_collector.config import options as options_of
+from rct_collector.config import Config, DeviceConfig
 from rct_collector.docs.markdown import code, table
 from rct_collector.docs.metrics import homes
 from rct_collector.docs.samples import needs_example
@@ -15,14 +14,23 @@ from rct_collector.doctor.surroundings import SURROUNDINGS
 from rct_collector.drivers import BUILTIN, driver
 from rct_collector.drivers.rct.texts import FAULTS
 from rct_collector.exits import MEANINGS
+from rct_collector.option import Option, Shape, sections
+from rct_collector.option import options as options_of
 
-#: Where an option stands in the file → the class that has it.
-PLACES: tuple[tuple[str, type], ...] = (
-    ("devices[].", DeviceConfig),
-    ("devices[].intervals.", Intervals),
-    ("devices[].requests.", Requests),
-    ("", Config),
-)
+#: How the list of devices is written in front of the name of an option.
+_DEVICE = "devices[]"
+
+
+def every_option() -> Iterator[tuple[tuple[str, ...], Option]]:
+    """Where each option of the file stands, by the keys that lead to it, and the option."""
+    yield from _below((_DEVICE,), DeviceConfig)
+    for key, (kind, _) in sections(DeviceConfig).items():
+        yield from _below((_DEVICE, key), kind)
+    yield from _below((), Config)
+
+
+def _below(place: tuple[str, ...], kind: type) -> Iterator[tuple[tuple[str, ...], Option]]:
+    return (((*place, name), option) for name, option in options_of(kind).items())
 
 
 def options() -> str:
@@ -31,23 +39,14 @@ def options() -> str:
 
 
 def _options() -> Iterator[tuple[str, ...]]:
-    required = {"name", "driver", "address"}
-    for place, cls in PLACES:
-        for name, option in options_of(cls).items():
-            needed = cls is DeviceConfig and name in required
-            default = "required" if needed else code(option.default)
-            example = f" Example: {code(option.example)}" if needs_example(option) else ""
-            meaning = option.doc + example
-            yield code(place + name), option.takes, default, meaning
+    for place, option in every_option():
+        example = f" Example: {code(option.example)}" if needs_example(option) else ""
+        meaning = option.doc + example
+        yield code(".".join(place)), option.takes, _default(option), meaning
 
 
-#: Where an option stands in collectd's configuration → the class that has it.
-_BLOCKS: tuple[tuple[str, type], ...] = (
-    ("Device", DeviceConfig),
-    ("Device, Intervals", Intervals),
-    ("Device, Requests", Requests),
-    ("Module", Config),
-)
+def _default(option: Option) -> str:
+    return "required" if option.required else code(option.default)
 
 
 def collectd_options() -> str:
@@ -57,21 +56,23 @@ def collectd_options() -> str:
 
 
 def _collectd_options() -> Iterator[tuple[str, ...]]:
-    for block, cls in _BLOCKS:
-        for name, option in options_of(cls).items():
-            written = "".join(word.capitalize() for word in name.split("_"))
-            takes, default = option.takes, code(option.default)
-            if cls is DeviceConfig and name in ("name", "driver", "address"):
-                default = "required"
-            if default in ("`[]`", "`{}`"):  # as YAML writes lists and mappings
-                default = ""
-            if name == "name":
-                written, takes = '<Device "name">', "name"
-            elif name == "labels":
-                written, takes = "<Labels>", "lines with a label and its value, quoted"
-            elif name in ("include", "exclude"):
-                takes = "globs, each quoted"
-            yield code(written), block, takes, default, option.doc
+    for (*place, name), option in every_option():
+        block = ", ".join(_word(key).removesuffix("s[]") for key in place) or "Module"
+        written, takes, default = _word(name), option.takes, _default(option)
+        if option.shape is Shape.MAPPING:
+            written, takes = f"<{written}>", "lines with a name and its value, quoted"
+        elif option.shape is Shape.LIST:
+            takes = f"{option.takes.removeprefix('list of ')}, each quoted"
+        elif (*place, name) == (_DEVICE, "name"):
+            written = '<Device "name">'
+        if option.shape is not Shape.ONE:
+            default = ""  # YAML writes lists and mappings that are empty
+        yield code(written), block, takes, default, option.doc
+
+
+def _word(name: str) -> str:
+    """A name as collectd writes it: ``PerSecond``."""
+    return "".join(word.capitalize() for word in name.split("_"))
 
 
 def devices() -> str:

@@ -11,7 +11,6 @@ from rct_collector.device.polling.plan import plan_for
 from rct_collector.drivers.base import Driver, Facts, Query
 from rct_collector.model import PollClass
 
-_CLASSES = (PollClass.FAST, PollClass.MEDIUM, PollClass.SLOW, PollClass.STATIC)
 _IDENTITY = ("model", "serial", "firmware")
 _CLOCK = "inverter_clock.time_seconds"
 
@@ -113,7 +112,7 @@ class Lessons:
     def queries(self) -> dict[PollClass, int]:
         """Requests per round; what is not known to be absent may be there."""
         plan = plan_for(self._driver, self._config)
-        return {poll: self._count(plan.queries(poll)) for poll in _CLASSES}
+        return {poll: self._count(plan.queries(poll)) for poll in PollClass.POLLED}
 
     def _count(self, queries: Iterable[Query]) -> int:
         return sum(self._discovery.has(query.condition) is not False for query in queries)

@@ -20,8 +20,6 @@ LEEWAY = 1.5
 #: Intervals are stretched by the first of these with which all requests fit.
 STRETCHES = (1, 1.5, 2, 3, 4, 6, 9, 12, 18, 30, 60)
 
-_CLASSES = (PollClass.FAST, PollClass.MEDIUM, PollClass.SLOW, PollClass.STATIC)
-
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
@@ -134,7 +132,8 @@ def seconds_each(figures: Figures, requests: Requests) -> float:
 def _fits(figures: Figures, requests: Requests, intervals: Intervals) -> bool:
     each = seconds_each(figures, requests)
     shares = tuple(
-        Share(poll, figures.queries.get(poll, 0), intervals.seconds(poll)) for poll in _CLASSES
+        Share(poll, figures.queries.get(poll, 0), intervals.seconds(poll))
+        for poll in PollClass.POLLED
     )
     budget = Budget(shares, min(requests.per_second, 1 / each), each)
     return budget.fits and LEEWAY * budget.fast_seconds <= intervals.fast

@@ -24,7 +24,6 @@ from rct_collector.model import Batch, PollClass
 
 ANSWER_S = 2.0
 REFRESH_S = 20.0
-CLASSES = (PollClass.FAST, PollClass.MEDIUM, PollClass.SLOW, PollClass.STATIC)
 
 
 class Sequential:
@@ -45,11 +44,13 @@ class Sequential:
         self.requests = 0
         self._world, self._plan, self._emit = world, plan, emit
         config = world.config
-        self._schedule = Schedule(config.name, {p: config.intervals.seconds(p) for p in CLASSES})
+        self._schedule = Schedule(
+            config.name, {p: config.intervals.seconds(p) for p in PollClass.POLLED}
+        )
         has = world.inverter.unit.scenario.has
         self._queries = {
             poll: [q for q in plan.queries(poll) if has(q.condition) and plan.takes[q]]
-            for poll in CLASSES
+            for poll in PollClass.POLLED
         }
 
     async def run(self):
@@ -58,7 +59,7 @@ class Sequential:
         while True:
             begun = clock.wall()
             due = self._schedule.begin(begun)
-            queries = [q for poll in CLASSES if poll in due for q in self._queries[poll]]
+            queries = [q for poll in PollClass.POLLED if poll in due for q in self._queries[poll]]
             with contextlib.suppress(TimeoutError, OSError, TransportError):
                 async with asyncio.timeout(REFRESH_S):
                     await self._refresh(queries)

@@ -47,9 +47,9 @@ from grafana_foundation_sdk.models.dashboard import (
     VariableSort,
 )
 
-from rct_collector.config import parse_duration
 from rct_collector.drivers import driver
 from rct_collector.model import PollClass
+from rct_collector.option import parse_duration
 
 from .looks import DRIVER, description, digits, fault_text, own, told, unit
 from .model import Choice, Kind, Panel, Row, Show

@@ -19,7 +19,7 @@ from rct_collector.device.polling.unsupported import Unsupported
 from rct_collector.drivers.base import Query
 from rct_collector.model import PollClass
 
-SLOW_CLASSES = (PollClass.MEDIUM, PollClass.SLOW, PollClass.STATIC)
+SLOW_CLASSES = PollClass.POLLED[1:]
 
 #: Query → those with which it makes up a sum.
 Companions = Mapping[Query, Sequence[Query]]

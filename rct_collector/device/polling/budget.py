@@ -32,8 +32,6 @@ MOST_TOTALS = 0.5
 #: Where fast rounds leave the others less than this share of the pace, they give way, too.
 LEAST_SHARE = 0.05
 
-CLASSES = (PollClass.FAST, PollClass.MEDIUM, PollClass.SLOW, PollClass.STATIC)
-
 
 @dataclass(frozen=True, slots=True)
 class Share:
@@ -182,7 +180,7 @@ def budget_of(plan: Plan, asks: Callable[[Query], bool], config: DeviceConfig) -
     """
     requests = config.requests
     shares = []
-    for poll in CLASSES:
+    for poll in PollClass.POLLED:
         queries = [query for query in plan.queries(poll) if asks(query)]
         totals = len(plan.energy.intersection(queries)) if poll is not PollClass.FAST else 0
         shares.append(Share(poll, len(queries), config.intervals.seconds(poll), totals))

@@ -13,8 +13,6 @@ from rct_collector.config import DeviceConfig, matches
 from rct_collector.drivers.base import Binding, Driver, Query
 from rct_collector.model import Kind, PollClass, Series, Unit
 
-_ORDER = (PollClass.FAST, PollClass.MEDIUM, PollClass.SLOW, PollClass.STATIC)
-
 
 @dataclass(frozen=True, slots=True)
 class Derived:
@@ -77,7 +75,8 @@ class Plan:
         for query in driver.deciding():
             self.classes.setdefault(query, query.poll)
         self._queries = {
-            poll: [q for q in driver.queries if self.classes.get(q) is poll] for poll in _ORDER
+            poll: [q for q in driver.queries if self.classes.get(q) is poll]
+            for poll in PollClass.POLLED
         }
 
     def queries(self, poll: PollClass) -> list[Query]:
@@ -119,7 +118,7 @@ class Plan:
         if home is not None:
             query = home[0]
             present = self.classes.get(query, poll)
-            self.classes[query] = min(present, poll, key=_ORDER.index)
+            self.classes[query] = min(present, poll, key=PollClass.POLLED.index)
             return
         columns = self._inputs(series)
         for column in columns:

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from rct_collector.config import Address, DeviceConfig, Intervals, Requests
 from rct_collector.device.polling.budget import (
-    CLASSES,
     LATEST_TOTALS,
     LEAST_SHARE,
     REPEATS,
@@ -78,14 +77,14 @@ def test_nothing_is_needed_for_nothing():
 
 # -- what gives way -----------------------------------------------------------------------------
 
-FAST, MEDIUM, SLOW, STATIC = CLASSES
+FAST, MEDIUM, SLOW, STATIC = PollClass.POLLED
 
 
 def crowd(pace, fast=30, medium=60, slow=90, totals=6, static=0, intervals=(10, 60, 300, 3600)):
     counts = (fast, medium, slow, static)
     shares = [
         Share(poll, count, float(seconds), totals if poll is SLOW else 0)
-        for poll, count, seconds in zip(CLASSES, counts, intervals, strict=True)
+        for poll, count, seconds in zip(PollClass.POLLED, counts, intervals, strict=True)
     ]
     return Budget(tuple(shares), pace / (1 - REPEATS), 0.06)
 
@@ -109,7 +108,7 @@ def asked(found):
 )
 def test_slower_classes_are_stretched_in_proportion_and_totals_less(pace, seconds, totals):
     found = crowd(pace)
-    assert [found.seconds(poll) for poll in CLASSES] == pytest.approx(seconds, rel=0.02)
+    assert [found.seconds(poll) for poll in PollClass.POLLED] == pytest.approx(seconds, rel=0.02)
     assert found.seconds(SLOW, total=True) == pytest.approx(totals, rel=1e-6)
     assert found.ticks == 1
 

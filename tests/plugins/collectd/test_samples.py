@@ -6,8 +6,9 @@ import re
 
 import pytest
 
-from rct_collector.config import Config, DeviceConfig, Intervals, Requests, options
+from rct_collector.config import Config, DeviceConfig, Intervals, Requests
 from rct_collector.docs import samples, tables
+from rct_collector.option import options
 from tests.plugins.collectd.daemon import PLUGIN
 from tests.processes import wait_for
 
