@@ -16,7 +16,7 @@ import click
 
 import rct_collector_telegraf
 from rct_collector import __version__
-from rct_collector.cli.app import PROGRAM, application
+from rct_collector.cli.main import PROGRAM, application
 from rct_collector.config import DEFAULT_PATH, ENVIRONMENT
 from rct_collector.docs.samples import needs_example
 from rct_collector.docs.tables import every_option

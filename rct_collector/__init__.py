@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from rct_collector.adapter.alerts import Alert, Alerts
     from rct_collector.adapter.background import Background
     from rct_collector.adapter.blocks import from_blocks
+    from rct_collector.adapter.devices import DeviceList
     from rct_collector.adapter.gauges import Gauge, Gauges
     from rct_collector.adapter.lineprotocol import LineProtocol
     from rct_collector.adapter.pipe import PipeWriter
-    from rct_collector.adapter.roster import Roster
     from rct_collector.collector import Collector, fitting
     from rct_collector.config import Config, DeviceConfig, default_path, load, parse, read, salvage
     from rct_collector.errors import CollectorError, ConfigError
@@ -41,7 +41,7 @@ __all__ = [
     "Gauges",
     "LineProtocol",
     "PipeWriter",
-    "Roster",
+    "DeviceList",
     "Series",
     "__version__",
     "default_path",
@@ -71,7 +71,7 @@ _HOMES = {
     "Gauges": "adapter.gauges",
     "LineProtocol": "adapter.lineprotocol",
     "PipeWriter": "adapter.pipe",
-    "Roster": "adapter.roster",
+    "DeviceList": "adapter.devices",
     "Series": "model",
     "default_path": "config",
     "fitting": "collector",

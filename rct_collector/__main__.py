@@ -8,7 +8,7 @@ import sys
 if __name__ == "__main__" and not sys.flags.safe_path:
     del sys.path[0]
 
-from rct_collector.cli import main
+from rct_collector.cli.main import main
 
 if __name__ == "__main__":
     main()

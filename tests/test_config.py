@@ -998,8 +998,8 @@ REQUIRED = {"name": "roof", "driver": "rct", "address": Address("tcp", "roof", N
 
 
 def test_interval_of_every_class_is_an_option_except_on_demand():
-    assert PollClass.POLLED == tuple(
-        poll for poll in PollClass if poll.option in options(Intervals)
+    assert (
+        tuple(poll for poll in PollClass if poll.option in options(Intervals)) == PollClass.POLLED
     )
     intervals = Intervals()
     assert [intervals.seconds(poll) for poll in PollClass] == [10, 60, 300, 3600, math.inf]

@@ -13,7 +13,7 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from rct_collector import Roster, from_blocks
+from rct_collector import DeviceList, from_blocks
 from rct_collector.config import files, interpret, load, parse, read, salvage
 from rct_collector.config.document import DEEPEST, read_yaml
 from rct_collector.errors import ConfigError
@@ -336,7 +336,7 @@ def test_work_grows_with_the_number_of_devices_and_no_faster(options):
             except ConfigError:
                 return
             salvage(value)
-            Roster("someagent").add(from_blocks(as_blocks(value)), "x")
+            DeviceList("someagent").add(from_blocks(as_blocks(value)), "x")
 
         return everything
 

@@ -11,7 +11,7 @@ import pytest
 
 from rct_collector import docs
 from rct_collector.catalog import catalog
-from rct_collector.cli.app import application
+from rct_collector.cli.main import application
 from rct_collector.config import default_path, load, parse
 from rct_collector.docs import (
     FILES,

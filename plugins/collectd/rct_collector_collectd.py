@@ -87,7 +87,7 @@ try:
 
     # Loaded when first used: what is missing shall be missed here.
     _ = (rct_collector.Background, rct_collector.Gauges, rct_collector.Alerts)
-    _roster = rct_collector.Roster("collectd")
+    _devices = rct_collector.DeviceList("collectd")
     _broken = ""
 except ImportError as _error:
     _broken = _missing(_error)
@@ -148,7 +148,7 @@ class Plugin:
         if _broken:
             _once(_broken)
             return
-        _tell(_roster.add_blocks(node.children, f"<Module {NAME}>"))
+        _tell(_devices.add_blocks(node.children, f"<Module {NAME}>"))
 
     @_guarded
     def init(self) -> None:
@@ -157,19 +157,19 @@ class Plugin:
             _once(_broken)
             return
         if not self._configured:
-            _tell(_roster.add_file())
-        if not _roster.members:
+            _tell(_devices.add_file())
+        if not _devices.members:
             if not _told:
                 _tell(["there is no device to read"])
             return
-        for name, (config, prefix, instance) in _roster.members.items():
+        for name, (config, prefix, instance) in _devices.members.items():
             parts = rct_collector.Gauges(config), rct_collector.Alerts(config)
             self._targets[name] = Target(prefix, instance, dict(config.labels), *parts, {})
         logger = logging.getLogger("rct_collector")
         logger.handlers[:] = [LogHandler()]
         logger.propagate = False
-        logger.setLevel(_roster.log_level.upper())
-        self._background = rct_collector.Background(_roster.configs, agent="collectd")
+        logger.setLevel(_devices.log_level.upper())
+        self._background = rct_collector.Background(_devices.configs, agent="collectd")
         collectd.register_read(self.read, READ_S, name=NAME)
         self._background.start(START_S)
 

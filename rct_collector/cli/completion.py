@@ -29,7 +29,7 @@ def command(shell: str | None) -> None:
 
     Without SHELL, the one that $SHELL names.
     """
-    from rct_collector.cli.app import PROGRAM, application
+    from rct_collector.cli.main import PROGRAM, application
 
     shell = shell or Path(os.environ.get("SHELL", "")).name
     if shell not in _SHELLS:

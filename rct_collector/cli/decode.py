@@ -85,9 +85,9 @@ def _explain_file(file: BinaryIO, origin: str, form: str) -> None:
 
     source = Source(file, origin)
     if is_capture(source.head):
-        from rct_collector.cli.passages import passages_of, print_passages
+        from rct_collector.cli.trace import print_trace, trace_of
 
-        print_passages(passages_of(read_capture(source), origin), form)
+        print_trace(trace_of(read_capture(source), origin), form)
         return
     if not source.head and not source.failure:
         raise click.UsageError(f"{origin} is empty")
@@ -136,13 +136,13 @@ def _explain_blocks(blocks: list[bytes], origin: str, form: str) -> None:
 
     packets = packets_in(blocks)
     if packets:
-        from rct_collector.cli.passages import passages_of, print_passages
+        from rct_collector.cli.trace import print_trace, trace_of
 
-        found = passages_of(read_packets(packets, origin), origin)
+        found = trace_of(read_packets(packets, origin), origin)
         others = sum(map(bool, blocks)) - len(packets)
         if others > 0 and len(packets) > 1:
             found.trouble.append(f"{origin}: {others} packets hold no TCP, and were left out")
-        print_passages(found, form)
+        print_trace(found, form)
     else:
         _print_pieces(b"".join(blocks), origin, form)
 

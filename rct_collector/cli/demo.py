@@ -30,7 +30,7 @@ def command(ctx: click.Context, address: str | None, seconds: float | None) -> N
     Without --address, with a simulated inverter inside this command. It is half past ten in
     the morning there, whatever the hour.
     """
-    from rct_collector.cli.app import start_logging
+    from rct_collector.cli.main import start_logging
     from rct_collector.cli.options import DEFAULT_SCENARIO
     from rct_collector.cli.read import read_and_print
     from rct_collector.cli.targets import targets

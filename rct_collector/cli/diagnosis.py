@@ -15,8 +15,8 @@ from rct_collector.config import DeviceConfig
 from rct_collector.doctor.diagnosis import Diagnosis
 from rct_collector.doctor.figures import Figures, PaceFigures, quantile
 from rct_collector.doctor.findings import Finding, Severity
-from rct_collector.doctor.settings import Settings, changes, snippet
-from rct_collector.doctor.words import milliseconds, pace_text, percent
+from rct_collector.doctor.format import milliseconds, pace_text, percent
+from rct_collector.doctor.recommendation import Recommendation, changes, snippet
 
 #: Running text is no wider than this.
 _WIDTH = 96
@@ -41,7 +41,7 @@ def print_text(device: DeviceConfig, family: str, figures: Figures, found: Diagn
         parts += [*_unit(figures), *_line(figures), *_others(figures)]
     parts += _findings(found, width)
     if figures.answers:
-        parts += _settings(device, found.settings)
+        parts += _settings(device, found.recommendation)
     show(out, *parts)
 
 
@@ -123,7 +123,7 @@ def _finding(finding: Finding, width: int) -> Iterator[Text]:
             yield row.append(line, style="not dim")
 
 
-def _settings(device: DeviceConfig, found: Settings) -> Iterator[RenderableType]:
+def _settings(device: DeviceConfig, found: Recommendation) -> Iterator[RenderableType]:
     different = changes(found, device)
     yield from _title("Recommended settings", "" if different else "as they are")
     for change in different:
@@ -175,10 +175,10 @@ def print_json(device: DeviceConfig, family: str, figures: Figures, found: Diagn
         "hangups": figures.hangups,
         "findings": [_finding_json(finding) for finding in found.findings],
         "settings": {
-            "requests": vars(found.settings.requests),
-            "intervals": vars(found.settings.intervals),
-            "changes": changes(found.settings, device),
-            "yaml": snippet(found.settings, device),
+            "requests": vars(found.recommendation.requests),
+            "intervals": vars(found.recommendation.intervals),
+            "changes": changes(found.recommendation, device),
+            "yaml": snippet(found.recommendation, device),
         },
     }
     write_json(content, indent=2)

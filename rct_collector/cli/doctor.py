@@ -60,7 +60,7 @@ def command(
     The exit status is 0 if no problem was found (notes and warnings are none), 5 if there is
     one, 3 or 4 if the device could not be examined, 130 after Ctrl-C.
     """
-    from rct_collector.cli.app import start_logging
+    from rct_collector.cli.main import start_logging
     from rct_collector.exits import Exit
 
     start_logging(ctx.obj, "error")

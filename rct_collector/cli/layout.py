@@ -1,4 +1,4 @@
-"""Values grouped by component, as rows and columns of text. Nothing here knows how to draw.
+"""Values grouped by component: sections of rows and columns of text, and how they are drawn.
 
 A component that exists several times (phases, strings, modules) has its numbers side by side
 where their names are short, and one below the other where they are words (flows, sensors) or
@@ -7,12 +7,17 @@ many.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from rct_collector.cli.present import capitalised, component, field_label, words
-from rct_collector.cli.snapshot import catalogue_order
+from rich.cells import cell_len
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from rct_collector.cli.format import capitalised, component, field_label, value_text, words
+from rct_collector.cli.snapshot import Snapshot, catalogue_order
 from rct_collector.model import Series
 
 Item = TypeVar("Item")
@@ -21,6 +26,9 @@ Item = TypeVar("Item")
 _SHORT = 3
 #: Most columns that tags may make.
 _MOST_COLUMNS = 7
+
+#: Spaces between columns.
+_GAP = 2
 
 #: Measurements in the order in which people ask for them; the rest follows the catalogue.
 _FIRST = (
@@ -61,6 +69,23 @@ class Section:
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     series: tuple[Series, ...]
+
+
+def snapshot_sections(snapshot: Snapshot, chosen: Iterable[Series] | None = None) -> list[Section]:
+    """The sections of what is known of a device.
+
+    Args:
+        snapshot: The values.
+        chosen: Only these series; all by default.
+    """
+    wanted = snapshot.readings if chosen is None else [s for s in chosen if s in snapshot.readings]
+    zone = snapshot.config.timezone
+    texts = {}
+    for series in wanted:
+        value = snapshot.readings[series].value
+        code = snapshot.text(series, value)
+        texts[series] = value_text(series.metric, value, code=code, zone=zone)
+    return sections(texts)
 
 
 def sections(texts: Mapping[Series, str]) -> list[Section]:
@@ -182,3 +207,73 @@ def _natural(text: str) -> int:
 
 def _unique(values: Iterable[Item]) -> list[Item]:
     return list(dict.fromkeys(values))
+
+
+# -- drawing ------------------------------------------------------------------------------------
+
+
+def section_table(section: Section, width: int, note: str = "") -> RenderableType:
+    """One section: its title, then its table, cut into pieces where it is too wide.
+
+    Args:
+        section: What to draw.
+        width: Columns of the terminal.
+        note: Stands beside the title, weakly.
+    """
+    title = Text(section.title, style="bold")
+    if note:
+        title.append(f"  {note}", style="dim")
+    return Group(title, *_tables(section, width))
+
+
+def section_width(section: Section) -> int:
+    """Columns that a section takes when it is not cut."""
+    return max(sum(_widths(section)) + _GAP * (len(_widths(section)) - 1), cell_len(section.title))
+
+
+def section_height(section: Section) -> int:
+    """Lines that a section takes when it is not cut: title, headings and rows."""
+    return 1 + bool(section.head) + len(section.rows)
+
+
+def _tables(section: Section, width: int) -> Iterator[Table]:
+    for columns in _pieces(_widths(section), width):
+        table = Table(
+            box=None,
+            padding=(0, _GAP, 0, 0),
+            pad_edge=False,
+            show_header=bool(section.head),
+            header_style="dim",
+        )
+        for n in columns:
+            right = n and (section.head or _all_numbers(section))
+            justify = "right" if right else "left"
+            head = section.head[n] if section.head else ""
+            style = "" if n else "dim"
+            table.add_column(head, justify=justify, style=style, no_wrap=True)  # type: ignore[arg-type]
+        for row in section.rows:
+            # As Text, so that nothing in a device's words is taken for markup.
+            table.add_row(*(Text(row[n]) for n in columns))
+        yield table
+
+
+def _all_numbers(section: Section) -> bool:
+    """Whether the values of a list look better right aligned."""
+    return all(row[1].lstrip("-")[:1].isdigit() and "(" not in row[1] for row in section.rows)
+
+
+def _widths(section: Section) -> list[int]:
+    lines = [section.head, *section.rows] if section.head else list(section.rows)
+    return [max(cell_len(text) for text in column) for column in zip(*lines, strict=True)]
+
+
+def _pieces(widths: list[int], width: int) -> Iterator[list[int]]:
+    """Column numbers per piece; each piece begins with the labels and has one more at least."""
+    piece, used = [0], widths[0]
+    for n, size in enumerate(widths[1:], start=1):
+        if len(piece) > 1 and used + _GAP + size > width:
+            yield piece
+            piece, used = [0], widths[0]
+        piece.append(n)
+        used += _GAP + size
+    yield piece

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from rctclient.types import DataType
 
-from rct_collector.cli.present import value_text
+from rct_collector.cli.format import value_text
 from rct_collector.drivers.rct import DRIVER, frame, wire
 from rct_collector.drivers.rct.frame import Frame
 from rct_collector.drivers.rct.table import RctObject

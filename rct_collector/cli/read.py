@@ -1,17 +1,22 @@
-"""``rct-collector read``: everything that a device says, once."""
+"""``rct-collector read``: everything that a device says, once.
+
+It is printed as tables for people, and as line protocol or JSON for programs.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from rct_collector.cli.options import DURATION, Choice, target_options
 
 if TYPE_CHECKING:
-    from rct_collector.cli.snapshot import Snapshot
+    from rct_collector.cli.snapshot import Reading, Snapshot
     from rct_collector.cli.targets import Targets
     from rct_collector.exits import Exit
+    from rct_collector.model import Series
 
 _EPILOG = """\b
 Examples:
@@ -39,7 +44,7 @@ def command(ctx: click.Context, choice: Choice, form: str, timeout: float) -> No
     First it is found out what the unit has (battery, modules, switch), then all of it is
     asked for; with a real unit that takes some 20 seconds. Nothing is ever written to it.
     """
-    from rct_collector.cli.app import start_logging
+    from rct_collector.cli.main import start_logging
     from rct_collector.cli.targets import targets
 
     start_logging(ctx.obj, "error")
@@ -58,7 +63,6 @@ def read_and_print(found: Targets, form: str, timeout: float) -> None:
         click.exceptions.Exit: With the status of the first device that failed.
     """
     from rct_collector.cli.collect import run
-    from rct_collector.cli.forms import FORMS
     from rct_collector.cli.snapshot import Snapshot
     from rct_collector.exits import Exit
 
@@ -93,3 +97,97 @@ async def _read(found: Targets, snapshots: list[Snapshot], timeout: float) -> li
                 *(read_once(snapshot, timeout, started=started) for snapshot in snapshots)
             )
         return [status for _, status in results]
+
+
+# -- what is printed ----------------------------------------------------------------------------
+
+
+def print_table(snapshots: Sequence[Snapshot], _prefix: str) -> None:
+    """Tables by component, under a heading for each device."""
+    from rich.console import Group
+    from rich.text import Text
+
+    from rct_collector.cli.console import console, show
+    from rct_collector.cli.layout import section_table, snapshot_sections
+
+    out = console()
+    for n, snapshot in enumerate(snapshots):
+        if not snapshot.measured:
+            continue
+        found = snapshot_sections(snapshot, snapshot.measured)
+        spaced = [part for s in found for part in (Text(""), section_table(s, out.width))]
+        show(out, Group(*([Text("")] if n else []), *_heading(snapshot), *spaced))
+
+
+def _heading(snapshot: Snapshot) -> list[Any]:
+    """Which unit, when, how it does and where the power goes."""
+    from rich.text import Text
+
+    from rct_collector.cli.format import moment_text
+    from rct_collector.cli.summary import effort, flow_text, heading
+
+    time_s = max(reading.time_ns for reading in snapshot.readings.values()) / 1e9
+    lines = heading(snapshot, moment_text(time_s, snapshot.config.timezone))
+    return [*lines, *(Text(text) for text in (flow_text(snapshot), effort(snapshot)) if text)]
+
+
+def print_influx(snapshots: Sequence[Snapshot], prefix: str) -> None:
+    """Line protocol, exactly as the Telegraf shim writes it."""
+    from rct_collector.adapter.lineprotocol import LineProtocol
+    from rct_collector.cli.console import write_utf8
+
+    serializer = LineProtocol(prefix)
+    for snapshot in snapshots:
+        for batch in snapshot.batches():
+            for line in serializer.lines(batch):
+                write_utf8(line.decode())
+
+
+def print_json(snapshots: Sequence[Snapshot], _prefix: str) -> None:
+    """A list with one object per device."""
+    from rct_collector.cli.console import write_json
+
+    write_json([_device(snapshot) for snapshot in snapshots])
+
+
+def _device(snapshot: Snapshot) -> dict[str, Any]:
+    config = snapshot.config
+    return {
+        "source": config.name,
+        "vendor": snapshot.driver.vendor,
+        "labels": dict(config.labels),
+        "trouble": snapshot.trouble or None,
+        **({"undecided": list(snapshot.undecided)} if snapshot.undecided else {}),
+        "faults": [{"fault": bit, "text": text} for bit, text in snapshot.faults() or ()],
+        "values": [
+            _value(snapshot, series, reading)
+            for series, reading in snapshot.ordered()
+            if not series.metric.own
+        ],
+        "collector": {
+            "_".join([series.metric.field, *(value for _, value in series.tags)]): reading.value
+            for series, reading in snapshot.ordered()
+            if series.metric.own
+        },
+    }
+
+
+def _value(snapshot: Snapshot, series: Series, reading: Reading) -> dict[str, Any]:
+    text = snapshot.text(series, reading.value)
+    return {
+        "measurement": series.metric.measurement,
+        "tags": dict(series.tags),
+        "field": series.metric.field,
+        "value": reading.value,
+        "unit": series.metric.unit.symbol,
+        **({"text": text} if text else {}),
+        "time_ns": reading.time_ns,
+    }
+
+
+#: Name of the format → what prints it; it takes snapshots and the first word of the measurements.
+FORMS: dict[str, Callable[[Sequence[Snapshot], str], None]] = {
+    "table": print_table,
+    "influx": print_influx,
+    "json": print_json,
+}

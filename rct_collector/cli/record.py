@@ -58,8 +58,8 @@ def command(
     of the configuration. FILE is a pcap file, whole at any moment, for 'replay', 'decode',
     Wireshark and tcpdump. Only --redact makes it fit for other people's eyes.
     """
-    from rct_collector.cli.app import start_logging
     from rct_collector.cli.collect import run
+    from rct_collector.cli.main import start_logging
     from rct_collector.cli.recorder import Recorder
     from rct_collector.cli.snapshot import Snapshot
     from rct_collector.cli.targets import targets

@@ -10,7 +10,7 @@ import click
 from rct_collector.cli.options import listen_options
 
 if TYPE_CHECKING:
-    from rct_collector.cli.passages import Passage, Passages
+    from rct_collector.cli.trace import Trace, TraceItem
     from rct_collector.drivers.rct.simulator.replay import Replay
 
 #: The same bytes on two connections within so many nanoseconds are one answer: the unit's
@@ -55,20 +55,20 @@ def command(
     the recorded delay; after the last one it begins anew with the first. What the recorded unit
     did not answer is not answered, and neither are objects that nobody had asked it for.
     """
-    from rct_collector.cli.passages import print_passages, read_passages
+    from rct_collector.cli.trace import print_trace, read_trace
 
     try:
         with file.open("rb") as stream:
-            found = read_passages(stream, str(file))
+            found = read_trace(stream, str(file))
     except OSError as error:
         raise click.UsageError(f"{file}: cannot be read: {error.strerror}") from error
     if printing:
-        print_passages(found, form)
+        print_trace(found, form)
     else:
         _serve(found, file, host, port, speed)
 
 
-def _serve(found: Passages, file: Path, host: str, port: int, speed: float) -> None:
+def _serve(found: Trace, file: Path, host: str, port: int, speed: float) -> None:
     from rct_collector.cli.serving import serve_until_stopped
     from rct_collector.drivers.rct.simulator.replay import Replay
     from rct_collector.simulator import serve
@@ -76,7 +76,7 @@ def _serve(found: Passages, file: Path, host: str, port: int, speed: float) -> N
     for sentence in found.trouble:
         click.echo(f"Warning: {sentence}", err=True)
     unit = Replay(speed=speed)
-    feed(unit, found.passages)
+    feed(unit, found.items)
     if not unit.objects:
         raise click.UsageError(f"{file}: nothing in it was asked for and answered")
     serve_until_stopped(
@@ -88,27 +88,27 @@ def _serve(found: Passages, file: Path, host: str, port: int, speed: float) -> N
     )
 
 
-def feed(unit: Replay, passages: list[Passage]) -> None:
+def feed(unit: Replay, items: list[TraceItem]) -> None:
     """Tell a unit what was recorded.
 
     Args:
         unit: Takes it.
-        passages: In order of time.
+        items: In order of time.
     """
     from rct_collector.drivers.rct.frame import READ, WRITE
 
-    heard: dict[bytes, Passage] = {}
-    for passage in passages:
-        time, piece = passage.time_ns / 1e9, passage.piece
-        if passage.answer:
-            before = heard.get(passage.data)
-            heard[passage.data] = passage
-            if before is None or not _is_broadcast(before, passage):
-                unit.said(time, piece.oid if piece.valid else None, passage.data)
+    heard: dict[bytes, TraceItem] = {}
+    for item in items:
+        time, piece = item.time_ns / 1e9, item.piece
+        if item.answer:
+            before = heard.get(item.data)
+            heard[item.data] = item
+            if before is None or not _is_broadcast(before, item):
+                unit.said(time, piece.oid if piece.valid else None, item.data)
         elif piece.oid is not None and piece.data[1] in (READ, WRITE):
             unit.asked(time, piece.oid)
     unit.finish()
 
 
-def _is_broadcast(before: Passage, passage: Passage) -> bool:
-    return before.line != passage.line and passage.time_ns - before.time_ns < _BROADCAST_NS
+def _is_broadcast(before: TraceItem, item: TraceItem) -> bool:
+    return before.line != item.line and item.time_ns - before.time_ns < _BROADCAST_NS

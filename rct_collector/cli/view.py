@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import textwrap
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 
 from rich.console import ConsoleDimensions, Group, RenderableType
@@ -12,10 +13,14 @@ from rich.table import Table
 from rich.text import Text
 
 from rct_collector.cli import summary
-from rct_collector.cli.draw import section_table, snapshot_sections
-from rct_collector.cli.layout import Section
-from rct_collector.cli.packing import packed
-from rct_collector.cli.present import duration_text, moment_text
+from rct_collector.cli.format import duration_text, moment_text
+from rct_collector.cli.layout import (
+    Section,
+    section_height,
+    section_table,
+    section_width,
+    snapshot_sections,
+)
 from rct_collector.cli.snapshot import Snapshot
 from rct_collector.model import Kind, PollClass, Series
 
@@ -23,6 +28,13 @@ from rct_collector.model import Kind, PollClass, Series
 _BAR = 30
 #: A value older than so many of its intervals is told as old.
 _OLD = 3
+
+#: Spaces between columns of sections.
+_GUTTER = 4
+#: A section takes at least so many lines.
+_LEAST_LINES = 3
+#: Columns for the age beside a title.
+_NOTE = 14
 
 #: What the bars and the words above the sections tell already.
 _ON_TOP = frozenset(
@@ -38,7 +50,7 @@ _ON_TOP = frozenset(
 _STYLES = {"sun": "yellow", "battery": "green", "grid": "red", "load": "cyan"}
 
 
-def screen(
+def screen_view(
     snapshots: Sequence[Snapshot],
     size: ConsoleDimensions,
     *,
@@ -226,3 +238,71 @@ def _age(snapshot: Snapshot, series: Iterable[Series]) -> tuple[float, float] | 
         return None
     now = time.time()
     return max(now - max(times) / 1e9, 0.0), max(now - min(times) / 1e9, 0.0)
+
+
+# -- sections side by side, as many as a terminal has room for -----------------------------------
+
+
+def packed(
+    found: Sequence[Section], width: int, height: int, note: Callable[[Section], str]
+) -> tuple[RenderableType, int]:
+    """Put sections side by side, as many as there is room for.
+
+    Args:
+        found: The sections, most important first.
+        width: Columns of the terminal.
+        height: Lines that are left.
+        note: Section → what stands beside its title, at most 12 columns.
+
+    Returns:
+        What to draw, and how many sections did not fit.
+    """
+    columns: list[list[Section]] = []
+    left_out = 0
+    if height < _LEAST_LINES:
+        return Text(""), len(found)
+    for section in found:
+        whole = _cut(section, height)
+        # The first column with room; a new one, if that is as wide as the terminal allows.
+        for n in range(len(columns) + 1):
+            tried = [*columns[:n], [*(columns[n : n + 1] or [[]])[0], whole], *columns[n + 1 :]]
+            if _column_height(tried[n]) <= height and _grid_width(tried) <= width:
+                columns = tried
+                break
+        else:
+            left_out += 1
+    grid = Table.grid(padding=(0, _GUTTER, 0, 0))
+    for _ in columns:
+        grid.add_column(no_wrap=True)
+    grid.add_row(*(_stack(column, width, note) for column in columns))
+    return grid, left_out
+
+
+def _column_height(column: Sequence[Section]) -> int:
+    return sum(section_height(section) + 1 for section in column) - 1
+
+
+def _grid_width(columns: Sequence[Sequence[Section]]) -> int:
+    return sum(_column_width(column) + _GUTTER for column in columns) - _GUTTER
+
+
+def _column_width(column: Sequence[Section]) -> int:
+    return max(max(section_width(s), len(s.title) + _NOTE) for s in column)
+
+
+def _stack(column: Sequence[Section], width: int, note: Callable[[Section], str]) -> Group:
+    parts: list[RenderableType] = []
+    for section in column:
+        parts += [Text("")] if parts else []
+        parts.append(section_table(section, width, note(section)))
+    return Group(*parts)
+
+
+def _cut(section: Section, height: int) -> Section:
+    """A section of at most so many lines."""
+    extra = section_height(section) - height
+    if extra <= 0:
+        return section
+    kept = section.rows[: max(len(section.rows) - extra - 1, 0)]
+    more = (f"… {len(section.rows) - len(kept)} more", *[""] * (len(section.rows[0]) - 1))
+    return replace(section, rows=(*kept, more))

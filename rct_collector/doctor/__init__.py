@@ -2,7 +2,7 @@
 
 ::
 
-    examiner ─► figures ─► settings ─► findings ─► words
+    examiner ─► figures ─► recommendation ─► findings
     (sans I/O)             (pure functions and a table of rules)
        ▲
     checkup (the line, the lock and the clock)

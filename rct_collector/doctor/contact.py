@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rct_collector.doctor.findings import Case, Rule, Severity
-from rct_collector.doctor.words import always
+from rct_collector.doctor.format import always
 
 
 def _trouble(kind: str, title: str, meaning: str, advice: str, *, key: str = "") -> Rule:

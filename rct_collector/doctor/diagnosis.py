@@ -8,8 +8,8 @@ from rct_collector.config import DeviceConfig
 from rct_collector.doctor.contact import CONTACT
 from rct_collector.doctor.figures import Figures
 from rct_collector.doctor.findings import Case, Finding, Rule, Severity
+from rct_collector.doctor.recommendation import Recommendation, recommend
 from rct_collector.doctor.rules import RULES
-from rct_collector.doctor.settings import Settings, settings
 from rct_collector.doctor.surroundings import SURROUNDINGS
 
 
@@ -19,11 +19,11 @@ class Diagnosis:
 
     Attributes:
         findings: Worst first, then in the order of the rules.
-        settings: What is recommended.
+        recommendation: What is recommended.
     """
 
     findings: tuple[Finding, ...]
-    settings: Settings
+    recommendation: Recommendation
 
     @property
     def severity(self) -> Severity:
@@ -39,14 +39,14 @@ def diagnose(figures: Figures, config: DeviceConfig, port: int) -> Diagnosis:
         config: The device.
         port: Its port, the driver's default applied.
     """
-    case = Case(figures, settings(figures, config), config, port)
+    case = Case(figures, recommend(figures, config), config, port)
     told: dict[str, Rule] = {}
     for rule in (*CONTACT, *RULES, *SURROUNDINGS):
         if rule.topic not in told and rule.applies(case):
             told[rule.topic] = rule
     findings = [_finding(rule, case) for rule in told.values()] + _quirks(figures)
     findings.sort(key=lambda found: -found.severity)
-    return Diagnosis(tuple(findings), case.settings)
+    return Diagnosis(tuple(findings), case.recommendation)
 
 
 def _finding(rule: Rule, case: Case) -> Finding:

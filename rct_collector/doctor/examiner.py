@@ -1,4 +1,4 @@
-"""The course of an examination: what is asked when. No I/O; bytes and times go in and out.
+"""The steps of an examination: what is asked when. No I/O; bytes and times go in and out.
 
 ::
 
@@ -21,12 +21,12 @@ from typing import Any
 from rct_collector.config import DeviceConfig
 from rct_collector.device.polling.pacing import Pacer, TokenBucket
 from rct_collector.device.polling.poller import Poller
-from rct_collector.doctor import course
-from rct_collector.doctor.course import Step
-from rct_collector.doctor.ear import Ear
+from rct_collector.doctor import steps
 from rct_collector.doctor.figures import Figures, Pace
-from rct_collector.doctor.ledger import Fate, Ledger
-from rct_collector.doctor.lessons import Lessons
+from rct_collector.doctor.inventory import Inventory
+from rct_collector.doctor.requests import Fate, RequestLog
+from rct_collector.doctor.steps import Step
+from rct_collector.doctor.traffic import Traffic
 from rct_collector.drivers.base import Answer, Ask, Driver, Examination, Fault, Garbled, Query
 
 #: An answer is waited for this many times as long as the slowest so far, within these seconds,
@@ -43,7 +43,7 @@ class Examiner:
     """Decides what is sent when, and keeps account of what comes back.
 
     Attributes:
-        step: The present part of the course; None before the begin and after the end.
+        step: The present one; None before the begin and after the end.
         finished: Nothing more will be sent.
     """
 
@@ -57,16 +57,16 @@ class Examiner:
         """
         self._config, self._driver, self._seconds = config, driver, seconds
         self._session = driver.session()
-        self._lessons = Lessons(config, driver)
-        self._ledger = Ledger(config.requests.timeout)
-        self._ear = Ear(_examination(driver).signs)
+        self._inventory = Inventory(config, driver)
+        self._requests = RequestLog(config.requests.timeout)
+        self._traffic = Traffic(_examination(driver).signs)
         self._probes = deque(driver.query(name) for name in _examination(driver).probes)
-        rate = min(course.MOST_PER_SECOND, config.requests.per_second)
+        rate = min(steps.MOST_PER_SECOND, config.requests.per_second)
         self._pacer = Pacer(0.0, TokenBucket(rate, float(len(self._probes))))
         self._parts_left: Iterator[Step] | None = None
         self._now = self._begun = self._slowest = 0.0
         self._response_time = config.requests.timeout
-        self._poller = self._new_poller(course.INVENTORY)
+        self._poller = self._new_poller(steps.INVENTORY)
         self._silent = False
         self.step: Step | None = None
         self.finished = False
@@ -99,13 +99,13 @@ class Examiner:
             if now < step.at:
                 return None, step.at
             query, wake = self._poller.next(now)
-            self._ledger.sweep(now)
+            self._requests.sweep(now)
             if query is not None and now < step.until:
                 return self._send(query, step), now
             if self._is_over(step):
                 continue
             if query is not None:  # too late for it; the others are waited for
-                wake = self._ledger.next_expiry(now, self._response_time)
+                wake = self._requests.next_expiry(now, self._response_time)
             return None, wake if now >= step.until else min(wake, step.until)
         return None, inf
 
@@ -118,7 +118,7 @@ class Examiner:
             wall: Unix seconds.
         """
         self._now = now
-        self._ear.listen(data)
+        self._traffic.listen(data)
         for event in self._session.receive(data, round(wall * 1e9)):
             if isinstance(event, Garbled):
                 self._garbled(event, now)
@@ -129,7 +129,7 @@ class Examiner:
         """The line is gone; it may come back."""
         self._now = now
         self._session.reset()
-        self._ledger.drop()
+        self._requests.drop()
         if not self.heard:  # nothing was learnt: from the beginning
             self.step, self._parts_left = None, self._steps()
         elif self.step is not None:
@@ -139,16 +139,16 @@ class Examiner:
     @property
     def heard(self) -> bool:
         """The unit has answered us."""
-        return bool(self._ledger.answered)
+        return bool(self._requests.answered)
 
     def progress(self, now: float) -> str:
         """How far it has come, in words."""
         left = max(self._begun + self._seconds - now, 0.0)
         name = self.step.name if self.step else "…"
-        answers, requests = self._ledger.answers, self._ledger.requests
+        answers, requests = self._requests.answers, self._requests.sent
         return f"{name}: {answers} answers to {requests} requests, {left:.0f} s left"
 
-    # -- the course --------------------------------------------------------------------------
+    # -- the steps ---------------------------------------------------------------------------
 
     def _steps(self) -> Iterator[Step]:
         """The parts, as far as there is time for them."""
@@ -160,34 +160,34 @@ class Examiner:
             yield step
 
     def _parts(self, end: float) -> Iterator[Step]:
-        yield course.listening(self._now + course.LISTEN * self._seconds)
-        yield self._volley(course.PACES[0], course.KNOCK_S, course.KNOCKS)
+        yield steps.listening(self._now + steps.LISTEN * self._seconds)
+        yield self._volley(steps.PACES[0], steps.KNOCK_S, steps.KNOCKS)
         if not self.heard:
             self._silent = True
             return
-        yield from self._learn(self._begun + course.LEARN * self._seconds)
-        turns = course.PACES * course.TURNS
+        yield from self._learn(self._begun + steps.LEARN * self._seconds)
+        turns = steps.PACES * steps.TURNS
         for n, pace in enumerate(turns):
             left = end - self._reserve() - self._now
             yield self._volley(pace, max(left / (len(turns) - n), 0.0))
         # What was not answered may have been lost.
-        yield course.lesson("what is not sure", self._lessons.unsettled(), self._now, end)
+        yield steps.learning("what is not sure", self._inventory.unsettled(), self._now, end)
 
     def _reserve(self) -> float:
         """Seconds for what is asked again at the end."""
-        needed = course.EACH_AGAIN_S * len(self._lessons.unsettled())
-        return min(needed, course.AGAIN * self._seconds)
+        needed = steps.EACH_AGAIN_S * len(self._inventory.unsettled())
+        return min(needed, steps.AGAIN * self._seconds)
 
-    def _volley(self, pace: Pace, seconds: float, most: int = course.MOST) -> Step:
-        return course.volley(pace, self._probes, self._pacer.bucket, self._now, seconds, most)
+    def _volley(self, pace: Pace, seconds: float, most: int = steps.MOST) -> Step:
+        return steps.volley(pace, self._probes, self._pacer.bucket, self._now, seconds, most)
 
     def _learn(self, until: float) -> Iterator[Step]:
         """Find out what is attached, in small batches, since one thing leads to another."""
-        yield course.lesson("who it is", self._lessons.who(), self._now, until)
-        self._lessons.give_up(self._poller.unsettled()[0])
-        while self._now < until and (queries := self._lessons.open()):
-            yield course.lesson("what is attached", queries[: course.BATCH], self._now, until)
-            self._lessons.give_up(self._poller.unsettled()[0])
+        yield steps.learning("who it is", self._inventory.who(), self._now, until)
+        self._inventory.give_up(self._poller.unsettled()[0])
+        while self._now < until and (queries := self._inventory.open()):
+            yield steps.learning("what is attached", queries[: steps.BATCH], self._now, until)
+            self._inventory.give_up(self._poller.unsettled()[0])
 
     # -- the present step --------------------------------------------------------------------
 
@@ -214,8 +214,8 @@ class Examiner:
                 max(PATIENCE * self._slowest, SHORTEST_WAIT_S), LONGEST_WAIT_S
             )
         self._poller = self._new_poller(step.pace, learns=step.learns)
-        if self._ear.foreign_at is not None:
-            self._poller.foreign(self._ear.foreign_at)
+        if self._traffic.foreign_at is not None:
+            self._poller.foreign(self._traffic.foreign_at)
         self._poller.begin(
             self._now,
             deadline=inf,
@@ -232,33 +232,33 @@ class Examiner:
 
     def _send(self, query: Query, step: Step) -> bytes:
         self._poller.sent(query, self._now)
-        self._ledger.asked(query, step.pace, self._now)
+        self._requests.asked(query, step.pace, self._now)
         return self._session.request(Ask(query))
 
     # -- what comes back ---------------------------------------------------------------------
 
     def _answered(self, answer: Answer, now: float, wall: float) -> None:
         query, value = answer.query, answer.value
-        fate, waited = self._ledger.received(query, value, now)
+        fate, waited = self._requests.received(query, value, now)
         self._slowest = max(self._slowest, waited)
         if fate is Fate.FOREIGN:
             self._foreign(now)
-        self._lessons.hear(query, value, wall, waited)
+        self._inventory.hear(query, value, wall, waited)
         ask = self._poller.answered(query, now)
-        if ask is not None and self._lessons.take(query, value):
+        if ask is not None and self._inventory.take(query, value):
             self._poller.repeat(query)
 
     def _garbled(self, event: Garbled, now: float) -> None:
         if event.kind is Fault.FOREIGN:
             self._foreign(now)
             return
-        self._ear.garbled(event.kind)
+        self._traffic.garbled(event.kind)
         if event.query is not None:
-            self._ledger.spoiled(event.query)
+            self._requests.spoiled(event.query)
             self._poller.spoiled(event.query, now)
 
     def _foreign(self, now: float) -> None:
-        self._ear.foreign(now)
+        self._traffic.foreign(now)
         self._poller.foreign(now)
 
     # -- what was learnt ---------------------------------------------------------------------
@@ -270,25 +270,25 @@ class Examiner:
             now: Monotonic seconds.
             line: What only the line's keeper knows: ``trouble``, ``hangups``, ``hangup_reason``.
         """
-        examination, lessons = _examination(self._driver), self._lessons
-        facts = lessons.facts
+        examination, inventory = _examination(self._driver), self._inventory
+        facts = inventory.facts
         return Figures(
             seconds=max(now - self._begun, 0.0) if self._parts_left else 0.0,
-            requests=self._ledger.requests,
-            answers=self._ledger.answers,
+            requests=self._requests.sent,
+            answers=self._requests.answers,
             silent=self._silent,
-            paces=tuple(map(self._ledger.figures, course.PACES)),
+            paces=tuple(map(self._requests.figures, steps.PACES)),
             timeout=self._config.requests.timeout,
-            others=Counter(self._ear.others),
-            damaged=Counter(self._ear.damaged),
-            received=self._ear.size,
-            drift=lessons.drift,
-            identity=lessons.identity,
+            others=Counter(self._traffic.others),
+            damaged=Counter(self._traffic.damaged),
+            received=self._traffic.size,
+            drift=inventory.drift,
+            identity=inventory.identity,
             equipment=tuple(examination.equipment(facts)) if facts else (),
             quirks=tuple(examination.quirks(facts)),
-            unanswered=tuple(q.label for q in lessons.unanswered(self._ledger.answered)),
-            undecided=tuple(lessons.undecided),
-            queries=lessons.queries,
+            unanswered=tuple(q.label for q in inventory.unanswered(self._requests.answered)),
+            undecided=tuple(inventory.undecided),
+            queries=inventory.queries,
             complete=self.finished and line.get("trouble") is None,
             **line,
         )

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from rct_collector.config import DeviceConfig
 from rct_collector.doctor.figures import Figures
-from rct_collector.doctor.settings import Settings
+from rct_collector.doctor.recommendation import Recommendation
 
 
 class Severity(IntEnum):
@@ -51,13 +51,13 @@ class Case(NamedTuple):
 
     Attributes:
         figures: What was measured.
-        settings: What is recommended.
+        recommendation: What is recommended.
         config: The device.
         port: Its port.
     """
 
     figures: Figures
-    settings: Settings
+    recommendation: Recommendation
     config: DeviceConfig
     port: int
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 from rct_collector.device.polling.adaptive_rate import TOO_MUCH
 from rct_collector.doctor.figures import loss_of, quantile
 from rct_collector.doctor.findings import Case, Rule, Severity
-from rct_collector.doctor.settings import shown
+from rct_collector.doctor.format import always, milliseconds, pace_text, percent
+from rct_collector.doctor.recommendation import shown
 from rct_collector.doctor.surroundings import are_there
-from rct_collector.doctor.words import always, milliseconds, pace_text, percent
 
 #: Median answer times from which on a unit is slow, in seconds.
 SLOW_S = 0.5
@@ -49,7 +49,7 @@ def _hasty_losses(case: Case) -> str:
 
 
 def _slower(case: Case) -> str:
-    requests = case.settings.requests
+    requests = case.recommendation.requests
     return (
         f"Set requests.gap to {shown('gap', requests.gap)} and requests.window to"
         f" {requests.window}, as below. The collector would find that out itself, but only after"
@@ -83,7 +83,7 @@ def _late_text(case: Case) -> str:
 
 
 def _longer_timeout(case: Case) -> str:
-    timeout = shown("timeout", case.settings.requests.timeout)
+    timeout = shown("timeout", case.recommendation.requests.timeout)
     return f"Set requests.timeout to {timeout} and keep the intervals below."
 
 
@@ -204,8 +204,9 @@ RULES: tuple[Rule, ...] = (
         _latency_text,
         "It is busy, its firmware is old, or the way to it is long (a VPN or mobile network).",
         lambda case: (
-            f"Give it time: requests.timeout {shown('timeout', case.settings.requests.timeout)},"
-            f" intervals.fast {shown('fast', case.settings.intervals.fast)}, as below."
+            "Give it time: requests.timeout "
+            f"{shown('timeout', case.recommendation.requests.timeout)}, intervals.fast "
+            f"{shown('fast', case.recommendation.intervals.fast)}, as below."
         ),
     ),
     Rule(

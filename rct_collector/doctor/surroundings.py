@@ -10,8 +10,8 @@ from collections.abc import Callable
 from rct_collector.device.polling.adaptive_rate import TOO_MUCH
 from rct_collector.doctor.figures import loss_of
 from rct_collector.doctor.findings import Case, Rule, Severity
-from rct_collector.doctor.settings import shown
-from rct_collector.doctor.words import always
+from rct_collector.doctor.format import always
+from rct_collector.doctor.recommendation import shown
 
 #: Answers to others per minute from which on somebody is there, and from which on much is said.
 THERE, TALKATIVE = 3.0, 60.0
@@ -83,7 +83,7 @@ def _may_be_lost(case: Case) -> bool:
 
 
 def _is_stretched(case: Case) -> bool:
-    return case.settings.stretch > 1
+    return case.recommendation.stretch > 1
 
 
 def _load_text(case: Case) -> str:
@@ -93,7 +93,7 @@ def _load_text(case: Case) -> str:
 
 
 def _intervals(case: Case) -> str:
-    fast = shown("fast", case.settings.intervals.fast)
+    fast = shown("fast", case.recommendation.intervals.fast)
     return (
         f"Set the intervals as below (fast: {fast}), or exclude metrics that you do not need, or"
         " mend what makes the line slow, if something is named above."

@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from rct_collector.cli import collect, targets
-from rct_collector.cli.app import PROGRAM, application
+from rct_collector.cli.main import PROGRAM, application
 from rct_collector.config import Requests
 from tests.inverter import running_inverter
 

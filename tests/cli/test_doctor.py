@@ -12,7 +12,7 @@ import pytest
 
 from rct_collector.cli import diagnosis, doctor
 from rct_collector.config import Intervals, Requests, load, parse_address
-from rct_collector.doctor import course, examiner
+from rct_collector.doctor import examiner, steps
 from rct_collector.doctor.diagnosis import diagnose
 from rct_collector.doctor.figures import Figures, Pace, PaceFigures, Trouble
 from rct_collector.drivers.rct.examination import EXAMINATION
@@ -21,17 +21,17 @@ from rct_collector.lines.lock import DeviceLock
 from rct_collector.model import PollClass
 from tests.cli.conftest import address_of, read_until
 from tests.cli.test_read import Tells
-from tests.doctor.wards import PORT, Loses, device
+from tests.doctor.cases import PORT, Loses, device
 
 
 @pytest.fixture
 def quick(monkeypatch):
     """An examination that takes a second and asks without pauses."""
     monkeypatch.setattr(doctor, "SHORTEST_S", 0.1)
-    monkeypatch.setattr(course, "MOST_PER_SECOND", 50.0)
-    monkeypatch.setattr(course, "KNOCK_S", 0.3)
-    monkeypatch.setattr(course, "INVENTORY", Pace(0.003, 2))
-    monkeypatch.setattr(course, "LEARN", 1.0)
+    monkeypatch.setattr(steps, "MOST_PER_SECOND", 50.0)
+    monkeypatch.setattr(steps, "KNOCK_S", 0.3)
+    monkeypatch.setattr(steps, "INVENTORY", Pace(0.003, 2))
+    monkeypatch.setattr(steps, "LEARN", 1.0)
 
 
 # -- how it looks ------------------------------------------------------------------------------
@@ -43,7 +43,7 @@ HEALTHY = Figures(
     seconds=57.0,
     requests=250,
     answers=250,
-    paces=tuple(PaceFigures(pace=pace, latencies=_WAITS) for pace in course.PACES),
+    paces=tuple(PaceFigures(pace=pace, latencies=_WAITS) for pace in steps.PACES),
     drift=-2.4,
     identity={"model": "PS 6.0 [bold]TEST[/]", "serial": "TESTSERIAL01", "firmware": "2.3.5600"},
     equipment=(("strings", "A and B"), ("battery", "one tower with 5 modules"), ("plant", "slave")),
@@ -150,9 +150,9 @@ class LosesLater(Loses):
 
 def test_a_problem_has_a_status_of_its_own(run, serve, quick, config_file, monkeypatch):
     gaps = (0.05, 0.02, 0.01, 0.006)
-    paces = tuple(pace._replace(gap=gap) for pace, gap in zip(course.PACES, gaps, strict=True))
-    monkeypatch.setattr(course, "PACES", paces)
-    monkeypatch.setattr(course, "LEARN", 0.4)
+    paces = tuple(pace._replace(gap=gap) for pace, gap in zip(steps.PACES, gaps, strict=True))
+    monkeypatch.setattr(steps, "PACES", paces)
+    monkeypatch.setattr(steps, "LEARN", 0.4)
     monkeypatch.setattr(examiner, "SHORTEST_WAIT_S", 0.1)
     path = config_file(roof=serve(faults=[LosesLater(0.4)]).address)
     path.write_text(path.read_text().replace("per_second:", "timeout: 100ms\n    per_second:"))

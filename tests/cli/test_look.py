@@ -9,10 +9,15 @@ import pytest
 from rich.console import Console, ConsoleDimensions
 
 from rct_collector.catalog import catalog
-from rct_collector.cli import forms, summary, view
-from rct_collector.cli.draw import section_height, section_width, snapshot_sections
-from rct_collector.cli.layout import sections
-from rct_collector.cli.present import duration_text, field_label, value_text
+from rct_collector.cli import read, summary, view
+from rct_collector.cli.format import duration_text, field_label, value_text
+from rct_collector.cli.layout import (
+    section_height,
+    section_table,
+    section_width,
+    sections,
+    snapshot_sections,
+)
 from tests.cli import handmade
 
 METRICS = {metric.name: metric for metric in catalog().metrics}
@@ -84,13 +89,13 @@ def test_a_moment_is_told_apart_from_a_duration_by_its_range():
 
 
 def test_the_table_looks_as_accepted(capsys, golden):
-    forms.print_table([handmade.snapshot()], "inverter")
+    read.print_table([handmade.snapshot()], "inverter")
 
     golden("read-table.txt", capsys.readouterr().out)
 
 
 def test_json_looks_as_accepted(capsys, golden):
-    forms.print_json([handmade.snapshot()], "inverter")
+    read.print_json([handmade.snapshot()], "inverter")
     text = capsys.readouterr().out
 
     assert json.loads(text)
@@ -98,7 +103,7 @@ def test_json_looks_as_accepted(capsys, golden):
 
 
 def test_line_protocol_looks_as_accepted(capsys, golden):
-    forms.print_influx([handmade.snapshot()], "solar")
+    read.print_influx([handmade.snapshot()], "solar")
 
     golden("read.lp", capsys.readouterr().out)
 
@@ -131,7 +136,7 @@ def drawn(renderable, width=100, height=40):
 
 def screen(snapshots, width=100, height=40, *, complete=False, footer=("Ctrl-C ends",)):
     size = ConsoleDimensions(width, height)
-    return drawn(view.screen(snapshots, size, complete=complete, footer=footer), width, height)
+    return drawn(view.screen_view(snapshots, size, complete=complete, footer=footer), width, height)
 
 
 def test_the_screen_looks_as_accepted(soon, golden):
@@ -185,16 +190,12 @@ def test_flags_of_a_word_are_shown_when_they_are_set():
 
 def test_a_section_is_as_large_as_it_says():
     for section in snapshot_sections(handmade.snapshot()):
-        from rct_collector.cli.draw import section_table
-
         lines = drawn(section_table(section, 200), 200).splitlines()
         assert section_height(section) == len(lines)
         assert section_width(section) == max(map(len, lines))
 
 
 def test_a_wide_section_is_cut_into_pieces_that_fit():
-    from rct_collector.cli.draw import section_table
-
     values = {
         f"inverter_battery_module{{battery=0,module={n}}}.life_voltage_minimum_time_seconds": 1e9
         for n in range(7)

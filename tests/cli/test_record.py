@@ -12,7 +12,7 @@ import pytest
 
 from rct_collector.capture.conversations import read_capture
 from rct_collector.capture.source import Source
-from rct_collector.cli.passages import read_passages
+from rct_collector.cli.trace import read_trace
 from tests.cli.conftest import address_of, read_until
 from tests.cli.test_simulate import ADDRESS
 from tests.processes import wait_for
@@ -46,9 +46,9 @@ def values(run, address):
     return [{k: v for k, v in value.items() if k != "time_ns"} for value in device["values"]]
 
 
-def passages(path):
+def items(path):
     with path.open("rb") as file:
-        return read_passages(file, str(path)).passages
+        return read_trace(file, str(path)).items
 
 
 def test_what_was_recorded_reads_like_the_device_itself(run, start, serve, config_file, tmp_path):
@@ -73,13 +73,13 @@ def test_redacted_it_holds_no_serial_number_and_no_address(start, serve, tmp_pat
     path = tmp_path / "roof.pcap"
     device = serve(serial="SECRETSERIAL", firmware="2.3.4567")
     status, stdout, _ = record_first_round(start, path, "-a", device.address, *SOME, "--redact")
-    found = passages(path)
+    found = items(path)
 
     assert status == 0
     assert "--redact" not in stdout
     assert b"SECRET" not in path.read_bytes()
     assert bytes((127, 0, 0, 1)) not in path.read_bytes()
-    assert all(passage.piece.valid for passage in found)
+    assert all(item.piece.valid for item in found)
     texts = {p.piece.name: p.piece.shown for p in found if p.piece.value is not None}
     assert texts["inverter_sn"].startswith("xxxxxxxx")
     assert texts["svnversion"] == "2.3.4567"
@@ -90,7 +90,7 @@ def test_a_recorder_that_is_killed_leaves_a_file_that_can_be_read(start, serve, 
     record_first_round(start, path, "-a", serve().address, *SOME[:2], end=signal.SIGKILL)
 
     assert connections(path) == 2
-    assert all(passage.piece.valid for passage in passages(path))
+    assert all(item.piece.valid for item in items(path))
 
 
 def test_it_ends_after_the_given_time(run, serve, tmp_path):
@@ -98,7 +98,7 @@ def test_it_ends_after_the_given_time(run, serve, tmp_path):
     result = run("record", "-a", serve().address, "--duration", "300ms", path)
 
     assert result.exit_code == 0
-    assert passages(path)
+    assert items(path)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
@@ -138,7 +138,7 @@ def test_what_is_replaced_is_readable_by_nobody_else_whatever_it_was(run, serve,
     before = path.open()
     run("record", "-a", serve().address, "--duration", "2s", "--force", path)
 
-    assert passages(path)
+    assert items(path)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     with before:  # who had it open does not get to see what is recorded
         assert before.read() == "precious"

@@ -10,9 +10,9 @@ from random import Random
 
 import pytest
 
-from rct_collector.cli import passages
-from rct_collector.cli.passages import read_passages
+from rct_collector.cli import trace
 from rct_collector.cli.replay import feed
+from rct_collector.cli.trace import read_trace
 from rct_collector.drivers.rct import frame, wire
 from rct_collector.drivers.rct.simulator.replay import Replay
 from tests.captures import enhanced, gzipped, interface, patched, section, simple
@@ -64,9 +64,9 @@ def test_no_date_of_a_file_is_too_much(run, save, resolution, offset, ticks):
     assert {(result.exit_code, result.stderr) for result in results} == {(0, "")}
     assert [len(result.stdout.splitlines()) > 4 for result in results] == [True] * 3
     with path.open("rb") as file:
-        found = read_passages(file, "test")
+        found = read_trace(file, "test")
     unit = Replay()
-    feed(unit, found.passages)
+    feed(unit, found.items)
     unit.receive(unit.connect(), ASK, 0.0)
     assert unit.pull(float("inf")) == [HALF]
 
@@ -117,7 +117,7 @@ def test_a_frame_on_both_sides_of_a_hole_is_told_as_it_is(run, save):
 
 
 def test_the_first_frames_are_told_and_that_there_are_more(run, save, monkeypatch):
-    monkeypatch.setattr(passages, "MOST_PIECES", 3)
+    monkeypatch.setattr(trace, "MOST_PIECES", 3)
     path = save(capture([(True, ASK), (False, HALF)] * 3, [(True, ASK)]))
     result = run("decode", path)
 
@@ -249,9 +249,9 @@ def test_what_the_bridge_sent_to_two_clients_is_said_once(save):
     """Two overlapping connections; each got the answer that one of them had asked for."""
     talks = [[(True, ASK), (False, HALF)], [(False, HALF)]]
     with save(capture(*talks)).open("rb") as file:
-        found = read_passages(file, "test")
+        found = read_trace(file, "test")
     unit = Replay()
-    feed(unit, found.passages)
+    feed(unit, found.items)
     unit.receive(unit.connect(), ASK, 0.0)
 
     assert unit.pull(60.0) == [HALF]

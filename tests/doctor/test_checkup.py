@@ -13,17 +13,17 @@ from hypothesis import strategies as st
 
 from rct_collector.config import Intervals, Requests
 from rct_collector.device.device import Options
-from rct_collector.doctor import course
+from rct_collector.doctor import steps
 from rct_collector.doctor.checkup import Checkup
 from rct_collector.doctor.findings import Severity
-from rct_collector.doctor.lessons import Lessons
+from rct_collector.doctor.inventory import Inventory
 from rct_collector.drivers import driver
 from rct_collector.drivers.rct import frame
 from rct_collector.drivers.rct.simulator import Bridge, Unit
 from rct_collector.drivers.rct.simulator.profiles.requests import Unsupported
 from rct_collector.errors import TransportError
 from rct_collector.lines.lock import DeviceLock
-from tests.doctor.wards import (
+from tests.doctor.cases import (
     Cuts,
     Cutting,
     Echoes,
@@ -208,10 +208,10 @@ def test_a_clock_in_another_time_zone_is_told():
 def test_a_clock_in_the_hour_that_autumn_repeats_is_right(hours):
     zone = ZoneInfo("Europe/Berlin")
     shown = int(datetime(2026, 10, 25, 2, 30, tzinfo=UTC).timestamp())
-    lessons = Lessons(device(timezone=zone), driver("rct"))
+    inventory = Inventory(device(timezone=zone), driver("rct"))
     query = driver("rct").query("flash_rtc.time_stamp")
-    lessons.hear(query, shown, shown - hours * 3600 + 0.25, 0.5)
-    assert lessons.drift == 0.0
+    inventory.hear(query, shown, shown - hours * 3600 + 0.25, 0.5)
+    assert inventory.drift == 0.0
 
 
 def test_a_clock_that_is_wrong_is_told():
@@ -418,7 +418,7 @@ def test_what_was_learnt_before_an_interruption_is_there():
 
 
 def test_the_paces_are_those_of_the_help():
-    assert [(p.gap, p.window) for p in course.PACES] == [
+    assert [(p.gap, p.window) for p in steps.PACES] == [
         (0.5, 1), (0.2, 1), (0.1, 2), (0.06, 4)
     ]  # fmt: skip
 

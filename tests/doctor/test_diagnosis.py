@@ -11,17 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rct_collector.config import Intervals, Requests, load
-from rct_collector.doctor import course
+from rct_collector.doctor import steps
 from rct_collector.doctor.contact import CONTACT
 from rct_collector.doctor.diagnosis import diagnose
 from rct_collector.doctor.figures import Figures, Pace, PaceFigures, Trouble, quantile, surely_more
 from rct_collector.doctor.findings import Severity
+from rct_collector.doctor.recommendation import changes, snippet
 from rct_collector.doctor.rules import RULES
-from rct_collector.doctor.settings import changes, snippet
 from rct_collector.doctor.surroundings import SURROUNDINGS
 from rct_collector.drivers.base import Quirk
 from rct_collector.model import PollClass
-from tests.doctor.wards import PORT, device
+from tests.doctor.cases import PORT, device
 
 TABLE = (*CONTACT, *RULES, *SURROUNDINGS)
 TOPICS = {rule.key: rule.topic for rule in TABLE}
@@ -31,7 +31,7 @@ QUERIES = {PollClass.FAST: 33, PollClass.MEDIUM: 61, PollClass.SLOW: 87, PollCla
 def measured(*losses, wait=0.05, requests=50, late=0.0):
     """Figures of the paces, slowest first, that lose such shares."""
     paces = []
-    for pace, loss in zip(course.PACES, losses, strict=True):
+    for pace, loss in zip(steps.PACES, losses, strict=True):
         lost, overdue = round(loss * requests), round(late * requests)
         paces.append(
             PaceFigures(
@@ -78,20 +78,20 @@ def test_loss_is_put_down_to_haste_only_where_a_slower_pace_loses_less(losses, e
     if losses == (0, 0, 0.3, 0.1):
         assert diagnosis.severity is Severity.WARNING
     assert found == expected
-    assert (diagnosis.settings.requests.gap, diagnosis.settings.requests.window) == pace
+    assert (diagnosis.recommendation.requests.gap, diagnosis.recommendation.requests.window) == pace
 
 
 def test_a_little_more_loss_at_the_quickest_pace_is_no_problem_yet():
     diagnosis = diagnose(measured(0, 0, 0, 0.09, requests=100), device(), PORT)
     assert [finding.key for finding in diagnosis.findings] == ["haste-some"]
     assert diagnosis.severity is Severity.WARNING
-    assert diagnosis.settings.requests.gap == 0.1
+    assert diagnosis.recommendation.requests.gap == 0.1
 
 
 def test_too_few_requests_say_nothing_about_a_pace():
     figures = measured(0, 0, 0, 0.5, requests=4)
     assert keys(figures) == ["loss", "few"]
-    assert diagnose(figures, device(), PORT).settings.requests.gap == 0.06
+    assert diagnose(figures, device(), PORT).recommendation.requests.gap == 0.06
     assert keys(measured(0, 0, 0, 0.5, requests=2)) == ["few"]
 
 
@@ -150,20 +150,20 @@ def test_the_worst_comes_first():
     assert severities == sorted(severities, reverse=True)
 
 
-# -- settings ----------------------------------------------------------------------------------
+# -- recommendation ----------------------------------------------------------------------------
 
 
 def test_what_the_user_has_set_stays_where_nothing_was_measured():
     config = device(requests=Requests(gap=0.3, per_second=2.0), intervals=Intervals(fast=30.0))
-    settings = diagnose(Figures(), config, PORT).settings
-    assert (settings.requests, settings.intervals) == (config.requests, config.intervals)
-    assert changes(settings, config) == []
+    found = diagnose(Figures(), config, PORT).recommendation
+    assert (found.requests, found.intervals) == (config.requests, config.intervals)
+    assert changes(found, config) == []
 
 
 def test_changes_are_told_one_by_one():
     config = device(requests=Requests(gap=0.01, per_second=20.0, timeout=0.5))
-    settings = diagnose(measured(0, 0, 0, 0), config, PORT).settings
-    assert changes(settings, config) == [
+    found = diagnose(measured(0, 0, 0, 0), config, PORT).recommendation
+    assert changes(found, config) == [
         "requests.per_second: 20 → 5",
         "requests.gap: 10ms → 60ms",
         "requests.timeout: 500ms → 2s",
@@ -173,7 +173,9 @@ def test_changes_are_told_one_by_one():
 def test_the_snippet_is_a_configuration(tmp_path):
     config = device(intervals=Intervals(fast=15.0, medium=90.0, slow=450.0))
     path = tmp_path / "config.yaml"
-    path.write_text(snippet(diagnose(measured(0, 0, 0.3, 0.3), config, PORT).settings, config))
+    path.write_text(
+        snippet(diagnose(measured(0, 0, 0.3, 0.3), config, PORT).recommendation, config)
+    )
     (found,) = load(path).devices
     assert found.requests == Requests(gap=0.2, window=1)
     assert found.intervals == config.intervals
@@ -216,7 +218,7 @@ _KINDS = ["busy", "name", "refused", "timeout", "unreachable", "other", "closed"
 
 @st.composite
 def any_figures(draw):
-    paces = tuple(draw(pace_figures(pace)) for pace in course.PACES)
+    paces = tuple(draw(pace_figures(pace)) for pace in steps.PACES)
     answers = sum(len(pace.latencies) + len(pace.late) for pace in paces)
     trouble = draw(st.none() | st.builds(Trouble, st.sampled_from(_KINDS), st.text(max_size=9)))
     return Figures(
@@ -259,17 +261,17 @@ def any_device(draw):
 
 @given(any_figures(), any_device())
 def test_whatever_was_measured_the_settings_are_within_limits(figures, config):
-    settings = diagnose(figures, config, PORT).settings
-    requests, intervals = settings.requests, settings.intervals
+    found = diagnose(figures, config, PORT).recommendation
+    requests, intervals = found.requests, found.intervals
     if not figures.good:
         assert (requests, intervals) == (config.requests, config.intervals)
         return
-    assert (requests.gap, requests.window) in course.PACES
+    assert (requests.gap, requests.window) in steps.PACES
     assert 0 < requests.per_second <= min(5.0, config.requests.per_second)
     assert 2.0 <= requests.timeout <= 10.0
     assert config.intervals.fast <= intervals.fast <= 60 * config.intervals.fast
     assert intervals.fast <= intervals.medium or config.intervals.fast > config.intervals.medium
-    if settings.fits:
+    if found.fits:
         asked = sum(count / intervals.seconds(poll) for poll, count in figures.queries.items())
         assert asked <= requests.per_second
         assert figures.queries[PollClass.FAST] * requests.gap <= intervals.fast
@@ -282,7 +284,7 @@ def test_whatever_was_measured_the_advice_does_not_contradict_itself(figures, co
     topics = [TOPICS[key] for key in found if key in TOPICS]
     assert len(set(topics)) == len(topics), "one word per topic"
 
-    requests = diagnosis.settings.requests
+    requests = diagnosis.recommendation.requests
     hasty = bool({"haste", "haste-some"} & found)
     if figures.judged:
         slower = requests.gap > figures.judged[-1].pace.gap
@@ -292,7 +294,7 @@ def test_whatever_was_measured_the_advice_does_not_contradict_itself(figures, co
     ), "a unit that answers is not silent"
     if not figures.answers and (figures.trouble or figures.silent):
         assert diagnosis.severity is Severity.PROBLEM
-    assert ("load" in found) == (diagnosis.settings.stretch > 1)
+    assert ("load" in found) == (diagnosis.recommendation.stretch > 1)
     for finding in diagnosis.findings:
         assert finding.title
         assert finding.meaning
@@ -300,7 +302,7 @@ def test_whatever_was_measured_the_advice_does_not_contradict_itself(figures, co
         assert "{" not in finding.meaning + finding.advice
         for name in ("gap", "timeout"):
             if f"requests.{name} to" in finding.advice:
-                shown = yaml.safe_load(snippet(diagnosis.settings, config))
+                shown = yaml.safe_load(snippet(diagnosis.recommendation, config))
                 value = shown["devices"][0]["requests"][name]
                 assert f"requests.{name} to {value}" in finding.advice
 
@@ -308,8 +310,8 @@ def test_whatever_was_measured_the_advice_does_not_contradict_itself(figures, co
 @given(any_figures(), any_device())
 def test_whatever_was_measured_the_snippet_can_be_loaded(tmp_path_factory, figures, config):
     path = tmp_path_factory.getbasetemp() / "snippet.yaml"
-    settings = diagnose(figures, config, PORT).settings
-    path.write_text(snippet(settings, config))
+    found = diagnose(figures, config, PORT).recommendation
+    path.write_text(snippet(found, config))
     (found,) = load(path).devices
-    assert found.requests == settings.requests
-    assert found.intervals == settings.intervals
+    assert found.requests == found.requests
+    assert found.intervals == found.intervals

@@ -13,7 +13,7 @@ from rct_collector.capture.headers import LINKS, segment
 from rct_collector.capture.packets import PacketReader
 from rct_collector.capture.source import Ended, Source
 from rct_collector.capture.streams import Conversations
-from rct_collector.cli.passages import passages_of, print_passages
+from rct_collector.cli.trace import print_trace, trace_of
 from rct_collector.errors import CaptureError
 from tests.fuzz import grammar
 from tests.work import calls, peak
@@ -119,7 +119,7 @@ def check(data):
     holds_no_more(capture.conversations, size)
     segments_cost_the_same(data, size)
     with contextlib.suppress(CaptureError):
-        can_be_printed(passages_of(capture, "capture"))
+        can_be_printed(trace_of(capture, "capture"))
 
 
 def can_be_printed(found):
@@ -127,7 +127,7 @@ def can_be_printed(found):
     out = io.TextIOWrapper(written, encoding="utf-8", write_through=True)
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
         for form in ("table", "json"):
-            print_passages(found, form)
+            print_trace(found, form)
     assert written.getvalue()
 
 

@@ -20,7 +20,7 @@ from packaging.requirements import Requirement
 from rctclient.types import DataType
 
 from rct_collector.capture import packets, source, streams
-from rct_collector.cli import dumps, explain, passages
+from rct_collector.cli import dumps, explain, trace
 from rct_collector.config import checking, document, values
 from rct_collector.device import state
 from rct_collector.device.polling.discovery import Discovery
@@ -281,7 +281,7 @@ def compare_each_with_all(patch):
 
 
 def believe_dates(patch):
-    patch.setattr(passages, "_date", lambda time_ns: datetime.fromtimestamp(time_ns // 10**9, UTC))
+    patch.setattr(trace, "_date", lambda time_ns: datetime.fromtimestamp(time_ns // 10**9, UTC))
 
 
 def believe_lengths(patch):

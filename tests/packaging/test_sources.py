@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from rct_collector import __version__
-from rct_collector.cli.app import PROGRAM, application
+from rct_collector.cli.main import PROGRAM, application
 from rct_collector.config import parse
 from rct_collector.errors import ConfigError
 from tests.packaging.system import ROOT

@@ -19,7 +19,7 @@ from rct_collector.cli import diagnosis
 from rct_collector.device.state import StateFile
 from rct_collector.model import Batch, Kind
 from tests.device.test_device import Bench, bench, config
-from tests.doctor.wards import Visit
+from tests.doctor.cases import Visit
 from tests.hostile import Says, each_text, harmless, hostile_unit
 from tests.scripted import ScriptedUnit
 from tests.virtual import run as run_virtually

@@ -22,7 +22,7 @@ STRETCHES = (1, 1.5, 2, 3, 4, 6, 9, 12, 18, 30, 60)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class Recommendation:
     """What is recommended.
 
     Attributes:
@@ -38,7 +38,7 @@ class Settings:
     stretch: float
 
 
-def settings(figures: Figures, config: DeviceConfig) -> Settings:
+def recommend(figures: Figures, config: DeviceConfig) -> Recommendation:
     """What suits a device.
 
     Args:
@@ -46,16 +46,18 @@ def settings(figures: Figures, config: DeviceConfig) -> Settings:
         config: What it is set to now.
     """
     if not figures.good:
-        return Settings(requests=config.requests, intervals=config.intervals, fits=True, stretch=1)
+        return Recommendation(
+            requests=config.requests, intervals=config.intervals, fits=True, stretch=1
+        )
     requests = _requests(figures, config.requests)
     for stretch in STRETCHES:
         intervals = _stretched(config.intervals, stretch)
         if fits := _fits(figures, requests, intervals):
             break
-    return Settings(requests=requests, intervals=intervals, fits=fits, stretch=stretch)
+    return Recommendation(requests=requests, intervals=intervals, fits=fits, stretch=stretch)
 
 
-def changes(found: Settings, config: DeviceConfig) -> list[str]:
+def changes(found: Recommendation, config: DeviceConfig) -> list[str]:
     """What differs from the present configuration, such as ``requests.gap: 60ms → 200ms``."""
     pairs = (
         ("requests", config.requests, found.requests, _SHOWN_REQUESTS),
@@ -69,7 +71,7 @@ def changes(found: Settings, config: DeviceConfig) -> list[str]:
     ]
 
 
-def snippet(found: Settings, config: DeviceConfig) -> str:
+def snippet(found: Recommendation, config: DeviceConfig) -> str:
     """The settings as a device in the configuration file."""
     lines = [
         "devices:",

@@ -48,11 +48,11 @@ class _Account:
     spoiled: int = 0
 
 
-class Ledger:
-    """Keeps account of requests.
+class RequestLog:
+    """Requests of an examination, and their fates.
 
     Attributes:
-        requests: Requests so far.
+        sent: Requests so far.
         answered: Queries that the unit has answered, well or not.
         answers: Good answers to our own requests so far.
     """
@@ -69,12 +69,12 @@ class Ledger:
         self._last: dict[Query, _Last] = {}
         self._accounts: dict[Pace, _Account] = {}
         self.answered: set[Query] = set()
-        self.requests = 0
+        self.sent = 0
         self.answers = 0
 
     def asked(self, query: Query, pace: Pace, now: float) -> None:
         """A request went out."""
-        self.requests += 1
+        self.sent += 1
         self._miss(query)
         self._overdue.pop(query, None)
         self._open[query] = _Request(pace, now)

@@ -37,7 +37,7 @@ class Member(NamedTuple):
     name: str
 
 
-class Roster:
+class DeviceList:
     """Devices of all files and blocks; all names, and all addresses, differ.
 
     Attributes:

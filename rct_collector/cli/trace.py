@@ -20,7 +20,7 @@ from rct_collector.errors import CaptureError
 from rct_collector.transport.base import Ends
 
 
-class Passage(NamedTuple):
+class TraceItem(NamedTuple):
     """One frame, or bytes that are none, on its way.
 
     Attributes:
@@ -38,23 +38,23 @@ class Passage(NamedTuple):
     answer: bool
 
 
-class Passages(NamedTuple):
+class Trace(NamedTuple):
     """What went over the lines.
 
     Attributes:
-        passages: In order of time.
+        items: In order of time.
         lines: Both ends of each connection; ours are local.
         trouble: What is wrong with the capture, one sentence each.
         dated: Whether the capture has times; else packets are numbered.
     """
 
-    passages: list[Passage]
+    items: list[TraceItem]
     lines: list[Ends]
     trouble: list[str]
     dated: bool = True
 
 
-def read_passages(file: BinaryIO, name: str) -> Passages:
+def read_trace(file: BinaryIO, name: str) -> Trace:
     """Read a capture and find out what is in it.
 
     Args:
@@ -64,10 +64,10 @@ def read_passages(file: BinaryIO, name: str) -> Passages:
     Raises:
         CaptureError: It cannot be read, or no RCT unit is in it.
     """
-    return passages_of(read_capture(Source(file, name)), name)
+    return trace_of(read_capture(Source(file, name)), name)
 
 
-def passages_of(capture: Capture, name: str) -> Passages:
+def trace_of(capture: Capture, name: str) -> Trace:
     """Find out what is in a capture.
 
     Args:
@@ -77,18 +77,18 @@ def passages_of(capture: Capture, name: str) -> Passages:
     Raises:
         CaptureError: No RCT unit is in it.
     """
-    passages: list[Passage] = []
+    items: list[TraceItem] = []
     lines: list[Ends] = []
     trouble = [capture.trouble] if capture.trouble else []
     for conversation in capture.conversations:
-        room = MOST_PIECES - len(passages)
+        room = MOST_PIECES - len(items)
         if not room:
             trouble.append(f"{name}: what follows the first {MOST_PIECES} frames was left out")
             break
-        found = list(islice(_passages(conversation, len(lines) + 1), room))
-        if not any(passage.piece.valid for passage in found):
+        found = list(islice(_items(conversation, len(lines) + 1), room))
+        if not any(item.piece.valid for item in found):
             continue
-        passages += found
+        items += found
         lines.append(conversation.ends)
         missing = conversation.to_server.missing + conversation.from_server.missing
         if missing:
@@ -96,20 +96,20 @@ def passages_of(capture: Capture, name: str) -> Passages:
     if not lines:
         others = len(capture.conversations)
         raise CaptureError(". ".join([*trouble, f"{name}: no RCT frame in {others} connections"]))
-    passages.sort(key=lambda passage: passage.time_ns)
-    return Passages(passages, lines, trouble, capture.dated)
+    items.sort(key=lambda item: item.time_ns)
+    return Trace(items, lines, trouble, capture.dated)
 
 
-def _passages(conversation: TcpConversation, line: int) -> Iterator[Passage]:
+def _items(conversation: TcpConversation, line: int) -> Iterator[TraceItem]:
     """What both ends said, in order of time, so that neither goes short where not all is told."""
     return merge(
         _one_way(conversation.to_server, line, answer=False),
         _one_way(conversation.from_server, line, answer=True),
-        key=lambda passage: passage.time_ns,
+        key=lambda item: item.time_ns,
     )
 
 
-def _one_way(stream: Stream, line: int, *, answer: bool) -> Iterator[Passage]:
+def _one_way(stream: Stream, line: int, *, answer: bool) -> Iterator[TraceItem]:
     """The pieces of one direction; what that is, the connection knows better than the frame."""
     for chunk in stream.chunks:
         position = 0
@@ -120,29 +120,29 @@ def _one_way(stream: Stream, line: int, *, answer: bool) -> Iterator[Passage]:
             # Broken frames may overlap.
             data = chunk.data[position:end] or piece.data
             time_ns = stream.time_ns(chunk.offset + end - 1)
-            yield Passage(time_ns, line, data, told, answer)
+            yield TraceItem(time_ns, line, data, told, answer)
             position = max(position, end)
 
 
-def print_passages(found: Passages, form: str) -> None:
+def print_trace(found: Trace, form: str) -> None:
     """Print them as ``table`` or ``json``, and what is wrong on standard error."""
     if form == "json":
-        write_json_list(_as_mapping(passage, found) for passage in found.passages)
+        write_json_list(_as_mapping(item, found) for item in found.items)
     else:
         _print_table(found)
     for sentence in found.trouble:
         click.echo(f"Warning: {sentence}", err=True)
 
 
-def _print_table(found: Passages) -> None:
+def _print_table(found: Trace) -> None:
     from rct_collector.cli.tabulate import print_pieces
 
-    of_line: dict[int, list[Passage]] = {}
-    for passage in found.passages:
-        of_line.setdefault(passage.line, []).append(passage)
+    of_line: dict[int, list[TraceItem]] = {}
+    for item in found.items:
+        of_line.setdefault(item.line, []).append(item)
     for number, ends in enumerate(found.lines, 1):
         mine = of_line[number]
-        bad = sum(not passage.piece.valid for passage in mine)
+        bad = sum(not item.piece.valid for item in mine)
         first, last = (_moment(mine[n].time_ns, dated=found.dated) for n in (0, -1))
         when = f"{first} … {last}{' UTC' if found.dated else ''}"
         local, remote = map(_end, ends)
@@ -154,20 +154,20 @@ def _print_table(found: Passages) -> None:
         heads,
         (
             ([_exact(p.time_ns, dated=found.dated), str(p.line)][: len(heads)], p.piece)
-            for p in found.passages
+            for p in found.items
         ),
     )
 
 
-def _as_mapping(passage: Passage, found: Passages) -> dict[str, object]:
-    ends = found.lines[passage.line - 1]
-    place = passage.time_ns
+def _as_mapping(item: TraceItem, found: Trace) -> dict[str, object]:
+    ends = found.lines[item.line - 1]
+    place = item.time_ns
     return {
         **({"time_ns": place} if found.dated else {"time_ns": None, "packet": place}),
-        "connection": passage.line,
+        "connection": item.line,
         "client": _end(ends.local),
         "device": _end(ends.remote),
-        **passage.piece.as_mapping(),
+        **item.piece.as_mapping(),
     }
 
 

@@ -13,7 +13,7 @@ OTHERS = frozenset({"plant", "write", "echo"})
 _KEPT = 8
 
 
-class Ear:
+class Traffic:
     """Hears who else is on the line.
 
     Attributes:

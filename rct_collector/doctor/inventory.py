@@ -15,7 +15,7 @@ _IDENTITY = ("model", "serial", "firmware")
 _CLOCK = "inverter_clock.time_seconds"
 
 
-class Lessons:
+class Inventory:
     """Gathers what the answers tell.
 
     Attributes:

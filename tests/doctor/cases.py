@@ -186,8 +186,8 @@ class Visit:
 
     @property
     def requests(self):
-        return self.diagnosis.settings.requests
+        return self.diagnosis.recommendation.requests
 
     @property
     def intervals(self):
-        return self.diagnosis.settings.intervals
+        return self.diagnosis.recommendation.intervals

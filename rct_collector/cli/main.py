@@ -1,4 +1,4 @@
-"""The group of all commands: what they share, and how their failures are told."""
+"""The command line: the group of all commands, what they share, and how failures are told."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from rct_collector.errors import (
     TransportError,
 )
 from rct_collector.exits import MEANINGS, Exit
-from rct_collector.process import output_failure
+from rct_collector.process import output_failure, prepare
 
 #: Command → module that holds its ``command``, in the order in which help lists them.
 COMMANDS = {
@@ -178,3 +178,9 @@ def start_logging(level: str | None, default: str) -> None:
     logging.basicConfig(
         level=(level or default).upper(), format="%(levelname)s: %(message)s", stream=sys.stderr
     )
+
+
+def main() -> None:
+    """Run the command line of this process."""
+    prepare()
+    application(prog_name=PROGRAM)

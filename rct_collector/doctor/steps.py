@@ -40,7 +40,7 @@ TURNS = 3
 
 @dataclass(slots=True)
 class Step:
-    """One part of the course.
+    """One part of the steps.
 
     Attributes:
         name: In words.
@@ -64,7 +64,7 @@ def listening(until: float) -> Step:
     return Step("listening", INVENTORY, [], until, inf)
 
 
-def lesson(name: str, queries: list[Query], now: float, until: float) -> Step:
+def learning(name: str, queries: list[Query], now: float, until: float) -> Step:
     """Something is to be learnt."""
     return Step(name, INVENTORY, queries, now, until, learns=True)
 

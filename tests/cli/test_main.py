@@ -10,7 +10,7 @@ import click
 import pytest
 
 from rct_collector import __version__
-from rct_collector.cli import app
+from rct_collector.cli import main
 from rct_collector.errors import BusyError, CollectorError, ConfigError, TransportError
 from rct_collector.exits import MEANINGS, Exit
 from tests.cli.conftest import ROOT
@@ -20,7 +20,7 @@ def test_help_names_every_command_and_every_status(run):
     result = run("--help")
 
     assert result.exit_code == 0
-    for name in app.COMMANDS:
+    for name in main.COMMANDS:
         assert f"\n  {name} " in result.stdout
     for status, meaning in MEANINGS.items():
         assert f"{status.value:>5}  {meaning}" in result.stdout
@@ -29,8 +29,8 @@ def test_help_names_every_command_and_every_status(run):
 
 def every_command():
     """Names of all commands and subcommands."""
-    for name in app.COMMANDS:
-        found = app.application.get_command(None, name)
+    for name in main.COMMANDS:
+        found = main.application.get_command(None, name)
         yield (name,)
         yield from ((name, sub) for sub in getattr(found, "commands", ()))
 
@@ -75,7 +75,7 @@ HEAVY = ("asyncio", "rich", "rctclient", "tenacity", "yaml", "rct_collector.cata
 def test_help_and_completion_load_nothing_heavy(environment):
     code = (
         "import atexit, json, os, sys\n"
-        "from rct_collector.cli import main\n"
+        "from rct_collector.cli.main import main\n"
         "sys.argv[1:] = json.loads(os.environ['ARGUMENTS'])\n"
         f"atexit.register(lambda: print(json.dumps([m for m in {HEAVY} if m in sys.modules])))\n"
         "sys.argv[0] = 'rct-collector'\n"
@@ -114,7 +114,7 @@ def test_every_error_has_a_status_and_one_line_per_problem(monkeypatch, run, err
     def fails():
         raise error
 
-    monkeypatch.setattr(app.Application, "get_command", lambda *_: fails)
+    monkeypatch.setattr(main.Application, "get_command", lambda *_: fails)
     result = run("read")
 
     assert result.exit_code == status
@@ -126,7 +126,7 @@ def test_a_keyboard_interrupt_has_the_status_that_shells_know(monkeypatch, run):
     def interrupted():
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(app.Application, "get_command", lambda *_: interrupted)
+    monkeypatch.setattr(main.Application, "get_command", lambda *_: interrupted)
 
     assert run("read").exit_code == 130
 
