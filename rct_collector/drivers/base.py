@@ -18,7 +18,7 @@ from datetime import tzinfo
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
 
-from rct_collector.model import PollClass, Series, Value
+from rct_collector.model import Metric, PollClass, Series, Value
 
 #: Raw values of confirmed answers by query name; what conditions are decided from.
 Facts = Mapping[str, Any]
@@ -278,9 +278,157 @@ class Examination:
     signs: Mapping[str, re.Pattern[bytes]]
 
 
+class Pace(NamedTuple):
+    """How hard units of a family may be asked, unless the user says otherwise.
+
+    The defaults are what units in the field stand well whose answers name what they answer.
+
+    Attributes:
+        gap: Least seconds between two requests.
+        window: Requests that may be unanswered at the same time.
+        per_second: Requests per second on average.
+        timeout: Longest wait for an answer, in seconds.
+    """
+
+    gap: float = 0.06
+    window: int = 4
+    per_second: float = 5.0
+    timeout: float = 2.0
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Polled:
+    """What a family is asked for, round by round.
+
+    Attributes:
+        queries: Everything that can be asked for.
+        conditions: Parts that not every unit has.
+        identity: Names of the queries whose change means another unit or firmware; the first of
+            them names the unit. Empty where a family has no such thing.
+        pace: How hard its units may be asked.
+        resync: What a line needs that was opened, or on which a request was given up. None where
+            answers name what they answer. Where they do not, one request is outstanding at a time,
+            and it is waited for as long as the timeout says.
+    """
+
+    queries: tuple[Query, ...]
+    conditions: Mapping[str, Condition]
+    identity: tuple[str, ...] = ()
+    pace: Pace = Pace()
+    resync: Resync | None = None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Pushed:
+    """What units of a family send without being asked.
+
+    Attributes:
+        records: Kind of record → the metrics that it may bring.
+        heartbeat_s: Seconds within which a unit that is well is heard; so often it is told whether
+            it is, though nothing comes.
+    """
+
+    records: Mapping[str, tuple[Metric, ...]]
+    heartbeat_s: float = 60.0
+
+
+class Past(NamedTuple):
+    """Values that a unit has kept, of one time.
+
+    Attributes:
+        time_ns: Nanoseconds since the epoch.
+        values: In the units of their metrics.
+    """
+
+    time_ns: int
+    values: tuple[tuple[Series, Value], ...]
+
+
+class Page(NamedTuple):
+    """What one answer brings of the past.
+
+    Attributes:
+        rows: Values with their times, in any order.
+        more: What to ask with for the next page; None when this was the last.
+    """
+
+    rows: tuple[Past, ...]
+    more: Any = None
+
+
+class Span(NamedTuple):
+    """A range of time, from the begin up to, not including, the end.
+
+    Attributes:
+        start_ns: Nanoseconds since the epoch.
+        end_ns: Nanoseconds since the epoch.
+        zone: Time zone of the unit's clock; None for that of this host.
+    """
+
+    start_ns: int
+    end_ns: int
+    zone: tzinfo | None = None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class History:
+    """How the past is read from the memory of a unit, page by page.
+
+    Attributes:
+        queries: What can be asked for.
+        first: Query, span → what to ask with for the first page.
+        page: Ask, value of its answer, span → the page.
+    """
+
+    queries: tuple[Query, ...]
+    first: Callable[[Query, Span], Any]
+    page: Callable[[Ask, Any, Span], Page]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Setting:
+    """Something that may be set in a unit.
+
+    Attributes:
+        name: Name for people; ends in its unit, like a field.
+        query: What is asked, with the value, to set it.
+        shown_by: The query whose answer tells the present value.
+        shown: That answer's value → the present value.
+        choices: The words it takes; empty for a number.
+        low: Smallest number.
+        high: Largest number.
+        step: Numbers are multiples of this above the smallest; 0 for any.
+        rule: Value, facts → why this unit must not get it, or "".
+        visible_s: Seconds within which a value that was accepted is to show.
+    """
+
+    name: str
+    query: Query
+    shown_by: Query
+    shown: Callable[[Any], Any] = lambda value: value
+    choices: tuple[str, ...] = ()
+    low: float = 0.0
+    high: float = 0.0
+    step: float = 0.0
+    rule: Callable[[Any, Facts], str] = lambda _value, _facts: ""
+    visible_s: float = 60.0
+
+
+class Approved(NamedTuple):
+    """A value that may be written: made by the gate of settings alone, sent once.
+
+    Attributes:
+        setting: What is set.
+        value: To what.
+    """
+
+    setting: Setting
+    value: Any
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Driver:
-    """A device family.
+    """A device family: what its units can do, part by part. Parts that it lacks are None.
 
     Attributes:
         name: Word for the configuration.
@@ -288,16 +436,14 @@ class Driver:
         title: Name for people.
         schemes: Transports it is reached by.
         port: Default TCP port.
-        queries: Everything that can be asked for.
-        conditions: Parts that not every unit has.
-        identity: Names of the queries whose change means another unit or firmware; the first of
-            them names the unit. Empty where a family has no such thing.
-        session: Makes a session.
+        session: Makes a session, one for each line.
+        polled: What it is asked for.
+        pushed: What it sends unasked.
+        history: How its memory is read.
+        settings: What may be set.
         texts: Query name → code → text, for people.
         faults: Number of a fault bit → text, for people.
-        history: Names of the objects of the unit's own logger, which take a time and answer
-            with past values.
-        examination: What is needed to examine a unit; None where that is not possible.
+        examination: What is needed to examine a unit.
     """
 
     name: str
@@ -305,13 +451,29 @@ class Driver:
     title: str
     schemes: tuple[str, ...]
     port: int
-    queries: tuple[Query, ...]
-    conditions: Mapping[str, Condition]
-    identity: tuple[str, ...]
     session: Callable[[], Session]
+    polled: Polled | None = None
+    pushed: Pushed | None = None
+    history: History | None = None
+    settings: tuple[Setting, ...] = ()
     texts: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
     faults: Mapping[int, str] = field(default_factory=dict)
     examination: Examination | None = None
+
+    @property
+    def queries(self) -> tuple[Query, ...]:
+        """Everything that rounds can ask for."""
+        return self.polled.queries if self.polled else ()
+
+    @property
+    def conditions(self) -> Mapping[str, Condition]:
+        """Parts that not every unit has, as far as questions tell."""
+        return self.polled.conditions if self.polled else {}
+
+    @property
+    def identity(self) -> tuple[str, ...]:
+        """Names of the queries that tell which unit it is; see :class:`Polled`."""
+        return self.polled.identity if self.polled else ()
 
     def query(self, name: str) -> Query:
         """One query by name.
@@ -331,7 +493,7 @@ class Driver:
         return [query for query in self.queries if query.name in names]
 
     def found(self) -> Iterator[tuple[Series, Query, Binding]]:
-        """Where each series is found."""
+        """Where each series is found that is asked for."""
         for query in self.queries:
             for binding in query.bindings:
                 for series in binding.series:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rct_collector.drivers.base import Driver
+from rct_collector.drivers.base import Driver, Pace, Polled
 from rct_collector.drivers.rct.conditions import CONDITIONS
 from rct_collector.drivers.rct.examination import EXAMINATION
 from rct_collector.drivers.rct.session import RctSession
@@ -15,10 +15,10 @@ DRIVER = Driver(
     title="RCT Power",
     schemes=("tcp",),
     port=8899,
-    queries=OBJECTS,
-    conditions=CONDITIONS,
-    identity=("inverter_sn", "svnversion"),
     session=RctSession,
+    polled=Polled(
+        queries=OBJECTS, conditions=CONDITIONS, identity=("inverter_sn", "svnversion"), pace=Pace()
+    ),
     texts=CODES,
     faults=FAULTS,
     examination=EXAMINATION,

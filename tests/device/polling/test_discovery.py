@@ -10,7 +10,7 @@ from rctclient.types import DataType
 
 from rct_collector.device.polling.discovery import Discovery, facts_from
 from rct_collector.drivers import driver as load_driver
-from rct_collector.drivers.base import Condition, Driver, Query
+from rct_collector.drivers.base import Condition, Driver, Polled, Query
 
 untimed = settings(deadline=None)
 
@@ -49,14 +49,16 @@ TOY = Driver(
     title="Toy",
     schemes=("tcp",),
     port=1,
-    queries=tuple(QUERIES.values()),
-    conditions={
-        "always": Condition((), lambda _facts: True),
-        "battery": known("battery"),
-        "module": both("battery", "module"),
-    },
-    identity=("serial", "firmware"),
     session=lambda: None,
+    polled=Polled(
+        queries=tuple(QUERIES.values()),
+        conditions={
+            "always": Condition((), lambda _facts: True),
+            "battery": known("battery"),
+            "module": both("battery", "module"),
+        },
+        identity=("serial", "firmware"),
+    ),
 )
 
 COMPLETE = {"serial": "S1", "firmware": "1.0", "battery": 1, "module": "M1"}
@@ -337,7 +339,7 @@ def test_saved_fact_that_an_anonymous_unit_leaves_unanswered_is_no_fact_any_more
 
 
 def test_family_without_identity_confirms_its_facts_on_each_connection():
-    driver = replace(TOY, identity=())
+    driver = replace(TOY, polled=replace(TOY.polled, identity=()))
     discovery = Discovery(driver, {"battery": 1})
     discovery.opened()
     assert discovery.holds("battery") is None

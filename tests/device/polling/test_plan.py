@@ -7,7 +7,7 @@ from rct_collector.catalog.rows import row
 from rct_collector.config import Address, DeviceConfig
 from rct_collector.device.polling.plan import Plan, is_wanted, plan_for
 from rct_collector.drivers import driver as load_driver
-from rct_collector.drivers.base import Binding, Condition, Driver, Query
+from rct_collector.drivers.base import Binding, Condition, Driver, Polled, Query
 from rct_collector.model import Kind, PollClass
 
 F, M, S, X = PollClass.FAST, PollClass.MEDIUM, PollClass.SLOW, PollClass.STATIC
@@ -229,13 +229,14 @@ def toy(*found, deciding=()):
         title="Toy",
         schemes=("tcp",),
         port=1,
-        queries=(*queries, *deciding),
-        conditions={
-            "always": Condition((), lambda _facts: True),
-            "part": Condition(tuple(query.name for query in deciding), lambda _facts: None),
-        },
-        identity=(),
         session=lambda: None,
+        polled=Polled(
+            queries=(*queries, *deciding),
+            conditions={
+                "always": Condition((), lambda _facts: True),
+                "part": Condition(tuple(query.name for query in deciding), lambda _facts: None),
+            },
+        ),
     )
 
 
