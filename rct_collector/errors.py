@@ -7,7 +7,8 @@
     ├── RefusedFrameError  somebody asked for a frame that must never leave the driver
     ├── BusyError          another process on this host already collects this device
     ├── TransportError     the line could not be opened, or was lost
-    └── CaptureError       a file with a recorded line cannot be read, or not be written
+    ├── CaptureError       a file with a recorded line cannot be read, or not be written
+    └── MissingToolError   the device's family has no tool for what was wanted of it
 
 Bad bytes from a device are no exceptions: sessions report them as events, and counters move.
 """
@@ -62,3 +63,7 @@ class TransportError(CollectorError):
 
 class CaptureError(CollectorError):
     """A file with a recorded line cannot be read, or not be written."""
+
+
+class MissingToolError(CollectorError):
+    """A device's family has no tool for what was wanted of it, such as a simulator."""

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.toys import register  # noqa: F401 - a fixture for all
+
 GOLDEN = Path(__file__).parent / "golden"
 
 # A shell makes what it runs in the background deaf to Ctrl-C, and programs inherit that; those that

@@ -89,8 +89,7 @@ def _target(place: str | None, choice: Choice) -> Targets:
         names = ", ".join(device.name for device in found.devices)
         raise click.UsageError(f"one at a time: choose with --device; known: {names}")
     (device,) = found.devices
-    if driver(device.driver).examination is None:
-        raise click.UsageError(f"devices of the family {device.driver!r} cannot be examined")
+    driver(device.driver).tools().examination()  # before anything is sent
     if found.scenario:  # asked like a real one, not as quickly as it could answer
         device = replace(device, requests=Requests(), intervals=Intervals())
     return replace(found, devices=(device,))

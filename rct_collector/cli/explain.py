@@ -15,7 +15,7 @@ from rct_collector.cli.payload import decode
 from rct_collector.drivers.rct import frame
 from rct_collector.drivers.rct.frame import Frame
 from rct_collector.drivers.rct.table import BY_OID, RctObject
-from rct_collector.drivers.rct.walk import walk
+from rct_collector.drivers.rct.tools.walk import walk
 from rct_collector.model import Value
 
 _COMMANDS = {
@@ -28,7 +28,7 @@ _COMMANDS = {
 }
 _ANSWERS = (frame.RESPONSE, frame.LONG_RESPONSE)
 
-#: Kind of a :class:`~rct_collector.drivers.rct.walk.Span` → what is wrong with it, or its meaning.
+#: Kind of a :class:`~.walk.Span` → what is wrong with it, or its meaning.
 _WRONG = {
     "crc": "checksum wrong",
     "length": "length wrong, or cut short",

@@ -16,6 +16,7 @@ from rct_collector.errors import (
     CaptureError,
     CollectorError,
     ConfigError,
+    MissingToolError,
     TransportError,
 )
 from rct_collector.exits import MEANINGS, Exit
@@ -57,6 +58,7 @@ class Failure(click.ClickException):
 _STATUS = {
     BusyError: Exit.BUSY,
     CaptureError: Exit.USAGE,
+    MissingToolError: Exit.USAGE,
     TransportError: Exit.UNREACHABLE,
 }
 

@@ -70,7 +70,8 @@ def command(
         names = ", ".join(device.name for device in found.devices)
         raise click.UsageError(f"only one device can be recorded; --device chooses: {names}")
     snapshot = Snapshot(found.devices[0])
-    with Recorder(file, redact=redact, replace=force) as recorder:
+    tools = snapshot.driver.tools()
+    with Recorder(file, tools, redact=redact, replace=force) as recorder:
         try:
             status: Exit | None = run(_record(found, snapshot, recorder, duration))
         except KeyboardInterrupt:

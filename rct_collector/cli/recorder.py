@@ -14,8 +14,7 @@ from types import TracebackType
 from typing import NoReturn
 
 from rct_collector.capture.recording import NOWHERE, Conversation, PcapFile
-from rct_collector.drivers.rct.frame import Bad, FrameReader
-from rct_collector.drivers.rct.redact import Redactor
+from rct_collector.drivers.tools import Tally, Tools
 from rct_collector.errors import CaptureError
 from rct_collector.lines.tap import ClockNs, Observer, tapped
 from rct_collector.transport.base import Ends, Opener
@@ -57,20 +56,23 @@ class Recorder:
         counters: What was recorded so far.
     """
 
-    def __init__(self, path: Path, *, redact: bool, replace: bool) -> None:
+    def __init__(self, path: Path, tools: Tools, *, redact: bool, replace: bool) -> None:
         """Begin the file, for nobody else to read.
 
         Args:
             path: Of the file.
+            tools: Of the device's family: they count its frames, and know its secrets.
             redact: Take secrets and addresses out.
             replace: Replace a file that is there, once the device has sent something.
 
         Raises:
             CaptureError: The file is there already, is a link, or cannot be written.
+            MissingToolError: The family has not what it takes.
         """
         self.path = path
         self.counters = Counters()
-        self._redact = redact
+        self._new_tally = tools.tally()
+        self._new_redactor = tools.redactor() if redact else None
         self._size = 0
         self._error: OSError | None = None
         self._failed = asyncio.Event()
@@ -114,13 +116,15 @@ class Recorder:
 
     def _observe(self, began_ns: int, opened_ns: int, ends: Ends | None) -> Observer:
         self.counters.connections += 1
-        if ends is None or self._redact:
+        if ends is None or self._new_redactor:
             (host, port), device = NOWHERE
             # A port of its own for each connection, as real ones have.
             ends = Ends((host, port + self.counters.connections % _PORTS), device)
-        filters = (Redactor(), Redactor()) if self._redact else None
-        conversation = Conversation(self._pcap, began_ns, opened_ns, ends, filters)
-        return _Counted(conversation, self.counters)
+        new = self._new_redactor
+        conversation = Conversation(
+            self._pcap, began_ns, opened_ns, ends, (new(), new()) if new else None
+        )
+        return _Counted(conversation, self.counters, self._new_tally())
 
     def _write(self, data: bytes) -> None:
         """Write all of it, or nothing from then on: the file stays whole."""
@@ -199,10 +203,10 @@ class _NewFile:
 class _Counted:
     """Counts what goes over one line, and hands it on."""
 
-    def __init__(self, conversation: Conversation, counters: Counters) -> None:
+    def __init__(self, conversation: Conversation, counters: Counters, tally: Tally) -> None:
         self._conversation = conversation
         self._counters = counters
-        self._reader = FrameReader()
+        self._tally = tally
 
     def sent(self, time_ns: int, data: bytes) -> None:
         self._counters.sent += len(data)
@@ -210,11 +214,9 @@ class _Counted:
 
     def received(self, time_ns: int, data: bytes) -> None:
         self._counters.received += len(data)
-        for item in self._reader.feed(data):
-            if not isinstance(item, Bad):
-                self._counters.frames += 1
-            elif item.kind != "noise":
-                self._counters.bad += 1
+        found = self._tally.feed(data)
+        self._counters.frames += found.whole
+        self._counters.bad += found.bad
         self._conversation.received(time_ns, data)
 
     def closed(self, time_ns: int, *, by_us: bool) -> None:

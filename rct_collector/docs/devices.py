@@ -87,9 +87,7 @@ def firmware(name: str) -> str:
     Args:
         name: Driver.
     """
-    examination = driver(name).examination
-    if examination is None:
-        raise KeyError(f"nothing is known of the firmware of {name}")
+    examination = driver(name).tools().examination()
     quirks = [quirk for v in _VERSIONS for quirk in examination.quirks({"svnversion": v})]
     rows = ((quirk.title, quirk.meaning, quirk.advice) for quirk in dict.fromkeys(quirks))
     return table(("Firmware", "What it means", "What to do"), rows)

@@ -27,7 +27,7 @@ from rct_collector.doctor.inventory import Inventory
 from rct_collector.doctor.requests import Fate, RequestLog
 from rct_collector.doctor.steps import Step
 from rct_collector.doctor.traffic import Traffic
-from rct_collector.drivers.base import Answer, Ask, Driver, Examination, Fault, Garbled, Query
+from rct_collector.drivers.base import Answer, Ask, Driver, Fault, Garbled, Query
 
 #: An answer is waited for this many times as long as the slowest so far, within these seconds,
 #: before the next request takes its place. It is taken all the same when it comes.
@@ -59,8 +59,9 @@ class Examiner:
         self._session = driver.session()
         self._inventory = Inventory(config, driver)
         self._requests = RequestLog(config.requests.timeout)
-        self._traffic = Traffic(_examination(driver).signs)
-        self._probes = deque(driver.query(name) for name in _examination(driver).probes)
+        self._examination = driver.tools().examination()
+        self._traffic = Traffic(self._examination.signs)
+        self._probes = deque(driver.query(name) for name in self._examination.probes)
         rate = min(steps.MOST_PER_SECOND, config.requests.per_second)
         self._pacer = Pacer(0.0, TokenBucket(rate, float(len(self._probes))))
         self._parts_left: Iterator[Step] | None = None
@@ -270,7 +271,7 @@ class Examiner:
             now: Monotonic seconds.
             line: What only the line's keeper knows: ``trouble``, ``hangups``, ``hangup_reason``.
         """
-        examination, inventory = _examination(self._driver), self._inventory
+        examination, inventory = self._examination, self._inventory
         facts = inventory.facts
         return Figures(
             seconds=max(now - self._begun, 0.0) if self._parts_left else 0.0,
@@ -292,8 +293,3 @@ class Examiner:
             complete=self.finished and line.get("trouble") is None,
             **line,
         )
-
-
-def _examination(driver: Driver) -> Examination:
-    assert driver.examination is not None  # noqa: S101 - asked before
-    return driver.examination

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from math import ceil, sqrt
 from typing import NamedTuple
 
-from rct_collector.drivers.base import Quirk
+from rct_collector.drivers.tools import Quirk
 from rct_collector.model import PollClass
 
 #: A pace with fewer requests is not judged.

@@ -11,14 +11,17 @@ records carry their own time and are to be acknowledged.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from enum import StrEnum
-from typing import Any, NamedTuple, Protocol
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from rct_collector.model import Metric, PollClass, Series, Value
+
+if TYPE_CHECKING:
+    from rct_collector.drivers.tools import Tools
 
 #: Raw values of confirmed answers by query name; what conditions are decided from.
 Facts = Mapping[str, Any]
@@ -247,37 +250,6 @@ class Condition(NamedTuple):
     vital: tuple[str, ...] = ()
 
 
-class Quirk(NamedTuple):
-    """Something that is known of units with a certain firmware.
-
-    Attributes:
-        title: What, in a few words.
-        meaning: What it means for whoever reads the unit.
-        advice: What to do about it.
-    """
-
-    title: str
-    meaning: str
-    advice: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Examination:
-    """What one needs to know of a family to examine a unit and its line.
-
-    Attributes:
-        probes: Names of queries that every unit of the family answers, shortly and at once.
-        equipment: Facts → what the unit has, as label and words for people.
-        quirks: Facts → what is known of units with that firmware.
-        signs: Who → bytes that only they put on the line.
-    """
-
-    probes: tuple[str, ...]
-    equipment: Callable[[Facts], list[tuple[str, str]]]
-    quirks: Callable[[Facts], list[Quirk]]
-    signs: Mapping[str, re.Pattern[bytes]]
-
-
 class Pace(NamedTuple):
     """How hard units of a family may be asked, unless the user says otherwise.
 
@@ -443,7 +415,7 @@ class Driver:
         settings: What may be set.
         texts: Query name → code → text, for people.
         faults: Number of a fault bit → text, for people.
-        examination: What is needed to examine a unit.
+        toolbox: Module that holds its class ``Tools``, see :meth:`tools`.
     """
 
     name: str
@@ -458,7 +430,12 @@ class Driver:
     settings: tuple[Setting, ...] = ()
     texts: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
     faults: Mapping[int, str] = field(default_factory=dict)
-    examination: Examination | None = None
+    toolbox: str = "rct_collector.drivers.tools"  # where there are none
+
+    def tools(self) -> Tools:
+        """What the family offers beside collecting, which needs none of it: loaded only now."""
+        found: Tools = import_module(self.toolbox).Tools(self.name)
+        return found
 
     @property
     def queries(self) -> tuple[Query, ...]:

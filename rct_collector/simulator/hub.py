@@ -4,41 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Protocol
 
-from rct_collector.drivers.rct.simulator import Access, Cut
+from rct_collector.drivers.tools import Access, Cut, FarEnd
 
 #: A client that lets this many bytes pile up does not read any more, and is dropped: half a
 #: minute of the line at full speed.
 MOST_UNREAD = 128 * 1024
-
-
-class FarEnd(Protocol):
-    """What answers: a simulated bridge, or a recording of one. Times are seconds of one clock."""
-
-    def connect(self) -> int:
-        """A client comes; returns its number."""
-
-    def disconnect(self, client: int) -> None:
-        """A client goes."""
-
-    def receive(self, client: int, data: bytes, now: float) -> None:
-        """Take bytes of a client."""
-
-    def next_due(self) -> float | None:
-        """When :meth:`pull` will have something; None for not before somebody asks."""
-
-    def pull(self, now: float) -> list[bytes]:
-        """The segments that are due, each to be sent to every client."""
-
-    def start(self, now: float) -> None:
-        """The line is put into operation."""
-
-    def access(self, now: float) -> Access:
-        """What happens at present to those who want something."""
-
-    def take_cut(self) -> Cut | None:
-        """How all connections are to end now, if they are."""
 
 
 class Hub:

@@ -1,4 +1,4 @@
-"""A whole simulated inverter: unit, bridge, and the ways to reach it."""
+"""A whole simulated inverter: a unit of any family, and the ways to reach it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import tzinfo
 from typing import Any
 
-from rct_collector.drivers.rct.simulator import Bridge, Faults, Scenario, Unit
+from rct_collector.drivers import driver as family
 from rct_collector.simulator.hub import Hub
 from rct_collector.simulator.memory import MemoryLink
 from rct_collector.simulator.server import Server, serve
@@ -18,54 +18,61 @@ class SimulatedInverter:
     """A whole simulated inverter in one line.
 
     Attributes:
-        unit: The unit.
-        bridge: The bridge before it; its ``observed`` tells what clients did.
+        bridge: What is at the other end of the wire: a unit of the family.
     """
+
+    bridge: Any  # a FarEnd; and what the family lets tests see of it
 
     def __init__(
         self,
-        scenario: Scenario | str = "sunny",
+        scenario: Any = "",
         *,
+        driver: str = "rct",
+        start: float | None = None,
         seed: int = 0,
         speed: float = 1.0,
         sun: float | None = None,
         zone: tzinfo | None = None,
-        start: float | None = None,
-        serial: str | None = None,
-        firmware: str | None = None,
-        faults: Sequence[Faults] = (),
-        **line: Any,  # noqa: ANN401 - the bridge's own options
+        faults: Sequence[Any] = (),
+        **more: Any,
     ) -> None:
         """Build it.
 
         Args:
-            scenario: What the installation has, or the name of that.
+            scenario: What the installation has, by name or in the family's own form; "" for the
+                usual one.
+            driver: Its family.
+            start: Unix time in the unit's world when it is put into operation, or the first
+                byte comes; None for this host's clock.
             seed: All that looks like chance follows from it.
             speed: How many times faster than real the unit's world goes.
             sun: Hour of day at which the sun stands at the start; None for the unit's clock.
             zone: Time zone of the unit's clock; None for that of this host.
-            start: Unix time in the unit's world when it is put into operation, or the first
-                byte comes; None for this host's clock.
-            serial: Serial number, if not the one that follows from the seed.
-            firmware: Version of the control software, if not the scenario's.
-            faults: Profiles of what goes wrong on the line.
-            line: ``latency``, ``rate``, ``coalesce`` and ``witness`` of the bridge.
+            faults: What goes wrong on the line: names of profiles, or the family's own faults.
+            more: What else the family lets choose.
 
         Raises:
-            KeyError: No scenario has that name.
+            KeyError: There is no such family, scenario or profile.
+            MissingToolError: Units of the family cannot be simulated.
         """
-        self.unit = Unit(
-            scenario,
-            seed=seed,
+        simulator = family(driver).tools().simulator()
+        self.bridge = simulator.unit(
+            scenario or next(iter(simulator.scenarios)),
             start=time.time() if start is None else start,
-            zone=zone,
+            now0=time.monotonic() if start is None else None,
+            seed=seed,
+            speed=speed,
             sun=sun,
-            serial=serial,
-            firmware=firmware,
+            zone=zone,
+            faults=faults,
+            **more,
         )
-        now0 = time.monotonic() if start is None else None
-        self.bridge = Bridge(self.unit, seed=seed, now0=now0, speed=speed, faults=faults, **line)
         self._hub: Hub | None = None
+
+    @property
+    def unit(self) -> Any:
+        """The unit itself, as the family has it."""
+        return self.bridge.unit
 
     def hub(self) -> Hub:
         """The bridge on the running event loop."""

@@ -10,7 +10,8 @@ import struct
 from types import TracebackType
 from typing import cast
 
-from rct_collector.simulator.hub import MOST_UNREAD, FarEnd, Hub
+from rct_collector.drivers.tools import FarEnd
+from rct_collector.simulator.hub import MOST_UNREAD, Hub
 
 log = logging.getLogger(__name__)
 

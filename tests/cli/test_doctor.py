@@ -15,7 +15,9 @@ from rct_collector.config import Intervals, Requests, load, parse_address
 from rct_collector.doctor import examiner, steps
 from rct_collector.doctor.diagnosis import diagnose
 from rct_collector.doctor.figures import Figures, Pace, PaceFigures, Trouble
-from rct_collector.drivers.rct.examination import EXAMINATION
+from rct_collector.drivers import driver
+from rct_collector.drivers.base import Driver
+from rct_collector.drivers.rct.tools.examination import EXAMINATION
 from rct_collector.exits import Exit
 from rct_collector.lines.lock import DeviceLock
 from rct_collector.model import PollClass
@@ -239,17 +241,13 @@ def test_one_device_is_examined_at_a_time(run, config_file):
     assert "choose with --device; known: roof, barn" in result.stderr
 
 
-def test_a_family_that_cannot_be_examined_is_told(run, monkeypatch):
-    from rct_collector.drivers.rct import DRIVER
+def test_a_family_that_cannot_be_examined_is_told(run, register):
+    register(Driver(**{**vars(driver("rct")), "name": "bare", "toolbox": Driver.toolbox}))
 
-    object.__setattr__(DRIVER, "examination", None)
-    try:
-        result = run("doctor", "192.0.2.1")
-    finally:
-        object.__setattr__(DRIVER, "examination", EXAMINATION)
+    result = run("doctor", "192.0.2.1", "--driver", "bare")
 
     assert result.exit_code == 2
-    assert "'rct' cannot be examined" in result.stderr
+    assert result.stderr == "Error: devices of the family 'bare' cannot be examined\n"
 
 
 # -- as a process ------------------------------------------------------------------------------

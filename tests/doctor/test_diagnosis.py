@@ -19,7 +19,7 @@ from rct_collector.doctor.findings import Severity
 from rct_collector.doctor.recommendation import changes, snippet
 from rct_collector.doctor.rules import RULES
 from rct_collector.doctor.surroundings import SURROUNDINGS
-from rct_collector.drivers.base import Quirk
+from rct_collector.drivers.tools import Quirk
 from rct_collector.model import PollClass
 from tests.doctor.cases import PORT, device
 

@@ -9,7 +9,7 @@ from rct_collector.doctor.figures import Pace
 from rct_collector.doctor.requests import Fate, RequestLog
 from rct_collector.doctor.traffic import Traffic
 from rct_collector.drivers.base import Query
-from rct_collector.drivers.rct.examination import EXAMINATION
+from rct_collector.drivers.rct.tools.examination import EXAMINATION
 
 PACE = Pace(0.1, 2)
 ONE, OTHER = Query("one", "always"), Query("other", "always")

@@ -17,7 +17,7 @@ from rct_collector.drivers.rct.frame import (
     FrameReader,
     assemble,
 )
-from rct_collector.drivers.rct.walk import walk
+from rct_collector.drivers.rct.tools.walk import walk
 from tests.fuzz import grammar
 
 mutate, dictionary = grammar.mutate, grammar.words

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from rct_collector.drivers.base import Driver, Pace, Polled
 from rct_collector.drivers.rct.conditions import CONDITIONS
-from rct_collector.drivers.rct.examination import EXAMINATION
 from rct_collector.drivers.rct.session import RctSession
 from rct_collector.drivers.rct.table import OBJECTS
 from rct_collector.drivers.rct.texts import CODES, FAULTS
@@ -21,5 +20,5 @@ DRIVER = Driver(
     ),
     texts=CODES,
     faults=FAULTS,
-    examination=EXAMINATION,
+    toolbox="rct_collector.drivers.rct.tools",
 )

@@ -15,11 +15,12 @@ from a seed, and the past can be asked for like the present.
 from __future__ import annotations
 
 from rct_collector.drivers.rct.simulator.bridge import Bridge
-from rct_collector.drivers.rct.simulator.faults import Access, Chain, Cut, Faults, Segment
+from rct_collector.drivers.rct.simulator.faults import Chain, Faults, Segment
 from rct_collector.drivers.rct.simulator.observed import Observed
 from rct_collector.drivers.rct.simulator.scenario import SCENARIOS, Scenario
 from rct_collector.drivers.rct.simulator.unit import Unit
 from rct_collector.drivers.rct.simulator.witness import Sent, Witness
+from rct_collector.drivers.tools import Access, Cut
 
 __all__ = [
     "SCENARIOS",

@@ -27,9 +27,7 @@ from rct_collector.drivers.rct.frame import (
     assemble,
 )
 from rct_collector.drivers.rct.simulator.faults import (
-    Access,
     Chain,
-    Cut,
     Faults,
     OtherClient,
     Reply,
@@ -41,6 +39,7 @@ from rct_collector.drivers.rct.simulator.serial import SerialLine
 from rct_collector.drivers.rct.simulator.unit import Unit
 from rct_collector.drivers.rct.simulator.witness import Observer, Sent, Tracker
 from rct_collector.drivers.rct.table import BY_OID
+from rct_collector.drivers.tools import Access, Cut
 
 #: Requests that wait for their answers; a unit forgets what comes on top.
 MOST_WAITING = 256
@@ -99,6 +98,11 @@ class Bridge:
         self._number = 0
         self.others: tuple[OtherClient, ...] = tuple(self._faults.clients())
         self._numbers = [self.connect() for _ in self.others]
+
+    @property
+    def request_count(self) -> int:
+        """Requests that have come so far."""
+        return self.observed.requests.total()
 
     def start(self, now: float) -> None:
         """Put the line into operation; the first bytes do it too.

@@ -21,29 +21,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from enum import Enum, IntEnum
 from typing import NamedTuple, Protocol
 
 from rct_collector.drivers.rct.frame import Frame
 from rct_collector.drivers.rct.simulator.unit import Unit
-
-
-class Cut(Enum):
-    """How the connections of all clients end."""
-
-    RESET = "reset"
-    #: The unit forgets its clients, and they do not hear of it.
-    HALF_OPEN = "half-open"
-
-
-class Access(IntEnum):
-    """What happens to those who want something; of several, the highest counts."""
-
-    OPEN = 0
-    #: Who comes is let in, but all bytes vanish, in both directions.
-    SILENT = 1
-    #: Nobody is let in, and all bytes vanish.
-    REFUSED = 2
+from rct_collector.drivers.tools import Access, Cut
 
 
 @dataclass(slots=True, eq=False)

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
 from rct_collector.drivers.rct.frame import READ, WRITE, Bad, FrameReader
-from rct_collector.drivers.rct.simulator.faults import Access, Cut
 from rct_collector.drivers.rct.table import BY_OID
+from rct_collector.drivers.tools import Access, Cut
 
 
 @dataclass(slots=True)
@@ -83,6 +83,11 @@ class Replay:
     def objects(self) -> int:
         """Number of objects that are answered at all."""
         return sum(any(e.answers for e in recorded) for recorded in self._recorded.values())
+
+    @property
+    def request_count(self) -> int:
+        """Requests that have come so far."""
+        return self.requests.total()
 
     # -- the other end of the wire; see the bridge -------------------------------------------
 

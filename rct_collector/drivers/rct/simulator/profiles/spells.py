@@ -10,11 +10,12 @@ from __future__ import annotations
 from math import floor
 
 from rct_collector.drivers.rct.frame import READ, START, Frame, assemble
-from rct_collector.drivers.rct.simulator.faults import Cut, Line, Segment
+from rct_collector.drivers.rct.simulator.faults import Line, Segment
 from rct_collector.drivers.rct.simulator.noise import key, octets
 from rct_collector.drivers.rct.simulator.profiles.chance import AtTimes, Windows
 from rct_collector.drivers.rct.simulator.unit import Unit
 from rct_collector.drivers.rct.table import OBJECTS
+from rct_collector.drivers.tools import Cut
 
 _FAULT_WORDS = frozenset(item.oid for item in OBJECTS if item.name.startswith("fault["))
 

@@ -11,9 +11,9 @@ from rctclient.registry import REGISTRY
 from rctclient.types import DataType
 
 from rct_collector.drivers.rct import frame, wire
-from rct_collector.drivers.rct.redact import PUBLIC_TEXTS, Redactor
 from rct_collector.drivers.rct.table import BY_OID, OBJECTS
-from rct_collector.drivers.rct.walk import walk
+from rct_collector.drivers.rct.tools.redact import PUBLIC_TEXTS, Redactor
+from rct_collector.drivers.rct.tools.walk import walk
 from tests.fuzz.flood import CALL, WORK, Counted
 from tests.scripted import BY_NAME, payload
 

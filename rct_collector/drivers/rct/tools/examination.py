@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 
-from rct_collector.drivers.base import Examination, Facts, Quirk
+from rct_collector.drivers.base import Facts
 from rct_collector.drivers.rct.conditions import CONDITIONS, OLD, version
 from rct_collector.drivers.rct.frame import EXTENSION, START
+from rct_collector.drivers.tools import Examination, Quirk
 
 #: Power flows and voltages: eight bytes of payload at most, known to every firmware.
 PROBES = (

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from rct_collector.drivers.rct import DRIVER, wire
 from rct_collector.drivers.rct.conditions import CONDITIONS
-from rct_collector.drivers.rct.examination import EXAMINATION, PROBES
 from rct_collector.drivers.rct.simulator import SCENARIOS
+from rct_collector.drivers.rct.tools.examination import EXAMINATION, PROBES
 
 
 def test_probes_are_short_distinct_and_known_to_every_firmware():

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from rct_collector.drivers.rct import frame
 from rct_collector.drivers.rct.table import OBJECTS
-from rct_collector.drivers.rct.walk import walk
+from rct_collector.drivers.rct.tools.walk import walk
 
 #: What a line may carry.
 LINE = st.lists(

@@ -17,7 +17,7 @@ from rctclient.types import DataType
 from rct_collector.drivers.rct import frame, wire
 from rct_collector.drivers.rct.frame import ESCAPE, PLANT, START, Frame
 from rct_collector.drivers.rct.table import BY_OID
-from rct_collector.drivers.rct.walk import Partial, Span, walk
+from rct_collector.drivers.rct.tools.walk import Partial, Span, walk
 
 FILLER = ord("x")
 #: Last letters that are tried, until the checksum is one that needs no escape.

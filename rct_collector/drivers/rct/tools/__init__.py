@@ -1,0 +1,53 @@
+"""What there is for RCT beside collecting: see :class:`rct_collector.drivers.tools.Tools`.
+
+::
+
+    walk ─┬─► dissect ◄── payload     bytes in words     simulation ──► ../simulator
+          └─► redact                  without secrets    examination    for the doctor
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from typing import TYPE_CHECKING
+
+from rct_collector.drivers.tools import Examination
+from rct_collector.drivers.tools import Tools as Family
+
+if TYPE_CHECKING:
+    from rct_collector.drivers.rct.tools.simulation import RctSimulator
+    from rct_collector.drivers.tools import Redactor, Tally
+
+
+class Tools(Family):
+    """Everything there can be; each part is imported when it is asked for."""
+
+    def tally(self) -> Callable[[], Tally]:
+        """See the base class."""
+        from rct_collector.drivers.rct.tools.tally import FrameTally
+
+        return FrameTally
+
+    def redactor(self) -> Callable[[], Redactor]:
+        """See the base class."""
+        from rct_collector.drivers.rct.tools.redact import Redactor
+
+        return Redactor
+
+    def examination(self) -> Examination:
+        """See the base class."""
+        from rct_collector.drivers.rct.tools.examination import EXAMINATION
+
+        return EXAMINATION
+
+    def simulator(self) -> RctSimulator:
+        """See the base class."""
+        from rct_collector.drivers.rct.tools.simulation import SIMULATOR
+
+        return SIMULATOR
+
+    def installations(self) -> Mapping[str, Collection[str]]:
+        """See the base class."""
+        from rct_collector.drivers.rct.tools.simulation import installations
+
+        return installations()

@@ -1,0 +1,359 @@
+"""What a family offers beside its driver, to whoever looks at its lines and units. No I/O.
+
+Collecting needs none of it: it is loaded when a command, the doctor or the documentation wants it,
+by :meth:`.base.Driver.tools`. A family derives from :class:`Tools` and overrides what it has. The
+commands know these classes only, so that a further family brings its folder and nothing else.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import tzinfo
+from enum import Enum, IntEnum
+from typing import Any, NamedTuple, Protocol
+
+from rct_collector.drivers.base import Facts
+from rct_collector.errors import MissingToolError
+from rct_collector.model import Value
+
+# -- bytes of a line, explained ----------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """One frame, or bytes that are none. A family adds what its frames have.
+
+    Attributes:
+        offset: Where it begins.
+        data: Its bytes as they were on the wire.
+        direction: ``to device``, ``from device`` or "".
+        command: What the frame is, in a word or two; "" for noise.
+        label: What it is about, such as the object; or "".
+        shown: Its content for people.
+        verdict: ``ok``, or what is wrong.
+        published: What the collector would publish: series name, value, unit.
+        valid: Whether it is a whole frame with the right checksum.
+    """
+
+    offset: int
+    data: bytes
+    direction: str = ""
+    command: str = ""
+    label: str = ""
+    shown: str = ""
+    verdict: str = "ok"
+    published: tuple[tuple[str, Value, str], ...] = ()
+    valid: bool = True
+
+    def details(self) -> dict[str, Any]:
+        """What only frames of this family have, for JSON."""
+        return {}
+
+    def as_mapping(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "offset": self.offset,
+            "size": len(self.data),
+            "bytes": self.data.hex(),
+            "direction": self.direction or None,
+            "command": self.command or None,
+            **self.details(),
+            "text": self.shown,
+            "published": [
+                {"series": name, "value": finite(value), "unit": unit}
+                for name, value, unit in self.published
+            ],
+            "valid": self.valid,
+            "check": self.verdict,
+        }
+
+
+def finite(value: Any) -> Any:
+    """A value, or a list of them, without the floats that JSON cannot write."""
+    if isinstance(value, list | tuple):
+        return [finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+class Dissector(Protocol):
+    """Tells what bytes of a line mean.
+
+    Attributes:
+        brand: What frames are called by in messages, such as ``RCT``.
+    """
+
+    brand: str
+
+    def pieces(self, data: bytes) -> Iterator[Piece]:
+        """Cut any bytes into frames and noise; in order, they hold all that is worth a word."""
+
+    def resembles(self, data: bytes) -> bool:
+        """Whether bytes may be those of such a line, and not something else altogether."""
+
+
+class Frames(NamedTuple):
+    """Numbers of frames.
+
+    Attributes:
+        whole: Good ones.
+        bad: Broken ones. Bytes that are no frame at all count for nothing.
+    """
+
+    whole: int = 0
+    bad: int = 0
+
+
+class Tally(Protocol):
+    """Counts the frames of one direction of one line, in whatever pieces its bytes come."""
+
+    def feed(self, data: bytes) -> Frames:
+        """Take bytes; tell what has come to its end with them."""
+
+
+class Redactor(Protocol):
+    """Takes secrets out of one direction of one line, in whatever pieces its bytes come."""
+
+    def feed(self, data: bytes) -> bytes:
+        """Take bytes; give those that are settled, in order, one for each that came."""
+
+    def flush(self) -> bytes:
+        """Give what is left: the line has ended."""
+
+
+# -- examination -------------------------------------------------------------------------------
+
+
+class Quirk(NamedTuple):
+    """Something that is known of units with a certain firmware.
+
+    Attributes:
+        title: What, in a few words.
+        meaning: What it means for whoever reads the unit.
+        advice: What to do about it.
+    """
+
+    title: str
+    meaning: str
+    advice: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Examination:
+    """What one needs to know of a family to examine a unit and its line.
+
+    Attributes:
+        probes: Names of queries that every unit of the family answers, shortly and at once.
+        equipment: Facts → what the unit has, as label and words for people.
+        quirks: Facts → what is known of units with that firmware.
+        signs: Who → bytes that only they put on the line.
+    """
+
+    probes: tuple[str, ...]
+    equipment: Callable[[Facts], list[tuple[str, str]]]
+    quirks: Callable[[Facts], list[Quirk]]
+    signs: Mapping[str, re.Pattern[bytes]]
+
+
+# -- the other end of the wire -----------------------------------------------------------------
+
+
+class Cut(Enum):
+    """How the connections of all clients end."""
+
+    RESET = "reset"
+    #: The unit forgets its clients, and they do not hear of it.
+    HALF_OPEN = "half-open"
+
+
+class Access(IntEnum):
+    """What happens to those who want something; of several, the highest counts."""
+
+    OPEN = 0
+    #: Who comes is let in, but all bytes vanish, in both directions.
+    SILENT = 1
+    #: Nobody is let in, and all bytes vanish.
+    REFUSED = 2
+
+
+class FarEnd(Protocol):
+    """What answers: a simulated unit, or a recording of one. Times are seconds of one clock."""
+
+    @property
+    def request_count(self) -> int:
+        """Requests that have come so far."""
+
+    def connect(self) -> int:
+        """A client comes; returns its number."""
+
+    def disconnect(self, client: int) -> None:
+        """A client goes."""
+
+    def receive(self, client: int, data: bytes, now: float) -> None:
+        """Take bytes of a client."""
+
+    def next_due(self) -> float | None:
+        """When :meth:`pull` will have something; None for not before somebody asks."""
+
+    def pull(self, now: float) -> list[bytes]:
+        """The segments that are due, each to be sent to every client."""
+
+    def start(self, now: float) -> None:
+        """The line is put into operation."""
+
+    def access(self, now: float) -> Access:
+        """What happens at present to those who want something."""
+
+    def take_cut(self) -> Cut | None:
+        """How all connections are to end now, if they are."""
+
+
+class Simulator(Protocol):
+    """Makes simulated units of a family."""
+
+    @property
+    def title(self) -> str:
+        """What is simulated, in a short sentence for a list."""
+
+    @property
+    def text(self) -> str:
+        """What there is to know of it, in some sentences."""
+
+    @property
+    def scenarios(self) -> Mapping[str, str]:
+        """Name → what the installation has, in a sentence; the first is the usual one."""
+
+    @property
+    def profiles(self) -> Mapping[str, str]:
+        """Name → what goes wrong, in a sentence."""
+
+    def unit(
+        self,
+        scenario: Any,
+        *,
+        start: float,
+        now0: float | None,
+        seed: int,
+        speed: float,
+        sun: float | None,
+        zone: tzinfo | None,
+        faults: Sequence[Any],
+        **more: Any,
+    ) -> FarEnd:
+        """Make one.
+
+        Args:
+            scenario: What the installation has, by name or in the family's own form.
+            start: Unix seconds in the unit's world when it is put into operation.
+            now0: When that is, in seconds of the clock that :class:`FarEnd` is told; None for
+                the first time that it is told.
+            seed: All that looks like chance follows from it.
+            speed: How many times faster than real the unit's world goes.
+            sun: Hour of day at which the sun stands at the start; None for the unit's clock.
+            zone: Time zone of the unit's clock; None for that of this host.
+            faults: What goes wrong: names of profiles, or what the family has for that.
+            more: What else the family lets choose; ``latency`` and ``rate`` are known to all.
+
+        Raises:
+            KeyError: No scenario, or no profile, has that name.
+        """
+
+
+class Passage(NamedTuple):
+    """One frame, or bytes that are none, on its way in a recording.
+
+    Attributes:
+        time_ns: When the last byte of it was there, nanoseconds since 1970.
+        line: Number of the connection, from 1 on.
+        data: Its bytes, with the lead-in before it.
+        piece: What it is.
+        answer: Whether it came from the device.
+    """
+
+    time_ns: int
+    line: int
+    data: bytes
+    piece: Piece
+    answer: bool
+
+
+class Recorded(FarEnd, Protocol):
+    """A recorded unit, which says again what it said."""
+
+    @property
+    def objects(self) -> int:
+        """Number of different requests that it has an answer to."""
+
+
+# -- documentation -----------------------------------------------------------------------------
+
+#: Name → what makes the text.
+Generators = Mapping[str, Callable[[], str]]
+
+
+class Documents(NamedTuple):
+    """What the documentation has of one family only.
+
+    Attributes:
+        regions: Name of a region → its text.
+        files: File, seen from the root of the repository → its text.
+    """
+
+    regions: Generators = {}
+    files: Generators = {}
+
+
+# ----------------------------------------------------------------------------------------------
+
+
+class Tools:
+    """What a family offers: nothing, until it overrides a method. Each loads what it gives.
+
+    Attributes:
+        family: Name of the driver.
+    """
+
+    def __init__(self, family: str) -> None:
+        """Those of one family."""
+        self.family = family
+
+    def dissector(self) -> Dissector:
+        """For ``decode`` and ``replay``.
+
+        Raises:
+            MissingToolError: The family has none; so with all others.
+        """
+        raise self._missing("have no frames that can be explained")
+
+    def tally(self) -> Callable[[], Tally]:
+        """For ``record``: makes one per direction of a line."""
+        raise self._missing("cannot be recorded")
+
+    def redactor(self) -> Callable[[], Redactor]:
+        """For ``record --redact``: makes one per direction of a line."""
+        raise self._missing("cannot be recorded without their secrets")
+
+    def replay(self) -> Callable[[Sequence[Passage], float], Recorded]:
+        """For ``replay``: what was recorded in order of time, and how many times faster it goes."""
+        raise self._missing("cannot be replayed")
+
+    def examination(self) -> Examination:
+        """For ``doctor``."""
+        raise self._missing("cannot be examined")
+
+    def simulator(self) -> Simulator:
+        """For ``simulate`` and ``--simulate``."""
+        raise self._missing("cannot be simulated")
+
+    def installations(self) -> Mapping[str, Collection[str]]:
+        """For ``metrics --budget``: name → conditions that are met; the first is the usual one."""
+        raise self._missing("have no usual equipment; name it with --condition")
+
+    def documents(self) -> Documents:
+        """For the generated parts of the documentation; empty where there is nothing to add."""
+        return Documents()
+
+    def _missing(self, what: str) -> MissingToolError:
+        return MissingToolError(f"devices of the family {self.family!r} {what}")
