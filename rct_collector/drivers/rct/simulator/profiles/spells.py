@@ -59,10 +59,14 @@ class Flood(Spell):
     """
 
     #: Bytes per second, in pieces of which each is so many seconds long.
-    RATE, PIECE_S = 350e3, 0.01
+    RATE, PIECE_S = 2e6, 0.05
 
     def __init__(
-        self, every: float = 1800.0, lasting: tuple[float, float] = (60.0, 180.0), *, seed: int = 0
+        self,
+        every: float = 3600.0,
+        lasting: tuple[float, float] = (600.0, 1800.0),
+        *,
+        seed: int = 0,
     ) -> None:
         """See the base class."""
         super().__init__(every, lasting, seed=seed)

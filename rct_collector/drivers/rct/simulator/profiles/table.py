@@ -150,7 +150,7 @@ _ALL = (
     ),
     Profile(
         "flood",
-        "For minutes, start bytes, noise or frames come as fast as the network takes them.",
+        "For half an hour, starts, noise or frames come as fast as the network takes them.",
         lambda seed: (Flood(seed=seed),),
     ),
     Profile(
