@@ -144,6 +144,7 @@ class Ledger:
         self._published = set()
         self._times = {}
         self._budgets = []
+        self._equipment = None
         self._classes = {
             series: plan.classes[home[0]]
             for series in plan.wanted - plan.texts
@@ -152,6 +153,9 @@ class Ledger:
 
     def equipped(self, scenario, wall):
         """From a time of the wall clock on, the unit has what a scenario says."""
+        if scenario is self._equipment:
+            return
+        self._equipment = scenario
         present = {name for name in RCT.conditions if scenario.has(name)}
         found = budget(self._plan, present, self._config)
         if not self._budgets or self._budgets[-1][1] != found:

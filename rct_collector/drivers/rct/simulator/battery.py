@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 from bisect import bisect_right
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 from rct_collector.drivers.rct.simulator.clock import DAY
@@ -91,31 +91,38 @@ class Tower:
         self._key = key(world.seed, "tower", index)
 
     @cached_property
-    def cells(self) -> tuple[tuple[Cell, ...], ...]:
-        """The cells of each module."""
+    def _millivolts(self) -> list[int]:
+        """Voltage of all cells, module by module."""
         rest = _volts_at_rest(self.soc)
         amperes = self.watts / (rest * CELLS * self.modules)
         level = 1000.0 * (rest - amperes * _CELL_OHMS)
         # What distinguishes cells shows most where the curve is steep.
         steep = 1.0 + 4.0 * max(0.0, 0.15 - self.soc) / 0.15 + 3.0 * max(0.0, self.soc - 0.9) / 0.1
-        return tuple(self._module(module, level, steep) for module in range(self.modules))
+        return [
+            round(level + 4.0 * steep * charge) for of in self._characters for charge in of.charges
+        ]
 
-    def _module(self, module: int, level: float, steep: float) -> tuple[Cell, ...]:
-        charges, warmths = _characters(self._key, module)
+    @cached_property
+    def _celsius(self) -> list[int]:
+        """Temperature of all cells, module by module."""
+        return [round(self._warm + warmth) for of in self._characters for warmth in of.warmths]
+
+    @property
+    def _characters(self) -> list[_Characters]:
+        return [_characters(self._key, module) for module in range(self.modules)]
+
+    def cells(self, module: int) -> tuple[Cell, ...]:
+        """The cells of a module."""
+        charges = _characters(self._key, module).charges
         balanced = max(charges) if self.balancing else 2.0
-        return tuple(
-            Cell(
-                round(level + 4.0 * steep * charge),
-                round(self._warm + warmth),
-                int(charge >= balanced),
-            )
-            for charge, warmth in zip(charges, warmths, strict=True)
-        )
+        own = slice(module * CELLS, (module + 1) * CELLS)
+        parts = zip(self._millivolts[own], self._celsius[own], charges, strict=True)
+        return tuple(Cell(volts, warm, int(charge >= balanced)) for volts, warm, charge in parts)
 
     @cached_property
     def volts(self) -> float:
         """All cells in series."""
-        return sum(cell.millivolts for module in self.cells for cell in module) / 1000.0
+        return sum(self._millivolts) / 1000.0
 
     @property
     def amperes(self) -> float:
@@ -125,20 +132,17 @@ class Tower:
     @cached_property
     def cell_volts(self) -> tuple[float, float]:
         """Lowest and highest voltage of a cell."""
-        values = [cell.millivolts for module in self.cells for cell in module]
-        return min(values) / 1000.0, max(values) / 1000.0
+        return min(self._millivolts) / 1000.0, max(self._millivolts) / 1000.0
 
     @cached_property
     def cell_celsius(self) -> tuple[float, float]:
         """Lowest and highest temperature of a cell."""
-        values = [cell.celsius for module in self.cells for cell in module]
-        return float(min(values)), float(max(values))
+        return float(min(self._celsius)), float(max(self._celsius))
 
     @property
     def celsius(self) -> float:
         """Mean temperature of the cells."""
-        values = [cell.celsius for module in self.cells for cell in module]
-        return sum(values) / len(values)
+        return sum(self._celsius) / len(self._celsius)
 
     @cached_property
     def balancing(self) -> bool:
@@ -189,15 +193,14 @@ class Tower:
         """Temperature, millivolts (little endian) and status of each cell."""
         return b"".join(
             struct.pack("<BHB", max(cell.celsius, 0), cell.millivolts, cell.status)
-            for cell in self.cells[module]
+            for cell in self.cells(module)
         )
 
     def resistance_bytes(self, module: int) -> bytes:
         """Resistance of each cell: 1/256 mΩ (big endian), and two zeros."""
-        of = key(self._key, "ohms", module)
         return b"".join(
-            struct.pack(">HH", round(256e3 * _CELL_OHMS * between(0.8, 1.25, of, cell)), 0)
-            for cell in range(CELLS)
+            struct.pack(">HH", round(256e3 * _CELL_OHMS * ohms), 0)
+            for ohms in _characters(self._key, module).ohms
         )
 
     def statistics_bytes(self, module: int) -> bytes:
@@ -218,12 +221,30 @@ class Tower:
         )
 
 
-def _characters(of: int, module: int) -> tuple[list[float], list[float]]:
-    """What distinguishes the cells of a module for ever: charge (-1 … 1) and warmth (°C)."""
-    charge, warmth = key(of, "charge", module), key(of, "warmth", module)
-    return (
-        [between(-1.0, 1.0, charge, cell) for cell in range(CELLS)],
-        [between(0.0, 2.4, warmth, cell) for cell in range(CELLS)],
+class _Characters(NamedTuple):
+    """What distinguishes the cells of a module for ever.
+
+    Attributes:
+        charges: -1 … 1.
+        warmths: In °C.
+        ohms: Resistance, of what is usual.
+    """
+
+    charges: tuple[float, ...]
+    warmths: tuple[float, ...]
+    ohms: tuple[float, ...]
+
+
+@lru_cache(maxsize=256)
+def _characters(of: int, module: int) -> _Characters:
+    """The cells of a module of the tower with that key; kept, since they never change."""
+
+    def drawn(name: str, low: float, high: float) -> tuple[float, ...]:
+        mine = key(of, name, module)
+        return tuple(between(low, high, mine, cell) for cell in range(CELLS))
+
+    return _Characters(
+        drawn("charge", -1.0, 1.0), drawn("warmth", 0.0, 2.4), drawn("ohms", 0.8, 1.25)
     )
 
 

@@ -277,9 +277,11 @@ class Bridge:
         if payload is None:
             self.observed.dropped += 1
             return
-        meant = payload if _says_all(found.oid, said, payload) else said
-        reply = Reply(found.oid, meant, _frame(found, meant), now, client)
-        whole = Segment(now, b"\0" + _frame(found, payload), reply)
+        sent = frame = _frame(found, payload)
+        if not _says_all(found.oid, said, payload):
+            payload, frame = said, _frame(found, said)
+        reply = Reply(found.oid, payload, frame, now, client)
+        whole = Segment(now, b"\0" + sent, reply)
         segments = self._line.append([whole], begins)
         self._line.put(self._faults.on_answer(found, segments, now))
         self.observed.answers += 1

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import lru_cache
 from math import pi, sin
+from operator import add, sub
 from typing import NamedTuple
 
 from rct_collector.drivers.rct.simulator.dispatch import Sizes, Split, dispatch
@@ -98,7 +99,7 @@ class Energies(NamedTuple):
 
     def since(self, earlier: Energies) -> Energies:
         """What has flowed between two moments."""
-        return Energies(*(now - then for now, then in zip(self, earlier, strict=True)))
+        return Energies(*map(sub, self, earlier))
 
 
 _NOTHING = Energies(*(0.0,) * len(Energies._fields))
@@ -195,17 +196,17 @@ def _live(sizes: Sizes, of: int) -> Iterator[Flows]:
     for minute in range(_MINUTES + 1):
         # Both ends of all kinds of day are alike, so that they fit together.
         window = min(minute / 15.0, (_MINUTES - minute) / 15.0, 1.0)
-        suns = sky.watts(sizes.peaks, minute, window)
+        *suns, external = sky.watts((*sizes.peaks, _EXTERNAL_WATTS), minute, window)
         load = household.watts(minute, window)
         drift = 12.0 * window * wave(control, minute / 2.0)
         split = dispatch(sizes, sum(suns), sum(load), soc, drift)
-        yield _flows(sizes, suns, split, load, sky.external(minute, window), soc)
+        yield _flows(sizes, suns, split, load, external, soc)
         soc -= _drawn(sizes, split.battery)
 
 
 def _flows(
     sizes: Sizes,
-    suns: tuple[float, ...],
+    suns: list[float],
     split: Split,
     load: Phases,
     external: float,
@@ -244,17 +245,15 @@ class _Sky:
         self._threshold = between(0.14, 0.55, key(of, "cover"))
 
     def watts(self, peaks: tuple[float, ...], minute: int, window: float) -> tuple[float, ...]:
-        """Power of each generator."""
-        clear = self._clearness(minute, window)
+        """Power of each generator, the last of which is the small second inverter."""
         day = (hour_of(minute, FIRST_HOUR) - _SUNRISE) / (_SUNSET - _SUNRISE)
+        if not 0.0 < day < 1.0:
+            return (0.0,) * len(peaks)
+        clear = self._clearness(minute, window)
+        facings = (*_FACING[: len(peaks) - 1], _FACING[0])
         return tuple(
-            clear * peak * _height(day, facing)
-            for peak, facing in zip(peaks, _FACING, strict=False)
+            clear * peak * _height(day, facing) for peak, facing in zip(peaks, facings, strict=True)
         )
-
-    def external(self, minute: int, window: float) -> float:
-        """Power of the small second inverter."""
-        return self.watts((_EXTERNAL_WATTS,), minute, window)[0]
 
     def _clearness(self, minute: int, window: float) -> float:
         cloud = 0.65 * wave(self._large, minute / 26.0) + 0.35 * wave(self._small, minute / 6.0)
@@ -264,15 +263,16 @@ class _Sky:
 
 def _height(day: float, facing: float) -> float:
     """Share of the peak power under a clear sky; ``day`` is 0 at sunrise and 1 at sunset."""
-    return 0.9 * sin(pi * day**facing) ** 2.4 if 0.0 < day < 1.0 else 0.0
+    height: float = 0.9 * sin(pi * day**facing) ** 2.4
+    return height
 
 
 def _between(first: Flows, last: Flows, rest: float) -> Flows:
-    return Flows(*(a + (b - a) * rest for a, b in zip(first, last, strict=True)))
+    return Flows(*[a + (b - a) * rest for a, b in zip(first, last, strict=True)])
 
 
 def _plus(one: Energies, other: Energies) -> Energies:
-    return Energies(*(a + b for a, b in zip(one, other, strict=True)))
+    return Energies(*map(add, one, other))
 
 
 def _energy(first: Flows, last: Flows, minutes: float) -> Energies:

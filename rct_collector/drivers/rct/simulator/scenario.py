@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
 from rct_collector.drivers.rct.simulator.dispatch import Sizes
+
+#: Most modules of one tower.
+MODULES = 7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +19,7 @@ class Scenario:
         name: Word for the command line.
         description: One sentence for people.
         sizes: Generators, battery and inverter.
-        towers: Battery modules of each tower, at most seven each; empty for no battery.
+        towers: Battery modules of each tower, at most :data:`MODULES` each; empty for no battery.
         backup: A Power Switch is connected.
         meter: An external generator is counted at an S0 input.
         sensor: External current sensors are connected.
@@ -41,11 +43,13 @@ class Scenario:
     firmware: str = "2.3.5674"
     silent: tuple[str, ...] = ()
     sleeps: bool = False
+    _parts: dict[str, bool] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Let the battery's size follow from the towers."""
+        """Let the battery's size follow from the towers, and all that there is from the rest."""
         sizes = replace(self.sizes, modules=sum(self.towers), external=self.meter)
         object.__setattr__(self, "sizes", sizes)
+        object.__setattr__(self, "_parts", self._list())
 
     def knows(self, name: str) -> bool:
         """Whether the firmware knows an object at all."""
@@ -57,10 +61,11 @@ class Scenario:
         Args:
             condition: As written in the driver's table, such as ``genA`` or ``mod 3``.
         """
-        module = re.fullmatch(r"mod(2?) (\d)", condition)
-        if module:
-            tower = 1 if module[1] else 0
-            return len(self.towers) > tower and int(module[2]) < self.towers[tower]
+        return self._parts[condition]
+
+    def _list(self) -> dict[str, bool]:
+        """Condition → whether the installation has that."""
+        first, second = (*self.towers, 0, 0)[:2]
         return {
             "always": True,
             "gen": True,
@@ -72,7 +77,9 @@ class Scenario:
             "s0": self.meter,
             "sensor": self.sensor,
             "plant": self.slaves > 0,
-        }[condition]
+            **{f"mod {number}": number < first for number in range(MODULES)},
+            **{f"mod2 {number}": number < second for number in range(MODULES)},
+        }
 
 
 _ALL = (

@@ -132,8 +132,9 @@ def _find(frame: bytes, stream: bytearray, begin: int, end: int) -> int | None:
     found = stream.find(frame, begin, end)
     if found >= 0:
         return found + len(frame)
-    if stream.count(ESCAPE, begin, end) == frame.count(ESCAPE):
-        return None
+    end = min(end, len(stream))
+    if end - begin <= len(frame) or stream.count(ESCAPE, begin, end) <= frame.count(ESCAPE):
+        return None  # no room for an escape more, or none there
     tokens = re.findall(rb"-.|[^-]", frame[1:], re.DOTALL)
     bare = (b"-?" * (len(token) == 1) + re.escape(token) for token in tokens)
     match = re.compile(re.escape(frame[:1]) + b"".join(bare), re.DOTALL).search(stream, begin, end)

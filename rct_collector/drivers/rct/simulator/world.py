@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import tzinfo
+from functools import lru_cache
 
 from rct_collector.drivers.rct.simulator.clock import DAY, Clock, date_of, wall_of
 from rct_collector.drivers.rct.simulator.day import Days, Energies, Flows, number_of_day
@@ -12,6 +13,9 @@ from rct_collector.drivers.rct.simulator.noise import between, fraction, key, wa
 from rct_collector.drivers.rct.simulator.scenario import Scenario
 
 _CALIBRATION_DAYS = 14
+
+#: The same few names are looked up at every moment.
+_key_of = lru_cache(maxsize=1024)(key)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,11 +88,11 @@ class World:
 
     def noise(self, name: str, unix: float, period: float) -> float:
         """Smooth noise in -1 … 1 under a name, which turns about once per period (seconds)."""
-        return wave(key(self.seed, name), unix / period)
+        return wave(_key_of(self.seed, name), unix / period)
 
     def fixed(self, name: str, low: float, high: float, index: int = 0) -> float:
         """A number that belongs to this unit for ever."""
-        return between(low, high, key(self.seed, name), index)
+        return between(low, high, _key_of(self.seed, name), index)
 
     def calibrates(self, unix: float) -> bool:
         """Whether this day (counted from the afternoon on) is one of battery calibration."""
@@ -101,5 +105,5 @@ class World:
         return wall_of(date.year, date.month, date.day)
 
     def _days_to_calibration(self, unix: float) -> int:
-        turn = int(_CALIBRATION_DAYS * fraction(key(self.seed, "calibration")))
+        turn = int(_CALIBRATION_DAYS * fraction(_key_of(self.seed, "calibration")))
         return (turn - number_of_day(self.clock.sun(unix))) % _CALIBRATION_DAYS
