@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from enum import Enum, StrEnum
 from functools import cached_property
 from typing import ClassVar, NamedTuple
@@ -295,26 +295,3 @@ def expand(dimensions: tuple[tuple[str, tuple[str, ...]], ...]) -> Iterator[Tags
     keys = [key for key, _ in dimensions]
     for combination in itertools.product(*(values for _, values in dimensions)):
         yield tuple(zip(keys, combination, strict=True))
-
-
-@dataclass(slots=True)
-class Counters:
-    """Monotonic counters by name, as plain integers.
-
-    Attributes:
-        counts: Name → count since the process started.
-    """
-
-    counts: dict[str, int] = field(default_factory=dict)
-
-    def add(self, name: str, by: int = 1) -> None:
-        """Add ``by`` to one counter."""
-        self.counts[name] = self.counts.get(name, 0) + by
-
-    def get(self, name: str) -> int:
-        """Count so far; 0 for a counter that never moved."""
-        return self.counts.get(name, 0)
-
-    def as_mapping(self) -> Mapping[str, int]:
-        """All counters that ever moved."""
-        return dict(self.counts)

@@ -4,6 +4,7 @@ import ast
 import re
 import shutil
 import subprocess
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -34,16 +35,28 @@ def tree(path):
     return ast.parse(path.read_text(encoding="utf-8"), str(path))
 
 
-def imports(path):
-    """Every imported module or name, in full, wherever in the file."""
+def imports(path, *, types=True):
+    """Every imported module or name, in full, wherever in the file; of types only if wanted."""
+    parsed = tree(path)
+    if not types:
+        parsed = WithoutTypes().visit(parsed)
     found = set()
-    for node in ast.walk(tree(path)):
+    for node in ast.walk(parsed):
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert not node.level, f"{path}: imports are written in full"
             found.update(f"{node.module}.{alias.name}" for alias in node.names)
     return found
+
+
+class WithoutTypes(ast.NodeTransformer):
+    """Leaves out what only type checkers see."""
+
+    def visit_If(self, node):
+        if ast.unparse(node.test) == "TYPE_CHECKING":
+            return None
+        return self.generic_visit(node)
 
 
 def within(name, package):
@@ -96,6 +109,42 @@ def test_plugins_build_on_public_names_only(path):
 
 
 # -- directions --------------------------------------------------------------------------------
+
+
+def circle(graph):
+    """The nodes of a circle in a graph (node → those it leads to), none if it has no circle."""
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return error.args[1]
+    return []
+
+
+def module_of(name, modules):
+    """The module that an imported name is, or is of."""
+    while name not in modules:
+        name = name.rpartition(".")[0]
+    return name
+
+
+def test_a_circle_is_seen():
+    assert circle({"a": {"b"}, "b": {"c"}, "c": set()}) == []
+    assert set(circle({"a": {"b"}, "b": {"c"}, "c": {"b"}})) == {"b", "c"}
+
+
+def test_no_modules_import_each_other():
+    """Neither at the top nor later, when a function runs: what needs each other is one thing."""
+    modules = {
+        relative(path).removesuffix(".py").removesuffix("/__init__").replace("/", "."): path
+        for path in SOURCES
+    }
+    graph = {
+        module: {module_of(name, modules) for name in imports(path, types=False) if is_ours(name)}
+        - {module}
+        for module, path in modules.items()
+    }
+    assert sum(map(len, graph.values())) > len(graph) > 100
+    assert circle(graph) == []
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=relative)

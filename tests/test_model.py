@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from rct_collector.model import (
     CollectdId,
-    Counters,
     Kind,
     Metric,
     PollClass,
@@ -183,18 +182,3 @@ def test_collectd_has_no_texts():
     assert Series(metric("inverter.serial", Kind.TEXT)).collectd is None
     assert metric("inverter.serial", Kind.TEXT).agents == ("telegraf",)
     assert metric("inverter_power.grid_watts").agents == ("telegraf", "collectd")
-
-
-# -- counters -----------------------------------------------------------------------------
-
-
-def test_counters_only_grow():
-    counters = Counters()
-    assert counters.get("crc") == 0
-    counters.add("crc")
-    counters.add("crc", by=2)
-    counters.add("noise")
-    assert (counters.get("crc"), counters.get("noise")) == (3, 1)
-    seen = counters.as_mapping()
-    counters.add("crc")
-    assert seen == {"crc": 3, "noise": 1}

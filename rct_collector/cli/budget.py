@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from rct_collector.cli.metrics import SINGLE_TOWER
+from rct_collector.cli.options import SINGLE_TOWER
 from rct_collector.config import Address, DeviceConfig, load
 from rct_collector.device.polling.budget import REPEATS, Budget, budget
 from rct_collector.device.polling.plan import Choice, Plan

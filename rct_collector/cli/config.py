@@ -50,7 +50,7 @@ def check(file: Path | None) -> None:
 def _tell(devices: tuple[DeviceConfig, ...]) -> None:
     """A line per device; a warning if it is asked for more than it can answer."""
     from rct_collector.cli.budget import device_budget, plan_of, present, verdict
-    from rct_collector.cli.metrics import SINGLE_TOWER
+    from rct_collector.cli.options import SINGLE_TOWER
 
     conditions = present(SINGLE_TOWER)
     for device in devices:

@@ -7,16 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rct_collector.cli.options import Word, scenarios
+from rct_collector.cli.options import SINGLE_TOWER, Word, scenarios
 from rct_collector.model import PollClass
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from rct_collector.model import Metric, Series
-
-#: The fullest system with one battery tower, what the default classes are made for.
-SINGLE_TOWER = "single-tower"
 
 _EPILOG = """\b
 Classes and their default intervals:

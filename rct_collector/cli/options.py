@@ -22,6 +22,9 @@ else:  # older versions of click do not know the type at run time
 #: What ``--simulate`` means without a name.
 DEFAULT_SCENARIO = "sunny"
 
+#: The fullest system with one battery tower, what the default classes are made for.
+SINGLE_TOWER = "single-tower"
+
 
 class Duration(_FloatType):
     """``30s``, ``5m``; seconds in the program."""

@@ -40,7 +40,7 @@ TURNS = 3
 
 @dataclass(slots=True)
 class Step:
-    """One part of the steps.
+    """One part of an examination.
 
     Attributes:
         name: In words.
