@@ -185,7 +185,7 @@ class Collector:
     def hang_up(self) -> None:
         """Close all lines: nothing that comes over them is to hold up the end any more."""
         for device in self.devices:
-            device.link.close()
+            device.port.line.close()
 
     def _make(self, item: DeviceConfig) -> Device:
         device = self._by_name[item.name] = Device(item, self._guarded, self._options)

@@ -14,16 +14,20 @@ def _loop_time() -> float:
 
 
 class Reports:
-    """Logs what a device brings about, with a limit, and a summary of what exceeds it."""
+    """Logs what a device brings about, with a limit, and a summary of what exceeds it.
+
+    Attributes:
+        name: What every message begins with; may change.
+    """
 
     def __init__(self, name: str, clock: Callable[[], float] = _loop_time) -> None:
         """Begin.
 
         Args:
-            name: Device name, which every message begins with.
+            name: Name of the device, or of those that share a line.
             clock: Monotonic seconds; by default those of the running event loop.
         """
-        self._name = name
+        self.name = name
         self._limiter = Limiter(clock)
         self._latest: dict[str, tuple[logging.Logger, int, str]] = {}
 
@@ -54,7 +58,7 @@ class Reports:
         passes = self._limiter.passes(kind, most)
         message = text % args
         shown = level if passes else logging.DEBUG
-        logger.log(shown, "%s: %s", self._name, message, exc_info=exc_info)
+        logger.log(shown, "%s: %s", self.name, message, exc_info=exc_info)
         if not passes:
             self._latest[kind] = logger, level, message
         return passes
@@ -63,4 +67,4 @@ class Reports:
         """Tell how much was not said; to be called now and then."""
         for kind, count in self._limiter.overdue():
             logger, level, text = self._latest.pop(kind)
-            logger.log(level, "%s: %s%s", self._name, text, and_more(count))
+            logger.log(level, "%s: %s%s", self.name, text, and_more(count))

@@ -157,7 +157,7 @@ def _trouble(device: Device, witness: Witness, timeout: float | None) -> str:
     answered = bool(device.stats.totals["answers"])
     if witness.reason:
         return f"{witness.reason}; the values are incomplete" if answered else witness.reason
-    if not device.link.opened:
+    if not device.port.line.opened:
         return "no connection in time"
     if not answered:
         return "the line is open, but nothing is answered"

@@ -1,8 +1,8 @@
 """One configured device: rounds on its schedule, over its line, into batches of samples.
 
-This is where the clock and the line (:mod:`.exchange`) meet. Everything it decides with is pure and
-lives beside it: when (:mod:`.schedule`), what is left to ask (:mod:`.backlog`), what the unit has
-(:mod:`.discovery`), what a value is worth (:mod:`.plausibility`).
+This is where the clock and the line meet, by way of :mod:`.polling.exchange`. Everything it decides
+with is pure and lives beside it: when (:mod:`.schedule`), what is left to ask (:mod:`.backlog`),
+what the unit has (:mod:`.discovery`), what a value is worth (:mod:`.plausibility`).
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from rct_collector.device.state import Memory, StateFile
 from rct_collector.device.stats import Stats
 from rct_collector.drivers import driver as load_driver
 from rct_collector.drivers.base import Answer, Driver, Query
-from rct_collector.errors import BusyError
-from rct_collector.lines.lock import DeviceLock, locked
-from rct_collector.lines.reconnect import Link
+from rct_collector.lines.lock import DeviceLock
+from rct_collector.lines.port import Port
+from rct_collector.lines.shared import SharedLine
 from rct_collector.model import PollClass, Series
 from rct_collector.reports import Reports
 from rct_collector.transport import OPENERS, Opener
@@ -72,23 +72,50 @@ class Options:
     lock: bool = True
 
 
+def shared_line(config: DeviceConfig, options: Options) -> SharedLine:
+    """The line to a device, and to whatever else is behind it.
+
+    Args:
+        config: The first device on it.
+        options: What all devices share.
+    """
+    driver = load_driver(config.driver)
+    address, port = config.address, config.address.port or driver.port
+    return SharedLine(
+        config.name,
+        (options.openers or OPENERS)[address.scheme],
+        address.host,
+        port,
+        driver.session(),
+        wall_ns=options.clock.wall_ns,
+        lock=DeviceLock(address, port, config.name) if options.lock else None,
+    )
+
+
 class Device:
     """One configured device; :meth:`run` collects from it until cancelled.
 
     Attributes:
         name: Configured name.
-        exchange: What goes over the line.
+        exchange: What is asked and answered.
         rounds: Rounds that ended.
         settled: Set once the fast part of a first round was handed over, or failed.
     """
 
-    def __init__(self, config: DeviceConfig, emit: Emit, options: Options | None = None) -> None:
+    def __init__(
+        self,
+        config: DeviceConfig,
+        emit: Emit,
+        options: Options | None = None,
+        line: SharedLine | None = None,
+    ) -> None:
         """Prepare; nothing is opened yet.
 
         Args:
             config: The device's options.
             emit: Takes the batches.
             options: What all devices share.
+            line: The line that it shares with others; None for one of its own.
         """
         options = options or Options()
         self.name = config.name
@@ -98,20 +125,10 @@ class Device:
         self.reports = Reports(config.name)
         self.plan = plan_for(self.driver, config)
         self.stats = Stats(lambda series: is_wanted(series, config))
-        self._state = (
-            Memory(StateFile(options.state_dir, config.name, config.driver))
-            if options.state_dir
-            else None
-        )
         port = config.address.port or self.driver.port
         self._place = f"{config.address.scheme}://{config.address.host}:{port}"
-        kept = self._state.load() if self._state else {}
-        known = facts_from(kept, self.driver, self._place)
-        self.discovery = Discovery(self.driver, known)
-        if known and not self.discovery.facts:
-            log.warning(
-                "%s: what was learnt before is not used: no unit could have said it", self.name
-            )
+        self._state = _memory(config, options)
+        self.discovery = self._recall()
         self._change = self.discovery.change
         self._changes = 0
         self._told: set[str] = set()
@@ -121,33 +138,43 @@ class Device:
             {p: config.intervals.seconds(p) for p in (PollClass.FAST, *SLOW_CLASSES)},
             aligned=options.aligned,
         )
+        labels = tuple(sorted(config.labels.items()))
         self._publisher = Publisher(
-            *(config.name, self.driver.vendor, tuple(sorted(config.labels.items()))),
-            *(self._schedule.interval, emit),
+            config.name, self.driver.vendor, labels, self._schedule.interval, emit
         )
         self._unsupported = Unsupported(self._schedule.interval)
         self._backlog = Backlog(self.plan, self.discovery, self._unsupported, config)
-        opener = (options.openers or OPENERS)[config.address.scheme]
-        self._lock = DeviceLock(config.address, port, config.name) if options.lock else None
-        if self._lock:
-            opener = locked(opener, self._lock)
-        self.exchange = Exchange(
-            config.name,
-            config.requests,
-            self.driver.session(),
-            line=(opener, config.address.host, port),
-            fast=(len(self.plan.queries(PollClass.FAST)), self._schedule.interval),
-            everything=len(self.plan.classes) + len(self.driver.deciding()),
-            stats=self.stats,
-            owner=self,
-            reports=self.reports,
-            clock=self._clock,
-        )
+        self.exchange = self._attach(line or shared_line(config, options))
         self._hurry = asyncio.Event()
         self.settled = asyncio.Event()
         self._round: Round | None = None
         self._one_shot = False
         self.rounds = 0
+
+    def _recall(self) -> Discovery:
+        """What was learnt of the unit before, as far as it can be believed."""
+        kept = self._state.load() if self._state else {}
+        known = facts_from(kept, self.driver, self._place)
+        discovery = Discovery(self.driver, known)
+        if known and not discovery.facts:
+            log.warning(
+                "%s: what was learnt before is not used: no unit could have said it", self.name
+            )
+        return discovery
+
+    def _attach(self, line: SharedLine) -> Exchange:
+        return Exchange(
+            self.name,
+            line,
+            "",
+            self.config.requests,
+            interval=self._schedule.interval,
+            fast=len(self.plan.queries(PollClass.FAST)),
+            everything=len(self.plan.classes) + len(self.driver.deciding()),
+            stats=self.stats,
+            owner=self,
+            reports=self.reports,
+        )
 
     # -- running ---------------------------------------------------------------------------
 
@@ -174,30 +201,28 @@ class Device:
         Raises:
             BusyError: Another process on this host collects from the device.
         """
-        if self._lock:
-            self._lock.acquire()
+        line = self.port.line
+        line.claim()
         loop = asyncio.get_running_loop()
         end = loop.time() + limit
         async with self._line(limit):
             await self.round(max(end - loop.time(), MARGIN_S))
-        if self._lock and self._lock.refusal and not self.link.opened:
-            raise self._lock.refusal
+        if line.refusal and not line.opened:
+            raise line.refusal
         return self.stats.totals["answers"] > 0
 
     @asynccontextmanager
     async def _line(self, patience: float) -> AsyncIterator[None]:
-        """Keep the line open, and keep what was learnt and give the lock back at the end.
+        """Take part in the line, and keep what was learnt at the end.
 
-        See :meth:`Exchange.open`.
+        See :meth:`lines.port.Keeper.open`.
         """
         try:
-            async with self.exchange.open(patience):
+            async with self.port.line.open(self.port, patience):
                 yield
         finally:
             if self._state:
                 self._state.close()
-            if self._lock:
-                self._lock.release()
 
     async def _sleep_to_tick(self, begun: float) -> None:
         """Sleep until the next round is due, or asked for.
@@ -210,7 +235,7 @@ class Device:
         self.stats.totals["ticks_missed"] += missed
         while (left := tick - self._clock.wall()) > 0:
             self._hurry.clear()
-            again = self.exchange.cut_short and self.link.is_open
+            again = self.exchange.cut_short and self.port.is_open
             if again:  # what was cut short is done once more, but at a pace of ours
                 left = begun + 0.5 * interval - self._clock.wall()
                 if left <= 0:
@@ -225,9 +250,9 @@ class Device:
                 return  # the wall clock was set back: the grid is looked at anew
 
     @property
-    def link(self) -> Link:
-        """The line."""
-        return self.exchange.link
+    def port(self) -> Port:
+        """Its end of the line."""
+        return self.exchange.port
 
     def hurry(self) -> None:
         """An agent asks for values: hand over what is there, and do what is nearly due."""
@@ -292,7 +317,8 @@ class Device:
         self.rounds += 1
         self.settled.set()
         self.stats.count_round(tally, up=up, implausible=self._round.implausible)
-        self.stats.count_line(self.link.opened, self.link.sent_bytes, self.link.received_bytes)
+        port = self.port
+        self.stats.count_line(port.line.opened, port.sent_bytes, port.received_bytes)
         gauges = {
             "poll_seconds": now - started,
             "muted_objects": len(self._unsupported),
@@ -309,16 +335,8 @@ class Device:
         self.exchange.end_round(now)
         if self._state:
             self._state.tick(now)
-        self._tend_lock()
+        port.line.tend()
         self.reports.sum_up()
-
-    def _tend_lock(self) -> None:
-        """Give way to somebody who came by the lock while a stranger was in front of it."""
-        if self._lock and self.link.is_open:
-            try:
-                self._lock.tend()
-            except BusyError as error:
-                self.link.drop(str(error))
 
     def _settle(self, started: float, now: float, *, up: bool) -> None:
         """Carry over what was not asked; leave alone what never answers."""
@@ -415,10 +433,15 @@ class Device:
         assert change is not None  # noqa: S101 - asked before
         self._changes += 1
         self.reports.say(
-            *(log, logging.WARNING, "change"),
+            log,
+            logging.WARNING,
+            "change",
             "%s was %r and is %r now: another unit, or new firmware (change %d since the start);"
             " all is learnt again",
-            *(self.driver.query(change.name).label, change.before, change.after, self._changes),
+            self.driver.query(change.name).label,
+            change.before,
+            change.after,
+            self._changes,
             most=MOST_CHANGES,
         )
         self._plausibility.forget()
@@ -447,3 +470,10 @@ class Device:
             return False
         query = home[0]
         return bool(self.discovery.has(query.condition)) and query not in self._unsupported
+
+
+def _memory(config: DeviceConfig, options: Options) -> Memory | None:
+    """Where what is learnt is kept, if it is."""
+    if not options.state_dir:
+        return None
+    return Memory(StateFile(options.state_dir, config.name, config.driver))

@@ -1,1 +1,1 @@
-"""How a line to a device is kept: opened again, locked for this host, tapped, not flooded."""
+"""How a line is kept: opened again, shared by units, locked for this host, tapped, not flooded."""

@@ -39,6 +39,7 @@ class Link:
         attempted: Set once the first attempt to open it has ended, well or not.
         sent_bytes: Bytes sent over all lines so far.
         received_bytes: Bytes received over all lines so far.
+        last_error: Why it is not open, or was lost the last time; "" once it has proved useful.
     """
 
     def __init__(
@@ -54,7 +55,7 @@ class Link:
         """Do nothing yet.
 
         Args:
-            name: Device name for messages.
+            name: Device name for messages, unless ``reports`` has one.
             opener: Transport.
             host: Name or address.
             port: Port.
@@ -62,7 +63,6 @@ class Link:
             changed: Called with True when the line is open, with False when it is lost.
             reports: Where messages go; None for one of its own.
         """
-        self._name = name
         self._reports = reports or Reports(name)
         self._opener = opener
         self._host = host
@@ -79,6 +79,7 @@ class Link:
         self.opened = 0
         self.sent_bytes = 0
         self.received_bytes = 0
+        self.last_error = ""
 
     @property
     def is_open(self) -> bool:
@@ -147,9 +148,9 @@ class Link:
         """Something useful came over the line: it is the right one, and works."""
         if self._proven:
             return
-        self._proven = True
+        self._proven, self.last_error = True, ""
         if self._complained:
-            log.info("%s: %s:%s answers again", self._name, self._host, self._port)
+            log.info("%s: %s:%s answers again", self._reports.name, self._host, self._port)
             self._complained = False
 
     def send(self, data: bytes) -> None:
@@ -206,6 +207,7 @@ class Link:
 
     def _defect(self, error: BaseException) -> None:
         """Tell of what is no trouble of the line, whatever was told of that."""
+        self.last_error = f"bug: {error!r}"
         text = "bug; trying again until it works"
         self._complained |= self._reports.say(
             log, logging.ERROR, "defect", text, most=1, exc_info=error
@@ -213,10 +215,11 @@ class Link:
 
     def _complain(self, reason: str, loud: int = logging.WARNING) -> None:
         """Say it once, and of bad Wi-Fi not each time; the rest is for those who debug."""
+        self.last_error = reason
         now = asyncio.get_running_loop().time()
         kind, most = ("outage", MOST_OUTAGES) if now - self._lost_at >= LASTING_S else ("loss", 1)
         if self._complained or kind == self._counted:
-            log.debug("%s: %s", self._name, reason)
+            log.debug("%s: %s", self._reports.name, reason)
             return
         self._counted = kind
         text = "%s; trying again until it works"

@@ -17,12 +17,12 @@ import pytest
 from rct_collector.adapter.alerts import Alerts
 from rct_collector.config import parse, parse_address
 from rct_collector.device.device import MOST_CHANGES, Device
-from rct_collector.device.polling.exchange import WATCHDOG_S
 from rct_collector.device.polling.unsupported import MUTE_S
 from rct_collector.device.state import SAVE_S, StateFile
 from rct_collector.drivers.rct import frame
 from rct_collector.errors import BusyError
 from rct_collector.lines import lock as lock_module
+from rct_collector.lines.conversation import WATCHDOG_S
 from rct_collector.lines.lock import DeviceLock
 from rct_collector.model import PollClass
 from rct_collector.transport.base import Ends
@@ -920,12 +920,12 @@ def test_who_finds_another_in_front_lets_go_of_the_line(monkeypatch):
         made = LockedBench(loop)
         async with made.running():
             await asyncio.sleep(60)
-            assert made.device.link.is_open
+            assert made.device.port.is_open
             with monkeypatch.context() as patch:
                 patch.setattr(DeviceLock, "tend", busy)
                 patch.setattr(DeviceLock, "acquire", busy)
                 await asyncio.sleep(60)
-                assert not made.device.link.is_open
+                assert not made.device.port.is_open
                 assert made.ups()[-1] == 0
             await asyncio.sleep(60)
         return made
@@ -1066,7 +1066,7 @@ def test_endless_noise_costs_neither_memory_nor_other_rounds():
     made = run(main)
     assert set(made.ups()) == {0}
     assert made.device.stats.errors["noise"] > 100
-    assert made.device.exchange._session._reader.pending <= frame.LONGEST_PENDING
+    assert made.device.port.conversation.session._reader.pending <= frame.LONGEST_PENDING
 
 
 def test_a_half_open_line_is_closed_by_the_watchdog():
@@ -1120,7 +1120,7 @@ def test_half_a_frame_does_not_survive_a_reconnect():
         made = Bench(loop)
         async with made.running():
             await asyncio.sleep(30)
-            made.device.exchange._received(made.unit.answer_to("battery.soc")[:9])
+            made.device.port.conversation.received(made.unit.answer_to("battery.soc")[:9])
             made.plug.cut()
             await asyncio.sleep(30)
         return made.device.stats.errors

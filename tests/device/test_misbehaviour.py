@@ -86,10 +86,10 @@ def test_a_flood_is_read_slowly_told_of_once_and_over_when_it_ends(part, caplog)
         made, out = device(loop, Plug(unit))
         task = asyncio.create_task(made.run())
         await asyncio.sleep(60)
-        before = made.link.received_bytes
+        before = made.port.received_bytes
         await asyncio.sleep(60)
-        during = made.link.received_bytes - before
-        held = max(len(wire._held or b"") for wire in made.exchange.link._opener.wires)
+        during = made.port.received_bytes - before
+        held = max(len(wire._held or b"") for wire in made.port.line.link._opener.wires)
         await asyncio.sleep(held / RATE + CALM_S + 60)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -212,7 +212,7 @@ def test_what_is_said_of_a_line_does_not_follow_its_pace(up_s, down_s, caplog):
     made = run(main)
     lines = [r.getMessage() for r in caplog.records]
     assert 2 <= len(lines) <= 10 * (hours + 1)
-    assert made.link.opened > 40
+    assert made.port.line.opened > 40
     assert any("more in the last hour" in line for line in lines)
 
 

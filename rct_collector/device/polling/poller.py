@@ -224,7 +224,7 @@ class Poller:
         Returns:
             A query to send at once (then call :meth:`sent`), or None and when to ask again.
         """
-        wake = min(self._expire(now), self._deadline)
+        wake = self.wake_at(now)
         free_at = self._pacer.free_at
         if now < free_at:  # the most frequent case of all: one was sent just now
             more = bool(self._slow) and self._is_in_time(self._slow[0], free_at)
@@ -242,6 +242,10 @@ class Poller:
             return ask.query, now
         self.waits_for_time = self.fast_unsent or self.fast_settled()
         return None, min(wake, at)
+
+    def wake_at(self, now: float) -> float:
+        """When something happens by itself: an answer is overdue, or the round ends."""
+        return min(self._expire(now), self._deadline)
 
     def sent(self, query: Query, now: float) -> None:
         """A query was sent."""

@@ -1,0 +1,169 @@
+"""What goes over one open line: bytes through its session, metered, with all who ask over it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from rct_collector.drivers.base import Event, Fault, Garbled, Session
+from rct_collector.lines.inflow import Inflow
+from rct_collector.lines.turns import Turns
+from rct_collector.reports import Reports
+
+log = logging.getLogger(__name__)
+
+#: Without any valid frame for this long, while answers are due, the line is taken for dead: a
+#: connection that the unit has forgotten is to cost less than a minute of values.
+WATCHDOG_S = 30.0
+
+#: After this long without a byte, half an answer is not waited for any more, in seconds: what is
+#: hidden behind it would be too old to be true.
+SILENCE_S = 1.0
+
+
+class Wire(Protocol):
+    """What a conversation needs of its line."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether bytes can be sent."""
+
+    def send(self, data: bytes) -> None:
+        """Send bytes."""
+
+    def pause(self) -> None:
+        """Read nothing for now."""
+
+    def resume(self) -> None:
+        """Read again."""
+
+    def drop(self, reason: str) -> None:
+        """Give the line up."""
+
+    def proven(self) -> None:
+        """Something useful came."""
+
+
+#: Takes what bytes have brought: the conversation, its events, how many bytes they were, and
+#: monotonic seconds.
+Deliver = Callable[["Conversation", list[Event], int, float], None]
+
+
+class Conversation:
+    """The dialogue over one line.
+
+    Attributes:
+        session: Makes bytes of requests, and events of bytes.
+        wire: The line; to be set before anything goes over it.
+        turns: Whose turn it is to ask, of the ports.
+        is_stale: What has just come may have waited for too long to be believed.
+    """
+
+    wire: Wire
+
+    def __init__(
+        self,
+        session: Session,
+        deliver: Deliver,
+        *,
+        wall_ns: Callable[[], int],
+        reports: Reports,
+    ) -> None:
+        """Begin with an empty line.
+
+        Args:
+            session: Of the family whose units are on the line.
+            deliver: Takes the events.
+            wall_ns: Tells the time, in nanoseconds since the epoch.
+            reports: Where what is worth a message goes.
+        """
+        self.session = session
+        self.turns: Turns[Any] = Turns()
+        self.is_stale = False
+        self._deliver = deliver
+        self._wall_ns = wall_ns
+        self._reports = reports
+        self._inflow = Inflow()
+        self._pause: asyncio.TimerHandle | None = None
+        self._heard_at = -math.inf
+        self._unanswered_since: float | None = None
+
+    def received(self, data: bytes) -> None:
+        """Bytes came."""
+        now = asyncio.get_running_loop().time()
+        if now - self._heard_at > SILENCE_S:
+            self.session.reset()
+        self._heard_at = now
+        events = self.session.receive(data, self._wall_ns())
+        self._meter(data, events, now)
+        self._deliver(self, events, len(data), now)
+
+    def asked(self, data: bytes) -> None:
+        """Send a request, which is to be answered."""
+        if self._unanswered_since is None:
+            self._unanswered_since = asyncio.get_running_loop().time()
+        self.wire.send(data)
+
+    def answered(self) -> None:
+        """Something valid came, whoever said it."""
+        self._unanswered_since = None
+        self.wire.proven()
+
+    def drop_if_deaf(self, now: float) -> bool:
+        """Give the line up if nothing valid has come over it for too long, from nobody.
+
+        Returns:
+            Whether it was given up.
+        """
+        if self._unanswered_since is None or now - self._unanswered_since <= WATCHDOG_S:
+            return False
+        self._unanswered_since = None
+        self.wire.drop(f"no valid answer for {WATCHDOG_S:.0f} s")
+        return True
+
+    def reset(self) -> None:
+        """The line is another one."""
+        self.session.reset()
+        self._inflow.reset()
+        self._read_on()
+        self._unanswered_since = None
+
+    def tend(self, now: float) -> None:
+        """Tell of the end of a flood; to be called now and then."""
+        if self._inflow.calms(now):
+            self._reports.say(log, logging.INFO, "calm", "sends no more than others again")
+
+    def _meter(self, data: bytes, events: list[Event], now: float) -> None:
+        """Read on later, where more was sent than anybody's share."""
+        inflow, flooded = self._inflow, self._inflow.floods
+        noise = sum(e.size for e in events if type(e) is Garbled and e.kind is Fault.NOISE)
+        pause = inflow.take(now, len(data), len(events), noise)
+        self.is_stale = inflow.is_stale(now)
+        if pause:
+            self.wire.pause()
+            self._pause = asyncio.get_running_loop().call_later(pause, self._read_on)
+            if not flooded:
+                self._tell_flood(now)
+
+    def _tell_flood(self, now: float) -> None:
+        inflow = self._inflow
+        self._reports.say(
+            log,
+            logging.WARNING,
+            "flood",
+            "sends far more than it is asked for: %.0f kB within %.1f s, %.0f %% of it noise;"
+            " it is read slowly now so that nobody else has to wait",
+            inflow.size / 1e3,
+            now - inflow.begun_at,
+            100 * inflow.noise / inflow.size,
+        )
+
+    def _read_on(self) -> None:
+        """The pause is over."""
+        if self._pause is not None:
+            self._pause.cancel()
+            self._pause = None
+            self.wire.resume()

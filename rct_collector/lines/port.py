@@ -1,0 +1,326 @@
+"""Who is attached to a line: all that a device holds of it, and how events find their device."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Protocol
+
+from rct_collector.drivers.base import Ask, Event, Garbled, Reply, Resync
+from rct_collector.errors import BusyError, TransportError
+from rct_collector.lines.conversation import Conversation
+from rct_collector.lines.turns import Party
+from rct_collector.reports import Reports
+
+log = logging.getLogger(__name__)
+
+#: Of those who share a line, so many are named in its messages.
+MOST_NAMED = 3
+
+#: Units that nobody has configured, of which is told in an hour, and those that are counted one by
+#: one: a line could invent any number.
+MOST_STRANGERS = 3
+MOST_COUNTED = 64
+
+
+class Attached(Protocol):
+    """What is attached to a line, as the line sees it. What it raises is its own trouble."""
+
+    @property
+    def name(self) -> str:
+        """Name of the device."""
+
+    def line_opened(self) -> None:
+        """The line is open, for the first time or again."""
+
+    def line_lost(self) -> None:
+        """The line is not open any more."""
+
+    def hear(self, events: Sequence[Event], now: float, *, stale: bool) -> None:
+        """Bytes came for it.
+
+        Args:
+            events: What became of them, if they completed anything.
+            now: Monotonic seconds.
+            stale: They may have waited for too long to be believed.
+        """
+
+    def turn_came(self) -> None:
+        """The turn has come that :meth:`Port.take_turn` could not give."""
+
+    def failed(self, error: Exception) -> None:
+        """It has raised this, which is a bug: nobody but itself is to suffer for it."""
+
+
+class Keeper(Protocol):
+    """The line behind a port: keeps it open, for all who are attached."""
+
+    @property
+    def opened(self) -> int:
+        """Times that the line was opened."""
+
+    @property
+    def last_error(self) -> str:
+        """Why the line is not open, or was lost the last time; "" while all is well."""
+
+    @property
+    def refusal(self) -> BusyError | None:
+        """Why the line could not be opened the last time, where another process has it."""
+
+    def attach(self, unit: str, attached: Attached) -> Port:
+        """Make a port, which hears nothing before it is opened.
+
+        Args:
+            unit: Which of the units on the line; "" where there is one.
+            attached: Is told what happens.
+        """
+
+    def open(self, port: Port, patience: float) -> AbstractAsyncContextManager[None]:
+        """Let a port take part in the line while the block runs; the last one closes it.
+
+        Args:
+            port: It is told what happens.
+            patience: Seconds that the first attempt to open the line is waited for.
+
+        Raises:
+            ValueError: Another port has the same unit.
+        """
+
+    def claim(self) -> None:
+        """Take the lock of the line on this host ahead of opening it.
+
+        Raises:
+            BusyError: Another process has it.
+        """
+
+    def tend(self) -> None:
+        """Look after the lock and the messages; to be called now and then."""
+
+    def close(self) -> None:
+        """Close the line for all, at the end of the process."""
+
+
+class Port:
+    """One unit's end of a line: all that its device holds of it.
+
+    Attributes:
+        line: The line, which may have other ports.
+        unit: Which of the units on the line; "" where there is one.
+        attached: Who is told what happens.
+        conversation: The dialogue that the unit takes part in; None where there is none.
+        sent_bytes: Bytes sent for it so far.
+        received_bytes: Bytes received for it so far.
+    """
+
+    def __init__(
+        self, line: Keeper, unit: str, attached: Attached, conversation: Conversation | None = None
+    ) -> None:
+        """Nothing is heard before the line is opened; see :meth:`Keeper.open`."""
+        self.line = line
+        self.unit = unit
+        self.attached = attached
+        self.conversation = conversation
+        self.sent_bytes = 0
+        self.received_bytes = 0
+        self._party = Party(self, self._turn_came)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the unit can be asked."""
+        return self.conversation is not None and self.conversation.wire.is_open
+
+    @property
+    def last_error(self) -> str:
+        """Why the line is not open, or was lost the last time; "" while all is well."""
+        return self.line.last_error
+
+    # -- asking ----------------------------------------------------------------------------
+
+    def take_turn(self) -> bool:
+        """Take the turn for one request; see :meth:`Turns.take`."""
+        return self.conversation is not None and self.conversation.turns.take(self._party)
+
+    def end_turn(self) -> None:
+        """Nothing is outstanding any more: it is another one's turn, if any waits."""
+        if self.conversation is not None:
+            self.conversation.turns.end(self._party)
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Have the line to oneself while the block runs; nothing to wait for when alone.
+
+        Not even the rounds of the same unit go on meanwhile.
+
+        Raises:
+            TransportError: The line is not open, or was lost meanwhile.
+        """
+        conversation = self.conversation
+        if conversation is not None:
+            async with conversation.turns.turn(self):
+                if self.is_open and self.conversation is conversation:
+                    yield
+                    return
+        raise TransportError(self.last_error or "the line is not open")
+
+    def ask(self, ask: Ask) -> None:
+        """Send a request.
+
+        Raises:
+            RefusedFrameError: The driver does not send such a frame.
+        """
+        conversation = self.conversation
+        if conversation is not None:
+            data = conversation.session.request(ask)
+            self.sent_bytes += len(data)
+            conversation.asked(data)
+
+    def abandon(self, ask: Ask) -> Resync | None:
+        """A request is not waited for any more; see :meth:`Session.abandon`."""
+        return self.conversation.session.abandon(ask) if self.conversation is not None else None
+
+    def send(self, data: bytes) -> None:
+        """Send bytes that are no request."""
+        if self.conversation is not None:
+            self.sent_bytes += len(data)
+            self.conversation.wire.send(data)
+
+    def drop_if_deaf(self, now: float) -> bool:
+        """Give the line up if it is dead; see :meth:`Conversation.drop_if_deaf`."""
+        return self.conversation is not None and self.conversation.drop_if_deaf(now)
+
+    # -- what the line tells ---------------------------------------------------------------
+
+    def opened(self) -> None:
+        """The unit can be asked."""
+        self._tell(self.attached.line_opened)
+
+    def lost(self) -> None:
+        """The unit cannot be asked any more."""
+        self.leave()
+        self._tell(self.attached.line_lost)
+
+    def leave(self) -> None:
+        """It asks no more for now."""
+        if self.conversation is not None:
+            self.conversation.turns.leave(self._party)
+
+    def hear(self, events: Sequence[Event], size: int, now: float, *, stale: bool) -> None:
+        """Bytes came for it; see :meth:`Attached.hear`."""
+        self.received_bytes += size
+        try:
+            self.attached.hear(events, now, stale=stale)
+        except Exception as error:
+            self.attached.failed(error)
+
+    def _turn_came(self) -> None:
+        self._tell(self.attached.turn_came)
+
+    def _tell(self, what: Callable[[], None]) -> None:
+        try:
+            what()
+        except Exception as error:
+            self.attached.failed(error)
+
+
+class Ports:
+    """The ports of one line: who of them is told what.
+
+    Attributes:
+        strangers: Units that were heard and that nobody is attached for → events.
+    """
+
+    def __init__(self, reports: Reports) -> None:
+        """Begin with none.
+
+        Args:
+            reports: Where what is worth a message goes; it is named after those who are attached.
+        """
+        self.strangers: Counter[str] = Counter()
+        self._by_unit: dict[str, Port] = {}
+        self._reports = reports
+
+    def __len__(self) -> int:
+        return len(self._by_unit)
+
+    def __iter__(self) -> Iterator[Port]:
+        """Those that are there now, whatever becomes of them meanwhile."""
+        return iter(list(self._by_unit.values()))
+
+    def of(self, unit: str) -> Port | None:
+        """The port of a unit, if there is one."""
+        return self._by_unit.get(unit)
+
+    def join(self, port: Port) -> None:
+        """One more takes part.
+
+        Raises:
+            ValueError: Another one has the same unit.
+        """
+        other = self._by_unit.setdefault(port.unit, port)
+        if other is not port:
+            raise ValueError(
+                f"{port.attached.name} and {other.attached.name} are the same unit"
+                f" {port.unit!r} on one line; each needs a unit of its own"
+            )
+        self._name()
+
+    def leave(self, port: Port) -> None:
+        """One takes part no more."""
+        if self._by_unit.get(port.unit) is port:
+            del self._by_unit[port.unit]
+            port.leave()
+            self._name()
+
+    def deliver(
+        self, conversation: Conversation, events: Sequence[Event], size: int, now: float
+    ) -> None:
+        """Tell each unit's port what came of it, and send what is to be replied.
+
+        Args:
+            conversation: Where they came.
+            events: What came.
+            size: Bytes of it.
+            now: Monotonic seconds.
+        """
+        heard: dict[Port, list[Event]] = {}
+        valid = False
+        for event in events:
+            if type(event) is Reply:
+                conversation.wire.send(event.data)
+                continue
+            valid = valid or type(event) is not Garbled
+            port = self._by_unit.get(event.unit)  # type: ignore[union-attr]
+            if port is not None:
+                heard.setdefault(port, []).append(event)
+            elif type(event) is Garbled and not event.unit:
+                for port in self._concerned(conversation):
+                    heard.setdefault(port, []).append(event)
+            else:
+                self._strange(event.unit)  # type: ignore[union-attr]
+        if valid:
+            conversation.answered()
+        for port in heard or self._concerned(conversation):
+            port.hear(heard.get(port, ()), size, now, stale=conversation.is_stale)
+
+    def _concerned(self, conversation: Conversation) -> Iterable[Port]:
+        """Whose answer may be in bytes that do not tell: whose turn it is, or anybody's."""
+        holder = conversation.turns.holder
+        return self if holder is None or len(self) < 2 else (holder.owner,)
+
+    def _strange(self, unit: str) -> None:
+        """Count what comes of somebody whom nobody here has to do with."""
+        known = unit in self.strangers
+        if known or len(self.strangers) < MOST_COUNTED:
+            self.strangers[unit] += 1
+        if not known:
+            text = "the unit %.40r is on the line, too, and no device of the configuration is it"
+            self._reports.say(log, logging.WARNING, "stranger", text, unit, most=MOST_STRANGERS)
+
+    def _name(self) -> None:
+        names = [port.attached.name for port in self._by_unit.values()]
+        if names:
+            more = len(names) - MOST_NAMED
+            tail = f" and {more} more" if more > 0 else ""
+            self._reports.name = ", ".join(names[:MOST_NAMED]) + tail
