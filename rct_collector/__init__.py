@@ -2,6 +2,16 @@
 
 The names below are what agents' plugins build on. They are loaded when first used, so that a
 plugin pays only for what it needs.
+
+* :class:`Config` is what the user wants: ``load`` takes it from a file, ``parse`` from a mapping.
+  :class:`DeviceConfig` is that of one device, :class:`DeviceList` gathers them from many places.
+* :class:`Collector` collects on an event loop, which ``new_event_loop`` makes;
+  :class:`Background` does so in a thread of its own.
+* :class:`Batch` is what comes of it: values of :class:`Series`. :class:`LineProtocol`,
+  :class:`Gauges` and :class:`Alerts` make of it what an agent takes; :class:`PipeWriter` writes
+  without ever waiting.
+* ``process`` is what a process inherits: ``prepare`` it first, and ask it for the
+  ``output_failure`` at the end.
 """
 
 from __future__ import annotations
@@ -12,19 +22,18 @@ from typing import TYPE_CHECKING, Any
 from rct_collector._version import __version__
 
 if TYPE_CHECKING:
+    from rct_collector import process
     from rct_collector.adapter.alerts import Alert, Alerts
     from rct_collector.adapter.background import Background
-    from rct_collector.adapter.blocks import from_blocks
     from rct_collector.adapter.devices import DeviceList
     from rct_collector.adapter.gauges import Gauge, Gauges
     from rct_collector.adapter.lineprotocol import LineProtocol
     from rct_collector.adapter.pipe import PipeWriter
-    from rct_collector.collector import Collector, fitting
-    from rct_collector.config import Config, DeviceConfig, default_path, load, parse, read, salvage
+    from rct_collector.collector import Collector
+    from rct_collector.config import Config, DeviceConfig
     from rct_collector.errors import CollectorError, ConfigError
     from rct_collector.loop import new_event_loop
     from rct_collector.model import Batch, CollectdId, Series
-    from rct_collector.process import output_failure, prepare
 
 __all__ = [
     "Alert",
@@ -44,16 +53,8 @@ __all__ = [
     "DeviceList",
     "Series",
     "__version__",
-    "default_path",
-    "fitting",
-    "from_blocks",
-    "load",
     "new_event_loop",
-    "output_failure",
-    "parse",
-    "prepare",
-    "read",
-    "salvage",
+    "process",
 ]
 
 _HOMES = {
@@ -73,20 +74,13 @@ _HOMES = {
     "PipeWriter": "adapter.pipe",
     "DeviceList": "adapter.devices",
     "Series": "model",
-    "default_path": "config",
-    "fitting": "collector",
-    "from_blocks": "adapter.blocks",
-    "load": "config",
     "new_event_loop": "loop",
-    "output_failure": "process",
-    "parse": "config",
-    "prepare": "process",
-    "read": "config",
-    "salvage": "config",
+    "process": "process",
 }
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    home = import_module(f"{__name__}.{_HOMES[name]}")
+    return home if name == _HOMES[name] else getattr(home, name)

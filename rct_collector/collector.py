@@ -64,34 +64,6 @@ def fit(
     )
 
 
-def fitting(
-    configs: Sequence[Config], *, reserve: int = RESERVE, who: str = "this process"
-) -> list[Config]:
-    """The same configurations, with no more devices than fit; it is told what is left out.
-
-    Those that do not fit would take the lines of the others, to hold locks that are of no use
-    without, and the files of all else in the process.
-
-    Args:
-        configs: Checked configurations, of one process.
-        reserve: As for :func:`fit`.
-        who: As for :func:`fit`.
-    """
-    mine = [item for config in configs for item in share(config)]
-    number, words = fit(mine, reserve=reserve, who=who)
-    if not words:
-        return list(configs)
-    log.error(
-        "%d of %d devices are left out, %s and what follows: %s",
-        *(len(mine) - number, len(mine), mine[number].name, words),
-    )
-    kept = {item.name for item in mine[:number]}
-    return [
-        dataclasses.replace(config, devices=tuple(x for x in share(config) if x.name in kept))
-        for config in configs
-    ]
-
-
 def _descriptors(device: DeviceConfig) -> int:
     """Those of its line and its lock, and one while two addresses of its name are tried."""
     return 2 if is_address(device.address.host) else 3
@@ -206,3 +178,31 @@ class Collector:
             self._emit(batch)
         except Exception:
             log.exception("%s: bug: samples could not be handed over", batch.source)
+
+    @staticmethod
+    def fitting(
+        configs: Sequence[Config], *, reserve: int = RESERVE, who: str = "this process"
+    ) -> list[Config]:
+        """The same configurations, with no more devices than fit; it is told what is left out.
+
+        Those that do not fit would take the lines of the others, to hold locks that are of no use
+        without, and the files of all else in the process.
+
+        Args:
+            configs: Checked configurations, of one process.
+            reserve: As for :func:`fit`.
+            who: As for :func:`fit`.
+        """
+        mine = [item for config in configs for item in share(config)]
+        number, words = fit(mine, reserve=reserve, who=who)
+        if not words:
+            return list(configs)
+        log.error(
+            "%d of %d devices are left out, %s and what follows: %s",
+            len(mine) - number, len(mine), mine[number].name, words,
+        )  # fmt: skip
+        kept = {item.name for item in mine[:number]}
+        return [
+            dataclasses.replace(config, devices=tuple(x for x in share(config) if x.name in kept))
+            for config in configs
+        ]

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from rctclient.types import DataType
 
-from rct_collector.config import parse
+from rct_collector.config import Config
 from rct_collector.device.device import Device, Options
 from rct_collector.device.polling.budget import budget
 from rct_collector.device.polling.plan import plan_for
@@ -296,7 +296,7 @@ class World:
         self.clock = VirtualClock(loop)
         self.plug = MemoryPlug(self.inverter)
         entry = {"name": name, "driver": "rct", "address": "tcp://unit", **(options or {})}
-        self.config = parse({"devices": [entry]}).devices[0]
+        self.config = Config.parse({"devices": [entry]}).devices[0]
         self.device = None
         self.outages = []
         self._failures = []

@@ -13,8 +13,8 @@ from dataclasses import replace
 import pytest
 
 from rct_collector import collector as module
-from rct_collector.collector import RESERVE, RESTART_S, Collector, fitting
-from rct_collector.config import parse
+from rct_collector.collector import RESERVE, RESTART_S, Collector
+from rct_collector.config import Config
 from rct_collector.device.device import Device, Options
 from rct_collector.device.polling.exchange import Exchange
 from tests.scripted import ScriptedUnit
@@ -22,7 +22,7 @@ from tests.virtual import START, Plug, Recorder, VirtualClock, run
 
 
 def config(count, **more):
-    return parse(
+    return Config.parse(
         {
             "devices": [
                 {"name": f"unit{n}", "driver": "rct", "address": f"tcp://unit{n}.test"}
@@ -394,7 +394,7 @@ def names(configs):
 def test_as_many_devices_are_taken_as_there_are_files_for(monkeypatch, caplog, limit, fit):
     monkeypatch.setattr(module, "descriptors", lambda: (10, limit))
     with caplog.at_level(logging.ERROR):
-        found = fitting([config(4)])
+        found = Collector.fitting([config(4)])
     assert names(found) == [f"unit{n}" for n in range(fit)]
     if fit == 4:
         assert not caplog.records
@@ -414,14 +414,17 @@ def test_an_address_needs_fewer_files_than_a_name(monkeypatch):
         {"name": f"unit{n}", "driver": "rct", "address": f"tcp://{host}"}
         for n, host in enumerate(["192.0.2.1", "[2001:db8::1]", "unit.test"])
     ]
-    assert names(fitting([parse({"devices": devices})])) == ["unit0", "unit1"]
-    assert names(fitting([parse({"devices": devices[::-1]})])) == ["unit2", "unit1"]
+    forth, back = (Config.parse({"devices": found}) for found in (devices, devices[::-1]))
+    assert names(Collector.fitting([forth])) == ["unit0", "unit1"]
+    assert names(Collector.fitting([back])) == ["unit2", "unit1"]
 
 
 def test_all_configurations_of_a_process_share_its_files(monkeypatch, caplog):
     monkeypatch.setattr(module, "descriptors", lambda: (0, 3 * 5 + 2))
-    others = parse({"devices": [{"name": "barn", "driver": "rct", "address": "tcp://barn.test"}]})
-    found = fitting([config(5), others], reserve=2, who="collectd")
+    others = Config.parse(
+        {"devices": [{"name": "barn", "driver": "rct", "address": "tcp://barn.test"}]}
+    )
+    found = Collector.fitting([config(5), others], reserve=2, who="collectd")
     assert [len(item.devices) for item in found] == [5, 0]
     assert "1 of 6 devices are left out, barn and what follows: collectd may have 17" in caplog.text
     assert "needs 20 for 6 devices" in caplog.text
@@ -429,11 +432,11 @@ def test_all_configurations_of_a_process_share_its_files(monkeypatch, caplog):
 
 def test_without_a_limit_all_fit(monkeypatch):
     monkeypatch.setattr(module, "descriptors", lambda: (10, math.inf))
-    assert names(fitting([config(1000)])) == names([config(1000)])
+    assert names(Collector.fitting([config(1000)])) == names([config(1000)])
 
 
 def test_only_the_devices_of_this_share_need_files(monkeypatch):
     monkeypatch.setattr(module, "descriptors", lambda: (0, RESERVE + 3 * 30))
     whole = config(40, shard="0/2")
-    assert fitting([whole]) == [whole]
+    assert Collector.fitting([whole]) == [whole]
     assert len(Collector(whole, Recorder(), Options(lock=False)).devices) < 30

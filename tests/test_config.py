@@ -26,9 +26,7 @@ from rct_collector.config import (
     Intervals,
     Requests,
     Shard,
-    load,
     matches,
-    parse,
     parse_address,
     values,
 )
@@ -77,7 +75,7 @@ devices:
 def problems(value: Any) -> list[str]:
     """What is wrong with a configuration, without the name of the file."""
     with pytest.raises(ConfigError) as caught:
-        parse(value, "x.yaml")
+        Config.parse(value, "x.yaml")
     assert str(caught.value) == "\n".join(caught.value.problems)
     assert all(text.startswith("x.yaml: ") for text in caught.value.problems)
     return [text.removeprefix("x.yaml: ") for text in caught.value.problems]
@@ -94,7 +92,7 @@ def file_problems(tmp_path: Path, content: bytes) -> list[str]:
     path = tmp_path / "config.yaml"
     path.write_bytes(content)
     with pytest.raises(ConfigError) as caught:
-        load(path)
+        Config.load(path)
     assert all(text.startswith(f"{path}: ") for text in caught.value.problems)
     return [text.removeprefix(f"{path}: ") for text in caught.value.problems]
 
@@ -106,7 +104,7 @@ def test_minimal_file_takes_all_defaults(tmp_path):
     path = tmp_path / "config.yaml"
     path.write_text(MINIMAL)
     device = DeviceConfig(name="roof", driver="rct", address=Address("tcp", "192.0.2.10", 8899))
-    assert load(path) == Config(devices=(device,))
+    assert Config.load(path) == Config(devices=(device,))
     assert device.intervals == Intervals(fast=10.0, medium=60.0, slow=300.0, static=3600.0)
     assert device.requests == Requests(per_second=5.0, gap=0.06, window=4, timeout=2.0)
     assert device.timezone is None
@@ -118,7 +116,7 @@ def test_minimal_file_takes_all_defaults(tmp_path):
 def test_full_file_says_everything_that_can_be_said(tmp_path):
     path = tmp_path / "config.yaml"
     path.write_text(FULL)
-    assert load(path) == Config(
+    assert Config.load(path) == Config(
         log_level="debug",
         state_dir=Path("/srv/state"),
         shard=Shard(1, 3),
@@ -151,7 +149,7 @@ def test_full_file_says_everything_that_can_be_said(tmp_path):
 def test_byte_order_mark_of_a_windows_editor_is_no_mistake(tmp_path):
     path = tmp_path / "config.yaml"
     path.write_bytes(b"\xef\xbb\xbf" + MINIMAL.encode())
-    assert load(path).devices[0].name == "roof"
+    assert Config.load(path).devices[0].name == "roof"
 
 
 def test_merge_keys_of_yaml_work_and_may_be_overridden(tmp_path):
@@ -161,7 +159,7 @@ def test_merge_keys_of_yaml_work_and_may_be_overridden(tmp_path):
         "- &first {name: a, driver: rct, address: 'tcp://a', cells: true}\n"
         "- {<<: *first, name: b, address: 'tcp://b'}\n"
     )
-    assert [(d.name, d.cells) for d in load(path).devices] == [("a", True), ("b", True)]
+    assert [(d.name, d.cells) for d in Config.load(path).devices] == [("a", True), ("b", True)]
 
 
 @pytest.mark.parametrize(
@@ -205,20 +203,20 @@ def test_any_text_is_a_configuration_or_a_mistake(tmp_path_factory, text):
     path = tmp_path_factory.getbasetemp() / "any.yaml"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(ConfigError) as caught:  # no such text names a device
-        load(path)
+        Config.load(path)
     assert caught.value.problems
 
 
 def test_file_that_is_not_there_is_told(tmp_path):
     path = tmp_path / "missing.yaml"
     with pytest.raises(ConfigError) as caught:
-        load(path)
+        Config.load(path)
     assert caught.value.problems == (f"{path}: cannot be read: No such file or directory",)
 
 
 def test_folder_in_place_of_a_file_is_told(tmp_path):
     with pytest.raises(ConfigError) as caught:
-        load(tmp_path)
+        Config.load(tmp_path)
     assert caught.value.problems == (f"{tmp_path}: cannot be read: Is a directory",)
 
 
@@ -226,7 +224,7 @@ def test_yaml_without_the_c_library_reads_the_same(tmp_path, monkeypatch):
     monkeypatch.delattr(yaml, "CSafeLoader", raising=False)
     path = tmp_path / "config.yaml"
     path.write_text(FULL)
-    assert [device.name for device in load(path).devices] == ["roof", "barn.2"]
+    assert [device.name for device in Config.load(path).devices] == ["roof", "barn.2"]
     assert file_problems(tmp_path, b"a: 1\na: 2\n") == ["line 2: 'a' is given twice"]
 
 
@@ -358,7 +356,7 @@ NAME = "up to 63 ASCII letters, digits, '_', '-' or '.', with a letter or digit 
 
 @pytest.mark.parametrize("name", ["a", "R2-d2", "roof.south_1", "x" * 63, "7"])
 def test_names_are_taken_as_they_are(name):
-    assert parse({"devices": [{**ROOF, "name": name}]}).devices[0].name == name
+    assert Config.parse({"devices": [{**ROOF, "name": name}]}).devices[0].name == name
 
 
 @pytest.mark.parametrize(
@@ -508,7 +506,7 @@ def test_two_units_behind_one_host_differ_by_port():
         for name, port in (("a", 8899), ("b", 8900))
     ]
     devices.append({**ROOF, "name": "c", "address": "tcp://gateway-2"})
-    assert len(parse({"devices": devices}).devices) == 3
+    assert len(Config.parse({"devices": devices}).devices) == 3
 
 
 @pytest.mark.parametrize(
@@ -523,7 +521,7 @@ def test_two_units_behind_one_host_differ_by_port():
 )
 def test_addresses_of_which_it_is_not_certain_are_two(first, second):
     value = [{**ROOF, "address": first}, {**ROOF, "name": "barn", "address": second}]
-    assert len(parse({"devices": value}).devices) == 2
+    assert len(Config.parse({"devices": value}).devices) == 2
 
 
 def test_names_are_given_once():
@@ -610,7 +608,7 @@ def test_other_durations_are_refused(value, shown, expected):
 
 def test_gap_and_timeout_may_be_shorter_than_a_second():
     requests = {"gap": "5ms", "timeout": "900ms"}
-    device = parse({"devices": [{**ROOF, "requests": requests}]}).devices[0]
+    device = Config.parse({"devices": [{**ROOF, "requests": requests}]}).devices[0]
     assert (device.requests.gap, device.requests.timeout) == (0.005, 0.9)
 
 
@@ -674,7 +672,7 @@ def test_flag_as_text_or_number_is_refused(value):
 
 
 def test_single_glob_needs_no_list():
-    device = parse({"devices": [{**ROOF, "exclude": "inverter_grid.*"}]}).devices[0]
+    device = Config.parse({"devices": [{**ROOF, "exclude": "inverter_grid.*"}]}).devices[0]
     assert device.exclude == ("inverter_grid.*",)
 
 
@@ -802,7 +800,7 @@ def test_labels_that_no_line_carries_as_they_are_are_refused(text):
 @given(st.text(max_size=30) | st.text(alphabet=" \t\\a,= \x85\u2028", max_size=6))
 def test_labels_that_are_taken_stand_in_the_lines_as_they_are(text):
     try:
-        (device,) = parse({"devices": [{**ROOF, "labels": {"site": text}}]}).devices
+        (device,) = Config.parse({"devices": [{**ROOF, "labels": {"site": text}}]}).devices
     except ConfigError:
         return
     assert device.labels == {"site": text}
@@ -810,7 +808,8 @@ def test_labels_that_are_taken_stand_in_the_lines_as_they_are(text):
 
 
 def test_labels_are_texts_afterwards():
-    device = parse({"devices": [{**ROOF, "labels": {"row": 7, "tilt": 0.5, "a": "ü"}}]}).devices[0]
+    labels = {"row": 7, "tilt": 0.5, "a": "ü"}
+    device = Config.parse({"devices": [{**ROOF, "labels": labels}]}).devices[0]
     assert device.labels == {"row": "7", "tilt": "0.5", "a": "ü"}
 
 
@@ -859,7 +858,7 @@ def test_host_without_time_zones_is_told_what_it_lacks(zone):
 
 @pytest.mark.usefixtures("bare_host")
 def test_host_without_time_zones_has_the_one_of_its_own():
-    assert parse({"devices": [{**ROOF, "timezone": "local"}]}).devices[0].timezone is None
+    assert Config.parse({"devices": [{**ROOF, "timezone": "local"}]}).devices[0].timezone is None
 
 
 def test_zone_that_is_damaged_is_told_as_unknown(bare_host):
@@ -906,7 +905,7 @@ def test_option_of_the_process_is_refused_when_wrong(option, value, expected):
 
 
 def test_state_folder_may_be_left_to_the_program():
-    assert parse({"devices": [ROOF], "state_dir": None}).state_dir is None
+    assert Config.parse({"devices": [ROOF], "state_dir": None}).state_dir is None
 
 
 @untimed
@@ -918,7 +917,7 @@ def test_every_device_falls_into_exactly_one_share(count, names):
 
 
 def test_shares_are_about_even_and_the_same_on_every_host():
-    shares = [parse({"devices": [ROOF], "shard": f"{n}/4"}).shard for n in range(4)]
+    shares = [Config.parse({"devices": [ROOF], "shard": f"{n}/4"}).shard for n in range(4)]
     sizes = [sum(shard.takes(f"unit-{n}") for n in range(1000)) for shard in shares]
     assert sum(sizes) == 1000
     assert min(sizes) > 200
@@ -964,11 +963,11 @@ def test_user_without_a_home_keeps_nothing(monkeypatch):
 
 def test_file_is_named_by_the_environment(monkeypatch):
     monkeypatch.delenv("RCT_COLLECTOR_CONFIG", raising=False)
-    assert config.default_path() == Path("/etc/rct-collector/config.yaml")
+    assert Config.default_path() == Path("/etc/rct-collector/config.yaml")
     monkeypatch.setenv("RCT_COLLECTOR_CONFIG", "")
-    assert config.default_path() == Path("/etc/rct-collector/config.yaml")
+    assert Config.default_path() == Path("/etc/rct-collector/config.yaml")
     monkeypatch.setenv("RCT_COLLECTOR_CONFIG", "/srv/rct.yaml")
-    assert config.default_path() == Path("/srv/rct.yaml")
+    assert Config.default_path() == Path("/srv/rct.yaml")
 
 
 # -- the options as documentation --------------------------------------------------------------
@@ -1020,15 +1019,15 @@ def entry(name, address="tcp://192.0.2.{}", **more):
 
 def test_a_right_configuration_is_used_as_it_is():
     value = {"devices": [entry("a")], "prefix": "solar"}
-    assert config.salvage(value) == (parse(value), ())
+    assert Config.salvage(value) == (Config.parse(value), ())
 
 
 def test_a_device_with_a_mistake_is_left_out_and_all_mistakes_are_told():
     value = {"devices": [entry("a", cells=3), entry("bb"), entry("bb"), entry("ccc"), 7]}
-    found, problems = config.salvage(value, "x.yaml")
+    found, problems = Config.salvage(value, "x.yaml")
     assert [device.name for device in found.devices] == ["bb", "ccc"]
     with pytest.raises(ConfigError) as caught:
-        parse(value, "x.yaml")
+        Config.parse(value, "x.yaml")
     assert problems == caught.value.problems
 
 
@@ -1036,6 +1035,6 @@ def test_a_device_with_a_mistake_is_left_out_and_all_mistakes_are_told():
     "value", [None, 7, [], {}, {"devices": 7}, {"devices": [entry("a")], "phase": "new"}]
 )
 def test_a_mistake_in_common_options_spoils_everything(value):
-    found, problems = config.salvage(value)
+    found, problems = Config.salvage(value)
     assert found is None
     assert problems

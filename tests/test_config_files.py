@@ -13,8 +13,9 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from rct_collector import DeviceList, from_blocks
-from rct_collector.config import files, interpret, load, parse, read, salvage
+from rct_collector import DeviceList
+from rct_collector.adapter.blocks import from_blocks
+from rct_collector.config import Config, files, interpret, read
 from rct_collector.config.document import DEEPEST, read_yaml
 from rct_collector.errors import ConfigError
 from tests.work import calls, peak
@@ -36,13 +37,13 @@ def written(**options):
 
 
 def device(**options):
-    (found,) = parse(read_yaml(written(**options))).devices
+    (found,) = Config.parse(read_yaml(written(**options))).devices
     return found
 
 
 def mistake(**options):
     with pytest.raises(ConfigError) as caught:
-        parse(read_yaml(written(**options)), "x")
+        Config.parse(read_yaml(written(**options)), "x")
     (told,) = caught.value.problems
     return told.removeprefix("x: devices[0].")
 
@@ -126,7 +127,7 @@ def test_other_words_are_no_flags(text):
 
 @pytest.mark.parametrize("text", ["", "~", "null"])
 def test_folder_may_be_left_to_the_program_in_every_way_that_yaml_has(text):
-    assert parse(read_yaml(written() + f"state_dir: {text}\n")).state_dir is None
+    assert Config.parse(read_yaml(written() + f"state_dir: {text}\n")).state_dir is None
 
 
 @pytest.mark.usefixtures("library")
@@ -192,7 +193,7 @@ def test_structure_that_is_none_is_told_with_its_line(text, expected):
 @pytest.mark.parametrize("text", [r'"\UFFFFFFFF"', r'"\ud800"', "a\x07b"])
 def test_characters_that_there_are_not_are_no_bug(text):
     with pytest.raises(ConfigError):
-        parse(interpret(written(labels=f"{{a: {text}}}").encode(), "x"))
+        Config.parse(interpret(written(labels=f"{{a: {text}}}").encode(), "x"))
 
 
 @pytest.mark.usefixtures("library")
@@ -256,7 +257,7 @@ def test_many_devices_may_share_what_they_have_in_common():
         f"devices:\n- &usual\n  name: u\n  driver: rct\n  address: tcp://u\n  labels:\n{common}\n"
     )
     rest = "".join(f"- {{<<: *usual, name: u{n}, address: tcp://u{n}}}\n" for n in range(100))
-    found = parse(interpret((head + rest).encode(), "x")).devices
+    found = Config.parse(interpret((head + rest).encode(), "x")).devices
     assert len(found) == 101
     assert all(len(one.labels) == 60 for one in found)
 
@@ -275,7 +276,7 @@ def test_messages_stay_short_whatever_they_show():
         f"a: !{long} b",
     ):
         with pytest.raises(ConfigError) as caught:
-            parse(interpret(text.encode(), "x"), "x")
+            Config.parse(interpret(text.encode(), "x"), "x")
         assert max(map(len, caught.value.problems)) < 500
 
 
@@ -335,7 +336,7 @@ def test_work_grows_with_the_number_of_devices_and_no_faster(options):
                 value = interpret(text, "x")
             except ConfigError:
                 return
-            salvage(value)
+            Config.salvage(value)
             DeviceList("someagent").add(from_blocks(as_blocks(value)), "x")
 
         return everything
@@ -349,14 +350,14 @@ def test_work_grows_with_the_number_of_devices_and_no_faster(options):
 def test_the_rest_of_many_devices_is_kept():
     value = read_yaml(many(2000))
     value["devices"][700]["cels"] = "true"
-    found, problems = salvage(value)
+    found, problems = Config.salvage(value)
     assert len(found.devices) == 1999
     (told,) = problems
     assert told.startswith("configuration: devices[700].cels: unknown option")
 
 
 def test_very_many_mistakes_are_counted_at_last():
-    _, problems = salvage(read_yaml(many(3000, ", cels: true")), "x")
+    _, problems = Config.salvage(read_yaml(many(3000, ", cels: true")), "x")
     assert len(problems) == 1001
     assert problems[0].startswith("x: devices[0].cels: unknown option (did you mean 'cells'?)")
     assert problems[999].startswith("x: devices[999].cels: unknown option; known: ")
@@ -384,14 +385,14 @@ def test_large_files_are_refused_with_the_way_to_have_them(tmp_path, told, monke
     wanted = "set RCT_COLLECTOR_CONFIG_MIB=3 in the environment"
     assert told(path) == f"is larger than 1 MiB; if it is meant to be, {wanted}"
     monkeypatch.setenv("RCT_COLLECTOR_CONFIG_MIB", "3")
-    assert load(path).devices[0].name == "roof"
+    assert Config.load(path).devices[0].name == "roof"
 
 
 def test_the_largest_file_is_read_to_its_last_byte(tmp_path, told):
     path = tmp_path / "full.yaml"
     text = written()
     path.write_text(text + "#" * ((1 << 20) - len(text)))
-    assert load(path).devices[0].name == "roof"
+    assert Config.load(path).devices[0].name == "roof"
     path.write_text(path.read_text() + "#")
     assert told(path).startswith("is larger than 1 MiB")
 
@@ -460,7 +461,7 @@ def test_a_pipe_is_read_however_it_comes(tmp_path):
     writer = threading.Thread(target=write)
     writer.start()
     try:
-        assert load(tmp_path / "pipe").devices[0].name == "roof"
+        assert Config.load(tmp_path / "pipe").devices[0].name == "roof"
     finally:
         writer.join()
 
@@ -504,4 +505,4 @@ def test_a_pipe_without_end_is_left_when_it_is_too_large(tmp_path, told):
 def test_a_link_to_a_file_is_a_file(tmp_path):
     (tmp_path / "file").write_text(written())
     (tmp_path / "link").symlink_to("file")
-    assert load(tmp_path / "link").devices[0].name == "roof"
+    assert Config.load(tmp_path / "link").devices[0].name == "roof"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from rct_collector.config import load
+from rct_collector.config import Config
 from rct_collector.device.polling.plan import Plan
 from rct_collector.docs import rctmon
 from rct_collector.drivers import driver
@@ -85,7 +85,7 @@ def test_rows_that_name_nothing_are_refused():
 def test_the_sample_brings_all_that_rctmon_has(tmp_path):
     path = tmp_path / "config.yaml"
     path.write_text(rctmon.device_options())
-    (device,) = load(path).devices
+    (device,) = Config.load(path).devices
     plan = Plan(driver("rct"), device)
     assert device.labels == {"inverter": "PS 6.0 ABCD"}
     for link in rctmon.links():

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import pytest
 
-from rct_collector.config import parse
+from rct_collector.config import Config
 from rct_collector.device.device import Device
 from rct_collector.drivers.base import Answer, Ask
 from rct_collector.drivers.rct import frame, request, wire
@@ -578,7 +578,7 @@ def test_a_device_goes_through_nights_and_bad_connections():
         )
         plug, out = MemoryPlug(inverter), Recorder()
         where = {"name": "roof", "driver": "rct", "address": "tcp://unit.test", "timezone": "UTC"}
-        device = Device(parse({"devices": [where]}).devices[0], out, options(loop, plug))
+        device = Device(Config.parse({"devices": [where]}).devices[0], out, options(loop, plug))
         await collect(device, 2000.0)
         inverter.hub().close()
         return plug, out, witness

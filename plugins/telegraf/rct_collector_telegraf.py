@@ -90,11 +90,11 @@ def main(argv: list[str] | None = None) -> int:
         Exit code: 0 after a clean end, 1 when stdout cannot be written to, 2 for a wrong
         configuration.
     """
-    rct_collector.prepare()
+    rct_collector.process.prepare()
     try:
         arguments = _parser().parse_args(argv)
     except SystemExit as end:
-        failure = rct_collector.output_failure()
+        failure = rct_collector.process.output_failure()
         if failure is None:
             raise
         print(f"E! {_UNWRITABLE}: {failure.strerror}", file=sys.stderr)
@@ -112,9 +112,9 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(arguments: argparse.Namespace, log: logging.Logger) -> int:
-    path = arguments.config or rct_collector.default_path()
+    path = arguments.config or rct_collector.Config.default_path()
     try:
-        config = rct_collector.load(path)
+        config = rct_collector.Config.load(path)
     except rct_collector.ConfigError as error:
         for problem in error.problems:
             log.error("%s", problem)
@@ -129,7 +129,7 @@ def _run(arguments: argparse.Namespace, log: logging.Logger) -> int:
     except OSError as error:
         log.error("%s: %s", _UNWRITABLE, error.strerror)
         return 1
-    (config,) = rct_collector.fitting([config])
+    (config,) = rct_collector.Collector.fitting([config])
     failure = Shim(config, stdout, once=arguments.once).run()
     if failure is not None:
         log.error("%s: %s", _UNWRITABLE, getattr(failure, "strerror", None) or repr(failure))

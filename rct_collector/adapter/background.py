@@ -13,7 +13,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 
-from rct_collector.collector import RESERVE, RESTART_S, Collector, fitting
+from rct_collector.collector import RESERVE, RESTART_S, Collector
 from rct_collector.config import Config
 from rct_collector.loop import new_event_loop
 from rct_collector.model import Batch
@@ -112,7 +112,7 @@ class Background:
         if self._stopped.is_set():
             return
         self._ready.set()
-        configs = fitting(self._configs, reserve=AGENTS_RESERVE, who=self._agent)
+        configs = Collector.fitting(self._configs, reserve=AGENTS_RESERVE, who=self._agent)
         running = (
             keep_running(functools.partial(self._run_one, number, config), pause=RESTART_S)
             for number, config in enumerate(configs)

@@ -43,7 +43,7 @@ class Block(Protocol):
 
 
 def from_blocks(blocks: Iterable[Block]) -> dict[str, Any]:
-    """Turn blocks into what :func:`rct_collector.config.parse` takes.
+    """Turn blocks into what :meth:`rct_collector.config.Config.parse` takes.
 
     Args:
         blocks: Common options, and one block ``Device`` for each device.

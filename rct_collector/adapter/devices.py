@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rct_collector.adapter.blocks import Block, from_blocks
-from rct_collector.config import LEVELS, Config, DeviceConfig, default_path, place, read, salvage
+from rct_collector.config import LEVELS, Config, DeviceConfig, place, read
 from rct_collector.errors import ConfigError
 
 #: Line of a block that names a file to be read in place of the block.
@@ -89,7 +89,7 @@ class DeviceList:
 
     def add_file(self, path: Path | None = None) -> Sequence[str]:
         """Take a file, by default the one where the configuration usually is."""
-        path = path or default_path()
+        path = path or Config.default_path()
         try:
             return self.add(read(path), str(path))
         except ConfigError as error:
@@ -99,13 +99,13 @@ class DeviceList:
         """Take options and devices.
 
         Args:
-            value: As for :func:`rct_collector.config.parse`.
+            value: As for :meth:`rct_collector.config.Config.parse`.
             origin: Where they are from, for messages.
 
         Returns:
             What is wrong with them.
         """
-        config, problems = salvage(value, origin)
+        config, problems = Config.salvage(value, origin)
         if config is None:
             return problems
         told = list(problems)

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from rct_collector.cli.options import SINGLE_TOWER
-from rct_collector.config import Address, DeviceConfig, load
+from rct_collector.config import Address, Config, DeviceConfig
 from rct_collector.device.polling.budget import REPEATS, Budget, budget
 from rct_collector.device.polling.plan import Choice, Plan
 from rct_collector.drivers import driver
@@ -99,7 +99,7 @@ def print_budget(config: Path | None, assume: str, conditions: tuple[str, ...]) 
 
     from rct_collector.cli.console import console, show
 
-    devices = load(config).devices if config else (default_device(),)
+    devices = Config.load(config).devices if config else (default_device(),)
     out = console()
     conditions_met = present(assume, conditions)
     for n, device in enumerate(devices):

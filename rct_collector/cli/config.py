@@ -38,10 +38,10 @@ def check(file: Path | None) -> None:
     The exit status is 2 if there are any. Without FILE, $RCT_COLLECTOR_CONFIG or
     /etc/rct-collector/config.yaml is checked.
     """
-    from rct_collector.config import default_path, load
+    from rct_collector.config import Config
 
-    path = file or default_path()
-    config = load(path)
+    path = file or Config.default_path()
+    config = Config.load(path)
     count = len(config.devices)
     click.echo(f"{path} is right: {count} device{'s' if count > 1 else ''}.")
     _tell(config.devices)

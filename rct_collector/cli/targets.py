@@ -14,14 +14,7 @@ import click
 from rct_collector.catalog import catalog
 from rct_collector.cli.options import Choice
 from rct_collector.collector import fit
-from rct_collector.config import (
-    Address,
-    DeviceConfig,
-    Intervals,
-    Requests,
-    default_path,
-    load,
-)
+from rct_collector.config import Address, Config, DeviceConfig, Intervals, Requests
 from rct_collector.errors import ConfigError
 from rct_collector.model import PREFIX
 from rct_collector.option import Invalid, options
@@ -171,7 +164,7 @@ def _single(choice: Choice, address: Address, name: str) -> DeviceConfig:
 
 
 def _from_file(choice: Choice) -> Targets:
-    config = load(_path(choice))
+    config = Config.load(_path(choice))
     known = [device.name for device in config.devices]
     for name in choice.device:
         if name not in known:
@@ -187,7 +180,7 @@ def _from_file(choice: Choice) -> Targets:
 def _path(choice: Choice) -> Path:
     if choice.config:
         return choice.config
-    path = default_path()
+    path = Config.default_path()
     if not path.exists():
         raise ConfigError(
             [

@@ -1,18 +1,15 @@
 """The one configuration file of every wrapper, and what is wrong with it."""
 
-from rct_collector.config.checking import parse, place, salvage
+from rct_collector.config.checking import place
+from rct_collector.config.configuration import Config, state_dir
 from rct_collector.config.files import (
     DEFAULT_PATH,
     ENVIRONMENT,
     LARGEST,
-    default_path,
     interpret,
-    load,
     read,
-    state_dir,
 )
 from rct_collector.config.options import (
-    Config,
     DeviceConfig,
     Intervals,
     Requests,
@@ -40,14 +37,10 @@ __all__ = [
     "Intervals",
     "Requests",
     "Shard",
-    "default_path",
     "interpret",
-    "load",
     "matches",
-    "parse",
     "parse_address",
     "place",
     "read",
-    "salvage",
     "state_dir",
 ]

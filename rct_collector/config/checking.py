@@ -1,4 +1,4 @@
-"""A mapping becomes a configuration, or a list of every mistake in it.
+"""The options in a mapping, checked, and a list of every mistake in it.
 
 Each mistake is told with its path, what was found and what would be right. Each device is looked
 at once, however many of them have mistakes.
@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Mapping
 from typing import Any
 
-from rct_collector.config.options import Config, DeviceConfig
+from rct_collector.config.options import DeviceConfig
 from rct_collector.config.values import Address, host_identity, parse_address
 from rct_collector.drivers import BUILTIN, driver
-from rct_collector.errors import ConfigError
 from rct_collector.option import Invalid, Option, nearest, options, sections, shown
 
 #: Mistakes that are told; whoever has more has made the same one again and again.
@@ -90,12 +89,12 @@ class _Reader:
                         parts[key] = kind(**nested)
         return DeviceConfig(**parts) if self.count == before else None
 
-    def config(self, value: Any) -> Config | None:
+    def whole(self, value: Any, kind: type) -> dict[str, Any] | None:
         """What can be used: None after a mistake in the common options, or without a device."""
         if value is None:
             self.problem("", "is empty; expected a list 'devices'")
             return None
-        parts = self.build(Config, value, "", extra=("devices",))
+        parts = self.build(kind, value, "", extra=("devices",))
         if not isinstance(value, Mapping):
             return None
         spoilt = bool(self.count)
@@ -106,7 +105,7 @@ class _Reader:
         devices = [self.device(item, f"devices[{n}]") for n, item in enumerate(items)]
         self._unique(items)
         usable = _first_of_each(device for device in devices if device is not None)
-        return None if spoilt or not usable else Config(devices=usable, **parts)
+        return None if spoilt or not usable else {"devices": usable, **parts}
 
     def _unique(self, items: list[Any]) -> None:
         """No two devices may share a name, nor an address, however it is written."""
@@ -146,38 +145,20 @@ def _first_of_each(devices: Iterable[DeviceConfig]) -> tuple[DeviceConfig, ...]:
     return tuple(kept)
 
 
-def parse(value: Any, origin: str = "configuration") -> Config:
-    """Check a mapping and turn it into a configuration.
+def check(value: Any, whole: type, origin: str) -> tuple[dict[str, Any] | None, tuple[str, ...]]:
+    """The options of a whole configuration, as far as they can be used.
 
     Args:
         value: What the YAML file or an agent's own configuration says.
-        origin: File name or the like, for messages.
-
-    Raises:
-        ConfigError: With every mistake, each with its path; of very many with the first.
-    """
-    config, problems = salvage(value, origin)
-    if config is None or problems:
-        raise ConfigError(problems)
-    return config
-
-
-def salvage(value: Any, origin: str = "configuration") -> tuple[Config | None, tuple[str, ...]]:
-    """What can be used of a mapping, for an agent that must go on with the rest.
-
-    A device with a mistake is left out; a mistake in the common options spoils everything.
-
-    Args:
-        value: As for :func:`parse`.
+        whole: The dataclass that has the common options, and ``devices``.
         origin: File name or the like, for messages.
 
     Returns:
-        The configuration, or None when nothing can be used; and every mistake, or of very many
-        the first.
+        Option → value, or None when nothing can be used; and every mistake, or of very many the
+        first.
     """
     reader = _Reader(origin)
-    config = reader.config(value)
-    return config, tuple(reader.problems)
+    return reader.whole(value, whole), tuple(reader.problems)
 
 
 def place(device: DeviceConfig) -> Hashable:

@@ -1,4 +1,4 @@
-"""The configuration file and the folder for what was learnt: where they are, how they are read."""
+"""The configuration file: where it is, and how it is read."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-from rct_collector.config.checking import parse
-from rct_collector.config.options import Config
 from rct_collector.errors import ConfigError
 from rct_collector.option import shown
 
@@ -27,15 +25,6 @@ LARGEST = "RCT_COLLECTOR_CONFIG_MIB"
 PATIENCE_S = 5.0
 
 _MIB = 1 << 20
-
-
-def load(path: Path) -> Config:
-    """Read a YAML file.
-
-    Raises:
-        ConfigError: It cannot be read, is no YAML, or says something wrong.
-    """
-    return parse(read(path), str(path))
 
 
 def read(path: Path) -> Any:
@@ -151,25 +140,3 @@ def _from_pipe(descriptor: int, most: int) -> bytes:
         if not told[0][1] & select.POLLIN:  # hung up
             break
     return bytes(found)
-
-
-def default_path() -> Path:
-    """Where the configuration is, unless the command line says otherwise."""
-    return Path(os.environ.get(ENVIRONMENT) or DEFAULT_PATH)
-
-
-def state_dir(config: Config) -> Path | None:
-    """Folder for what was learnt: configured, else the system's, else the user's own.
-
-    None for a user without a home, as in some containers: nothing is kept then.
-    """
-    if config.state_dir is not None:
-        return config.state_dir
-    system = Path("/var/lib/rct-collector")
-    if os.access(system, os.W_OK):
-        return system
-    home = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
-    try:
-        return Path(home).expanduser() / "rct-collector"
-    except RuntimeError:
-        return None

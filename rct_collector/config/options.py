@@ -8,24 +8,18 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import tzinfo
-from pathlib import Path
 from typing import Any
 
 from rct_collector.config.values import (
-    LEVELS,
     Address,
-    Shard,
     parse_address,
     parse_globs,
     parse_labels,
     parse_name,
-    parse_path,
-    parse_prefix,
-    parse_shard,
     parse_zone,
 )
 from rct_collector.drivers import BUILTIN
-from rct_collector.model import PREFIX, PollClass
+from rct_collector.model import PollClass
 from rct_collector.option import (
     Shape,
     choice,
@@ -134,35 +128,3 @@ class DeviceConfig:
     requests: Requests = section(
         Requests, "How hard the device is asked; real units stand the defaults well."
     )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Config:
-    """A whole configuration file."""
-
-    devices: tuple[DeviceConfig, ...] = ()
-    log_level: str = option(
-        choice(*LEVELS), "How much is logged.",
-        example="info", takes=", ".join(LEVELS), default="info", shown="info",
-    )  # fmt: skip
-    state_dir: Path | None = option(
-        parse_path,
-        "Folder for what was learnt about each device; by default /var/lib/rct-collector where"
-        " that can be written to, else $XDG_STATE_HOME/rct-collector.",
-        example="/var/lib/rct-collector", takes="path", default=None,
-    )  # fmt: skip
-    shard: Shard | None = option(
-        parse_shard, "Take only share i of n of the devices, for many processes on one file.",
-        example="0/4", takes="i/n", default=None,
-    )  # fmt: skip
-    phase: str = option(
-        choice("spread", "aligned"),
-        "When rounds begin: spread over the interval by the name of the device, or aligned to"
-        " full multiples of it (:00, :10, :20).",
-        example="aligned", takes="spread or aligned", default="spread", shown="spread",
-    )  # fmt: skip
-    prefix: str = option(
-        parse_prefix,
-        "First word of every measurement.",
-        example="inverter", takes="name", default=PREFIX, shown=PREFIX,
-    )  # fmt: skip

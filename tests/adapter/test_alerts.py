@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from rct_collector import Alerts, Batch, parse
+from rct_collector import Alerts, Batch, Config
 from rct_collector.adapter.alerts import MOST_EACH, MOST_TOGETHER, NIGHT_S, Severity
 from rct_collector.catalog import catalog
 from rct_collector.limiter import SPAN_S
@@ -35,7 +35,7 @@ def clock():
 @pytest.fixture
 def alerts(clock):
     entry = {"name": "roof", "driver": "rct", "address": "tcp://192.0.2.10"}
-    return Alerts(parse({"devices": [entry]}).devices[0], clock)
+    return Alerts(Config.parse({"devices": [entry]}).devices[0], clock)
 
 
 def told(alerts, *values, interval=10.0):

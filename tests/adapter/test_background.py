@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from rct_collector import Background, Batch, parse
+from rct_collector import Background, Batch, Collector, Config
 from rct_collector.adapter import background as module
 from rct_collector.catalog import catalog
 from tests.inverter import running_inverter
@@ -20,7 +20,7 @@ GRID = catalog().series("inverter_power.grid_watts")
 
 def config(folder, address, name="roof"):
     entry = {"name": name, "driver": "rct", "address": address}
-    return parse({"devices": [entry], "state_dir": str(folder)})
+    return Config.parse({"devices": [entry], "state_dir": str(folder)})
 
 
 def batch(number, *, size=1):
@@ -84,10 +84,11 @@ def test_the_oldest_make_room_and_are_counted(tmp_path, monkeypatch):
 
 
 def test_a_bug_ends_the_thread_with_a_line_in_the_log(tmp_path, monkeypatch, caplog):
-    def broken(*_):
-        raise ZeroDivisionError("a bug")
+    class Broken(Collector):
+        def __init__(self, *_):
+            raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr(module, "Collector", broken)
+    monkeypatch.setattr(module, "Collector", Broken)
     background = Background([config(tmp_path, nobody())])
     with caplog.at_level(logging.ERROR):
         background.start(5)
@@ -102,7 +103,7 @@ def test_a_bug_in_one_configuration_is_none_of_the_others_and_it_begins_anew(
 ):
     begun = []
 
-    class Broken:
+    class Broken(Collector):
         def __init__(self, config, emit):
             begun.append(config.devices[0].name)
             if begun.count("roof") == 1 and begun[-1] == "roof":

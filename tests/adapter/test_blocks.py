@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from rct_collector import ConfigError, from_blocks, parse
+from rct_collector import Config, ConfigError
+from rct_collector.adapter.blocks import from_blocks
 
 
 @dataclass
@@ -29,11 +30,11 @@ def device(*lines, name="roof"):
 
 def of_yaml(more=None, **common):
     entry = {"name": "roof", "driver": "rct", "address": "tcp://192.0.2.10"}
-    return parse({"devices": [entry | (more or {})], **common})
+    return Config.parse({"devices": [entry | (more or {})], **common})
 
 
 def read(*blocks):
-    return parse(from_blocks(blocks))
+    return Config.parse(from_blocks(blocks))
 
 
 def mistakes(*blocks):

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from rct_collector import Batch, Gauges, parse
+from rct_collector import Batch, Config, Gauges
 from rct_collector.catalog import catalog
 
 WATTS = catalog().series("inverter_power.grid_watts")
@@ -19,7 +19,7 @@ SECOND = 10**9
 @pytest.fixture
 def gauges():
     entry = {"name": "roof", "driver": "rct", "address": "tcp://192.0.2.10"}
-    return Gauges(parse({"devices": [entry]}).devices[0])
+    return Gauges(Config.parse({"devices": [entry]}).devices[0])
 
 
 def take(gauges, seconds, *values):

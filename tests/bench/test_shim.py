@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from rct_collector.adapter.lineprotocol import LineProtocol, chunks
-from rct_collector.config import parse
+from rct_collector.config import Config
 from rct_collector.device.device import Device, Options
 from rct_collector.drivers.rct.frame import READ, assemble
 from rct_collector.drivers.rct.table import OBJECTS
@@ -36,7 +36,7 @@ TICK = os.sysconf("SC_CLK_TCK")
 def config(name):
     """The least configuration of a device."""
     device = {"name": name, "driver": "rct", "address": "tcp://unit.test"}
-    return parse({"devices": [device]}).devices[0]
+    return Config.parse({"devices": [device]}).devices[0]
 
 
 def cpu_seconds(pid):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rct_collector.cli import budget
-from rct_collector.config import load
+from rct_collector.config import Config
 
 
 def test_the_sample_can_be_used_as_it_is(run, tmp_path):
@@ -15,7 +15,7 @@ def test_the_sample_can_be_used_as_it_is(run, tmp_path):
 
     assert result.exit_code == 0
     assert result.stdout.splitlines()[0] == f"{path} is right: 1 device."
-    assert load(path).devices[0].name == "roof"
+    assert Config.load(path).devices[0].name == "roof"
 
 
 def test_check_tells_devices_series_and_load(run, config_file):

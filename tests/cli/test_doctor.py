@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 
 from rct_collector.cli import diagnosis, doctor
-from rct_collector.config import Intervals, Requests, load, parse_address
+from rct_collector.config import Config, Intervals, Requests, parse_address
 from rct_collector.doctor import examiner, steps
 from rct_collector.doctor.diagnosis import diagnose
 from rct_collector.doctor.figures import Figures, Pace, PaceFigures, Trouble
@@ -137,7 +137,7 @@ def test_json_is_for_scripts_and_its_yaml_can_be_used(run, serve, quick, config_
     assert "firmware" in [finding["key"] for finding in found["findings"]]
     snippet = tmp_path / "snippet.yaml"
     snippet.write_text(found["settings"]["yaml"])
-    assert load(snippet).devices[0].name == "roof"
+    assert Config.load(snippet).devices[0].name == "roof"
 
 
 class LosesLater(Loses):

@@ -15,7 +15,7 @@ from dataclasses import replace
 import pytest
 
 from rct_collector.adapter.alerts import Alerts
-from rct_collector.config import parse, parse_address
+from rct_collector.config import Config, parse_address
 from rct_collector.device.device import MOST_CHANGES, Device
 from rct_collector.device.polling.unsupported import MUTE_S
 from rct_collector.device.state import SAVE_S, StateFile
@@ -44,7 +44,7 @@ LOAD_TOTAL = "inverter_energy{flow=load}.watt_hours_total"
 
 def config(**more):
     device = {"name": "roof", "driver": "rct", "address": "tcp://unit.test", **more}
-    return parse({"devices": [device]}).devices[0]
+    return Config.parse({"devices": [device]}).devices[0]
 
 
 class Bench:

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import pytest
 
-from rct_collector.config import parse
+from rct_collector.config import Config
 from rct_collector.device.device import MOST_MUTES, Device
 from rct_collector.drivers.rct.frame import READ, RESPONSE, assemble
 from rct_collector.limiter import SPAN_S
@@ -26,7 +26,7 @@ WATTS = "inverter_power.grid_watts"
 def device(loop, plug, **more):
     entry = {"name": "roof", "driver": "rct", "address": "tcp://unit.test", **more}
     out = Recorder()
-    made = Device(parse({"devices": [entry]}).devices[0], out, options(loop, plug))
+    made = Device(Config.parse({"devices": [entry]}).devices[0], out, options(loop, plug))
     return made, out
 
 

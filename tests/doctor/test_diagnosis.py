@@ -10,7 +10,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rct_collector.config import Intervals, Requests, load
+from rct_collector.config import Config, Intervals, Requests
 from rct_collector.doctor import steps
 from rct_collector.doctor.contact import CONTACT
 from rct_collector.doctor.diagnosis import diagnose
@@ -176,7 +176,7 @@ def test_the_snippet_is_a_configuration(tmp_path):
     path.write_text(
         snippet(diagnose(measured(0, 0, 0.3, 0.3), config, PORT).recommendation, config)
     )
-    (found,) = load(path).devices
+    (found,) = Config.load(path).devices
     assert found.requests == Requests(gap=0.2, window=1)
     assert found.intervals == config.intervals
 
@@ -312,6 +312,6 @@ def test_whatever_was_measured_the_snippet_can_be_loaded(tmp_path_factory, figur
     path = tmp_path_factory.getbasetemp() / "snippet.yaml"
     found = diagnose(figures, config, PORT).recommendation
     path.write_text(snippet(found, config))
-    (found,) = load(path).devices
+    (found,) = Config.load(path).devices
     assert found.requests == found.requests
     assert found.intervals == found.intervals

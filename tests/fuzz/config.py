@@ -13,7 +13,7 @@ from unittest.mock import patch
 import yaml
 
 from rct_collector.adapter.blocks import from_blocks
-from rct_collector.config import Config, interpret, salvage
+from rct_collector.config import Config, interpret
 from rct_collector.errors import ConfigError
 from tests.work import calls, peak
 
@@ -100,7 +100,7 @@ def size(value, level=0):
 
 
 def is_checked(value, count):
-    config, problems = salvage(value, "x")
+    config, problems = Config.salvage(value, "x")
     assert config is None or isinstance(config, Config)
     assert config is not None or problems
     assert all(text.startswith("x: ") and len(text) <= LONGEST for text in problems)

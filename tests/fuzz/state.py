@@ -13,7 +13,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-from rct_collector.config import parse
+from rct_collector.config import Config
 from rct_collector.device.device import Device
 from rct_collector.device.polling.discovery import Discovery, facts_from
 from rct_collector.device.state import LARGEST, StateFile
@@ -176,4 +176,4 @@ def runs_and_learns():
 
 def _config():
     device = {"name": "roof", "driver": "rct", "address": "tcp://unit.test"}
-    return parse({"devices": [device]}).devices[0]
+    return Config.parse({"devices": [device]}).devices[0]

@@ -14,7 +14,7 @@ import yaml
 
 from rct_collector import __version__
 from rct_collector.cli.main import PROGRAM, application
-from rct_collector.config import parse
+from rct_collector.config import Config
 from rct_collector.errors import ConfigError
 from tests.packaging.system import ROOT
 
@@ -151,11 +151,11 @@ def test_renamed_metrics_are_news():
 def test_only_the_address_is_missing_in_the_configuration():
     text = (DEBIAN / "config.yaml").read_text()
     with pytest.raises(ConfigError) as caught:
-        parse(yaml.safe_load(text))
+        Config.parse(yaml.safe_load(text))
     (problem,) = caught.value.problems
     assert "devices[0].address: " in problem
     filled = re.sub(r"^( *address:).*", r"\1 tcp://192.0.2.10", text, flags=re.M)
-    assert parse(yaml.safe_load(filled)).devices[0].name == "roof"
+    assert Config.parse(yaml.safe_load(filled)).devices[0].name == "roof"
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 
-from rct_collector.config import load
+from rct_collector.config import Config
 from rct_collector.device.polling.plan import Plan
 from rct_collector.drivers import driver
 from rct_collector.model import Kind
@@ -80,7 +80,7 @@ def complaints(lines):
 
 def expected_series(scenario, config):
     """Names of all series that a unit of this scenario brings to the first device of a file."""
-    plan = Plan(driver("rct"), load(config).devices[0])
+    plan = Plan(driver("rct"), Config.load(config).devices[0])
     return {
         series_name(s.metric.measurement, dict(s.tags), s.metric.field)
         for s, query, binding in driver("rct").found()

@@ -161,7 +161,7 @@ def test_polling_goes_on_while_nobody_reads(shim, write_config):
 
 
 def test_what_a_stalled_reader_does_not_take_is_dropped_and_counted(monkeypatch, tmp_path):
-    config = rct_collector_telegraf.rct_collector.parse(
+    config = rct_collector_telegraf.rct_collector.Config.parse(
         {"devices": [{"name": "unit0", "driver": "rct", "address": nobody()}]}
     )
     reader, writer = os.pipe()

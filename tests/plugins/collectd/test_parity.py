@@ -9,7 +9,7 @@ from collections import defaultdict
 import pytest
 from line_protocol_parser import parse_line
 
-from rct_collector import parse
+from rct_collector import Config
 from rct_collector.catalog import catalog
 from rct_collector.device.polling.plan import plan_for
 from rct_collector.drivers import driver
@@ -40,7 +40,9 @@ BLOCKS = """
       </Requests>
 """
 
-CONFIG = parse({"devices": [{"name": "x", "driver": "rct", "address": "tcp://x"}]}).devices[0]
+(CONFIG,) = Config.parse(
+    {"devices": [{"name": "x", "driver": "rct", "address": "tcp://x"}]}
+).devices
 
 #: The unit's time at the first round, and how far it goes on from one round to the next.
 START, STEP_S = 1782036000.0, 60.0

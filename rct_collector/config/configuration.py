@@ -1,0 +1,113 @@
+"""A whole configuration: what it says, and where it comes from."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from rct_collector.config import checking, files
+from rct_collector.config.options import DeviceConfig
+from rct_collector.config.values import LEVELS, Shard, parse_path, parse_prefix, parse_shard
+from rct_collector.errors import ConfigError
+from rct_collector.model import PREFIX
+from rct_collector.option import choice, option
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """A whole configuration file."""
+
+    devices: tuple[DeviceConfig, ...] = ()
+    log_level: str = option(
+        choice(*LEVELS), "How much is logged.",
+        example="info", takes=", ".join(LEVELS), default="info", shown="info",
+    )  # fmt: skip
+    state_dir: Path | None = option(
+        parse_path,
+        "Folder for what was learnt about each device; by default /var/lib/rct-collector where"
+        " that can be written to, else $XDG_STATE_HOME/rct-collector.",
+        example="/var/lib/rct-collector", takes="path", default=None,
+    )  # fmt: skip
+    shard: Shard | None = option(
+        parse_shard, "Take only share i of n of the devices, for many processes on one file.",
+        example="0/4", takes="i/n", default=None,
+    )  # fmt: skip
+    phase: str = option(
+        choice("spread", "aligned"),
+        "When rounds begin: spread over the interval by the name of the device, or aligned to"
+        " full multiples of it (:00, :10, :20).",
+        example="aligned", takes="spread or aligned", default="spread", shown="spread",
+    )  # fmt: skip
+    prefix: str = option(
+        parse_prefix,
+        "First word of every measurement.",
+        example="inverter", takes="name", default=PREFIX, shown=PREFIX,
+    )  # fmt: skip
+
+    @staticmethod
+    def default_path() -> Path:
+        """Where the configuration is, unless the command line says otherwise."""
+        return Path(os.environ.get(files.ENVIRONMENT) or files.DEFAULT_PATH)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read a YAML file.
+
+        Raises:
+            ConfigError: It cannot be read, is no YAML, or says something wrong.
+        """
+        return cls.parse(files.read(path), str(path))
+
+    @classmethod
+    def parse(cls, value: Any, origin: str = "configuration") -> Self:
+        """Check a mapping and turn it into a configuration.
+
+        Args:
+            value: What the YAML file or an agent's own configuration says.
+            origin: File name or the like, for messages.
+
+        Raises:
+            ConfigError: With every mistake, each with its path; of very many with the first.
+        """
+        config, problems = cls.salvage(value, origin)
+        if config is None or problems:
+            raise ConfigError(problems)
+        return config
+
+    @classmethod
+    def salvage(
+        cls, value: Any, origin: str = "configuration"
+    ) -> tuple[Self | None, tuple[str, ...]]:
+        """What can be used of a mapping, for an agent that must go on with the rest.
+
+        A device with a mistake is left out; a mistake in the common options spoils everything.
+
+        Args:
+            value: As for :meth:`parse`.
+            origin: File name or the like, for messages.
+
+        Returns:
+            The configuration, or None when nothing can be used; and every mistake, or of very many
+            the first.
+        """
+        parts, problems = checking.check(value, cls, origin)
+        return None if parts is None else cls(**parts), problems
+
+
+def state_dir(config: Config) -> Path | None:
+    """Folder for what was learnt: configured, else the system's, else the user's own.
+
+    None for a user without a home, as in some containers: nothing is kept then.
+    """
+    if config.state_dir is not None:
+        return config.state_dir
+    system = Path("/var/lib/rct-collector")
+    if os.access(system, os.W_OK):
+        return system
+    home = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
+    try:
+        return Path(home).expanduser() / "rct-collector"
+    except RuntimeError:
+        return None
