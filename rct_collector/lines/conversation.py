@@ -25,7 +25,13 @@ SILENCE_S = 1.0
 
 
 class Wire(Protocol):
-    """What a conversation needs of its line."""
+    """What a conversation needs of its line.
+
+    Attributes:
+        excused: Something was told of that brings losses with it, which are not told of as well.
+    """
+
+    excused: bool
 
     @property
     def is_open(self) -> bool:
@@ -134,6 +140,7 @@ class Conversation:
     def tend(self, now: float) -> None:
         """Tell of the end of a flood; to be called now and then."""
         if self._inflow.calms(now):
+            self.wire.excused = False
             self._reports.say(log, logging.INFO, "calm", "sends no more than others again")
 
     def _meter(self, data: bytes, events: list[Event], now: float) -> None:
@@ -150,6 +157,7 @@ class Conversation:
 
     def _tell_flood(self, now: float) -> None:
         inflow = self._inflow
+        self.wire.excused = True  # who cannot get rid of what he sends may hang up all the time
         self._reports.say(
             log,
             logging.WARNING,

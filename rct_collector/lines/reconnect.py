@@ -35,6 +35,7 @@ class Link:
     """The line of one device.
 
     Attributes:
+        excused: Something was told of that brings losses with it, which are not told of as well.
         opened: Times that the line was opened.
         attempted: Set once the first attempt to open it has ended, well or not.
         sent_bytes: Bytes sent over all lines so far.
@@ -75,6 +76,7 @@ class Link:
         self._complained = False
         self._counted = ""
         self._lost_at = -math.inf
+        self.excused = False
         self.attempted = asyncio.Event()
         self.opened = 0
         self.sent_bytes = 0
@@ -218,7 +220,7 @@ class Link:
         self.last_error = reason
         now = asyncio.get_running_loop().time()
         kind, most = ("outage", MOST_OUTAGES) if now - self._lost_at >= LASTING_S else ("loss", 1)
-        if self._complained or kind == self._counted:
+        if self._complained or self.excused or kind == self._counted:
             log.debug("%s: %s", self._reports.name, reason)
             return
         self._counted = kind

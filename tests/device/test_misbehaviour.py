@@ -17,10 +17,13 @@ from rct_collector.limiter import SPAN_S
 from rct_collector.lines.inflow import BURST, CALM_S, RATE
 from rct_collector.transport import READ_BYTES
 from tests.scripted import BY_NAME, FULL, ScriptedUnit
-from tests.virtual import START, Plug, Recorder, collect, options, run
+from tests.virtual import MOST_HELD, START, Plug, Recorder, collect, options, run
 
 GRID = "g_sync.p_ac_grid_sum_lp"
 WATTS = "inverter_power.grid_watts"
+
+#: Between two attempts to connect, in seconds.
+LONGEST_PAUSE_S = 45.0
 
 
 def device(loop, plug, **more):
@@ -34,6 +37,7 @@ class Flooding(ScriptedUnit):
     """A unit that sends something all the time, between its answers, at 350 kB/s."""
 
     EVERY_S = 0.01
+    PIECE = 3500
 
     def __init__(self, part, begin, end):
         super().__init__()
@@ -49,7 +53,7 @@ class Flooding(ScriptedUnit):
         found = super().pull(now)
         while self._next is not None and self._next <= now:
             part = self._part(self._next)
-            data = part * (3500 // len(part) + 1)
+            data = part * (self.PIECE // len(part) + 1)
             self.sent += len(data)
             found.append(data)
             self._next = self._next + self.EVERY_S if self._next < self._end else None
@@ -102,6 +106,37 @@ def test_a_flood_is_read_slowly_told_of_once_and_over_when_it_ends(part, caplog)
     assert all(r.getMessage().startswith("roof: ") for r in caplog.records)
     last, _ = out.values()[WATTS][-1]
     assert end + START - 1000 - last / 1e9 < 20
+
+
+def test_a_flood_in_which_the_unit_hangs_up_all_the_time_is_told_of_once(caplog):
+    """It cannot get rid of its bytes; that it is gone for good is told of all the same."""
+    caplog.set_level(logging.INFO)
+
+    async def main(loop):
+        begin = loop.time() + 60
+        unit = Flooding(always(b"\x2b"), begin, begin + 400)
+        unit.EVERY_S, unit.PIECE = 0.1, 35_000
+        plug = Plug(unit)
+        made, _ = device(loop, plug)
+        task = asyncio.create_task(made.run())
+        while loop.time() < begin + 400:
+            await asyncio.sleep(5)
+            if len(plug.wires[-1]._held or b"") >= MOST_HELD and plug.wires[-1].lost:
+                plug.cut()
+        lines = [(r.levelname, r.getMessage().split()[1]) for r in caplog.records]
+        plug.refuse = "cannot connect to unit.test:8899: connection refused"
+        plug.cut()
+        await asyncio.sleep(2 * CALM_S + LONGEST_PAUSE_S)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        return made.port.line.opened, lines, [r.getMessage() for r in caplog.records][len(lines) :]
+
+    opened, during, after = run(main)
+    assert opened > 8
+    assert during == [("WARNING", "sends")]
+    assert len(after) == 2
+    assert "sends no more" in after[0]
+    assert "connection refused; trying again" in after[1]
 
 
 def test_nothing_is_believed_that_may_have_waited_for_long():
