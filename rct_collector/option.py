@@ -9,7 +9,7 @@ raises :class:`Invalid` with what would be right; those that any option may need
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from enum import Enum
 from functools import cache
@@ -84,16 +84,19 @@ def section(kind: type, doc: str) -> Any:
     return field(default_factory=kind, metadata={"section": Section(kind, doc)})
 
 
-@cache
-def options(of: type) -> dict[str, Option]:
+def options(of: type) -> Mapping[str, Option]:
     """The options of a dataclass, in order."""
-    return {f.name: f.metadata["option"] for f in fields(of) if "option" in f.metadata}
+    return _marked(of, "option")
+
+
+def sections(of: type) -> Mapping[str, Section]:
+    """The sections of a dataclass, in order."""
+    return _marked(of, "section")
 
 
 @cache
-def sections(of: type) -> dict[str, Section]:
-    """The sections of a dataclass, in order."""
-    return {f.name: f.metadata["section"] for f in fields(of) if "section" in f.metadata}
+def _marked(of: type, mark: str) -> dict[str, Any]:
+    return {f.name: f.metadata[mark] for f in fields(of) if mark in f.metadata}
 
 
 # -- values ------------------------------------------------------------------------------------
@@ -189,11 +192,18 @@ def _pieces(value: Any) -> Iterator[str]:
 
 def nearest(value: Any, known: Iterable[str]) -> str:
     """A hint at the known word that a wrong one comes close to, "" if there is none."""
+    close = closest(str(value), [*known])
+    return f" (did you mean {close!r}?)" if close else ""
+
+
+def closest(word: str, known: Collection[str]) -> str:
+    """The known word that a word is, or comes close to; "" if there is none."""
+    if word in known:
+        return word
     import difflib  # for mistakes only
 
-    word = str(value)
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5) if len(word) < 80 else []
-    return f" (did you mean {close[0]!r}?)" if close else ""
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5) if len(word) < 80 else []
+    return close[0] if close else ""
 
 
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(ms|s|m|h|d)")

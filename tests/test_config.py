@@ -24,12 +24,12 @@ from rct_collector.config import (
     Config,
     DeviceConfig,
     Intervals,
-    Requests,
     Shard,
     matches,
     parse_address,
     values,
 )
+from rct_collector.drivers.rct.options import RctOptions, RctRequests
 from rct_collector.errors import ConfigError
 from rct_collector.model import Kind, PollClass
 from rct_collector.option import Invalid, options, parse_duration, sections
@@ -106,9 +106,9 @@ def test_minimal_file_takes_all_defaults(tmp_path):
     device = DeviceConfig(name="roof", driver="rct", address=Address("tcp", "192.0.2.10", 8899))
     assert Config.load(path) == Config(devices=(device,))
     assert device.intervals == Intervals(fast=10.0, medium=60.0, slow=300.0, static=3600.0)
-    assert device.requests == Requests(per_second=5.0, gap=0.06, window=4, timeout=2.0)
+    assert device.requests == RctRequests(per_second=5.0, gap=0.06, window=4, timeout=2.0)
     assert device.timezone is None
-    assert not device.cells
+    assert device.options == RctOptions(cells=False)
     assert device.include == device.exclude == ()
     assert device.labels == {}
 
@@ -128,12 +128,12 @@ def test_full_file_says_everything_that_can_be_said(tmp_path):
                 driver="rct",
                 address=Address("tcp", "2001:db8::10", None),
                 timezone=ZoneInfo("Europe/Berlin"),
-                cells=True,
+                options=RctOptions(cells=True),
                 include=("inverter_output.*_filtered_*",),
                 exclude=("inverter_settings.*", "inverter_battery{battery=1}.soc_percent"),
                 labels={"site": "home", "row": "7"},
                 intervals=Intervals(fast=5.0, medium=30.0, slow=600.0, static=21600.0),
-                requests=Requests(per_second=4.4, gap=0.1, window=2, timeout=1.5),
+                requests=RctRequests(per_second=4.4, gap=0.1, window=2, timeout=1.5),
             ),
             DeviceConfig(
                 name="barn.2",
@@ -159,7 +159,10 @@ def test_merge_keys_of_yaml_work_and_may_be_overridden(tmp_path):
         "- &first {name: a, driver: rct, address: 'tcp://a', cells: true}\n"
         "- {<<: *first, name: b, address: 'tcp://b'}\n"
     )
-    assert [(d.name, d.cells) for d in Config.load(path).devices] == [("a", True), ("b", True)]
+    assert [(d.name, d.options.cells) for d in Config.load(path).devices] == [
+        ("a", True),
+        ("b", True),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -278,8 +281,8 @@ def test_unknown_option_that_resembles_none_gets_no_guess():
 
 def test_unknown_option_of_a_device_is_told_with_its_place():
     assert device_problems(adress="x") == [
-        "adress: unknown option (did you mean 'address'?); known: name, driver, address,"
-        " timezone, cells, include, exclude, labels, intervals, requests"
+        "adress: unknown option (did you mean 'address'?); known to the driver rct: name,"
+        " driver, address, timezone, include, exclude, labels, cells, intervals, requests"
     ]
 
 

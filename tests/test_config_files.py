@@ -117,7 +117,7 @@ def test_numbers_that_may_mean_another_are_refused(text):
 
 @pytest.mark.parametrize("text", ["true", "yes", "On", "TRUE"])
 def test_flags_are_read_where_flags_are_meant(text):
-    assert device(cells=text).cells is True
+    assert device(cells=text).options.cells is True
 
 
 @pytest.mark.parametrize("text", ["'true'", "1", "y", "null", ""])
@@ -360,7 +360,7 @@ def test_very_many_mistakes_are_counted_at_last():
     _, problems = Config.salvage(read_yaml(many(3000, ", cels: true")), "x")
     assert len(problems) == 1001
     assert problems[0].startswith("x: devices[0].cels: unknown option (did you mean 'cells'?)")
-    assert problems[999].startswith("x: devices[999].cels: unknown option; known: ")
+    assert problems[999].startswith("x: devices[999].cels: unknown option; known to the driver")
     assert problems[1000] == "x: and 2000 more mistakes"
 
 

@@ -22,8 +22,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
-from rct_collector.config import Config, DeviceConfig
-from rct_collector.option import Invalid, Option, Shape, Unquoted, Unwritten, options, sections
+from rct_collector.config import Config, device_options, device_sections
+from rct_collector.drivers import BUILTIN, driver
+from rct_collector.drivers.base import Driver
+from rct_collector.option import Invalid, Option, Shape, Unquoted, Unwritten, options
 
 
 class Block(Protocol):
@@ -55,9 +57,10 @@ def from_blocks(blocks: Iterable[Block]) -> dict[str, Any]:
 
 
 def _device(block: Block) -> dict[str, Any]:
-    known = options(DeviceConfig)
+    family = _family(block)
+    known = device_options(family)
     inside: dict[str, Mapping[str, Option]] = {
-        **{name: options(kind) for name, (kind, _) in sections(DeviceConfig).items()},
+        **{name: options(kind) for name, (kind, _) in device_sections(family).items()},
         **{name: {} for name, option in known.items() if option.shape is Shape.MAPPING},
     }
     keys = {_plain(name): name for name in inside}
@@ -77,6 +80,16 @@ def _device(block: Block) -> dict[str, Any]:
         **given,
         **{name: _options(found, inside[name]) for name, found in blocks.items() if found},
     }
+
+
+def _family(block: Block) -> Driver | None:
+    """The family that a device names; None where there is none of that name."""
+    for item in block.children:
+        if _plain(item.key) == "driver":
+            for name in item.values:
+                if isinstance(name, str) and name in BUILTIN:
+                    return driver(name)
+    return None
 
 
 def _options(blocks: Iterable[Block], known: Mapping[str, Option]) -> dict[str, Any]:

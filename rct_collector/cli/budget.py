@@ -52,7 +52,7 @@ def device_budget(device: DeviceConfig, conditions: Collection[str]) -> Budget:
 
 def plan_of(device: DeviceConfig) -> Plan:
     """The plan of one device. Of many devices most want the same, and a plan takes long."""
-    return _plan(device.driver, Choice(device.cells, device.include, device.exclude))
+    return _plan(device.driver, Choice(device.enabled, device.include, device.exclude))
 
 
 @lru_cache(maxsize=64)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from rct_collector.cli.options import DRIVER
+
 if TYPE_CHECKING:
     from rct_collector.config import DeviceConfig
 
@@ -23,11 +25,13 @@ def command() -> None:
 
 
 @command.command("sample", short_help="Print a complete, commented configuration.")
-def sample() -> None:
+@click.option("--driver", type=DRIVER, metavar="NAME", default="rct",
+              help="Family of the device in it (default: rct).")  # fmt: skip
+def sample(driver: str) -> None:
     """Print a complete configuration; every option is explained and shows its default."""
     from rct_collector.docs.samples import config_yaml
 
-    click.echo(config_yaml(), nl=False)
+    click.echo(config_yaml(driver), nl=False)
 
 
 @command.command("check", short_help="Tell all mistakes of a configuration.")

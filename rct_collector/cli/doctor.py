@@ -77,7 +77,7 @@ def command(
 def _target(place: str | None, choice: Choice) -> Targets:
     """The one device that is meant."""
     from rct_collector.cli.targets import targets
-    from rct_collector.config import Intervals, Requests
+    from rct_collector.config import Intervals
     from rct_collector.drivers import driver
 
     if place:
@@ -91,7 +91,7 @@ def _target(place: str | None, choice: Choice) -> Targets:
     (device,) = found.devices
     driver(device.driver).tools().examination()  # before anything is sent
     if found.scenario:  # asked like a real one, not as quickly as it could answer
-        device = replace(device, requests=Requests(), intervals=Intervals())
+        device = replace(device, requests=device.usual, intervals=Intervals())
     return replace(found, devices=(device,))
 
 

@@ -7,14 +7,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import click
 
 from rct_collector.catalog import catalog
 from rct_collector.cli.options import Choice
 from rct_collector.collector import fit
-from rct_collector.config import Address, Config, DeviceConfig, Intervals, Requests
+from rct_collector.config import Address, Config, DeviceConfig, Intervals
 from rct_collector.errors import ConfigError
 from rct_collector.model import PREFIX
 from rct_collector.option import Invalid, options
@@ -27,7 +27,7 @@ HURRY_PER_SECOND = 16.0
 HURRY_TIMEOUT_S = 0.6
 
 #: The simulated inverter inside a command has no slow serial line, so that all is there at once.
-SIMULATED_REQUESTS = Requests(per_second=100.0, gap=0.01)
+SIMULATED_PER_SECOND, SIMULATED_GAP_S = 100.0, 0.01
 SIMULATED_INTERVALS = Intervals(fast=2.0, medium=10.0, slow=30.0)
 SIMULATED_LATENCY = (0.002, 0.008)
 SIMULATED_RATE = 40_000.0
@@ -61,9 +61,15 @@ def targets(choice: Choice) -> Targets:
         ConfigError: The configuration cannot be used.
     """
     _check(choice)
+    found = _chosen(choice)
+    return replace(found, devices=_with_cells(found.devices)) if choice.cells else found
+
+
+def _chosen(choice: Choice) -> Targets:
     if choice.simulate:
         device = _single(choice, Address("tcp", LOOPBACK, None), choice.name or "simulated")
-        device = replace(device, requests=SIMULATED_REQUESTS, intervals=SIMULATED_INTERVALS)
+        requests = replace(device.requests, per_second=SIMULATED_PER_SECOND, gap=SIMULATED_GAP_S)
+        device = replace(device, requests=requests, intervals=SIMULATED_INTERVALS)
         return Targets(devices=(device,), scenario=choice.simulate)
     if choice.address:
         address = _value("address", _with_scheme(choice.address))
@@ -77,7 +83,7 @@ def hurried(device: DeviceConfig) -> DeviceConfig:
     Whoever has lowered the pace of a device knows why: then it stays.
     """
     requests = device.requests
-    if requests.per_second < Requests().per_second:
+    if requests.per_second < device.usual.per_second:
         return device
     quick = replace(
         requests,
@@ -195,18 +201,31 @@ def _with_metrics(device: DeviceConfig, choice: Choice) -> DeviceConfig:
     """Apply the options that choose metrics, on top of what the file says."""
     include = _value("include", list(choice.include))
     exclude = _value("exclude", list(choice.exclude))
-    cells = device.cells or choice.cells
     if choice.only:
         only = _value("include", list(choice.only), "only")
-        return replace(device, include=(*only, *include), exclude=("*",), cells=cells)
+        return replace(device, include=(*only, *include), exclude=("*",))
     if choice.everything:
         include = (*include, *_off_by_default())
     return replace(
         device,
         include=(*device.include, *include),
         exclude=(*device.exclude, *exclude),
-        cells=cells,
     )
+
+
+def _with_cells(devices: tuple[DeviceConfig, ...]) -> tuple[DeviceConfig, ...]:
+    """Turn the option on in those that have it."""
+    if not any(map(_has_cells, devices)):
+        names = ", ".join(sorted({device.driver for device in devices}))
+        raise ConfigError([f"--cells: is no option of the driver {names}"])
+    return tuple(
+        replace(d, options=replace(cast(Any, d.options), cells=True)) if _has_cells(d) else d
+        for d in devices
+    )
+
+
+def _has_cells(device: DeviceConfig) -> bool:
+    return "cells" in options(type(device.options))
 
 
 def _off_by_default() -> list[str]:

@@ -12,7 +12,8 @@ from rct_collector.config.files import (
 from rct_collector.config.options import (
     DeviceConfig,
     Intervals,
-    Requests,
+    device_options,
+    device_sections,
 )
 from rct_collector.config.values import (
     LEVELS,
@@ -35,8 +36,9 @@ __all__ = [
     "Config",
     "DeviceConfig",
     "Intervals",
-    "Requests",
     "Shard",
+    "device_options",
+    "device_sections",
     "interpret",
     "matches",
     "parse_address",

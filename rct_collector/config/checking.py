@@ -6,13 +6,14 @@ at once, however many of them have mistakes.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Collection, Hashable, Iterable, Mapping
 from typing import Any
 
-from rct_collector.config.options import DeviceConfig
+from rct_collector.config.options import DeviceConfig, device_options, device_sections
 from rct_collector.config.values import Address, host_identity, parse_address
 from rct_collector.drivers import BUILTIN, driver
-from rct_collector.option import Invalid, Option, nearest, options, sections, shown
+from rct_collector.drivers.base import Driver
+from rct_collector.option import Invalid, Option, closest, nearest, options, sections, shown
 
 #: Mistakes that are told; whoever has more has made the same one again and again.
 MOST_TOLD = 1000
@@ -51,10 +52,23 @@ class _Reader:
         self.problem(path, f"found {shown(found)}, expected {right}")
 
     def build(
-        self, cls: type, value: Any, path: str, *, extra: tuple[str, ...] = ()
+        self,
+        known: Mapping[str, Option],
+        value: Any,
+        path: str,
+        *,
+        extra: Collection[str] = (),
+        to: str | None = "",
     ) -> dict[str, Any]:
-        """Check the plain options of one mapping; nested ones are the caller's."""
-        known = options(cls)
+        """Check the plain options of one mapping.
+
+        Args:
+            known: Name → option.
+            value: The mapping.
+            path: Where it stands.
+            extra: Further names, which the caller looks after.
+            to: Of whom no more names are known, for messages; None if there may be more.
+        """
         if not isinstance(value, Mapping):
             self._wrong(path, value, Invalid("a mapping of options"))
             return {}
@@ -62,10 +76,10 @@ class _Reader:
         for key, item in value.items():
             if key in known:
                 self._take(known[key], key, item, _inside(path, key), result)
-            elif key not in extra:
+            elif key not in extra and to is not None:
                 names = (*known, *extra)
                 hint = nearest(key, names) if self._hints else ""
-                text = f"unknown option{hint}; known: {', '.join(names)}"
+                text = f"unknown option{hint}; known{to}: {', '.join(names)}"
                 self.problem(_inside(path, key), text)
         for name, option in known.items():
             if option.required and name not in value:
@@ -80,21 +94,28 @@ class _Reader:
 
     def device(self, value: Any, path: str) -> DeviceConfig | None:
         before = self.count
-        parts = self.build(DeviceConfig, value, path, extra=tuple(sections(DeviceConfig)))
+        family = _family(value)
+        nested = device_sections(family)
+        to = f" to the driver {family.name}" if family else None
+        parts = self.build(device_options(family), value, path, extra=nested, to=to)
         if isinstance(value, Mapping):
-            for key, (kind, _) in sections(DeviceConfig).items():
+            for key, (kind, _) in nested.items():
                 if key in value:
-                    nested = self.build(kind, value[key], f"{path}.{key}")
+                    inner = self.build(options(kind), value[key], f"{path}.{key}")
                     if self.count == before:
-                        parts[key] = kind(**nested)
-        return DeviceConfig(**parts) if self.count == before else None
+                        parts[key] = kind(**inner)
+        if self.count != before or family is None:
+            return None
+        kind = type(family.options)
+        own = {key: parts.pop(key) for key in (*options(kind), *sections(kind)) if key in parts}
+        return DeviceConfig(**parts, options=kind(**own))
 
     def whole(self, value: Any, kind: type) -> dict[str, Any] | None:
         """What can be used: None after a mistake in the common options, or without a device."""
         if value is None:
             self.problem("", "is empty; expected a list 'devices'")
             return None
-        parts = self.build(kind, value, "", extra=("devices",))
+        parts = self.build(options(kind), value, "", extra=("devices",))
         if not isinstance(value, Mapping):
             return None
         spoilt = bool(self.count)
@@ -124,6 +145,16 @@ class _Reader:
                         f"devices[{n}].{key}",
                         f"found {shown(value)} a second time (first in devices[{first}]); {reason}",
                     )
+
+
+def _family(value: Any) -> Driver | None:
+    """The family of a device: of a name that is wrong, the one that was probably meant.
+
+    With it, all mistakes of the device can be told at once. None where nothing is known.
+    """
+    name = value.get("driver") if isinstance(value, Mapping) else None
+    found = closest(name, BUILTIN) if isinstance(name, str) else None
+    return driver(found) if found else None
 
 
 def _inside(path: str, key: Any) -> str:

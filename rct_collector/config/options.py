@@ -6,9 +6,11 @@ What an option is: :mod:`rct_collector.option`.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import tzinfo
-from typing import Any
+from functools import cache
+from typing import Any, cast
 
 from rct_collector.config.values import (
     Address,
@@ -18,18 +20,23 @@ from rct_collector.config.values import (
     parse_name,
     parse_zone,
 )
-from rct_collector.drivers import BUILTIN
+from rct_collector.drivers import BUILTIN, driver
+from rct_collector.drivers.base import Driver
+from rct_collector.drivers.options import NEVER, FamilyOptions, Requests
 from rct_collector.model import PollClass
 from rct_collector.option import (
+    Option,
+    Section,
     Shape,
     choice,
-    number,
     option,
-    parse_bool,
-    parse_duration,
+    options,
     parse_interval,
     section,
+    sections,
 )
+
+_REQUESTS = "How hard the device is asked; real units stand the defaults well."
 
 
 def _parse_driver(value: Any) -> str:
@@ -63,33 +70,13 @@ class Intervals:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Requests:
-    """How hard the device is asked. The defaults are what units in the field stand well."""
-
-    per_second: float = option(
-        number(0.1, 50),
-        "Requests per second on average; repeats of lost ones may add half as many, and unless it"
-        " is lowered, all is asked once at the pace of the gap after a start.",
-        example="5", takes="number", default=5.0, shown="5",
-    )  # fmt: skip
-    gap: float = option(
-        parse_duration, "Least time between two requests; longer while haste loses answers.",
-        example="60ms", takes="duration", default=0.06, shown="60ms",
-    )  # fmt: skip
-    window: int = option(
-        number(1, 4, whole=True), "Requests that may be unanswered at the same time.",
-        example="4", takes="1 to 4", default=4, shown="4",
-    )  # fmt: skip
-    timeout: float = option(
-        parse_duration,
-        "Longest wait for an answer; a unit known to be quicker is asked again sooner.",
-        example="2s", takes="duration", default=2.0, shown="2s",
-    )  # fmt: skip
-
-
-@dataclass(frozen=True, kw_only=True)
 class DeviceConfig:
-    """One device."""
+    """One device.
+
+    Attributes:
+        requests: How hard it is asked; by default as its family stands it.
+        options: The options that only its family has.
+    """
 
     name: str = option(
         parse_name, "Name of the device: the tag 'source', collectd's plugin instance.",
@@ -106,10 +93,6 @@ class DeviceConfig:
         parse_zone, "Time zone that the clock of the device is set to; local is that of this host.",
         example="Europe/Berlin", takes="time zone", default=None, shown="local",
     )  # fmt: skip
-    cells: bool = option(
-        parse_bool, "Publish every single battery cell; minimum, maximum and spread come anyway.",
-        example="true", takes="true or false", default=False, shown="false",
-    )  # fmt: skip
     include: tuple[str, ...] = option(
         parse_globs, "Metrics to publish although they are off by default or excluded.",
         example="[inverter_output.*_filtered_*]", takes="list of globs", default=(), shown="[]",
@@ -125,6 +108,45 @@ class DeviceConfig:
         example="{site: home}", takes="mapping", default={}, shown="{}", shape=Shape.MAPPING,
     )  # fmt: skip
     intervals: Intervals = section(Intervals, "How often each class of metrics is asked for.")
-    requests: Requests = section(
-        Requests, "How hard the device is asked; real units stand the defaults well."
-    )
+    requests: Requests = field(default=cast(Requests, None))
+    options: FamilyOptions = field(default=cast(FamilyOptions, None))
+
+    def __post_init__(self) -> None:
+        """What is left out is what its family takes for right."""
+        for name, usual in (("requests", self.usual), ("options", driver(self.driver).options)):
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, usual)
+
+    @property
+    def usual(self) -> Requests:
+        """How hard devices of its family are asked where nobody says anything else."""
+        polled = driver(self.driver).polled
+        return polled.pace if polled else NEVER
+
+    @property
+    def enabled(self) -> frozenset[str]:
+        """Names of the options of the family that are turned on."""
+        return frozenset(n for n in options(type(self.options)) if getattr(self.options, n) is True)
+
+
+@cache
+def device_options(family: Driver | None) -> Mapping[str, Option]:
+    """All options in the mapping of a device: those that all share, and those of its family.
+
+    Args:
+        family: None where it is not known.
+    """
+    return {**options(DeviceConfig), **(options(type(family.options)) if family else {})}
+
+
+@cache
+def device_sections(family: Driver | None) -> Mapping[str, Section]:
+    """The sections in the mapping of a device; of an unknown family those that all share.
+
+    Args:
+        family: None where it is not known.
+    """
+    found = dict(sections(DeviceConfig))
+    if family is not None and family.polled is not None:
+        found["requests"] = Section(type(family.polled.pace), _REQUESTS)
+    return {**found, **(sections(type(family.options)) if family else {})}

@@ -170,11 +170,17 @@ class Device:
             self.config.requests,
             interval=self._schedule.interval,
             fast=len(self.plan.queries(PollClass.FAST)),
-            everything=len(self.plan.classes) + len(self.driver.deciding()),
+            advance=self._advance(),
             stats=self.stats,
             owner=self,
             reports=self.reports,
         )
+
+    def _advance(self) -> int:
+        """Requests that it takes to ask for everything once, at the pace of the gap."""
+        if self.config.requests.per_second < self.config.usual.per_second:
+            return 0  # whoever asks for less than usual on average knows why
+        return len(self.plan.classes) + len(self.driver.deciding())
 
     # -- running ---------------------------------------------------------------------------
 

@@ -5,8 +5,16 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 
-from rct_collector.config import DEFAULT_PATH, ENVIRONMENT, Config, DeviceConfig
-from rct_collector.option import Option, options, sections
+from rct_collector.config import (
+    DEFAULT_PATH,
+    ENVIRONMENT,
+    Config,
+    device_options,
+    device_sections,
+)
+from rct_collector.drivers import BUILTIN, driver
+from rct_collector.drivers.base import Driver
+from rct_collector.option import Option, options
 
 _WIDTH = 88
 
@@ -83,22 +91,27 @@ def telegraf_conf() -> str:
     return _TELEGRAF
 
 
-def config_yaml() -> str:
-    """A complete configuration file: required options filled in, all others commented out."""
-    return "\n".join([_INTRO, "devices:", *_device(), "", *_common()]) + "\n"
+def config_yaml(family: str = next(iter(BUILTIN))) -> str:
+    """A complete configuration file: required options filled in, all others commented out.
+
+    Args:
+        family: Driver of the device in it.
+    """
+    return "\n".join([_INTRO, "devices:", *_device(driver(family)), "", *_common()]) + "\n"
 
 
-def _device() -> Iterator[str]:
+def _device(family: Driver) -> Iterator[str]:
     entry = "  - "
-    for name, option in options(DeviceConfig).items():
+    for name, option in device_options(family).items():
         if entry == "  - ":
             yield from _comment(option, "  ")
         else:
             yield ""
             yield from _comment(option, "    ")
-        yield f"{entry}{'' if option.required else '#'}{name}: {_shown(option)}"
+        shown = family.name if name == "driver" else _shown(option)
+        yield f"{entry}{'' if option.required else '#'}{name}: {shown}"
         entry = "    "
-    for name, (kind, doc) in sections(DeviceConfig).items():
+    for name, (kind, doc) in device_sections(family).items():
         yield ""
         yield from _wrapped(doc, "    ")
         yield f"    #{name}:"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
-from rct_collector.config import Config, DeviceConfig
+from rct_collector.config import Config, device_options, device_sections
 from rct_collector.docs.markdown import code, table
 from rct_collector.docs.metrics import homes
 from rct_collector.docs.samples import needs_example
@@ -12,9 +13,10 @@ from rct_collector.doctor.contact import CONTACT
 from rct_collector.doctor.rules import RULES
 from rct_collector.doctor.surroundings import SURROUNDINGS
 from rct_collector.drivers import BUILTIN, driver
+from rct_collector.drivers.base import Driver
 from rct_collector.drivers.rct.texts import FAULTS
 from rct_collector.exits import MEANINGS
-from rct_collector.option import Option, Shape, sections
+from rct_collector.option import Option, Shape
 from rct_collector.option import options as options_of
 
 #: How the list of devices is written in front of the name of an option.
@@ -22,15 +24,34 @@ _DEVICE = "devices[]"
 
 
 def every_option() -> Iterator[tuple[tuple[str, ...], Option]]:
-    """Where each option of the file stands, by the keys that lead to it, and the option."""
-    yield from _below((_DEVICE,), DeviceConfig)
-    for key, (kind, _) in sections(DeviceConfig).items():
-        yield from _below((_DEVICE, key), kind)
-    yield from _below((), Config)
+    """Where each option of the file stands, by the keys that lead to it, and the option.
+
+    Where families differ, each of their options comes, and says whose it is.
+    """
+    families: dict[tuple[tuple[str, ...], tuple[str, str, str, str]], list[str]] = {}
+    found: dict[tuple[tuple[str, ...], tuple[str, str, str, str]], Option] = {}
+    for name in BUILTIN:
+        for place, option in _of_device(driver(name)):
+            what = place, (option.doc, option.takes, option.default, option.example)
+            found.setdefault(what, option)
+            families.setdefault(what, []).append(name)
+    groups = [*dict.fromkeys(place[:-1] for place, _ in found)]
+    places = [*dict.fromkeys(place for place, _ in found)]
+    for what in sorted(found, key=lambda w: (groups.index(w[0][:-1]), places.index(w[0]))):
+        option, names = found[what], families[what]
+        if len(names) < len(BUILTIN):
+            option = replace(option, doc=f"{option.doc} Only with driver {' or '.join(names)}.")
+        yield what[0], option
+    for name, option in options_of(Config).items():
+        yield (name,), option
 
 
-def _below(place: tuple[str, ...], kind: type) -> Iterator[tuple[tuple[str, ...], Option]]:
-    return (((*place, name), option) for name, option in options_of(kind).items())
+def _of_device(family: Driver) -> Iterator[tuple[tuple[str, ...], Option]]:
+    for name, option in device_options(family).items():
+        yield (_DEVICE, name), option
+    for key, (kind, _) in device_sections(family).items():
+        for name, option in options_of(kind).items():
+            yield (_DEVICE, key, name), option
 
 
 def options() -> str:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from math import ceil
 
-from rct_collector.config import DeviceConfig, Intervals, Requests
+from rct_collector.config import DeviceConfig, Intervals
 from rct_collector.device.polling.budget import Budget, Share
 from rct_collector.doctor.figures import Figures, quantile
+from rct_collector.drivers.options import Requests
 from rct_collector.model import PollClass
 
-#: An answer is waited for so many times as long as 95 % of them take, within these seconds.
+#: An answer is waited for so many times as long as 95 % of them take, at least as long as is usual
+#: for the family, and at most for so many seconds.
 PATIENCE = 2.0
-SHORTEST_TIMEOUT, LONGEST_TIMEOUT = Requests().timeout, 10.0
+LONGEST_TIMEOUT = 10.0
 
 #: A fast round goes into its interval this many times, so that there is room for repeats.
 LEEWAY = 1.5
@@ -49,7 +51,7 @@ def recommend(figures: Figures, config: DeviceConfig) -> Recommendation:
         return Recommendation(
             requests=config.requests, intervals=config.intervals, fits=True, stretch=1
         )
-    requests = _requests(figures, config.requests)
+    requests = _requests(figures, config.requests, config.usual)
     for stretch in STRETCHES:
         intervals = _stretched(config.intervals, stretch)
         if fits := _fits(figures, requests, intervals):
@@ -102,9 +104,8 @@ _SHOWN_REQUESTS = ("per_second", "gap", "window", "timeout")
 _SHOWN_INTERVALS = ("fast", "medium", "slow", "static")
 
 
-def _requests(figures: Figures, present: Requests) -> Requests:
+def _requests(figures: Figures, present: Requests, usual: Requests) -> Requests:
     """The fastest pace that loses no more than a slower one."""
-    usual = Requests()
     pace = figures.good[-1].pace
     # Whoever asks for less than usual on average knows why, and more was not tried.
     per_second = min(present.per_second, usual.per_second, round(1 / pace.gap, 3))
@@ -113,13 +114,13 @@ def _requests(figures: Figures, present: Requests) -> Requests:
         gap=pace.gap,
         window=pace.window,
         per_second=per_second,
-        timeout=_timeout(figures.waits),
+        timeout=_timeout(figures.waits, usual.timeout),
     )
 
 
-def _timeout(waits: tuple[float, ...]) -> float:
+def _timeout(waits: tuple[float, ...], shortest: float) -> float:
     wanted = ceil(2 * PATIENCE * quantile(waits, 0.95)) / 2  # half seconds
-    return min(max(wanted, SHORTEST_TIMEOUT), LONGEST_TIMEOUT)
+    return min(max(wanted, shortest), LONGEST_TIMEOUT)
 
 
 def seconds_each(figures: Figures, requests: Requests) -> float:

@@ -18,6 +18,7 @@ from enum import StrEnum
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from rct_collector.drivers.options import MODEST, FamilyOptions, Requests
 from rct_collector.model import Metric, PollClass, Series, Value
 
 if TYPE_CHECKING:
@@ -250,24 +251,6 @@ class Condition(NamedTuple):
     vital: tuple[str, ...] = ()
 
 
-class Pace(NamedTuple):
-    """How hard units of a family may be asked, unless the user says otherwise.
-
-    The defaults are what units in the field stand well whose answers name what they answer.
-
-    Attributes:
-        gap: Least seconds between two requests.
-        window: Requests that may be unanswered at the same time.
-        per_second: Requests per second on average.
-        timeout: Longest wait for an answer, in seconds.
-    """
-
-    gap: float = 0.06
-    window: int = 4
-    per_second: float = 5.0
-    timeout: float = 2.0
-
-
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Polled:
     """What a family is asked for, round by round.
@@ -277,7 +260,8 @@ class Polled:
         conditions: Parts that not every unit has.
         identity: Names of the queries whose change means another unit or firmware; the first of
             them names the unit. Empty where a family has no such thing.
-        pace: How hard its units may be asked.
+        pace: How hard its units may be asked: the defaults, and in their class the limits, of what
+            the user may set.
         resync: What a line needs that was opened, or on which a request was given up. None where
             answers name what they answer. Where they do not, one request is outstanding at a time,
             and it is waited for as long as the timeout says.
@@ -286,7 +270,7 @@ class Polled:
     queries: tuple[Query, ...]
     conditions: Mapping[str, Condition]
     identity: tuple[str, ...] = ()
-    pace: Pace = Pace()
+    pace: Requests = MODEST
     resync: Resync | None = None
 
 
@@ -409,6 +393,7 @@ class Driver:
         schemes: Transports it is reached by.
         port: Default TCP port.
         session: Makes a session, one for each line.
+        options: The options that only this family has, with their defaults.
         polled: What it is asked for.
         pushed: What it sends unasked.
         history: How its memory is read.
@@ -424,6 +409,7 @@ class Driver:
     schemes: tuple[str, ...]
     port: int
     session: Callable[[], Session]
+    options: FamilyOptions = FamilyOptions()
     polled: Polled | None = None
     pushed: Pushed | None = None
     history: History | None = None

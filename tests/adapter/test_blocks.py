@@ -87,7 +87,7 @@ def test_names_may_be_written_in_any_way(key):
 
 @pytest.mark.parametrize("value", [True, "true", "True", "YES", "on"])
 def test_flags_may_be_texts(value):
-    assert read(device(line("Cells", value))).devices[0].cells is True
+    assert read(device(line("Cells", value))).devices[0].options.cells is True
 
 
 def test_numbers_may_be_texts():

@@ -16,20 +16,21 @@ from click.testing import CliRunner
 
 from rct_collector.cli import collect, targets
 from rct_collector.cli.main import PROGRAM, application
-from rct_collector.config import Requests
+from rct_collector.drivers.rct.options import RctRequests
 from tests.inverter import running_inverter
 
 ROOT = Path(__file__).parents[2]
 #: Asked without any pause, for the tests; as options of a device in a file.
 QUICK = {"per_second": 50, "gap": "1ms"}
-_QUICKEST = Requests(per_second=1e5, gap=1e-5, timeout=0.05)
+_QUICKEST = RctRequests(per_second=1e5, gap=1e-5, timeout=0.05)
 
 
 @pytest.fixture
 def run(monkeypatch):
     """Run a command in this process; no user's configuration, a simulator without pauses."""
     monkeypatch.delenv("RCT_COLLECTOR_CONFIG", raising=False)
-    monkeypatch.setattr(targets, "SIMULATED_REQUESTS", _QUICKEST)
+    monkeypatch.setattr(targets, "SIMULATED_PER_SECOND", _QUICKEST.per_second)
+    monkeypatch.setattr(targets, "SIMULATED_GAP_S", _QUICKEST.gap)
     monkeypatch.setattr(collect, "hurried", lambda device: replace(device, requests=_QUICKEST))
     monkeypatch.setattr(targets, "SIMULATED_LATENCY", (0.0, 0.0))
     monkeypatch.setattr(targets, "SIMULATED_RATE", 1e9)

@@ -11,12 +11,13 @@ from dataclasses import replace
 import pytest
 
 from rct_collector.cli import diagnosis, doctor
-from rct_collector.config import Config, Intervals, Requests, parse_address
+from rct_collector.config import Config, Intervals, parse_address
 from rct_collector.doctor import examiner, steps
 from rct_collector.doctor.diagnosis import diagnose
 from rct_collector.doctor.figures import Figures, Pace, PaceFigures, Trouble
 from rct_collector.drivers import driver
 from rct_collector.drivers.base import Driver
+from rct_collector.drivers.rct.options import RctRequests
 from rct_collector.drivers.rct.tools.examination import EXAMINATION
 from rct_collector.exits import Exit
 from rct_collector.lines.lock import DeviceLock
@@ -80,7 +81,7 @@ REFUSED = Figures(trouble=Trouble("refused", "cannot connect to 192.0.2.10:8899:
 )
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_the_report_looks_as_accepted(capsys, golden, name, figures, form):
-    config = device(requests=Requests(), intervals=Intervals())
+    config = device(requests=RctRequests(), intervals=Intervals())
     show = {"text": diagnosis.print_text, "json": diagnosis.print_json}[form]
     show(config, "RCT Power", figures, diagnose(figures, config, PORT))
     text = capsys.readouterr().out

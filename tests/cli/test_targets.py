@@ -8,7 +8,7 @@ import pytest
 
 from rct_collector.cli.options import Choice
 from rct_collector.cli.targets import hurried, targets
-from rct_collector.config import Requests
+from rct_collector.drivers.rct.options import RctRequests
 from tests.cli import handmade
 
 
@@ -16,19 +16,19 @@ def test_one_round_may_be_asked_quicker_but_not_closer():
     quick = hurried(handmade.device()).requests
 
     assert quick.per_second == 16
-    assert quick.gap == Requests().gap
-    assert quick.window == Requests().window
-    assert quick.timeout < Requests().timeout
+    assert quick.gap == RctRequests().gap
+    assert quick.window == RctRequests().window
+    assert quick.timeout < RctRequests().timeout
 
 
 def test_a_pace_that_somebody_has_lowered_stays():
-    slow = replace(handmade.device(), requests=Requests(per_second=2.0))
+    slow = replace(handmade.device(), requests=RctRequests(per_second=2.0))
 
     assert hurried(slow) is slow
 
 
 def test_a_pace_that_somebody_has_raised_stays_too():
-    fast = replace(handmade.device(), requests=Requests(per_second=30.0))
+    fast = replace(handmade.device(), requests=RctRequests(per_second=30.0))
 
     assert hurried(fast).requests.per_second == 30
 
@@ -62,7 +62,7 @@ def test_the_options_of_the_file_stay_under_those_of_the_command_line(tmp_path):
     assert found.prefix == "solar"
     assert device.include == ("inverter_fault.*",)
     assert device.exclude == ("inverter_settings.*",)
-    assert device.cells
+    assert device.options.cells
 
 
 def test_only_leaves_out_what_the_file_includes(tmp_path):

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rct_collector.config import Intervals, Requests
+from rct_collector.config import Intervals
 from rct_collector.device.device import Options
 from rct_collector.doctor import steps
 from rct_collector.doctor.checkup import Checkup
@@ -19,6 +19,7 @@ from rct_collector.doctor.findings import Severity
 from rct_collector.doctor.inventory import Inventory
 from rct_collector.drivers import driver
 from rct_collector.drivers.rct import frame
+from rct_collector.drivers.rct.options import RctRequests
 from rct_collector.drivers.rct.simulator import Bridge, Unit
 from rct_collector.drivers.rct.simulator.profiles.requests import Unsupported
 from rct_collector.errors import TransportError
@@ -58,7 +59,7 @@ def healthy():
 def test_a_healthy_line_needs_nothing(healthy):
     assert healthy.found == set()
     assert healthy.diagnosis.severity is Severity.NOTE
-    assert healthy.requests == Requests()
+    assert healthy.requests == RctRequests()
     assert healthy.intervals == Intervals()
     assert healthy.figures.complete
     assert healthy.figures.answers == healthy.figures.requests
@@ -116,7 +117,7 @@ def test_never_more_than_five_requests_a_second_from_the_first_moment_on(seconds
 
 
 def test_whoever_has_lowered_the_average_is_asked_no_more_than_that():
-    visit = Visit(config=device(requests=Requests(per_second=2.0)))
+    visit = Visit(config=device(requests=RctRequests(per_second=2.0)))
     assert len(visit.sent) <= 2.0 * visit.took
     assert visit.requests.per_second == 2.0
 
@@ -296,7 +297,7 @@ def test_a_silent_unit_is_told_soon():
     assert visit.found == {"silent"}
     assert visit.took < 20
     assert visit.figures.requests <= 6
-    assert visit.requests == Requests()
+    assert visit.requests == RctRequests()
 
 
 def test_a_unit_that_answers_others_only_is_told():

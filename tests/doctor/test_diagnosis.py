@@ -10,7 +10,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rct_collector.config import Config, Intervals, Requests
+from rct_collector.config import Config, Intervals
 from rct_collector.doctor import steps
 from rct_collector.doctor.contact import CONTACT
 from rct_collector.doctor.diagnosis import diagnose
@@ -19,6 +19,7 @@ from rct_collector.doctor.findings import Severity
 from rct_collector.doctor.recommendation import changes, snippet
 from rct_collector.doctor.rules import RULES
 from rct_collector.doctor.surroundings import SURROUNDINGS
+from rct_collector.drivers.rct.options import RctRequests
 from rct_collector.drivers.tools import Quirk
 from rct_collector.model import PollClass
 from tests.doctor.cases import PORT, device
@@ -154,14 +155,14 @@ def test_the_worst_comes_first():
 
 
 def test_what_the_user_has_set_stays_where_nothing_was_measured():
-    config = device(requests=Requests(gap=0.3, per_second=2.0), intervals=Intervals(fast=30.0))
+    config = device(requests=RctRequests(gap=0.3, per_second=2.0), intervals=Intervals(fast=30.0))
     found = diagnose(Figures(), config, PORT).recommendation
     assert (found.requests, found.intervals) == (config.requests, config.intervals)
     assert changes(found, config) == []
 
 
 def test_changes_are_told_one_by_one():
-    config = device(requests=Requests(gap=0.01, per_second=20.0, timeout=0.5))
+    config = device(requests=RctRequests(gap=0.01, per_second=20.0, timeout=0.5))
     found = diagnose(measured(0, 0, 0, 0), config, PORT).recommendation
     assert changes(found, config) == [
         "requests.per_second: 20 → 5",
@@ -177,7 +178,7 @@ def test_the_snippet_is_a_configuration(tmp_path):
         snippet(diagnose(measured(0, 0, 0.3, 0.3), config, PORT).recommendation, config)
     )
     (found,) = Config.load(path).devices
-    assert found.requests == Requests(gap=0.2, window=1)
+    assert found.requests == RctRequests(gap=0.2, window=1)
     assert found.intervals == config.intervals
 
 
@@ -246,7 +247,7 @@ _MOST = {PollClass.FAST: 60, PollClass.MEDIUM: 150, PollClass.SLOW: 200, PollCla
 @st.composite
 def any_device(draw):
     return device(
-        requests=Requests(
+        requests=RctRequests(
             per_second=draw(st.sampled_from([0.5, 2.0, 5.0, 20.0])),
             gap=draw(st.sampled_from([0.01, 0.06, 0.3])),
             window=draw(st.integers(1, 4)),

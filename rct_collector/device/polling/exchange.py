@@ -12,7 +12,6 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-from rct_collector.config import Requests
 from rct_collector.device.polling.adaptive_rate import AdaptiveRate
 from rct_collector.device.polling.pacing import Pacer, TokenBucket
 from rct_collector.device.polling.poller import Poller
@@ -20,6 +19,7 @@ from rct_collector.device.polling.response_time import ResponseTime
 from rct_collector.device.polling.standstill import Standstill
 from rct_collector.device.stats import Stats
 from rct_collector.drivers.base import Answer, Ask, Event, Fault, Garbled, Query
+from rct_collector.drivers.options import Requests
 from rct_collector.lines.port import Port
 from rct_collector.lines.shared import SharedLine
 from rct_collector.reports import Reports
@@ -83,7 +83,7 @@ class Exchange:
         *,
         interval: float,
         fast: int,
-        everything: int,
+        advance: int,
         stats: Stats,
         owner: Owner,
         reports: Reports,
@@ -97,7 +97,7 @@ class Exchange:
             requests: How hard the device is asked.
             interval: Seconds between two fast rounds.
             fast: Queries of a fast round.
-            everything: Requests that it takes to ask for everything once.
+            advance: Requests that may go at the pace of the gap after a start.
             stats: Counts what was not understood.
             owner: Is told what happens.
             reports: Where what is worth a message goes.
@@ -108,8 +108,6 @@ class Exchange:
         self._owner = owner
         self._timeout = requests.timeout
         size = float(max(fast, 1))
-        # Whoever asks for less than usual on average knows why.
-        advance = everything if requests.per_second >= Requests().per_second else 0
         self._pacer = Pacer(
             requests.gap,
             TokenBucket(requests.per_second, size),

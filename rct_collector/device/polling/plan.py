@@ -34,7 +34,7 @@ class Derived:
 class Choice(NamedTuple):
     """What a user wants of a device; see the options of the same names."""
 
-    cells: bool
+    enabled: frozenset[str]
     include: tuple[str, ...]
     exclude: tuple[str, ...]
 
@@ -185,7 +185,7 @@ def _shared(driver: Driver, choice: Choice) -> Plan:
 
 def plan_for(driver: Driver, config: DeviceConfig) -> Plan:
     """The plan of a device; devices of which the same is wanted share one."""
-    return _shared(driver, Choice(config.cells, config.include, config.exclude))
+    return _shared(driver, Choice(config.enabled, config.include, config.exclude))
 
 
 def is_wanted(series: Series, config: DeviceConfig | Choice) -> bool:
@@ -195,7 +195,7 @@ def is_wanted(series: Series, config: DeviceConfig | Choice) -> bool:
     if any(matches(glob, series) for glob in config.exclude):
         return False
     metric = series.metric
-    return metric.default or bool(metric.option and getattr(config, metric.option))
+    return metric.default or metric.option in config.enabled
 
 
 def _brings_energy(binding: Binding) -> bool:

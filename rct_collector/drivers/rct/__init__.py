@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from rct_collector.drivers.base import Driver, Pace, Polled
+from rct_collector.drivers.base import Driver, Polled
 from rct_collector.drivers.rct.conditions import CONDITIONS
+from rct_collector.drivers.rct.options import RctOptions, RctRequests
 from rct_collector.drivers.rct.session import RctSession
 from rct_collector.drivers.rct.table import OBJECTS
 from rct_collector.drivers.rct.texts import CODES, FAULTS
@@ -15,8 +16,12 @@ DRIVER = Driver(
     schemes=("tcp",),
     port=8899,
     session=RctSession,
+    options=RctOptions(),
     polled=Polled(
-        queries=OBJECTS, conditions=CONDITIONS, identity=("inverter_sn", "svnversion"), pace=Pace()
+        queries=OBJECTS,
+        conditions=CONDITIONS,
+        identity=("inverter_sn", "svnversion"),
+        pace=RctRequests(),
     ),
     texts=CODES,
     faults=FAULTS,

@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rct_collector.config import Address, DeviceConfig, Intervals, Requests
+from rct_collector.config import Address, DeviceConfig, Intervals
 from rct_collector.device.polling.backlog import SLOW_CLASSES, Backlog, in_turn
 from rct_collector.device.polling.budget import LATEST_TOTALS
 from rct_collector.device.polling.plan import Plan
 from rct_collector.device.polling.unsupported import Unsupported
 from rct_collector.drivers import driver
 from rct_collector.drivers.base import Query
+from rct_collector.drivers.rct.options import RctOptions, RctRequests
 from rct_collector.model import PollClass
 
 RCT = driver("rct")
@@ -109,8 +110,8 @@ INTERVALS = {
 @pytest.mark.parametrize("intervals", INTERVALS)
 def test_no_query_is_later_than_its_stretched_interval_says(intervals, pace):
     """With two towers and single cells; by one round at most, and energy totals not at all."""
-    intervals, requests = INTERVALS[intervals], Requests(per_second=pace)
-    config = replace(DEVICE, cells=True, intervals=intervals, requests=requests)
+    intervals, requests = INTERVALS[intervals], RctRequests(per_second=pace)
+    config = replace(DEVICE, options=RctOptions(cells=True), intervals=intervals, requests=requests)
     budget = Backlog(Plan(RCT, config), unit(RCT.conditions), Unsupported(), config).budget
     slow_s = budget.seconds(PollClass.SLOW)
     backlog, round_s, asked = shared_out(config, seconds=6 * slow_s)

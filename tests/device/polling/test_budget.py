@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rct_collector.config import Address, DeviceConfig, Intervals, Requests
+from rct_collector.config import Address, DeviceConfig, Intervals
 from rct_collector.device.polling.budget import (
     LATEST_TOTALS,
     LEAST_SHARE,
@@ -19,6 +19,7 @@ from rct_collector.device.polling.budget import (
 )
 from rct_collector.device.polling.plan import Plan
 from rct_collector.drivers import driver
+from rct_collector.drivers.rct.options import RctRequests
 from rct_collector.model import PollClass
 
 RCT = driver("rct")
@@ -55,8 +56,8 @@ def test_an_interval_twice_as_long_takes_half_the_requests():
 
 def test_it_fits_when_the_pace_leaves_room_for_repeats():
     needed = load({"always"}).needed
-    exact = load({"always"}, requests=Requests(per_second=needed / (1 - REPEATS) + 1e-9))
-    tight = load({"always"}, requests=Requests(per_second=needed))
+    exact = load({"always"}, requests=RctRequests(per_second=needed / (1 - REPEATS) + 1e-9))
+    tight = load({"always"}, requests=RctRequests(per_second=needed))
 
     assert exact.fits
     assert exact.spare == pytest.approx(0, abs=1e-6)
@@ -65,7 +66,7 @@ def test_it_fits_when_the_pace_leaves_room_for_repeats():
 
 
 def test_the_gap_limits_the_pace_too():
-    assert load({"always"}, requests=Requests(per_second=50, gap=0.1)).pace == 10
+    assert load({"always"}, requests=RctRequests(per_second=50, gap=0.1)).pace == 10
 
 
 def test_nothing_is_needed_for_nothing():

@@ -8,12 +8,14 @@ from rct_collector.config import Address, DeviceConfig
 from rct_collector.device.polling.plan import Plan, is_wanted, plan_for
 from rct_collector.drivers import driver as load_driver
 from rct_collector.drivers.base import Binding, Condition, Driver, Polled, Query
+from rct_collector.drivers.rct.options import RctOptions
 from rct_collector.model import Kind, PollClass
 
 F, M, S, X = PollClass.FAST, PollClass.MEDIUM, PollClass.SLOW, PollClass.STATIC
 PACES = [F, M, S, X]
 
 RCT = load_driver("rct")
+CELLS = RctOptions(cells=True)
 
 
 def config(**options):
@@ -80,10 +82,10 @@ def test_include_wins_over_exclude():
 def test_cells_are_an_option():
     (cell, *_) = series_of("inverter_battery_cell.voltage_volts")
     assert not is_wanted(cell, config())
-    assert is_wanted(cell, config(cells=True))
-    assert not is_wanted(cell, config(cells=True, exclude=("inverter_battery_cell.*",)))
+    assert is_wanted(cell, config(options=CELLS))
+    assert not is_wanted(cell, config(options=CELLS, exclude=("inverter_battery_cell.*",)))
     assert is_wanted(cell, config(include=("inverter_battery_cell.*",)))
-    cells = [series for series in plan(cells=True).wanted if series.metric.option == "cells"]
+    cells = [series for series in plan(options=CELLS).wanted if series.metric.option == "cells"]
     assert len(cells) == 2 * 7 * 24 * 3
     assert not [series for series in plan().wanted if series.metric.option == "cells"]
 
@@ -99,7 +101,7 @@ def test_texts_are_known_apart():
 
 
 def test_every_wanted_series_is_asked_at_least_at_its_pace():
-    made = plan(include=("*",), cells=True)
+    made = plan(include=("*",), options=CELLS)
     for series in made.wanted:
         home = made.home(series)
         if home is not None:
@@ -138,7 +140,7 @@ def test_what_decides_is_asked_whether_it_is_published_or_not():
 
 
 def test_logger_of_the_unit_is_never_polled():
-    polled = set(plan(include=("*",), cells=True).classes)
+    polled = set(plan(include=("*",), options=CELLS).classes)
     assert not [query for query in polled if query.poll is PollClass.HISTORY]
 
 
@@ -190,9 +192,9 @@ def test_answer_leads_to_everything_that_is_computed_from_it():
 
 
 def test_devices_of_which_the_same_is_wanted_share_a_plan():
-    first = plan_for(RCT, config(cells=True))
-    assert plan_for(RCT, config(cells=True, labels={"site": "home"})) is first
-    assert plan_for(RCT, config(cells=False)) is not first
+    first = plan_for(RCT, config(options=CELLS))
+    assert plan_for(RCT, config(options=CELLS, labels={"site": "home"})) is first
+    assert plan_for(RCT, config(options=RctOptions(cells=False))) is not first
 
 
 # -- any driver --------------------------------------------------------------------------------

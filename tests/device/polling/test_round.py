@@ -12,6 +12,7 @@ from rct_collector.device.polling.plan import Plan, plan_for
 from rct_collector.device.polling.round import Round
 from rct_collector.drivers import driver as load_driver
 from rct_collector.drivers.rct import wire
+from rct_collector.drivers.rct.options import RctOptions
 
 RCT = load_driver("rct")
 NOW_NS = 1_782_000_000_000_000_000
@@ -340,7 +341,7 @@ def test_cells_themselves_are_published_when_wanted():
         name="roof",
         driver="rct",
         address=CONFIG.address,
-        cells=True,
+        options=RctOptions(cells=True),
         exclude=("inverter_battery_module.*",),
     )
     bench = Bench(plan=Plan(RCT, config), **{"mod 2": True})

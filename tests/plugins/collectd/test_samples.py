@@ -6,8 +6,9 @@ import re
 
 import pytest
 
-from rct_collector.config import Config, DeviceConfig, Intervals, Requests
+from rct_collector.config import Config, DeviceConfig, Intervals
 from rct_collector.docs import samples, tables
+from rct_collector.drivers.rct.options import RctOptions, RctRequests
 from rct_collector.option import options
 from tests.plugins.collectd.daemon import PLUGIN
 from tests.processes import wait_for
@@ -56,8 +57,12 @@ def test_the_sample_with_a_file_works(collectd, write_config, inverter):
     assert daemon.errors() == []
 
 
+#: Where options are.
+KINDS = (Config, DeviceConfig, Intervals, RctOptions, RctRequests)
+
+
 def test_the_table_has_every_option():
     shown = tables.collectd_options()
-    count = sum(len(options(cls)) for cls in (Config, DeviceConfig, Intervals, Requests))
+    count = sum(len(options(cls)) for cls in KINDS)
     assert len(shown.splitlines()) == 2 + count
     assert "| `PerSecond` | Device, Requests | number | `5` |" in shown
