@@ -199,8 +199,39 @@ class Series:
         return collectd_id(self.metric, self.tags)
 
 
+class Origin(StrEnum):
+    """When the values of a batch are of, compared with when they are handed over."""
+
+    LIVE = "live"  #: read just now, or told by the unit as they are
+    LATE = "late"  #: what a live batch would have carried, had it not been held up on its way
+    HISTORY = "history"  #: from the memory of a unit, hours or months after
+
+
+class Health(NamedTuple):
+    """How a unit does, as far as can be told from whether it answers.
+
+    Attributes:
+        up: The last round brought an answer, or the present one has already.
+        since: Unix seconds since when: of the first answer when it is up, else of the last one, or
+            of the beginning where there was none.
+        missed: Rounds in a row that brought no answer; 0 when it is up.
+        error: Why there are none, in words; "" when it is up.
+        removed: Nobody collects from it any more: this is the last that is heard of it. Nothing is
+            to be concluded from that, so ``up`` stays what it was.
+    """
+
+    up: bool = True
+    since: float = 0.0
+    missed: int = 0
+    error: str = ""
+    removed: bool = False
+
+
 class Batch(NamedTuple):
     """Values of one device that share one moment.
+
+    One is handed over at the end of each round, even without any values: none may have come, and
+    the user may have excluded all that did.
 
     Attributes:
         source: Configured device name.
@@ -208,7 +239,10 @@ class Batch(NamedTuple):
         labels: The user's own tags for the device.
         time_ns: Nanoseconds since the epoch.
         values: The values, in no particular order.
-        interval_s: How often the fastest class comes, in seconds.
+        interval_s: How often the fastest class comes, in seconds; of history, its resolution.
+        origin: Whether the values are of now.
+        ends_round: Nothing more comes of this round.
+        health: How the unit does by now.
     """
 
     source: str
@@ -217,6 +251,9 @@ class Batch(NamedTuple):
     time_ns: int
     values: tuple[tuple[Series, Value], ...]
     interval_s: float
+    origin: Origin = Origin.LIVE
+    ends_round: bool = False
+    health: Health = Health()
 
 
 # -- collectd names ---------------------------------------------------------------------------

@@ -5,6 +5,10 @@ changes again and again is told a few times an hour, then only when it has come 
 often it changed meanwhile: the last that is told is what is. A device that is silent for a round
 or two is none of it, nor is one that has gone to sleep with the sun, as many do that have no
 battery or an empty one; it is told of when it sleeps longer than any night.
+
+That a device is lost or back is told whatever its user excludes, for each batch says how its unit
+does. Faults, and what tells that it may sleep, are values like others: what is excluded is not
+asked for.
 """
 
 from __future__ import annotations
@@ -13,13 +17,14 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from enum import Enum
+from functools import cache
 from typing import NamedTuple
 
 from rct_collector.catalog import catalog
 from rct_collector.config import DeviceConfig
 from rct_collector.drivers import driver
 from rct_collector.limiter import Limiter, and_more
-from rct_collector.model import Batch, CollectdId, Series
+from rct_collector.model import Batch, CollectdId, Health, Origin, Series
 
 #: A device is lost when it was silent for this many seconds …
 LOST_S = 300.0
@@ -37,7 +42,8 @@ MOST_EACH, MOST_TOGETHER = 4, 40
 
 #: Bits of one fault word.
 _BITS = 32
-_WORD = "fault_word_"
+_WORD = "inverter_status.fault_word_"
+_FLAG = "inverter_fault.active"
 
 
 class Severity(Enum):
@@ -75,34 +81,25 @@ class Alerts:
         rows = catalog()
         self._name = device.name
         self._texts = driver(device.driver).faults
-        self._up = rows.series("inverter_collector.up")
+        self._place = _place(rows.series("inverter_collector.up"))
         self._powers = {
             rows.series("inverter_power.pv_watts"): math.inf,  # not known: not idle
             rows.series("inverter_power.battery_watts"): 0.0,  # not there
         }
-        self._words = {
-            series: int(metric.field.removeprefix(_WORD)) * _BITS
-            for metric in rows.metrics
-            if metric.measurement == "inverter_status" and metric.field.startswith(_WORD)
-            for series in rows.expand(metric)
-        }
+        self._faults = _fault_series(device.driver)
         self._losses = Limiter(clock, each=MOST_EACH)
         self._changes = Limiter(clock, each=MOST_EACH, altogether=MOST_TOGETHER)
         self._latest: dict[str, Alert] = {}
-        self._read = dict.fromkeys(self._words, 0)
-        self._agreed = dict.fromkeys(self._words, 0)
-        self._silent = 0
+        self._read = 0  # one bit for each fault
+        self._agreed = 0
         self._lost = False
 
     def take(self, batch: Batch) -> Iterator[Alert]:
         """The changes that a batch brings."""
-        for series, value in batch.values:
-            if series in self._powers:
-                self._powers[series] = abs(float(value))
-            elif series in self._words:
-                yield from self._faults(series, int(value))
-            elif series is self._up:
-                yield from self._heard() if value else self._missed(batch.interval_s)
+        if batch.origin is Origin.LIVE:
+            yield from self._values(batch)
+        if batch.ends_round:
+            yield from self._round(batch.health, batch.interval_s)
         for kind, count in (*self._losses.overdue(), *self._changes.overdue()):
             latest = self._latest[kind]
             yield latest._replace(text=f"{latest.text}{and_more(count)}")
@@ -114,36 +111,52 @@ class Alerts:
         if limiter.passes(kind):
             yield alert
 
-    def _heard(self) -> Iterator[Alert]:
-        if self._lost:
-            text = f"{self._name} answers again"
-            yield from self._tell(Alert(_place(self._up), Severity.OKAY, text), self._losses)
-        self._silent, self._lost = 0, False
+    def _values(self, batch: Batch) -> Iterator[Alert]:
+        """What the values say of faults, and of whether the device may fall asleep."""
+        word = known = 0
+        for series, value in batch.values:
+            if series in self._powers:
+                self._powers[series] = abs(float(value))
+            elif series in self._faults:
+                first, count = self._faults[series]
+                bits = (1 << count) - 1
+                word |= (int(value) & bits) << first
+                known |= bits << first
+        if known:
+            yield from self._compare(word, known)
 
-    def _missed(self, interval: float) -> Iterator[Alert]:
+    def _round(self, health: Health, interval: float) -> Iterator[Alert]:
+        """Whether a device is lost, or back, now that a round is over."""
+        if health.up and self._lost:
+            self._lost = False
+            alert = Alert(self._place, Severity.OKAY, f"{self._name} answers again")
+            yield from self._tell(alert, self._losses)
         # Rounds are counted rather than seconds, since the clock of a host may be set.
-        self._silent += 1
-        if self._lost or self._silent < self._response_time(interval):
-            return
-        self._lost = True
-        text = f"{self._name} has not answered for {_duration(self._silent * interval)}"
-        yield from self._tell(Alert(_place(self._up), Severity.WARNING, text), self._losses)
+        elif not health.up and not self._lost and health.missed >= self._most_missed(interval):
+            self._lost = True
+            text = f"{self._name} has not answered for {_duration(health.missed * interval)}"
+            yield from self._tell(Alert(self._place, Severity.WARNING, text), self._losses)
 
-    def _response_time(self, interval: float) -> float:
+    def _most_missed(self, interval: float) -> float:
         """Silent rounds before a device counts as lost."""
         if max(self._powers.values()) < IDLE_WATTS:
             return NIGHT_S / interval
         return min(max(LOST_S / interval, FEWEST_ROUNDS), MOST_ROUNDS)
 
-    def _faults(self, series: Series, word: int) -> Iterator[Alert]:
-        """The bits of a fault word that have changed, and were read so twice."""
-        changed = (word ^ self._agreed[series]) & ~(word ^ self._read[series])
-        self._read[series] = word
-        self._agreed[series] ^= changed
-        for bit in range(_BITS):
-            if changed >> bit & 1:
-                alert = self._fault(self._words[series] + bit, bad=bool(word >> bit & 1))
-                yield from self._tell(alert, self._changes)
+    def _compare(self, word: int, known: int) -> Iterator[Alert]:
+        """The faults that have changed, and were read so twice.
+
+        Args:
+            word: One bit for each fault.
+            known: The same, for those that were read.
+        """
+        changed = (word ^ self._agreed) & ~(word ^ self._read) & known
+        self._read = self._read & ~known | word
+        self._agreed ^= changed
+        while changed:
+            number = (changed & -changed).bit_length() - 1
+            changed &= changed - 1
+            yield from self._tell(self._fault(number, bad=bool(word >> number & 1)), self._changes)
 
     def _fault(self, number: int, *, bad: bool) -> Alert:
         series = catalog().series("inverter_fault.active", fault=str(number))
@@ -151,6 +164,19 @@ class Alerts:
         if bad:
             return Alert(_place(series), Severity.FAILURE, text)
         return Alert(_place(series), Severity.OKAY, f"{text} is over")
+
+
+@cache
+def _fault_series(family: str) -> dict[Series, tuple[int, int]]:
+    """Series of a device family → number of the first fault that it tells of, and how many."""
+    found = {}
+    for series, _, _ in driver(family).found():
+        name = series.metric.name
+        if name.startswith(_WORD):
+            found[series] = int(name.removeprefix(_WORD)) * _BITS, _BITS
+        elif name == _FLAG:
+            found[series] = int(dict(series.tags)["fault"]), 1
+    return found
 
 
 def _place(series: Series) -> CollectdId:

@@ -77,7 +77,7 @@ class PipeWriter:
         return self.error is not None
 
     def put(self, lines: Iterable[bytes], source: str = "", samples: int = 0) -> None:
-        """Queue lines; the oldest entries make room where there is none.
+        """Queue lines, if there are any; the oldest entries make room where there is none.
 
         Args:
             lines: Whole lines, newline included.
@@ -85,6 +85,8 @@ class PipeWriter:
             samples: How many samples they carry, for the count of what is dropped.
         """
         kept = list(lines)
+        if not kept:
+            return
         entry = Entry(kept, sum(map(len, kept)), source, samples)
         lost: list[Entry] = []
         with self._wake:

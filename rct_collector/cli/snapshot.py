@@ -9,7 +9,7 @@ from typing import NamedTuple
 from rct_collector.catalog import catalog
 from rct_collector.config import DeviceConfig
 from rct_collector.drivers import driver
-from rct_collector.model import Batch, Series, Value
+from rct_collector.model import Batch, Health, Origin, Series, Value
 
 #: A fault word has this many bits.
 _WORD_BITS = 32
@@ -30,6 +30,9 @@ class Snapshot:
         config: The device.
         driver: Its family.
         readings: Series → latest value.
+        time_ns: Nanoseconds since the epoch of what came last; 0 before that.
+        health: How the unit does; None before anything came.
+        answered: It has answered at all.
         rounds: Rounds that ended.
         trouble: Why the device could not be read, or "".
         undecided: What it is not known to have, since it is silent about it; one sentence each.
@@ -40,6 +43,9 @@ class Snapshot:
         self.config = config
         self.driver = driver(config.driver)
         self.readings: dict[Series, Reading] = {}
+        self.time_ns = 0
+        self.health: Health | None = None
+        self.answered = False
         self.rounds = 0
         self.trouble = ""
         self.undecided: tuple[str, ...] = ()
@@ -53,13 +59,26 @@ class Snapshot:
             Whether this batch ends a round.
         """
         self._labels = batch.labels
-        for series, value in batch.values:
-            self.readings[series] = Reading(value, batch.time_ns)
-        if any(not series.metric.own for series, _ in batch.values):
+        self.health = batch.health
+        if batch.health.up:
+            self.answered = True
             self.trouble = ""
-        ended = any(series.metric.own for series, _ in batch.values)
-        self.rounds += ended
-        return ended
+        elif batch.ends_round:
+            self.trouble = batch.health.error
+        if batch.origin is Origin.LIVE:
+            self.time_ns = batch.time_ns
+        self._read(batch)
+        self.rounds += batch.ends_round
+        return batch.ends_round
+
+    def _read(self, batch: Batch) -> None:
+        """Keep the values, unless newer ones are there already."""
+        if batch.origin is Origin.HISTORY:  # means and sums, which are no readings
+            return
+        for series, value in batch.values:
+            known = self.readings.get(series)
+            if batch.origin is Origin.LIVE or known is None or known.time_ns < batch.time_ns:
+                self.readings[series] = Reading(value, batch.time_ns)
 
     @property
     def measured(self) -> list[Series]:

@@ -70,7 +70,7 @@ def screen_view(
         return Group(overview(snapshots), Text(""), *last)
     (snapshot,) = snapshots
     top = [*heading(snapshot), *bars(snapshot), Text("")]
-    if not snapshot.measured:
+    if not snapshot.answered:
         return Group(Text(f"reading {snapshot.config.name} …"), Text(""), *last)
     taken = sum(_rows(line, size.width) for line in top) + len(last) + 1
     chosen = shown(snapshot, complete=complete)
@@ -94,14 +94,14 @@ def _rows(line: Text, width: int) -> int:
 
 def block(snapshot: Snapshot, *, complete: bool) -> list[RenderableType]:
     """What one round brought, as plain text."""
-    newest = max((r.time_ns for r in snapshot.readings.values()), default=0)
+    newest = snapshot.time_ns
     chosen = [
         series
         for series in shown(snapshot, complete=complete)
         if snapshot.readings[series].time_ns == newest
     ]
     lines: list[RenderableType] = [*heading(snapshot, time_s=newest / 1e9)]
-    if flows := summary.flow_text(snapshot):
+    if snapshot.health and snapshot.health.up and (flows := summary.flow_text(snapshot)):
         lines.append(Text(flows))
     for section in snapshot_sections(snapshot, chosen):
         lines += [Text(""), section_table(section, 1000)]
@@ -126,14 +126,16 @@ def _line(text: str, style: str = "") -> Text:
 
 def health(snapshot: Snapshot) -> str:
     """How well the device can be asked, on one line."""
-    up = snapshot.number("inverter_collector.up")
-    if up is None:
+    if snapshot.health is None:
         return ""
     total = {
         name: snapshot.number(f"inverter_collector.{name}_total") or 0.0
         for name in ("requests", "answers", "timeouts", "reconnects")
     }
-    parts = ["up" if up else "down", f"{total['answers']:.0f} answers"]
+    up, error = snapshot.health.up, snapshot.health.error
+    parts = ["up" if up else f"down: {error}" if error else "down"]
+    if total["answers"]:
+        parts.append(f"{total['answers']:.0f} answers")
     if total["requests"]:
         parts.append(f"loss {100 * total['timeouts'] / total['requests']:.1f} %")
     latency = snapshot.number("inverter_collector.answer_latency_seconds")
@@ -175,7 +177,7 @@ def overview(snapshots: Sequence[Snapshot]) -> Table:
         soc = summary.charge(snapshot)
         age = _age(snapshot, snapshot.measured)
         state = ", ".join(filter(None, (summary.state(snapshot), summary.faults(snapshot))))
-        down = snapshot.number("inverter_collector.up") == 0
+        down = snapshot.health is not None and not snapshot.health.up
         table.add_row(
             snapshot.config.name,
             watts.get("sun", ""),

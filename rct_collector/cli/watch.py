@@ -156,10 +156,8 @@ class PlainScreen(Screen):
         from rct_collector.cli.console import console, show
         from rct_collector.cli.view import block
 
-        if not any(series.metric.own for series, _ in batch.values):
-            return
         snapshot = self._by_name[batch.source]
-        if not snapshot.measured:
+        if not batch.ends_round or not snapshot.answered:
             return
         try:
             show(console(), *block(snapshot, complete=self.complete))
@@ -249,5 +247,5 @@ def screen(snapshots: Sequence[Snapshot], *, complete: bool, hint: str) -> Itera
         finally:
             log.handlers[:] = before
     for snapshot in snapshots:
-        if snapshot.measured:
+        if snapshot.answered:
             show(out, *farewell(snapshot))

@@ -140,7 +140,8 @@ class Device:
         )
         labels = tuple(sorted(config.labels.items()))
         self._publisher = Publisher(
-            config.name, self.driver.vendor, labels, self._schedule.interval, emit
+            *(config.name, self.driver.vendor, labels, self._schedule.interval, emit),
+            now=self._clock.wall(),
         )
         self._unsupported = Unsupported(self._schedule.interval)
         self._backlog = Backlog(self.plan, self.discovery, self._unsupported, config)
@@ -148,6 +149,7 @@ class Device:
         self._hurry = asyncio.Event()
         self.settled = asyncio.Event()
         self._round: Round | None = None
+        self._probe: list[Query] = []
         self._one_shot = False
         self.rounds = 0
 
@@ -287,11 +289,15 @@ class Device:
         )
         self._one_shot = limit is not None
         until_next = self._until_next()
+        # Who it is comes first: all else is about that unit.
+        who = self.discovery.unidentified
+        fast = self._backlog.present(fast, started)
+        rest = self._backlog.in_turn(started)
+        self._probe = self._backlog.probe([*who, *fast, *rest], self.exchange.poller.proven)
         try:
             await self.exchange.round(
-                # Who it is comes first: all else is about that unit.
-                [*self.discovery.unidentified, *self._backlog.present(fast, started)],
-                self._backlog.in_turn(started),
+                [*who, *fast, *self._probe],
+                rest,
                 seconds=limit or until_next - MARGIN_S,
                 next_round=math.inf if limit else until_next,
                 stretches=not limit,
@@ -320,6 +326,8 @@ class Device:
         up = bool(self._round.time_ns)
         self._settle(started, now, up=up)
         self._publish()
+        if not up:
+            self._publisher.missed(self._why_silent())
         self.rounds += 1
         self.settled.set()
         self.stats.count_round(tally, up=up, implausible=self._round.implausible)
@@ -336,13 +344,18 @@ class Device:
             gauges["answer_latency_seconds"] = tally.latency / tally.answers
         # A round that brought nothing still has a time: now.
         time_ns = self._round.time_ns or self._clock.wall_ns()
-        self._publisher.send(time_ns, self.stats.samples(up=up, **gauges))
+        self._publisher.send(time_ns, self.stats.samples(up=up, **gauges), ends_round=True)
         self._round = None
         self.exchange.end_round(now)
         if self._state:
             self._state.tick(now)
         port.line.tend()
         self.reports.sum_up()
+
+    def _why_silent(self) -> str:
+        if self.port.is_open:
+            return "the line is open, but nothing is answered"
+        return self.port.last_error or "no connection yet"
 
     def _settle(self, started: float, now: float, *, up: bool) -> None:
         """Carry over what was not asked; leave alone what never answers."""
@@ -406,6 +419,9 @@ class Device:
             if news:
                 self._learnt(now)
         wall_ns = answer.time_ns or self._clock.wall_ns()
+        if query in self._probe:
+            self._round.heard(now=now, wall_ns=wall_ns)
+            return certain
         return self._round.take(query, answer.value, now=now, wall_ns=wall_ns) and certain
 
     def fast_settled(self) -> None:
@@ -464,6 +480,7 @@ class Device:
         current = self._round
         if current is None or not current.time_ns:
             return
+        self._publisher.heard(current.time_ns / 1e9)
         values = current.publish()
         identified = self.discovery.identified
         expected = [series for series in self.plan.texts if identified and self._expects(series)]

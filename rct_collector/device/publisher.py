@@ -1,21 +1,34 @@
-"""What one device has to say, as batches."""
+"""What one device has to say, as batches, and how it does."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
 from rct_collector.catalog import catalog
-from rct_collector.model import Batch, Series, Tags, Value
+from rct_collector.model import Batch, Health, Series, Tags, Value
 
 #: Takes what a device has to say. Must not block and must not raise.
 Emit = Callable[[Batch], None]
 
 
 class Publisher:
-    """Turns samples into batches, and gathers the texts of the unit on one line."""
+    """Turns samples into batches, and gathers the texts of the unit on one line.
 
-    def __init__(self, source: str, vendor: str, labels: Tags, interval: float, emit: Emit) -> None:
-        """Prepare.
+    Attributes:
+        health: How the unit does; goes out with each batch.
+    """
+
+    def __init__(
+        self,
+        source: str,
+        vendor: str,
+        labels: Tags,
+        interval: float,
+        emit: Emit,
+        *,
+        now: float,
+    ) -> None:
+        """Prepare; nothing was heard of the unit yet.
 
         Args:
             source: Configured name of the device.
@@ -23,6 +36,7 @@ class Publisher:
             labels: The user's own tags.
             interval: Seconds between two rounds.
             emit: Takes the batches.
+            now: Unix seconds.
         """
         self._source = source
         self._vendor = vendor
@@ -30,16 +44,52 @@ class Publisher:
         self._interval = interval
         self._emit = emit
         self._texts: dict[Series, Value] = {}
+        self._heard_at = now
+        self.health = Health(up=False, since=now)
 
-    def send(self, time_ns: int, values: list[tuple[Series, Value]]) -> None:
-        """Hand over samples of one time, if there are any."""
-        if values:
-            self._emit(
-                Batch(
-                    *(self._source, self._vendor, self._labels),
-                    *(time_ns, tuple(values), self._interval),
-                )
-            )
+    def heard(self, at: float) -> None:
+        """The unit answers.
+
+        Args:
+            at: Unix seconds.
+        """
+        self._heard_at = at
+        if not self.health.up:
+            self.health = Health(up=True, since=at)
+
+    def missed(self, error: str) -> None:
+        """A round brought no answer.
+
+        Args:
+            error: Why, in words for people.
+        """
+        missed = self.health.missed + 1
+        self.health = Health(up=False, since=self._heard_at, missed=missed, error=error)
+
+    def send(
+        self, time_ns: int, values: list[tuple[Series, Value]], *, ends_round: bool = False
+    ) -> None:
+        """Hand over samples of one time, if there are any, and that a round is over."""
+        if values or ends_round:
+            self._emit(self._batch(time_ns, tuple(values), ends_round=ends_round))
+
+    def remove(self, time_ns: int) -> None:
+        """Tell that nothing will come any more."""
+        self.health = self.health._replace(removed=True)
+        self._emit(self._batch(time_ns, ()))
+
+    def _batch(
+        self,
+        time_ns: int,
+        values: tuple[tuple[Series, Value], ...],
+        *,
+        ends_round: bool = False,
+    ) -> Batch:
+        return Batch(
+            *(self._source, self._vendor, self._labels, time_ns, values, self._interval),
+            ends_round=ends_round,
+            health=self.health,
+        )
 
     def forget(self) -> None:
         """Another unit answers now."""

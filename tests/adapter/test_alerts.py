@@ -10,12 +10,14 @@ from rct_collector import Alerts, Batch, Config
 from rct_collector.adapter.alerts import MOST_EACH, MOST_TOGETHER, NIGHT_S, Severity
 from rct_collector.catalog import catalog
 from rct_collector.limiter import SPAN_S
+from rct_collector.model import Health, Origin
 
 FAILURE, WARNING, OKAY = Severity.FAILURE, Severity.WARNING, Severity.OKAY
 
 UP = catalog().series("inverter_collector.up")
 PV = catalog().series("inverter_power.pv_watts")
 BATTERY = catalog().series("inverter_power.battery_watts")
+FLAGS = [catalog().series("inverter_fault.active", fault=str(n)) for n in range(128)]
 WORDS = [catalog().series(f"inverter_status.fault_word_{n}") for n in range(4)]
 PLACE = ("bool", "collector_up")
 
@@ -32,15 +34,32 @@ def clock():
     return Clock()
 
 
-@pytest.fixture
-def alerts(clock):
+class Watched(Alerts):
+    """Alerts, and how many rounds the unit has missed."""
+
+    missed = 0
+    excluded = False
+
+
+@pytest.fixture(params=[False, True], ids=["all is published", "the collector is excluded"])
+def alerts(request, clock):
     entry = {"name": "roof", "driver": "rct", "address": "tcp://192.0.2.10"}
-    return Alerts(Config.parse({"devices": [entry]}).devices[0], clock)
+    found = Watched(Config.parse({"devices": [entry]}).devices[0], clock)
+    found.excluded = request.param
+    return found
 
 
 def told(alerts, *values, interval=10.0):
-    found = alerts.take(Batch("roof", "rct", (), 1, values, interval))
-    return [(*alert.place, alert.severity, alert.text) for alert in found]
+    """What a batch brings; one with ``UP`` ends a round, published or not."""
+    health, ends = Health(), False
+    for series, value in values:
+        if series is UP:
+            ends = True
+            alerts.missed = 0 if value else alerts.missed + 1
+            health = Health(up=bool(value), missed=alerts.missed)
+    values = tuple(v for v in values if not (alerts.excluded and v[0] is UP))
+    batch = Batch("roof", "rct", (), 1, values, interval, ends_round=ends, health=health)
+    return [(*alert.place, alert.severity, alert.text) for alert in alerts.take(batch)]
 
 
 def silence(alerts, rounds, interval=10.0):
@@ -201,3 +220,27 @@ def test_a_fault_without_a_text_is_told_by_its_number(alerts):
     alerts._texts = {}
     told(alerts, (WORDS[1], 1))
     assert told(alerts, (WORDS[1], 1))[0][3] == "roof: fault 32 (unknown)"
+
+
+def test_a_fault_of_which_only_the_single_bits_are_published_is_told_too(alerts):
+    raised = [("bool", "fault_25_active", FAILURE)]
+    flags = [(flag, int(n == 25)) for n, flag in enumerate(FLAGS)]
+    assert told(alerts, *flags) == []
+    assert [alert[:3] for alert in told(alerts, *flags)] == raised
+
+
+def test_words_and_single_bits_of_one_round_are_one_reading(alerts):
+    both = [(WORDS[0], 1 << 25), (FLAGS[25], 1), (FLAGS[24], 0)]
+    assert told(alerts, *both) == []
+    assert len(told(alerts, *both)) == 1
+    assert told(alerts, (FLAGS[24], 0)) == []
+    assert told(alerts, (FLAGS[24], 0)) == [], "which says nothing of the others"
+
+
+@pytest.mark.parametrize("origin", [Origin.LATE, Origin.HISTORY])
+def test_what_was_is_not_told_as_if_it_were_now(alerts, origin):
+    told(alerts, (UP, 1), (PV, 4000.0))
+    past = ((WORDS[0], 1 << 25), (PV, 0.0), (BATTERY, 0.0))
+    for n in range(3):
+        assert list(alerts.take(Batch("roof", "rct", (), n, past, 10.0, origin))) == []
+    assert list(silence(alerts, 40)) == [30], "it does not sleep either"

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from rct_collector.catalog import catalog
 from rct_collector.cli.snapshot import Snapshot
 from rct_collector.config import Address, DeviceConfig
-from rct_collector.model import Batch
+from rct_collector.model import Batch, Health
 
 TIME_NS = 1782043200 * 10**9
 
@@ -83,11 +83,13 @@ def batch(values=None, time_ns=TIME_NS, name="roof"):
     series = {item.name: item for item in catalog()}
     found = VALUES if values is None else values
     pairs = tuple((series[key], value) for key, value in found.items())
-    return Batch(name, "rct", (), time_ns, pairs, 10.0)
+    health = Health(up=bool(found.get("inverter_collector.up", 1)))
+    return Batch(name, "rct", (), time_ns, pairs, 10.0, ends_round=True, health=health)
 
 
 def snapshot(values=None, time_ns=TIME_NS, **more):
-    """A snapshot that has taken them."""
+    """A snapshot that has taken them; without any it has taken nothing at all."""
     result = Snapshot(device(**more))
-    result.take(batch(values, time_ns, result.config.name))
+    if values != {}:
+        result.take(batch(values, time_ns, result.config.name))
     return result

@@ -6,6 +6,12 @@ import os
 import pty
 import signal
 
+import pytest
+
+from rct_collector.cli.snapshot import Snapshot
+from rct_collector.cli.watch import PlainScreen
+from rct_collector.model import Health
+from tests.cli import handmade
 from tests.cli.conftest import address_of, read_until
 
 
@@ -27,6 +33,56 @@ def test_blocks_of_text_follow_each_other_in_a_pipe_until_ctrl_c(start):
     assert "up, " in first
     assert "\nPower\n" in first
     assert "sun " in first
+
+
+@pytest.mark.parametrize(
+    ("only", "heading", "line"),
+    [
+        ("inverter_power.*", "Power", "sun "),
+        ("inverter_status.state_code", "Status", "state"),
+        ("inverter_collector.up", "Collector", "up"),
+    ],
+)
+def test_in_a_pipe_each_round_is_a_block_whatever_is_left_out(start, only, heading, line):
+    process = start("watch", "--simulate", "--only", only)
+    lines, heads = [], 0
+    for text in process.stdout:
+        lines.append(text)
+        heads += text.startswith("simulated  RCT Power")
+        if heads == 3:
+            break
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+
+    assert (process.returncode, stderr) == (0, "")
+    for block in "".join(lines).split("simulated  RCT Power")[2:3]:
+        assert "\nup" in block
+        assert line in block.lower()
+        assert heading in block
+
+
+def test_a_block_of_a_silent_device_says_why_and_repeats_nothing(capsys):
+    snapshot = handmade.snapshot({"inverter_power.pv_watts": 3511.4})
+    view = PlainScreen([snapshot], complete=True)
+    gone = Health(up=False, missed=1, error="connection refused")
+    silent = handmade.batch({}, handmade.TIME_NS + 10**10)._replace(health=gone)
+    view.take(silent)
+    text = capsys.readouterr().out
+
+    assert "down: connection refused" in text
+    assert "3511" not in text
+    assert snapshot.trouble == "connection refused"
+    view.take(handmade.batch({"inverter_power.pv_watts": 12.0}, handmade.TIME_NS + 2 * 10**10))
+    assert snapshot.trouble == ""
+    assert "sun 12 W" in capsys.readouterr().out
+
+
+def test_a_device_that_never_answered_has_no_block(capsys):
+    view = PlainScreen([Snapshot(handmade.device())], complete=False)
+    values = {"inverter_collector.up": 0}
+    view.take(handmade.batch(values))
+
+    assert capsys.readouterr().out == ""
 
 
 def test_it_ends_by_itself(run):

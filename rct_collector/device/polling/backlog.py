@@ -8,7 +8,7 @@ so that in each round as much is due as can be asked.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from math import floor, inf
 
 from rct_collector.config import DeviceConfig
@@ -85,6 +85,21 @@ class Backlog:
             if self._discovery.has(query.condition)
             and not self._unsupported.leaves_alone(query, now)
         ]
+
+    def probe(self, asked: Sequence[Query], answered: Container[Query]) -> list[Query]:
+        """What else to ask so that it is noticed when the unit is gone.
+
+        Where some of what is asked is known to be answered, that is nothing, else one query: by
+        preference the one that says who it is, since its answer is in nobody's way.
+
+        Args:
+            asked: What is asked anyway.
+            answered: What the unit has ever answered.
+        """
+        if any(query in answered for query in asked):
+            return []
+        queries = (*self._discovery.deciding, *self._plan.classes)
+        return [q for q in queries if q not in asked and self._is_asked(q)][:1]
 
     def in_turn(self, now: float) -> list[Query]:
         """All that waits, see :func:`in_turn`.

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
@@ -349,6 +349,11 @@ class Poller:
             ask.phase = Phase.WAITING
             self._waiting.append(ask)
         return True
+
+    @property
+    def proven(self) -> Set[Query]:
+        """What the unit has ever answered."""
+        return self._proven
 
     @property
     def pending(self) -> int:

@@ -47,6 +47,17 @@ class Round:
         self.first_at = 0.0
         self.implausible = 0
 
+    def heard(self, *, now: float, wall_ns: int) -> None:
+        """An answer came, whatever it is worth; the first one gives the round its time.
+
+        Args:
+            now: Monotonic seconds.
+            wall_ns: Nanoseconds since the epoch.
+        """
+        if not self.time_ns:
+            self.time_ns = wall_ns
+            self.first_at = now
+
     def take(self, query: Query, raw: object, *, now: float, wall_ns: int) -> bool:
         """Take a complete answer.
 
@@ -59,9 +70,7 @@ class Round:
         Returns:
             False when a value must be read a second time before it can be believed.
         """
-        if not self.time_ns:
-            self.time_ns = wall_ns
-            self.first_at = now
+        self.heard(now=now, wall_ns=wall_ns)
         plan = self._plan
         for place in plan.dependents.get(query, ()):
             self._open[place] = wall_ns

@@ -52,6 +52,28 @@ def test_faults_and_losses_are_told_once_each(collectd, tmp_path, monkeypatch):
     assert daemon.stop() < 2
 
 
+@pytest.mark.parametrize("glob", ["inverter_collector.*", "*"])
+def test_losses_are_told_whatever_is_excluded(collectd, tmp_path, glob):
+    with running_inverter(seed=3) as inverter:
+        read = inverter.inverter.unit.read
+        lines = f'      Exclude "{glob}"\n' + OFTEN
+        daemon = collectd(module(tmp_path, device("roof", inverter.address, lines))).start()
+        asked = listened(inverter.inverter.unit)
+        # Sun is to be known by its values, where they are wanted.
+        grid = "inverter-roof/power-grid"
+        assert wait_for(lambda: asked and (glob == "*" or len(daemon.rows(grid)) >= 2))
+        inverter.inverter.unit.read = lambda *_: None
+        assert wait_for(lambda: len(notifications(daemon)) >= 1, 90)
+        inverter.inverter.unit.read = read
+        assert wait_for(lambda: len(notifications(daemon)) >= 2)
+    assert notifications(daemon) == [
+        ("WARNING", "collector_up", "roof has not answered for 30 s"),
+        ("OKAY", "collector_up", "roof answers again"),
+    ]
+    assert daemon.rows(UP) == []
+    assert daemon.errors() == []
+
+
 def listened(unit):
     """When the unit was asked, and whether it said anything: a growing list."""
     heard = []

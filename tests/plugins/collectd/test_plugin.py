@@ -11,6 +11,7 @@ import pytest
 from rct_collector import Batch
 from rct_collector.adapter.alerts import MOST_EACH, MOST_TOGETHER
 from rct_collector.catalog import catalog
+from rct_collector.model import Health
 from tests.plugins.collectd.stub import Collectd, Config, load
 from tests.processes import nobody, wait_for
 
@@ -53,8 +54,14 @@ def feed(plugin, *batches):
     plugin._plugin._background.take = lambda: iter(batches)
 
 
-def batch(*values, at=1_700_000_000, source="roof"):
-    return Batch(source, "rct", (), at * SECOND, values, 10.0)
+def batch(*values, at=1_700_000_000, source="roof", **more):
+    return Batch(source, "rct", (), at * SECOND, values, 10.0, **more)
+
+
+def silent(missed, *values, at):
+    """The end of a round that brought nothing."""
+    health = Health(up=False, missed=missed)
+    return batch(*values, at=at, ends_round=True, health=health)
 
 
 # -- life --------------------------------------------------------------------------------------
@@ -231,8 +238,8 @@ def test_severities(collectd, tmp_path):
     plugin = started(collectd, tmp_path, device())
     words = (1 << 25, 1 << 25, 0, 0)
     faults = [batch((WORD, word), at=1_600_000_000 + n) for n, word in enumerate(words)]
-    rounds = [batch((UP, 0), at=1_700_000_000 + 10 * n) for n in range(40)]
-    feed(plugin, *faults, *rounds, batch((UP, 1), at=1_800_000_000))
+    rounds = [silent(n + 1, (UP, 0), at=1_700_000_000 + 10 * n) for n in range(40)]
+    feed(plugin, *faults, *rounds, batch((UP, 1), at=1_800_000_000, ends_round=True))
     collectd.read()
     feed(plugin)
     while plugin._plugin._waiting:
@@ -262,6 +269,8 @@ def test_a_device_whose_faults_flip_does_not_flood_collectd(collectd, tmp_path, 
             (UP, n // 40 % 2),
             (GRID, float(n)),
             at=1_700_000_000 + n,
+            ends_round=True,
+            health=Health(up=bool(n // 40 % 2), missed=0 if n // 40 % 2 else n % 40 + 1),
         )
         for n in range(1000)
     ]
