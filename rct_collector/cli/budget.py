@@ -5,44 +5,56 @@ from __future__ import annotations
 from collections.abc import Collection
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 
-from rct_collector.cli.options import SINGLE_TOWER
 from rct_collector.config import Address, Config, DeviceConfig
 from rct_collector.device.polling.budget import REPEATS, Budget, budget
 from rct_collector.device.polling.plan import Choice, Plan
-from rct_collector.drivers import driver
-from rct_collector.drivers.rct.simulator import SCENARIOS, Scenario
+from rct_collector.drivers import DEFAULT, driver
 from rct_collector.errors import ConfigError
 from rct_collector.model import PollClass
 
 
 def default_device() -> DeviceConfig:
     """A device of which the user has said nothing."""
-    return DeviceConfig(name="default", driver="rct", address=Address("tcp", "192.0.2.10", None))
+    return DeviceConfig(name="default", driver=DEFAULT, address=Address("tcp", "192.0.2.10", None))
 
 
-def present(assume: str, conditions: Collection[str] = ()) -> set[str]:
-    """The conditions that an installation meets.
+class Equipment(NamedTuple):
+    """What a device is taken to have.
+
+    Attributes:
+        name: For people.
+        conditions: Names of the conditions that are met.
+    """
+
+    name: str
+    conditions: Collection[str]
+
+
+def equipment(family: str, assume: str | None = None, only: Collection[str] = ()) -> Equipment:
+    """What a device is taken to have.
 
     Args:
-        assume: Name of a scenario, or the fullest one with a single tower.
-        conditions: If there are any, exactly these, and what is always there.
+        family: Name of its driver.
+        assume: Name of an installation. Where the family has none of that name, its usual one.
+        only: If there are any, exactly these conditions, and what is always there.
 
     Raises:
         ConfigError: There is no condition of such a name.
     """
-    known = driver("rct").conditions
-    if conditions:
-        for name in conditions:
+    known = driver(family).conditions
+    if only:
+        for name in only:
             if name not in known:
                 raise ConfigError([f"--condition: {name!r} is none; known: {', '.join(known)}"])
-        return {"always", *conditions}
-    scenario = SCENARIOS.get(assume) or Scenario(
-        name=SINGLE_TOWER, description="One full tower and all extras.", towers=(7,)
-    )
-    return {name for name in known if scenario.has(name)}
+        always = {name for name, condition in known.items() if not condition.inputs}
+        return Equipment(", ".join(only), always | {*only})
+    installations = driver(family).tools().installations() or {"all there can be": {*known}}
+    name = assume if assume and assume in installations else next(iter(installations))
+    return Equipment(name, installations[name])
 
 
 def device_budget(device: DeviceConfig, conditions: Collection[str]) -> Budget:
@@ -93,7 +105,7 @@ def spelt(seconds: float) -> str:
     return "".join(f"{n:02d}{unit}" if k else f"{n}{unit}" for k, (n, unit) in enumerate(parts))
 
 
-def print_budget(config: Path | None, assume: str, conditions: tuple[str, ...]) -> None:
+def print_budget(config: Path | None, assume: str | None, conditions: tuple[str, ...]) -> None:
     """Print one table per device."""
     from rich.table import Table
 
@@ -101,9 +113,9 @@ def print_budget(config: Path | None, assume: str, conditions: tuple[str, ...]) 
 
     devices = Config.load(config).devices if config else (default_device(),)
     out = console()
-    conditions_met = present(assume, conditions)
     for n, device in enumerate(devices):
-        found = device_budget(device, conditions_met)
+        has = equipment(device.driver, assume, conditions)
+        found = device_budget(device, has.conditions)
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
         table.add_column("class")
         for head in ("requests", "every", "requests/s", *([] if found.fits else ["comes every"])):
@@ -119,8 +131,7 @@ def print_budget(config: Path | None, assume: str, conditions: tuple[str, ...]) 
         table.add_row("total", "", "", f"{found.needed:.3f}")
         if n:
             click.echo()
-        what = ", ".join(conditions) or assume
-        click.echo(f"{device.name}, with the equipment '{what}':")
+        click.echo(f"{device.name}, with the equipment '{has.name}':")
         show(out, table)
         click.echo(verdict(found))
         click.echo(f"The fast part of a round takes {found.fast_seconds:.1f} s to ask.")

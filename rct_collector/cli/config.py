@@ -53,13 +53,11 @@ def check(file: Path | None) -> None:
 
 def _tell(devices: tuple[DeviceConfig, ...]) -> None:
     """A line per device; a warning if it is asked for more than it can answer."""
-    from rct_collector.cli.budget import device_budget, plan_of, present, verdict
-    from rct_collector.cli.options import SINGLE_TOWER
+    from rct_collector.cli.budget import device_budget, equipment, plan_of, verdict
 
-    conditions = present(SINGLE_TOWER)
     for device in devices:
         series = len(plan_of(device).wanted)
-        found = device_budget(device, conditions)
+        found = device_budget(device, equipment(device.driver).conditions)
         click.echo(
             f"{device.name}: {device.driver} at {device.address}, up to {series} series,"
             f" {found.needed:.2f} requests/s of {found.pace:g}"

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import click
+
+from rct_collector.cli.options import driver_option
+
+if TYPE_CHECKING:
+    from rct_collector.drivers.tools import Dissector
 
 #: Bytes of text, or of a line, that are taken at once; a capture may have more.
 _LARGEST = 16 << 20
@@ -27,7 +32,8 @@ Examples:
     "-f", "--format", "form", type=click.Choice(["table", "json"]), default="table",
     help="How the frames are printed (default: table).",
 )  # fmt: skip
-def command(source: tuple[str, ...], form: str) -> None:
+@driver_option
+def command(source: tuple[str, ...], form: str, driver: str) -> None:
     r"""Explain bytes of the RCT serial protocol: hexadecimal text, a file of it, or of bytes.
 
     One line per frame: where it begins, who sends it, what it means, and what is wrong with
@@ -40,17 +46,20 @@ def command(source: tuple[str, ...], form: str) -> None:
     with times instead, their TCP connections put together; packets in a hex dump, with their
     numbers.
     """
+    from rct_collector.drivers import driver as family
+
+    dissector = family(driver).tools().dissector()
     path = Path(source[0])
     if source == ("-",):
-        _explain_file(sys.stdin.buffer, "standard input", form)
+        _explain_file(sys.stdin.buffer, "standard input", form, dissector)
     elif len(source) == 1 and _is_file(path):
         try:
             with path.open("rb") as file:
-                _explain_file(file, str(path), form)
+                _explain_file(file, str(path), form, dissector)
         except OSError as error:
             raise click.UsageError(f"{path}: cannot be read: {error.strerror}") from error
     else:
-        _explain_blocks(_digits(source), "command line", form)
+        _explain_blocks(_digits(source), "command line", form, dissector)
 
 
 def _is_file(path: Path) -> bool:
@@ -73,12 +82,12 @@ def _digits(source: tuple[str, ...]) -> list[bytes]:
         ) from error
 
 
-def _explain_file(file: BinaryIO, origin: str, form: str) -> None:
+def _explain_file(file: BinaryIO, origin: str, form: str, dissector: Dissector) -> None:
     """Explain whatever it is.
 
     Raises:
         click.UsageError: It is of no form that can be explained.
-        CaptureError: It is a capture without an RCT unit, or cannot be read.
+        CaptureError: It is a capture without a unit of the family, or cannot be read.
     """
     from rct_collector.capture.conversations import is_capture, read_capture, refuse
     from rct_collector.capture.source import Source
@@ -87,7 +96,7 @@ def _explain_file(file: BinaryIO, origin: str, form: str) -> None:
     if is_capture(source.head):
         from rct_collector.cli.trace import print_trace, trace_of
 
-        print_trace(trace_of(read_capture(source), origin), form)
+        print_trace(trace_of(read_capture(source), origin, dissector), form)
         return
     if not source.head and not source.failure:
         raise click.UsageError(f"{origin} is empty")
@@ -99,13 +108,12 @@ def _explain_file(file: BinaryIO, origin: str, form: str) -> None:
         raise click.UsageError(
             f"{origin} has more than {_LARGEST >> 20} MiB and is no capture; give a part of it"
         )
-    _explain_content(content, origin, form)
+    _explain_content(content, origin, form, dissector)
 
 
-def _explain_content(content: bytes, origin: str, form: str) -> None:
+def _explain_content(content: bytes, origin: str, form: str, dissector: Dissector) -> None:
     """Explain text that stands for bytes, or the bytes of a line."""
     from rct_collector.cli.dumps import WANTED, DumpError, read_dump, text_of
-    from rct_collector.cli.explain import resembles
 
     text = text_of(content)
     blocks, why = [content], ""
@@ -114,23 +122,23 @@ def _explain_content(content: bytes, origin: str, form: str) -> None:
             blocks = read_dump(text)
         except DumpError as error:
             why = str(error)
-    if resembles(b"".join(blocks)):
-        _explain_blocks(blocks, origin, form)
+    if dissector.resembles(b"".join(blocks)):
+        _explain_blocks(blocks, origin, form, dissector)
     elif text is None:
         raise click.UsageError(
-            f"{origin} is no capture (pcap or pcapng), and nothing in it is like a frame of an RCT"
-            " unit"
+            f"{origin} is no capture (pcap or pcapng), and nothing in it is like a frame of"
+            f" {dissector.unit}"
         )
     elif why:
         raise click.UsageError(f"{origin} is no dump that can be read: {why}; {WANTED}")
     else:
         raise click.UsageError(
-            f"{origin}: nothing in its {sum(map(len, blocks))} bytes is like a frame of an RCT"
-            f" unit; {WANTED}"
+            f"{origin}: nothing in its {sum(map(len, blocks))} bytes is like a frame of"
+            f" {dissector.unit}; {WANTED}"
         )
 
 
-def _explain_blocks(blocks: list[bytes], origin: str, form: str) -> None:
+def _explain_blocks(blocks: list[bytes], origin: str, form: str, dissector: Dissector) -> None:
     """Explain bytes, which may be those of packets with all their headers."""
     from rct_collector.capture.conversations import packets_in, read_packets
 
@@ -138,23 +146,22 @@ def _explain_blocks(blocks: list[bytes], origin: str, form: str) -> None:
     if packets:
         from rct_collector.cli.trace import print_trace, trace_of
 
-        found = trace_of(read_packets(packets, origin), origin)
+        found = trace_of(read_packets(packets, origin), origin, dissector)
         others = sum(map(bool, blocks)) - len(packets)
         if others > 0 and len(packets) > 1:
             found.trouble.append(f"{origin}: {others} packets hold no TCP, and were left out")
         print_trace(found, form)
     else:
-        _print_pieces(b"".join(blocks), origin, form)
+        _print_pieces(b"".join(blocks), origin, form, dissector)
 
 
-def _print_pieces(data: bytes, origin: str, form: str) -> None:
+def _print_pieces(data: bytes, origin: str, form: str, dissector: Dissector) -> None:
     from itertools import islice
 
     from rct_collector.cli.console import write_json_list
-    from rct_collector.cli.explain import MOST_PIECES, pieces
-    from rct_collector.cli.tabulate import print_pieces
+    from rct_collector.cli.tabulate import MOST_PIECES, print_pieces
 
-    rest = pieces(data)
+    rest = dissector.pieces(data)
     found = islice(rest, MOST_PIECES)
     if form == "json":
         write_json_list(piece.as_mapping() for piece in found)

@@ -31,13 +31,13 @@ def command(ctx: click.Context, address: str | None, seconds: float | None) -> N
     the morning there, whatever the hour.
     """
     from rct_collector.cli.main import start_logging
-    from rct_collector.cli.options import DEFAULT_SCENARIO
+    from rct_collector.cli.options import scenarios
     from rct_collector.cli.read import read_and_print
     from rct_collector.cli.targets import targets
     from rct_collector.cli.watch import watch_targets
 
     start_logging(ctx.obj, "error")
-    found = targets(Choice(address=address, simulate=None if address else DEFAULT_SCENARIO))
+    found = targets(Choice(address=address, simulate=None if address else scenarios()[0]))
     terminal = sys.stdout.isatty()
     if seconds is None and not terminal:
         seconds = _UNATTENDED_S

@@ -16,8 +16,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from rct_collector.cli.format import capitalised, component, field_label, value_text, words
 from rct_collector.cli.snapshot import Snapshot, catalogue_order
+from rct_collector.format import capitalised, component, field_label, value_text, words
 from rct_collector.model import Series
 
 Item = TypeVar("Item")

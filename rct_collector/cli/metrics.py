@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rct_collector.cli.options import SINGLE_TOWER, Word, scenarios
+from rct_collector.cli.options import Word
 from rct_collector.model import PollClass
 
 if TYPE_CHECKING:
@@ -30,8 +30,11 @@ Examples:
 """
 
 
-def _assumptions() -> list[str]:
-    return [SINGLE_TOWER, *scenarios()]
+def _installations() -> list[str]:
+    from rct_collector.drivers import BUILTIN, driver
+
+    found = (driver(name).tools().installations() for name in BUILTIN)
+    return list(dict.fromkeys(name for installations in found for name in installations))
 
 
 @click.command("metrics", short_help="List the metrics, or how hard a device is asked.",
@@ -51,9 +54,9 @@ def _assumptions() -> list[str]:
     help="With --budget: the devices of this file instead of one with default options.",
 )  # fmt: skip
 @click.option(
-    "--assume", type=Word("assumption", _assumptions), default=SINGLE_TOWER, metavar="WHAT",
-    help=f"With --budget: what the devices have (default: {SINGLE_TOWER}, the fullest with one"
-    " tower; else a scenario of 'simulate rct --list').",
+    "--assume", type=Word("assumption", _installations), metavar="WHAT",
+    help="With --budget: what the devices have, such as one of the scenarios of 'simulate'"
+    " (default: what is usual in their family).",
 )  # fmt: skip
 @click.option(
     "--condition", "conditions", multiple=True, metavar="NAME",
@@ -64,7 +67,7 @@ def command(
     poll: str | None,
     form: str,
     config: Path | None,
-    assume: str,
+    assume: str | None,
     conditions: tuple[str, ...],
     **flags: bool,
 ) -> None:

@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
+from rct_collector.drivers import DEFAULT
+from rct_collector.errors import MissingToolError
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 if TYPE_CHECKING:
@@ -19,11 +22,8 @@ if TYPE_CHECKING:
 else:  # older versions of click do not know the type at run time
     _FloatType = _StrType = click.ParamType
 
-#: What ``--simulate`` means without a name.
-DEFAULT_SCENARIO = "sunny"
-
-#: The fullest system with one battery tower, what the default classes are made for.
-SINGLE_TOWER = "single-tower"
+#: What ``--simulate`` means without a name: the usual scenario of the family.
+USUAL = "usual"
 
 
 class Duration(_FloatType):
@@ -56,9 +56,13 @@ class Word(_StrType):
         self.name = name
         self._words = words
 
+    def known(self, ctx: click.Context | None) -> list[str]:
+        """The words, which may depend on what else is on the command line."""
+        return self._words()
+
     def convert(self, value: Any, param: Any, ctx: Any) -> str:  # noqa: ANN401
-        """Refuse what is not among the words, and suggest the nearest."""
-        known = self._words()
+        """Refuse what is not among the words."""
+        known = self.known(ctx)
         if value in known:
             return str(value)
         return self.fail(f"{value!r} is no {self.name}; known: {', '.join(known)}", param, ctx)
@@ -67,7 +71,7 @@ class Word(_StrType):
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
         """Offer the words that begin so."""
-        return [CompletionItem(word) for word in self._words() if word.startswith(incomplete)]
+        return [CompletionItem(word) for word in self.known(ctx) if word.startswith(incomplete)]
 
 
 class Words(Word):
@@ -93,11 +97,41 @@ class Words(Word):
         ]
 
 
-def scenarios() -> list[str]:
-    """Names of the simulated installations."""
-    from rct_collector.drivers.rct.simulator import SCENARIOS
+class Scenario(Word):
+    """A simulated installation of the family that ``--driver`` names."""
 
-    return list(SCENARIOS)
+    def __init__(self) -> None:
+        """Its words come from the family."""
+        super().__init__("scenario", list)
+
+    def known(self, ctx: click.Context | None) -> list[str]:
+        """The scenarios of the family, the usual one first."""
+        family = ctx.params.get("driver") if ctx else None
+        return scenarios(family if isinstance(family, str) else DEFAULT)
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> str:  # noqa: ANN401
+        """Refuse what is not among them."""
+        return self.known(ctx)[0] if value == USUAL else super().convert(value, param, ctx)
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Offer nothing where a family has none; whoever runs the command is told so."""
+        try:
+            return super().shell_complete(ctx, param, incomplete)
+        except MissingToolError:
+            return []
+
+
+def scenarios(family: str = DEFAULT) -> list[str]:
+    """Names of the simulated installations of a family, the usual one first.
+
+    Raises:
+        MissingToolError: The family cannot be simulated.
+    """
+    from rct_collector.drivers import driver
+
+    return list(driver(family).tools().simulator().scenarios)
 
 
 def _drivers() -> list[str]:
@@ -106,7 +140,6 @@ def _drivers() -> list[str]:
     return list(BUILTIN)
 
 
-SCENARIO = Word("scenario", scenarios)
 DRIVER = Word("driver", _drivers)
 DURATION = Duration()
 
@@ -144,7 +177,8 @@ _DEVICE_OPTIONS = (
         help="One device without a file, such as tcp://192.0.2.10:8899.",
     ),
     click.option(
-        "--driver", type=DRIVER, metavar="NAME", help="Family of that device (default: rct)."
+        "--driver", type=DRIVER, metavar="NAME", is_eager=True,
+        help=f"Family of that device, or of the simulated one (default: {DEFAULT}).",
     ),
     click.option("--name", metavar="NAME", help="Name of that device (default: its address)."),
     click.option(
@@ -152,10 +186,10 @@ _DEVICE_OPTIONS = (
         help="Time zone of that device's clock, such as Europe/Berlin (default: this host's).",
     ),
     click.option(
-        "-s", "--simulate", type=SCENARIO, is_flag=False, flag_value=DEFAULT_SCENARIO,
+        "-s", "--simulate", type=Scenario(), is_flag=False, flag_value=USUAL,
         metavar="[SCENARIO]",
-        help="A simulated inverter inside this command; 'simulate rct --list' names the scenarios"
-        f" (default: {DEFAULT_SCENARIO}).",
+        help=f"A simulated inverter inside this command; 'simulate {DEFAULT} --list' names the"
+        " scenarios (default: the first of them).",
     ),
 )  # fmt: skip
 
@@ -195,6 +229,14 @@ def _with_choice(function: Function, options: tuple[Callable[[Any], Any], ...]) 
     for option in reversed(options):
         wrapper = option(wrapper)
     return wrapper  # type: ignore[return-value]
+
+
+def driver_option(function: Function) -> Function:
+    """Add the option that tells whose frames are meant: ``driver``."""
+    return click.option(
+        "--driver", type=DRIVER, default=DEFAULT, metavar="NAME",
+        help=f"Family of the devices whose bytes they are (default: {DEFAULT}).",
+    )(function)  # fmt: skip
 
 
 def listen_options(function: Function) -> Function:

@@ -123,8 +123,8 @@ def _heading(snapshot: Snapshot) -> list[Any]:
     """Which unit, when, how it does and where the power goes."""
     from rich.text import Text
 
-    from rct_collector.cli.format import moment_text
     from rct_collector.cli.summary import effort, flow_text, heading
+    from rct_collector.format import moment_text
 
     time_s = max(reading.time_ns for reading in snapshot.readings.values()) / 1e9
     lines = heading(snapshot, moment_text(time_s, snapshot.config.timezone))

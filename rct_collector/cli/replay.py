@@ -3,19 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from rct_collector.cli.options import listen_options
-
-if TYPE_CHECKING:
-    from rct_collector.cli.trace import Trace, TraceItem
-    from rct_collector.drivers.rct.simulator.replay import Replay
-
-#: The same bytes on two connections within so many nanoseconds are one answer: the unit's
-#: bridge sends each to all of its clients.
-_BROADCAST_NS = 10**9
+from rct_collector.cli.options import driver_option, listen_options
 
 _EPILOG = """\b
 Examples:
@@ -41,6 +32,7 @@ Then, in another terminal:
     "--speed", type=click.FloatRange(0, 100_000, min_open=True), default=1.0,
     help="How many times faster than recorded it answers (default: 1).",
 )  # fmt: skip
+@driver_option
 def command(
     file: Path,
     printing: bool,
@@ -48,6 +40,7 @@ def command(
     host: str,
     port: int,
     speed: float,
+    driver: str,
 ) -> None:
     """Replay FILE, made by 'record', tcpdump or Wireshark, as a device until Ctrl-C.
 
@@ -55,60 +48,22 @@ def command(
     the recorded delay; after the last one it begins anew with the first. What the recorded unit
     did not answer is not answered, and neither are objects that nobody had asked it for.
     """
+    from rct_collector.cli.serving import serve_until_stopped
     from rct_collector.cli.trace import print_trace, read_trace
+    from rct_collector.drivers import driver as family
 
+    tools = family(driver).tools()
     try:
         with file.open("rb") as stream:
-            found = read_trace(stream, str(file))
+            found = read_trace(stream, str(file), tools.dissector())
     except OSError as error:
         raise click.UsageError(f"{file}: cannot be read: {error.strerror}") from error
     if printing:
         print_trace(found, form)
-    else:
-        _serve(found, file, host, port, speed)
-
-
-def _serve(found: Trace, file: Path, host: str, port: int, speed: float) -> None:
-    from rct_collector.cli.serving import serve_until_stopped
-    from rct_collector.drivers.rct.simulator.replay import Replay
-    from rct_collector.simulator import serve
-
+        return
     for sentence in found.trouble:
         click.echo(f"Warning: {sentence}", err=True)
-    unit = Replay(speed=speed)
-    feed(unit, found.items)
+    unit = tools.replay()(found.items, speed)
     if not unit.objects:
         raise click.UsageError(f"{file}: nothing in it was asked for and answered")
-    serve_until_stopped(
-        lambda host, port: serve(unit, host, port),
-        host,
-        port,
-        name=f"replay of {file} ({unit.objects} objects)",
-        asked=unit.requests.total,
-    )
-
-
-def feed(unit: Replay, items: list[TraceItem]) -> None:
-    """Tell a unit what was recorded.
-
-    Args:
-        unit: Takes it.
-        items: In order of time.
-    """
-    from rct_collector.drivers.rct.frame import READ, WRITE
-
-    heard: dict[bytes, TraceItem] = {}
-    for item in items:
-        time, piece = item.time_ns / 1e9, item.piece
-        if item.answer:
-            before = heard.get(item.data)
-            heard[item.data] = item
-            if before is None or not _is_broadcast(before, item):
-                unit.said(time, piece.oid if piece.valid else None, item.data)
-        elif piece.oid is not None and piece.data[1] in (READ, WRITE):
-            unit.asked(time, piece.oid)
-    unit.finish()
-
-
-def _is_broadcast(before: TraceItem, item: TraceItem) -> bool:
-    return before.line != item.line and item.time_ns - before.time_ns < _BROADCAST_NS
+    serve_until_stopped(unit, host, port, name=f"replay of {file} ({unit.objects} objects)")

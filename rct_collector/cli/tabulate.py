@@ -6,7 +6,11 @@ import sys
 from collections.abc import Iterable, Sequence
 
 from rct_collector.cli.console import console
-from rct_collector.cli.explain import Piece
+from rct_collector.drivers.tools import Piece
+
+#: Frames that are told of one file, at most: more than a day of a busy line has, and each takes
+#: some hundred bytes.
+MOST_PIECES = 1_000_000
 
 _HEADS = ("device", "frame", "object", "value", "check")
 _GAP = "  "

@@ -15,6 +15,7 @@ from rct_collector.catalog import catalog
 from rct_collector.cli.options import Choice
 from rct_collector.collector import fit
 from rct_collector.config import Address, Config, DeviceConfig, Intervals
+from rct_collector.drivers import DEFAULT
 from rct_collector.errors import ConfigError
 from rct_collector.model import PREFIX
 from rct_collector.option import Invalid, options
@@ -111,6 +112,7 @@ async def reachable(found: Targets) -> AsyncIterator[tuple[DeviceConfig, ...]]:
     (device,) = found.devices
     inverter = SimulatedInverter(
         found.scenario,
+        driver=device.driver,
         zone=device.timezone,
         sun=SUN_HOUR,
         latency=SIMULATED_LATENCY,
@@ -124,8 +126,8 @@ def _check(choice: Choice) -> None:
     ways = [name for name in ("config", "address", "simulate") if getattr(choice, name)]
     if len(ways) > 1:
         raise click.UsageError(f"--{ways[0]} and --{ways[1]} exclude each other")
-    if not choice.address:
-        for name in ("driver", *(() if choice.simulate else ("name", "timezone"))):
+    if not choice.address and not choice.simulate:
+        for name in ("driver", "name", "timezone"):
             if getattr(choice, name):
                 raise click.UsageError(f"--{name} needs --address")
     if choice.device and (choice.address or choice.simulate):
@@ -162,7 +164,7 @@ def _value(option: str, value: Any, shown: str = "") -> Any:  # noqa: ANN401
 def _single(choice: Choice, address: Address, name: str) -> DeviceConfig:
     device = DeviceConfig(
         name=_value("name", name),
-        driver=choice.driver or "rct",
+        driver=choice.driver or DEFAULT,
         address=address,
         timezone=_value("timezone", choice.timezone or "local"),
     )

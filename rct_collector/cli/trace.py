@@ -15,27 +15,10 @@ from rct_collector.capture.conversations import Capture, read_capture
 from rct_collector.capture.source import Source
 from rct_collector.capture.streams import Stream, TcpConversation
 from rct_collector.cli.console import write_json_list
-from rct_collector.cli.explain import MOST_PIECES, Piece, pieces
+from rct_collector.cli.tabulate import MOST_PIECES, print_pieces
+from rct_collector.drivers.tools import Dissector, TraceItem
 from rct_collector.errors import CaptureError
 from rct_collector.transport.base import Ends
-
-
-class TraceItem(NamedTuple):
-    """One frame, or bytes that are none, on its way.
-
-    Attributes:
-        time_ns: When the last byte of it was there, nanoseconds since 1970.
-        line: Number of the connection, from 1 on.
-        data: Its bytes, with the lead-in before it.
-        piece: What it is.
-        answer: Whether it came from the device.
-    """
-
-    time_ns: int
-    line: int
-    data: bytes
-    piece: Piece
-    answer: bool
 
 
 class Trace(NamedTuple):
@@ -54,28 +37,30 @@ class Trace(NamedTuple):
     dated: bool = True
 
 
-def read_trace(file: BinaryIO, name: str) -> Trace:
+def read_trace(file: BinaryIO, name: str, dissector: Dissector) -> Trace:
     """Read a capture and find out what is in it.
 
     Args:
         file: Open for reading bytes.
         name: For messages.
+        dissector: Of the family that is looked for.
 
     Raises:
-        CaptureError: It cannot be read, or no RCT unit is in it.
+        CaptureError: It cannot be read, or no unit of the family is in it.
     """
-    return trace_of(read_capture(Source(file, name)), name)
+    return trace_of(read_capture(Source(file, name)), name, dissector)
 
 
-def trace_of(capture: Capture, name: str) -> Trace:
+def trace_of(capture: Capture, name: str, dissector: Dissector) -> Trace:
     """Find out what is in a capture.
 
     Args:
         capture: As it was read.
         name: For messages.
+        dissector: Of the family that is looked for.
 
     Raises:
-        CaptureError: No RCT unit is in it.
+        CaptureError: No unit of the family is in it.
     """
     items: list[TraceItem] = []
     lines: list[Ends] = []
@@ -85,7 +70,7 @@ def trace_of(capture: Capture, name: str) -> Trace:
         if not room:
             trouble.append(f"{name}: what follows the first {MOST_PIECES} frames was left out")
             break
-        found = list(islice(_items(conversation, len(lines) + 1), room))
+        found = list(islice(_items(conversation, len(lines) + 1, dissector), room))
         if not any(item.piece.valid for item in found):
             continue
         items += found
@@ -95,25 +80,28 @@ def trace_of(capture: Capture, name: str) -> Trace:
             trouble.append(f"{name} lacks {missing} bytes of connection {len(lines)}")
     if not lines:
         others = len(capture.conversations)
-        raise CaptureError(". ".join([*trouble, f"{name}: no RCT frame in {others} connections"]))
+        nothing = f"{name}: no {dissector.frame} in {others} connections"
+        raise CaptureError(". ".join([*trouble, nothing]))
     items.sort(key=lambda item: item.time_ns)
     return Trace(items, lines, trouble, capture.dated)
 
 
-def _items(conversation: TcpConversation, line: int) -> Iterator[TraceItem]:
+def _items(conversation: TcpConversation, line: int, dissector: Dissector) -> Iterator[TraceItem]:
     """What both ends said, in order of time, so that neither goes short where not all is told."""
     return merge(
-        _one_way(conversation.to_server, line, answer=False),
-        _one_way(conversation.from_server, line, answer=True),
+        _one_way(conversation.to_server, line, dissector, answer=False),
+        _one_way(conversation.from_server, line, dissector, answer=True),
         key=lambda item: item.time_ns,
     )
 
 
-def _one_way(stream: Stream, line: int, *, answer: bool) -> Iterator[TraceItem]:
+def _one_way(
+    stream: Stream, line: int, dissector: Dissector, *, answer: bool
+) -> Iterator[TraceItem]:
     """The pieces of one direction; what that is, the connection knows better than the frame."""
     for chunk in stream.chunks:
         position = 0
-        for piece in pieces(chunk.data):
+        for piece in dissector.pieces(chunk.data):
             end = piece.offset + len(piece.data)
             offset = chunk.offset + piece.offset
             told = replace(piece, offset=offset, direction="from device" if answer else "to device")
@@ -135,8 +123,6 @@ def print_trace(found: Trace, form: str) -> None:
 
 
 def _print_table(found: Trace) -> None:
-    from rct_collector.cli.tabulate import print_pieces
-
     of_line: dict[int, list[TraceItem]] = {}
     for item in found.items:
         of_line.setdefault(item.line, []).append(item)

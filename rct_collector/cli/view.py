@@ -13,7 +13,6 @@ from rich.table import Table
 from rich.text import Text
 
 from rct_collector.cli import summary
-from rct_collector.cli.format import duration_text, moment_text
 from rct_collector.cli.layout import (
     Section,
     section_height,
@@ -22,6 +21,7 @@ from rct_collector.cli.layout import (
     snapshot_sections,
 )
 from rct_collector.cli.snapshot import Snapshot
+from rct_collector.format import duration_text, moment_text
 from rct_collector.model import Kind, PollClass, Series
 
 #: Columns of the longest bar.

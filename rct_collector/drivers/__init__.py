@@ -9,6 +9,9 @@ from rct_collector.drivers.base import Driver
 #: Driver name → module that holds its ``DRIVER``; imported only when a device needs it.
 BUILTIN = {"rct": "rct_collector.drivers.rct"}
 
+#: The family that is meant where none is named.
+DEFAULT = next(iter(BUILTIN))
+
 
 def driver(name: str) -> Driver:
     """Load a driver.

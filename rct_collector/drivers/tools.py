@@ -31,7 +31,6 @@ class Piece:
         data: Its bytes as they were on the wire.
         direction: ``to device``, ``from device`` or "".
         command: What the frame is, in a word or two; "" for noise.
-        label: What it is about, such as the object; or "".
         shown: Its content for people.
         verdict: ``ok``, or what is wrong.
         published: What the collector would publish: series name, value, unit.
@@ -42,11 +41,15 @@ class Piece:
     data: bytes
     direction: str = ""
     command: str = ""
-    label: str = ""
     shown: str = ""
     verdict: str = "ok"
     published: tuple[tuple[str, Value, str], ...] = ()
     valid: bool = True
+
+    @property
+    def label(self) -> str:
+        """What it is about, such as an object; or ""."""
+        return ""
 
     def details(self) -> dict[str, Any]:
         """What only frames of this family have, for JSON."""
@@ -78,20 +81,21 @@ def finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-class Dissector(Protocol):
+@dataclass(frozen=True, kw_only=True)
+class Dissector:
     """Tells what bytes of a line mean.
 
     Attributes:
-        brand: What frames are called by in messages, such as ``RCT``.
+        frame: What a frame is called in messages, such as ``RCT frame``.
+        unit: What a unit is called, such as ``an RCT unit``.
+        pieces: Cuts any bytes into frames and noise, in order, with all that is worth a word.
+        resembles: Whether bytes may be those of such a line, and not something else altogether.
     """
 
-    brand: str
-
-    def pieces(self, data: bytes) -> Iterator[Piece]:
-        """Cut any bytes into frames and noise; in order, they hold all that is worth a word."""
-
-    def resembles(self, data: bytes) -> bool:
-        """Whether bytes may be those of such a line, and not something else altogether."""
+    frame: str
+    unit: str
+    pieces: Callable[[bytes], Iterator[Piece]]
+    resembles: Callable[[bytes], bool]
 
 
 class Frames(NamedTuple):
@@ -222,6 +226,10 @@ class Simulator(Protocol):
         """What there is to know of it, in some sentences."""
 
     @property
+    def examples(self) -> Sequence[str]:
+        """Options of ``simulate``, as one may want to combine them."""
+
+    @property
     def scenarios(self) -> Mapping[str, str]:
         """Name → what the installation has, in a sentence; the first is the usual one."""
 
@@ -261,7 +269,7 @@ class Simulator(Protocol):
         """
 
 
-class Passage(NamedTuple):
+class TraceItem(NamedTuple):
     """One frame, or bytes that are none, on its way in a recording.
 
     Attributes:
@@ -335,7 +343,7 @@ class Tools:
         """For ``record --redact``: makes one per direction of a line."""
         raise self._missing("cannot be recorded without their secrets")
 
-    def replay(self) -> Callable[[Sequence[Passage], float], Recorded]:
+    def replay(self) -> Callable[[Sequence[TraceItem], float], Recorded]:
         """For ``replay``: what was recorded in order of time, and how many times faster it goes."""
         raise self._missing("cannot be replayed")
 
@@ -348,8 +356,11 @@ class Tools:
         raise self._missing("cannot be simulated")
 
     def installations(self) -> Mapping[str, Collection[str]]:
-        """For ``metrics --budget``: name → conditions that are met; the first is the usual one."""
-        raise self._missing("have no usual equipment; name it with --condition")
+        """For ``metrics --budget``: name → conditions that are met; the first is the usual one.
+
+        Where there are none, all that a unit can have is taken for usual.
+        """
+        return {}
 
     def documents(self) -> Documents:
         """For the generated parts of the documentation; empty where there is nothing to add."""

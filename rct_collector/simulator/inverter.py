@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import tzinfo
 from typing import Any
 
+from rct_collector.drivers import DEFAULT
 from rct_collector.drivers import driver as family
 from rct_collector.simulator.hub import Hub
 from rct_collector.simulator.memory import MemoryLink
@@ -27,7 +28,7 @@ class SimulatedInverter:
         self,
         scenario: Any = "",
         *,
-        driver: str = "rct",
+        driver: str = DEFAULT,
         start: float | None = None,
         seed: int = 0,
         speed: float = 1.0,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 
 from rct_collector.capture.recording import Conversation, PcapFile
-from rct_collector.cli.explain import explain
+from rct_collector.drivers.rct.tools.dissect import explain
 from rct_collector.transport.base import Ends
 
 START_NS = 1_782_036_003_500_000_123

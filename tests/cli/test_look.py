@@ -10,7 +10,6 @@ from rich.console import Console, ConsoleDimensions
 
 from rct_collector.catalog import catalog
 from rct_collector.cli import read, summary, view
-from rct_collector.cli.format import duration_text, field_label, value_text
 from rct_collector.cli.layout import (
     section_height,
     section_table,
@@ -18,6 +17,7 @@ from rct_collector.cli.layout import (
     sections,
     snapshot_sections,
 )
+from rct_collector.format import duration_text, field_label, value_text
 from tests.cli import handmade
 
 METRICS = {metric.name: metric for metric in catalog().metrics}

@@ -206,6 +206,6 @@ def test_mistakes(run, arguments, words):
 
 
 def test_the_default_classes_fit_the_fullest_system_with_one_tower():
-    from rct_collector.cli.budget import default_device, device_budget, present
+    from rct_collector.cli.budget import default_device, device_budget, equipment
 
-    assert device_budget(default_device(), present("single-tower")).fits
+    assert device_budget(default_device(), equipment("rct", "single-tower").conditions).fits

@@ -13,6 +13,7 @@ import pytest
 from rct_collector.capture.conversations import read_capture
 from rct_collector.capture.source import Source
 from rct_collector.cli.trace import read_trace
+from rct_collector.drivers.rct.tools.dissect import DISSECTOR
 from tests.cli.conftest import address_of, read_until
 from tests.cli.test_simulate import ADDRESS
 from tests.processes import wait_for
@@ -48,7 +49,7 @@ def values(run, address):
 
 def items(path):
     with path.open("rb") as file:
-        return read_trace(file, str(path)).items
+        return read_trace(file, str(path), DISSECTOR).items
 
 
 def test_what_was_recorded_reads_like_the_device_itself(run, start, serve, config_file, tmp_path):

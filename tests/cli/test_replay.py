@@ -11,10 +11,10 @@ from random import Random
 import pytest
 
 from rct_collector.cli import trace
-from rct_collector.cli.replay import feed
 from rct_collector.cli.trace import read_trace
 from rct_collector.drivers.rct import frame, wire
-from rct_collector.drivers.rct.simulator.replay import Replay
+from rct_collector.drivers.rct.tools.dissect import DISSECTOR
+from rct_collector.drivers.rct.tools.recorded import replay
 from tests.captures import enhanced, gzipped, interface, patched, section, simple
 from tests.cli.captured import START_NS, capture, packets, talk
 from tests.cli.test_decode import RECORDING, SOC, STATE, answer, broken
@@ -64,9 +64,8 @@ def test_no_date_of_a_file_is_too_much(run, save, resolution, offset, ticks):
     assert {(result.exit_code, result.stderr) for result in results} == {(0, "")}
     assert [len(result.stdout.splitlines()) > 4 for result in results] == [True] * 3
     with path.open("rb") as file:
-        found = read_trace(file, "test")
-    unit = Replay()
-    feed(unit, found.items)
+        found = read_trace(file, "test", DISSECTOR)
+    unit = replay(found.items, 1.0)
     unit.receive(unit.connect(), ASK, 0.0)
     assert unit.pull(float("inf")) == [HALF]
 
@@ -249,9 +248,8 @@ def test_what_the_bridge_sent_to_two_clients_is_said_once(save):
     """Two overlapping connections; each got the answer that one of them had asked for."""
     talks = [[(True, ASK), (False, HALF)], [(False, HALF)]]
     with save(capture(*talks)).open("rb") as file:
-        found = read_trace(file, "test")
-    unit = Replay()
-    feed(unit, found.items)
+        found = read_trace(file, "test", DISSECTOR)
+    unit = replay(found.items, 1.0)
     unit.receive(unit.connect(), ASK, 0.0)
 
     assert unit.pull(60.0) == [HALF]

@@ -14,6 +14,7 @@ from rct_collector.capture.packets import PacketReader
 from rct_collector.capture.source import Ended, Source
 from rct_collector.capture.streams import Conversations
 from rct_collector.cli.trace import print_trace, trace_of
+from rct_collector.drivers.rct.tools.dissect import DISSECTOR
 from rct_collector.errors import CaptureError
 from tests.fuzz import grammar
 from tests.work import calls, peak
@@ -119,7 +120,7 @@ def check(data):
     holds_no_more(capture.conversations, size)
     segments_cost_the_same(data, size)
     with contextlib.suppress(CaptureError):
-        can_be_printed(trace_of(capture, "capture"))
+        can_be_printed(trace_of(capture, "capture", DISSECTOR))
 
 
 def can_be_printed(found):

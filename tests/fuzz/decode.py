@@ -6,8 +6,8 @@ import contextlib
 import json
 
 from rct_collector.cli.dumps import DumpError, read_dump, text_of
-from rct_collector.cli.explain import explain
 from rct_collector.drivers.rct.frame import Frame, FrameReader
+from rct_collector.drivers.rct.tools.dissect import explain
 from tests.fuzz import grammar
 
 

@@ -20,14 +20,16 @@ from packaging.requirements import Requirement
 from rctclient.types import DataType
 
 from rct_collector.capture import packets, source, streams
-from rct_collector.cli import dumps, explain, trace
+from rct_collector.cli import dumps, trace
 from rct_collector.config import checking, document, values
 from rct_collector.device import state
 from rct_collector.device.polling.discovery import Discovery
 from rct_collector.device.state import StateFile
+from rct_collector.drivers import tools
 from rct_collector.drivers.rct import frame, session, wire
 from rct_collector.drivers.rct.frame import FrameReader
 from rct_collector.drivers.rct.table import BY_OID, OBJECTS
+from rct_collector.drivers.rct.tools import dissect
 from tests.fuzz import TARGETS, capture, config, engine, grammar
 from tests.fuzz.__main__ import main
 
@@ -211,11 +213,12 @@ def take_any_text(patch):
 
 
 def show_bytes_as_characters(patch):
-    patch.setattr(explain, "_hex", lambda data: data.decode("latin-1"))
+    patch.setattr(dissect, "_hex", lambda data: data.decode("latin-1"))
 
 
 def write_infinity(patch):
-    patch.setattr(explain, "_finite", lambda value: value)
+    for module in (dissect, tools):
+        patch.setattr(module, "finite", lambda value: value)
 
 
 def let_aliases_multiply(patch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from types import ModuleType
 
 import pytest
@@ -12,11 +13,13 @@ from rct_collector.drivers import BUILTIN
 
 @pytest.fixture
 def register(monkeypatch):
-    """Let a driver be found by its name, as long as the test lasts."""
+    """Let a driver be found by its name, with its class of tools, as long as the test lasts."""
 
-    def known(driver):
+    def known(driver, tools=None):
         module = ModuleType(f"tests.toys.registered_{driver.name}")
-        module.DRIVER = driver
+        if tools:
+            driver = replace(driver, toolbox=module.__name__)
+        module.DRIVER, module.Tools = driver, tools
         monkeypatch.setitem(sys.modules, module.__name__, module)
         monkeypatch.setitem(BUILTIN, driver.name, module.__name__)
         return driver

@@ -8,19 +8,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from rct_collector.drivers.tools import Examination
 from rct_collector.drivers.tools import Tools as Family
 
 if TYPE_CHECKING:
     from rct_collector.drivers.rct.tools.simulation import RctSimulator
-    from rct_collector.drivers.tools import Redactor, Tally
+    from rct_collector.drivers.tools import (
+        Dissector,
+        Examination,
+        Recorded,
+        Redactor,
+        Tally,
+        TraceItem,
+    )
 
 
 class Tools(Family):
     """Everything there can be; each part is imported when it is asked for."""
+
+    def dissector(self) -> Dissector:
+        """See the base class."""
+        from rct_collector.drivers.rct.tools.dissect import DISSECTOR
+
+        return DISSECTOR
 
     def tally(self) -> Callable[[], Tally]:
         """See the base class."""
@@ -33,6 +45,12 @@ class Tools(Family):
         from rct_collector.drivers.rct.tools.redact import Redactor
 
         return Redactor
+
+    def replay(self) -> Callable[[Sequence[TraceItem], float], Recorded]:
+        """See the base class."""
+        from rct_collector.drivers.rct.tools.recorded import replay
+
+        return replay
 
     def examination(self) -> Examination:
         """See the base class."""

@@ -25,6 +25,12 @@ class RctSimulator:
         "It answers reads and queries of its logger as a real unit does, at the speed of a real"
         " serial line, and every client sees the answers to all."
     )
+    examples = (
+        "",
+        "--scenario everything --sun 12 --speed 60",
+        "--port 0 --seed 7",
+        "--faults app,night --sun 21 --speed 600",
+    )
 
     @cached_property
     def scenarios(self) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,12 +10,12 @@ from typing import Any
 from rctclient.registry import REGISTRY
 from rctclient.types import DataType
 
-from rct_collector.cli.payload import decode
 from rct_collector.drivers.rct import frame
 from rct_collector.drivers.rct.frame import Frame
 from rct_collector.drivers.rct.table import BY_OID, RctObject
+from rct_collector.drivers.rct.tools.payload import decode
 from rct_collector.drivers.rct.tools.walk import walk
-from rct_collector.model import Value
+from rct_collector.drivers.tools import Dissector, Piece, finite
 
 _COMMANDS = {
     frame.READ: "read",
@@ -39,10 +38,6 @@ _WRONG = {
     "keep_alive": "keep-alive of the vendor's service",
 }
 
-#: Frames that are told of one file, at most: more than a day of a busy line has, and each takes
-#: some hundred bytes.
-MOST_PIECES = 1_000_000
-
 #: Bytes of noise that are shown.
 _SHOWN = 16
 
@@ -52,42 +47,26 @@ _ESCAPED = re.compile(rb"\x2d(.)", re.S)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Piece:
+class RctPiece(Piece):
     """One frame, or bytes that are none.
 
     Attributes:
-        offset: Where it begins.
-        data: Its bytes as they were on the wire.
-        direction: ``to device``, ``from device`` or "".
-        command: Name of the command; "" for noise.
         address: Plant address, or None.
         oid: Object id, or None for noise.
         name: Name of the object, or "".
         type: Wire type of the object, or "".
         payload: Payload, escapes removed.
         value: Decoded value, or None.
-        shown: The value for people.
         unit: Unit of the value on the wire.
-        verdict: ``ok``, or what is wrong.
-        published: What the collector would publish: series name, value, unit.
-        valid: Whether it is a whole frame with the right checksum.
     """
 
-    offset: int
-    data: bytes
-    direction: str = ""
-    command: str = ""
     address: int | None = None
     oid: int | None = None
     name: str = ""
     type: str = ""
     payload: bytes = b""
     value: Any = None
-    shown: str = ""
     unit: str = ""
-    verdict: str = "ok"
-    published: tuple[tuple[str, Value, str], ...] = ()
-    valid: bool = True
 
     @property
     def label(self) -> str:
@@ -96,39 +75,20 @@ class Piece:
             return ""
         return f"{self.name or 'unknown object'} (0x{self.oid:08X})"
 
-    def as_mapping(self) -> dict[str, Any]:
-        """For JSON."""
+    def details(self) -> dict[str, Any]:
+        """What the object is, and what the frame says of it."""
         return {
-            "offset": self.offset,
-            "size": len(self.data),
-            "bytes": self.data.hex(),
-            "direction": self.direction or None,
-            "command": self.command or None,
             "address": None if self.address is None else f"{self.address:08X}",
             "oid": None if self.oid is None else f"{self.oid:08X}",
             "object": self.name or None,
             "type": self.type or None,
             "payload": self.payload.hex(),
-            "value": _finite(self.value),
+            "value": finite(self.value),
             "unit": self.unit,
-            "text": self.shown,
-            "published": [
-                {"series": name, "value": _finite(value), "unit": unit}
-                for name, value, unit in self.published
-            ],
-            "valid": self.valid,
-            "check": self.verdict,
         }
 
 
-def _finite(value: Any) -> Any:  # noqa: ANN401
-    """Without the floats that JSON cannot write."""
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def explain(data: bytes) -> list[Piece]:
+def explain(data: bytes) -> list[RctPiece]:
     """Cut bytes into frames and noise.
 
     Args:
@@ -137,7 +97,7 @@ def explain(data: bytes) -> list[Piece]:
     return list(pieces(data))
 
 
-def pieces(data: bytes) -> Iterator[Piece]:
+def pieces(data: bytes) -> Iterator[RctPiece]:
     """The same, one by one."""
     return _joined(_pieces(data), data)
 
@@ -183,7 +143,7 @@ def _oid(data: bytes, start: int) -> int:
     return int.from_bytes(head[place : place + 4], "big")
 
 
-def _pieces(data: bytes) -> Iterator[Piece]:
+def _pieces(data: bytes) -> Iterator[RctPiece]:
     for span in walk(data):
         covered = data[span.start : span.end]
         if span.frame is not None:
@@ -194,7 +154,7 @@ def _pieces(data: bytes) -> Iterator[Piece]:
             yield _noise(span.start, covered)
 
 
-def _joined(pieces: Iterator[Piece], data: bytes) -> Iterator[Piece]:
+def _joined(pieces: Iterator[RctPiece], data: bytes) -> Iterator[RctPiece]:
     """Put neighbouring bytes of noise together."""
     first = end = 0
     for piece in pieces:
@@ -212,14 +172,16 @@ def _joined(pieces: Iterator[Piece], data: bytes) -> Iterator[Piece]:
         yield _noise(first, data[first:end])
 
 
-def _noise(offset: int, data: bytes) -> Piece:
-    return Piece(offset=offset, data=data, shown=_hex(data), verdict=_WRONG["noise"], valid=False)
+def _noise(offset: int, data: bytes) -> RctPiece:
+    return RctPiece(
+        offset=offset, data=data, shown=_hex(data), verdict=_WRONG["noise"], valid=False
+    )
 
 
-def _bad(offset: int, data: bytes, verdict: str) -> Piece:
+def _bad(offset: int, data: bytes, verdict: str) -> RctPiece:
     """A broken frame; what can be read of its head is told with reserve."""
     command = data[1] if len(data) > 1 and data[0] == frame.START else 0
-    return Piece(
+    return RctPiece(
         offset=offset,
         data=data,
         direction=_direction(command) if _command(command) else "",
@@ -245,14 +207,14 @@ def _command(command: int) -> str:
     return f"plant {name}" if name and command & frame.PLANT else name
 
 
-def _frame(offset: int, data: bytes, item: Frame) -> Piece:
+def _frame(offset: int, data: bytes, item: Frame) -> RctPiece:
     known = BY_OID.get(item.oid)
     name, kind, unit = _object(item.oid, known)
     meaning = decode(item, known, kind, unit)
     shown = meaning.shown
     if item.address is not None:
         shown = f"plant address 0x{item.address:08X}" + (f": {shown}" if shown else "")
-    return Piece(
+    return RctPiece(
         offset=offset,
         data=data,
         direction=_direction(item.command),
@@ -280,3 +242,6 @@ def _object(oid: int, known: RctObject | None) -> tuple[str, DataType | None, st
     if known is not None:
         return known.name, known.type, unit
     return (entry.name, entry.response_data_type, unit) if entry else ("", None, "")
+
+
+DISSECTOR = Dissector(frame="RCT frame", unit="an RCT unit", pieces=pieces, resembles=resembles)

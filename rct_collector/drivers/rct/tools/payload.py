@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 
 from rctclient.types import DataType
 
-from rct_collector.cli.format import value_text
-from rct_collector.drivers.rct import DRIVER, frame, wire
+from rct_collector.drivers.rct import frame, wire
 from rct_collector.drivers.rct.frame import Frame
 from rct_collector.drivers.rct.table import RctObject
+from rct_collector.drivers.rct.texts import CODES
+from rct_collector.format import value_text
 from rct_collector.model import Series, Value
 
 
@@ -93,7 +94,7 @@ def _shown(value: Any, known: RctObject | None, unit: str) -> str:  # noqa: ANN4
 
 
 def _text(series: Series, value: Any, known: RctObject) -> str:  # noqa: ANN401
-    code = DRIVER.texts.get(known.name, {}).get(value, "") if isinstance(value, int) else ""
+    code = CODES.get(known.name, {}).get(value, "") if isinstance(value, int) else ""
     return value_text(series.metric, value, code=code)
 
 
