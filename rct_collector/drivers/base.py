@@ -153,9 +153,15 @@ class Record(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """Bytes that the unit waits for: to be sent at once, before anything else."""
+    """Bytes that the unit waits for: to be sent at once, before anything else.
+
+    Attributes:
+        data: The bytes.
+        unit: Who waits for them; it is well enough to have said something.
+    """
 
     data: bytes
+    unit: str = ""
 
 
 class Fault(StrEnum):
@@ -194,14 +200,19 @@ Event = Answer | Refused | Record | Reply | Garbled
 class Resync(NamedTuple):
     """How a line becomes trustworthy again after a request that was given up.
 
+    A probe can be given up, too. So that a late answer to it is not taken for that to the next
+    probe, one should differ from the next, by a number that comes back or by what is asked.
+
     Attributes:
         silence_s: Nothing is sent for so many seconds, and what comes meanwhile is dropped.
         probe: What is sent then: something to ask, whose answer is waited for before anything
             else is asked; or bytes that have no answer, such as the end of a line; or nothing.
+        wait_s: Seconds that the answer to the probe is waited for; then it is given up, too.
     """
 
     silence_s: float
     probe: bytes | Ask | None = None
+    wait_s: float = 2.0
 
 
 class Session(Protocol):

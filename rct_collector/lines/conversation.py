@@ -8,8 +8,9 @@ import math
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from rct_collector.drivers.base import Event, Fault, Garbled, Session
+from rct_collector.drivers.base import Ask, Event, Fault, Garbled, Resync, Session
 from rct_collector.lines.inflow import Inflow
+from rct_collector.lines.recovery import Recovery
 from rct_collector.lines.turns import Turns
 from rct_collector.reports import Reports
 
@@ -65,6 +66,8 @@ class Conversation:
         session: Makes bytes of requests, and events of bytes.
         wire: The line; to be set before anything goes over it.
         turns: Whose turn it is to ask, of the ports.
+        recovery: Makes the line trustworthy again.
+        heard_at: When bytes came last, in monotonic seconds.
         is_stale: What has just come may have waited for too long to be believed.
     """
 
@@ -94,16 +97,18 @@ class Conversation:
         self._reports = reports
         self._inflow = Inflow()
         self._pause: asyncio.TimerHandle | None = None
-        self._heard_at = -math.inf
+        self.heard_at = -math.inf
+        self.recovery = Recovery(self)
         self._unanswered_since: float | None = None
 
     def received(self, data: bytes) -> None:
         """Bytes came."""
         now = asyncio.get_running_loop().time()
-        if now - self._heard_at > SILENCE_S:
+        if now - self.heard_at > SILENCE_S:
             self.session.reset()
-        self._heard_at = now
-        events = self.session.receive(data, self._wall_ns())
+        self.heard_at = now
+        receive = self.recovery.receive if self.recovery.active else self.session.receive
+        events = receive(data, self._wall_ns())
         self._meter(data, events, now)
         self._deliver(self, events, len(data), now)
 
@@ -117,6 +122,22 @@ class Conversation:
         """Something valid came, whoever said it."""
         self._unanswered_since = None
         self.wire.proven()
+
+    def abandon(self, ask: Ask) -> None:
+        """A request is not waited for any more, though its answer may still come."""
+        resync = self.session.abandon(ask)
+        if resync is not None and self.wire.is_open:
+            self.recovery.begin(resync)
+
+    def opened(self, resync: Resync | None) -> None:
+        """The line is open.
+
+        Args:
+            resync: What it needs before anything is asked; None for nothing.
+        """
+        self.reset()
+        if resync is not None:
+            self.recovery.begin(resync)
 
     def drop_if_deaf(self, now: float) -> bool:
         """Give the line up if nothing valid has come over it for too long, from nobody.
@@ -132,6 +153,7 @@ class Conversation:
 
     def reset(self) -> None:
         """The line is another one."""
+        self.recovery.cancel()
         self.session.reset()
         self._inflow.reset()
         self._read_on()

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequenc
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Protocol
 
-from rct_collector.drivers.base import Ask, Event, Garbled, Reply, Resync
+from rct_collector.drivers.base import Ask, Event, Garbled, Reply
 from rct_collector.errors import BusyError, TransportError
 from rct_collector.lines.conversation import Conversation
 from rct_collector.lines.turns import Party
@@ -176,9 +176,10 @@ class Port:
             self.sent_bytes += len(data)
             conversation.asked(data)
 
-    def abandon(self, ask: Ask) -> Resync | None:
-        """A request is not waited for any more; see :meth:`Session.abandon`."""
-        return self.conversation.session.abandon(ask) if self.conversation is not None else None
+    def abandon(self, ask: Ask) -> None:
+        """A request is not waited for any more; see :meth:`Conversation.abandon`."""
+        if self.conversation is not None:
+            self.conversation.abandon(ask)
 
     def send(self, data: bytes) -> None:
         """Send bytes that are no request."""
@@ -289,16 +290,15 @@ class Ports:
         for event in events:
             if type(event) is Reply:
                 conversation.wire.send(event.data)
-                continue
             valid = valid or type(event) is not Garbled
-            port = self._by_unit.get(event.unit)  # type: ignore[union-attr]
+            port = self._by_unit.get(event.unit)
             if port is not None:
                 heard.setdefault(port, []).append(event)
             elif type(event) is Garbled and not event.unit:
                 for port in self._concerned(conversation):
                     heard.setdefault(port, []).append(event)
-            else:
-                self._strange(event.unit)  # type: ignore[union-attr]
+            elif event.unit or type(event) is not Reply:
+                self._strange(event.unit)
         if valid:
             conversation.answered()
         for port in heard or self._concerned(conversation):
@@ -307,7 +307,9 @@ class Ports:
     def _concerned(self, conversation: Conversation) -> Iterable[Port]:
         """Whose answer may be in bytes that do not tell: whose turn it is, or anybody's."""
         holder = conversation.turns.holder
-        return self if holder is None or len(self) < 2 else (holder.owner,)
+        if holder is None or holder.owner is None or len(self) < 2:
+            return self
+        return (holder.owner,)
 
     def _strange(self, unit: str) -> None:
         """Count what comes of somebody whom nobody here has to do with."""

@@ -11,7 +11,7 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from rct_collector.drivers.base import Session
+from rct_collector.drivers.base import Resync, Session
 from rct_collector.errors import BusyError
 from rct_collector.lines.conversation import Conversation
 from rct_collector.lines.lock import DeviceLock, locked
@@ -38,6 +38,7 @@ class SharedLine:
         session: Session,
         *,
         wall_ns: Callable[[], int],
+        resync: Resync | None = None,
         lock: DeviceLock | None = None,
     ) -> None:
         """Prepare; nothing is opened yet.
@@ -49,9 +50,11 @@ class SharedLine:
             port: Port.
             session: Of the family whose units are on the line.
             wall_ns: Tells the time, in nanoseconds since the epoch.
+            resync: What the line needs when it is open, before anything is asked.
             lock: Keeps other processes on this host off the line; None for none.
         """
         self._lock = lock
+        self._resync = resync
         self._reports = Reports(name)
         self.ports = Ports(self._reports)
         opener = locked(opener, lock) if lock else opener
@@ -137,11 +140,15 @@ class SharedLine:
                 await asyncio.gather(keeping, return_exceptions=True)
         finally:
             self._keeping = None
+            self._conversation.reset()
             if self._lock:
                 self._lock.release()
 
     def _changed(self, is_open: bool) -> None:  # noqa: FBT001 - a callback
-        self._conversation.reset()
+        if is_open:
+            self._conversation.opened(self._resync)
+        else:
+            self._conversation.reset()
         for port in self.ports:
             if is_open:
                 port.opened()

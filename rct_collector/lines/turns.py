@@ -58,6 +58,10 @@ class Turns(Generic[T]):
         self._waiting[party] = None
         return False
 
+    def seize(self, party: Party[T]) -> None:
+        """Take the turn from whoever has it, ahead of all who wait."""
+        self.holder, self._used = party, True
+
     def end(self, party: Party[T]) -> None:
         """Nothing of it is outstanding: the next one's turn has come, if any waits."""
         if self.holder is not party:

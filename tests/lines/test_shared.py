@@ -26,13 +26,13 @@ class Words:
     """
 
     def __init__(self):
-        self.resets, self.times, self._half = 0, [], b""
+        self.resets, self.times, self.abandoned, self._half = 0, [], [], b""
 
     def request(self, ask):
         return f"{ask.unit}?\n".encode()
 
     def abandon(self, ask):
-        return ask.unit
+        self.abandoned.append(ask.unit)
 
     def receive(self, data, wall_ns):
         self.times.append(wall_ns)
@@ -221,7 +221,8 @@ async def test_requests_name_their_unit_and_are_counted_with_it(bench):
     one.port.send(b"probe")
     assert bench.lines.sent == [b"2?\n", b"probe"]
     assert (one.port.sent_bytes, two.port.sent_bytes) == (5, 3)
-    assert two.port.abandon(Ask(POWER, "2")) == "2"
+    two.port.abandon(Ask(POWER, "2"))
+    assert bench.session.abandoned == ["2"]
 
 
 # -- whose trouble it is -----------------------------------------------------------------------

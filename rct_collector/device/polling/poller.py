@@ -51,6 +51,7 @@ class Phase(Enum):
     PENDING = auto()
     WAITING = auto()  # to be repeated
     ANSWERED = auto()
+    REFUSED = auto()  # the unit said "no", which is an answer: it is not repeated
     LOST = auto()  # given up for this round; a late answer is still welcome
 
 
@@ -120,6 +121,7 @@ class Poller:
         timeout: float,
         response_time: ResponseTime | None = None,
         standstill: Standstill | None = None,
+        drains: bool = False,
         retry_delay: Callable[[int], float | None] = delay,
     ) -> None:
         """Start idle.
@@ -131,6 +133,8 @@ class Poller:
             response_time: Shortens the wait to what the unit's answers take; None for always the
                 same.
             standstill: Tells answers that were stuck in the unit; None believes all of them.
+            drains: What was given up is never answered, since the line is drained before the next
+                request; else an answer may still come, and is too old when it does.
             retry_delay: Attempts so far → seconds to wait, or None to give up.
         """
         self._pacer = pacer
@@ -138,6 +142,7 @@ class Poller:
         self._timeout = timeout
         self._response_time = response_time
         self._standstill = standstill or Standstill(math.inf)
+        self._drains = drains
         self._retry_delay = retry_delay
         self._asks: dict[Query, Request] = {}
         self._fast: deque[Request] = deque()
@@ -150,6 +155,7 @@ class Poller:
         self._heard_at = self._lost_at = -math.inf
         self._catching_up = self._answers = False
         self._given_up: list[Query] = []
+        self._abandoned: list[Query] = []
         self.tally = Tally()
         self.waits_for_time = False
         self._deadline = 0.0
@@ -177,7 +183,8 @@ class Poller:
             slow: Asked in this order as far as the budget allows. What of it is also fast is asked
                 there, and kept for the next round like the others.
         """
-        if self._pending or self.tally.timeouts:
+        self._abandoned += self._pending
+        if (self._pending or self.tally.timeouts) and not self._drains:
             self._owed |= {ask.query: owed for ask in self._asks.values() if (owed := ask.owed)}
         self._asks.clear()
         self._waiting.clear()
@@ -299,18 +306,23 @@ class Poller:
             self._lost_at = now  # it is answered, so the first request was not in vain but lost
         self._proven.add(query)
         self._answers = True
-        if self._response_time is not None and ask.phase in (Phase.PENDING, Phase.WAITING):
-            self._response_time.measured(now - ask.sent_at, long=query.exclusive)
-        if ask.phase is Phase.PENDING:
-            self._overtake(ask, now)
-            del self._pending[query]
-            self._outcome(ask).answered += 1
-            self.tally.latency += now - ask.sent_at
-            self.tally.answers += 1
-        else:
-            self._unqueue(ask)
-        ask.phase = Phase.ANSWERED
+        self._settle(ask, Phase.ANSWERED, now)
         return ask
+
+    def refused(self, query: Query, now: float) -> bool:
+        """The unit said "no" to a query: that it is there and answers, but not this.
+
+        Returns:
+            Whether this round has asked for it.
+        """
+        fresh = self._standstill.answered(now)
+        self._heard_at = now
+        ask = self._asks.get(query)
+        if ask is None or not fresh or ask.phase not in (Phase.PENDING, Phase.WAITING):
+            return False
+        self._answers = True
+        self._settle(ask, Phase.REFUSED, now)
+        return True
 
     def spoiled(self, query: Query, now: float) -> None:
         """The answer to a query came cut short: ask again without waiting for the deadline."""
@@ -318,6 +330,7 @@ class Poller:
         self._heard_at = now
         ask = self._pending.pop(query, None)
         if ask is not None:
+            self._abandoned.append(query)
             self._failed(ask, now)
 
     def foreign(self, now: float) -> None:
@@ -384,6 +397,20 @@ class Poller:
         unasked = [ask.query for ask in asks if ask.phase in _OPEN and ask.kept]
         return lost, unasked
 
+    def refusals(self) -> list[Query]:
+        """At the end of a round: what was refused, and has never been answered either.
+
+        A "no" to anything else came of a request that was damaged on its way, and one to all
+        that was asked says nothing of each.
+        """
+        if all(ask.phase is not Phase.ANSWERED for ask in self._asks.values()):
+            return []
+        return [
+            ask.query
+            for ask in self._asks.values()
+            if ask.phase is Phase.REFUSED and ask.query not in self._proven
+        ]
+
     def unheard(self) -> list[Query]:
         """At the end of a round that was too short for all repeats: what never was answered."""
         return [
@@ -412,6 +439,13 @@ class Poller:
     def given_up(self) -> list[Query]:
         """What was given up for this round since the last call."""
         found, self._given_up = self._given_up, []
+        return found
+
+    def abandoned(self) -> list[Query]:
+        """What nobody waits for any more since the last call, though its answer may still come."""
+        found = self._abandoned
+        if found:
+            self._abandoned = []
         return found
 
     def forget(self) -> None:
@@ -455,9 +489,24 @@ class Poller:
             if ask.overtaken >= OVERTAKEN:
                 self._silent(ask, now)
 
+    def _settle(self, ask: Request, phase: Phase, now: float) -> None:
+        """It is answered in one way or another."""
+        if self._response_time is not None and ask.phase in (Phase.PENDING, Phase.WAITING):
+            self._response_time.measured(now - ask.sent_at, long=ask.query.exclusive)
+        if ask.phase is Phase.PENDING:
+            self._overtake(ask, now)
+            del self._pending[ask.query]
+            self._outcome(ask).answered += 1
+            self.tally.latency += now - ask.sent_at
+            self.tally.answers += 1
+        else:
+            self._unqueue(ask)
+        ask.phase = phase
+
     def _silent(self, ask: Request, now: float) -> None:
         """Nothing came."""
         del self._pending[ask.query]
+        self._abandoned.append(ask.query)
         ask.silent += 1
         self.tally.timeouts += 1
         self._failed(ask, now)

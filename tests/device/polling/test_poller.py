@@ -1153,3 +1153,102 @@ def test_nothing_is_known_of_another_unit():
     poller.sent(query, 110.0)
     poller.next(113.0)
     assert lost(poller) == 0
+
+
+# -- a "no", and what nobody waits for any more --------------------------------------------------
+
+
+def test_refusal_is_an_answer():
+    """It is not repeated, not lost, and says nothing bad of the pace."""
+    poller = make(window=1)
+    query, other = queries(2)
+    begin(poller, [query, other])
+    assert send(poller, 0.0) is query
+    assert poller.refused(query, 0.2)
+    assert poller.refusals() == [], "nothing is answered at all"
+    assert send(poller, 0.2) is other
+    poller.answered(other, 0.3)
+    assert poller.refusals() == [query]
+    assert poller.unsettled() == ([], [])
+    assert poller.unheard() == []
+    assert poller.done(0.3)
+    assert poller.stood()
+    assert (poller.tally.requests, poller.tally.retries, poller.tally.timeouts) == (2, 0, 0)
+    assert poller.tally.alone == Outcome(answered=2)
+
+
+def test_refusal_leaves_room_for_the_next():
+    poller = make(window=1)
+    first, second = queries(2)
+    begin(poller, [first, second])
+    send(poller, 0.0)
+    assert send(poller, 0.2) is None
+    poller.refused(first, 0.3)
+    assert send(poller, 0.3) is second
+
+
+def test_refusal_of_what_was_answered_before_is_a_damaged_request():
+    poller = make()
+    (query,) = queries(1)
+    begin(poller, [query])
+    send(poller, 0.0)
+    poller.answered(query, 0.1)
+    begin(poller, [query], now=10.0, next_round=20.0)
+    send(poller, 10.0)
+    assert poller.refused(query, 10.1)
+    assert poller.refusals() == []
+
+
+@pytest.mark.parametrize("asked", [False, True], ids=["never wanted", "answered already"])
+def test_refusal_that_nobody_waits_for_changes_nothing(asked):
+    poller = make()
+    (query,) = queries(1)
+    begin(poller, [query] if asked else [])
+    if asked:
+        send(poller, 0.0)
+        poller.answered(query, 0.1)
+    assert not poller.refused(query, 0.2)
+    assert poller.refusals() == []
+
+
+def test_what_is_given_up_is_told_once():
+    """After the deadline, when it is spoiled, and at the end of the round."""
+    poller = make(window=3)
+    silent, spoiled, cut = queries(3)
+    begin(poller, [silent, spoiled, cut], deadline=2.05)
+    for now in (0.0, 0.1, 0.2):
+        send(poller, now)
+    assert poller.abandoned() == []
+    poller.spoiled(spoiled, 0.3)
+    assert poller.abandoned() == [spoiled]
+    poller.next(2.0)
+    assert poller.abandoned() == [silent]
+    poller.clear()
+    assert poller.abandoned() == [cut]
+    assert poller.abandoned() == []
+
+
+def test_answered_is_not_abandoned():
+    poller = make()
+    (query,) = queries(1)
+    begin(poller, [query])
+    send(poller, 0.0)
+    poller.answered(query, 0.1)
+    poller.clear()
+    assert poller.abandoned() == []
+
+
+@pytest.mark.parametrize("drains", [False, True])
+def test_answer_in_the_next_round_is_taken_where_the_line_is_drained(drains):
+    """Elsewhere the first one may be that to the request of the round before."""
+    pacer = Pacer(GAP, TokenBucket(50.0, 50.0))
+    poller = Poller(pacer, window=1, timeout=TIMEOUT, drains=drains)
+    (query,) = queries(1)
+    begin(poller, [query])
+    send(poller, 0.0)
+    begin(poller, [query], now=10.0, next_round=20.0)
+    send(poller, 10.0)
+    # Answered by somebody else's request, since its own took away what was owed.
+    poller.next(12.5)
+    begin(poller, [query], now=20.0, next_round=30.0)
+    assert (poller.answered(query, 20.1) is not None) is drains

@@ -1,0 +1,142 @@
+"""Makes a line trustworthy again, on which answers do not tell what they answer.
+
+After a request that was given up its answer may still come, and would be taken for that to the
+next one; and nobody knows what a line that was just opened still holds. So the line is ::
+
+    given up, ─► silent: nothing is sent,  ─► probed: one thing is asked, ─► the others' again
+     opened      what comes is dropped        what comes before its
+                      ▲                       answer is dropped
+                      │                             │
+                      └──── no answer in time ◄─────┘
+
+Meanwhile it is nobody's turn to ask.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Protocol
+
+from rct_collector.drivers.base import Answer, Ask, Event, Refused, Resync, Session
+from rct_collector.lines.turns import Party, Turns
+
+
+class Dialogue(Protocol):
+    """What is needed of the dialogue over the line."""
+
+    session: Session
+    turns: Turns[Any]
+    heard_at: float
+
+    def asked(self, data: bytes) -> None:
+        """Send a request, which is to be answered."""
+
+    def answered(self) -> None:
+        """Something valid came."""
+
+
+class Recovery:
+    """The recoveries of one line.
+
+    Attributes:
+        active: The line is not trusted; what comes is to be received here.
+        count: Recoveries begun so far.
+    """
+
+    def __init__(self, dialogue: Dialogue) -> None:
+        """Nothing is wrong yet."""
+        self._dialogue = dialogue
+        self._party: Party[Any] = Party(None, lambda: None)
+        self._timer: asyncio.TimerHandle | None = None
+        self._resync = Resync(0.0)
+        self._begun = 0.0
+        self._drains = False
+        self.active = False
+        self.count = 0
+
+    def begin(self, resync: Resync) -> None:
+        """Take the line from everybody until it can be trusted.
+
+        Args:
+            resync: What it needs.
+        """
+        if not self.active:
+            self.active = True
+            self.count += 1
+            self._dialogue.turns.seize(self._party)
+            self._drain(resync)
+
+    def cancel(self) -> None:
+        """The line is gone, and so is what was wrong with it."""
+        if self.active:
+            self._end()
+
+    def receive(self, data: bytes, wall_ns: int) -> list[Event]:
+        """Take bytes while the line is not trusted; see :meth:`Session.receive`.
+
+        Returns:
+            What can be believed all the same: no answers.
+        """
+        if self._drains:
+            return []
+        kept: list[Event] = []
+        for event in self._dialogue.session.receive(data, wall_ns):
+            if type(event) not in (Answer, Refused):
+                kept.append(event)
+            elif type(event) is Answer and self._is_expected(event):
+                self._dialogue.answered()
+                self._end()
+        return kept
+
+    def _is_expected(self, answer: Answer) -> bool:
+        probe = self._resync.probe
+        return self.active and isinstance(probe, Ask) and answer.query is probe.query
+
+    def _drain(self, resync: Resync) -> None:
+        """Begin with the silence."""
+        self._resync = resync
+        self._drains = True
+        self._begun = asyncio.get_running_loop().time()
+        self._listen()
+
+    def _listen(self) -> None:
+        """Wait until nothing came for so long."""
+        loop = asyncio.get_running_loop()
+        quiet_at = max(self._begun, self._dialogue.heard_at) + self._resync.silence_s
+        if quiet_at > loop.time():
+            self._timer = loop.call_at(quiet_at, self._listen)
+            return
+        self._drains = False
+        self._dialogue.session.reset()
+        try:
+            self._ask()
+        except BaseException:
+            self._end()  # or nobody could ask any more
+            raise
+
+    def _ask(self) -> None:
+        """Send the probe, if there is one."""
+        probe = self._resync.probe
+        if isinstance(probe, Ask):
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(self._resync.wait_s, self._unanswered, probe)
+            self._dialogue.asked(self._dialogue.session.request(probe))
+            return
+        self._end()
+        if probe:
+            self._dialogue.asked(probe)
+
+    def _unanswered(self, probe: Ask) -> None:
+        """The probe itself may be answered late."""
+        again = self._dialogue.session.abandon(probe)
+        if again is None:
+            self._end()
+        else:
+            self._drain(again)
+
+    def _end(self) -> None:
+        self.active = self._drains = False
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._dialogue.turns.leave(self._party)
