@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from rct_collector.catalog import catalog
-from rct_collector.model import Batch, Health, Series, Tags, Value
+from rct_collector.model import Batch, Health, Origin, Series, Tags, Value
 
 #: Takes what a device has to say. Must not block and must not raise.
 Emit = Callable[[Batch], None]
@@ -67,11 +67,16 @@ class Publisher:
         self.health = Health(up=False, since=self._heard_at, missed=missed, error=error)
 
     def send(
-        self, time_ns: int, values: list[tuple[Series, Value]], *, ends_round: bool = False
+        self,
+        time_ns: int,
+        values: list[tuple[Series, Value]],
+        origin: Origin = Origin.LIVE,
+        *,
+        ends_round: bool = False,
     ) -> None:
         """Hand over samples of one time, if there are any, and that a round is over."""
         if values or ends_round:
-            self._emit(self._batch(time_ns, tuple(values), ends_round=ends_round))
+            self._emit(self._batch(time_ns, tuple(values), origin, ends_round=ends_round))
 
     def remove(self, time_ns: int) -> None:
         """Tell that nothing will come any more."""
@@ -82,11 +87,13 @@ class Publisher:
         self,
         time_ns: int,
         values: tuple[tuple[Series, Value], ...],
+        origin: Origin = Origin.LIVE,
         *,
         ends_round: bool = False,
     ) -> Batch:
         return Batch(
             *(self._source, self._vendor, self._labels, time_ns, values, self._interval),
+            origin,
             ends_round=ends_round,
             health=self.health,
         )

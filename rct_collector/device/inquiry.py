@@ -1,0 +1,101 @@
+"""One request beside the rounds: alone on the line, sent once, and its answer waited for.
+
+History and settings ask like this. A round asks what comes next; here somebody waits for just this
+answer, and is told when there is none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+from rct_collector.drivers.base import Answer, Ask, Query, Refused
+from rct_collector.errors import TransportError
+
+#: An answer is never waited for longer, in seconds, even of a family that rounds ask nothing of.
+LONGEST_S = 30.0
+
+
+class Port(Protocol):
+    """What is needed of the unit's end of its line."""
+
+    unit: str
+
+    def turn(self) -> AbstractAsyncContextManager[None]:
+        """Have the line to oneself while the block runs.
+
+        Raises:
+            TransportError: The line is not open, or was lost meanwhile.
+        """
+
+    def ask(self, ask: Ask) -> None:
+        """Send a request."""
+
+    def abandon(self, ask: Ask) -> None:
+        """A request is not waited for any more."""
+
+
+class Inquiry:
+    """Asks one unit, one thing at a time.
+
+    Attributes:
+        query: What is waited for; None for nothing.
+    """
+
+    def __init__(self, port: Port, timeout: float) -> None:
+        """Ask nothing yet.
+
+        Args:
+            port: The unit's end of its line.
+            timeout: Seconds that an answer is waited for.
+        """
+        self._port = port
+        self._timeout = min(timeout, LONGEST_S)
+        self._answer: asyncio.Future[Answer | Refused] | None = None
+        self.query: Query | None = None
+
+    async def ask(self, query: Query, argument: object = None) -> Answer | Refused:
+        """Ask, once.
+
+        Args:
+            query: What is asked.
+            argument: What goes with it; see :class:`rct_collector.drivers.base.Ask`.
+
+        Raises:
+            TransportError: The line is not open or was lost, or the answer did not come in time;
+                the kind of the latter is ``timeout``. What was asked may have arrived all the same.
+            RefusedFrameError: The driver does not send such a frame.
+        """
+        ask = Ask(query, self._port.unit, argument)
+        async with self._port.turn():
+            answer: asyncio.Future[Answer | Refused]
+            answer = self._answer = asyncio.get_running_loop().create_future()
+            self.query = query
+            self._port.ask(ask)
+            try:
+                async with asyncio.timeout(self._timeout):
+                    return await answer
+            except TimeoutError:
+                text = f"{query.label} was not answered within {self._timeout:g} s"
+                raise TransportError(text, "timeout") from None
+            finally:
+                self.query = self._answer = None
+                if not answer.done() or answer.cancelled():
+                    self._port.abandon(ask)
+
+    def take(self, event: Answer | Refused) -> bool:
+        """An answer came.
+
+        Returns:
+            Whether it was waited for here; nobody else needs it then.
+        """
+        if event.query is not self.query or self._answer is None or self._answer.done():
+            return False
+        self._answer.set_result(event)
+        return True
+
+    def line_lost(self, reason: str) -> None:
+        """The line is gone: nothing will be answered any more."""
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(TransportError(reason or "the line was lost"))

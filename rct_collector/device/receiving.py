@@ -1,0 +1,187 @@
+"""Records that a unit sends unasked: each once, under its own time, believed only if plausible.
+
+A record comes when the unit likes: late, since the unit kept it while the line was down; twice,
+since an acknowledgement was lost; or with the time of a clock that was never set. ::
+
+    record ─► time absurd? ─► seen before? ─► unknown series? ─► plausible? ─► live or late: a batch
+              counted         counted         counted            counted
+
+The records that come together and share a time make one batch. A value is late when its series has
+had a newer one: whoever cannot take values out of their order leaves it out.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Hashable, Iterable
+
+from rct_collector.device.plausibility import Plausibility, Verdict
+from rct_collector.drivers.base import Fault, Pushed, Record
+from rct_collector.model import Origin, Series, Value
+from rct_collector.reports import Reports
+
+log = logging.getLogger(__name__)
+
+#: Records that are known again when they come twice: days of a large plant.
+MOST_REMEMBERED = 8192
+
+#: Series of one unit: a thousand optimizers and more. What invents others costs no memory.
+MOST_SERIES = 16384
+
+#: A clock may be ahead of ours by so many seconds.
+AHEAD_S = 300.0
+
+#: No unit has recorded anything before 2010: the clock was not set.
+EARLIEST_NS = 1_262_304_000 * 1_000_000_000
+
+#: Told of in an hour: times that cannot be.
+MOST_TOLD = 1
+
+#: Takes values of one time.
+Send = Callable[[int, list[tuple[Series, Value]], Origin], None]
+
+
+class Receiving:
+    """The records of one unit.
+
+    Attributes:
+        records: Records that were taken.
+        repeated: Records that came once more.
+        misdated: Records whose time cannot be.
+        unknown: Values of series that the family does not name, or of too many.
+        implausible: Values that were not believed.
+        newest_ns: The latest time of a record that was taken; 0 before the first.
+    """
+
+    def __init__(
+        self,
+        pushed: Pushed,
+        *,
+        wanted: Callable[[Series], bool],
+        plausibility: Plausibility,
+        send: Send,
+        faults: Callable[[Fault], None],
+        reports: Reports,
+    ) -> None:
+        """Begin without any record.
+
+        Args:
+            pushed: What the family sends.
+            wanted: Whether the user wants a series.
+            plausibility: Judge of the unit's values.
+            send: Takes what is new.
+            faults: Counts what cannot be used.
+            reports: Where what is worth a message goes.
+        """
+        self._metrics = frozenset(m for metrics in pushed.records.values() for m in metrics)
+        self._heartbeat_s = pushed.heartbeat_s
+        self._wanted = wanted
+        self._plausibility = plausibility
+        self._send = send
+        self._faults = faults
+        self._reports = reports
+        self._seen: dict[tuple[str, Hashable, int], None] = {}
+        self._newest: dict[Series, int] = {}
+        self._unwanted: set[Series] = set()
+        self._heard_at = -math.inf
+        self.records = self.repeated = self.misdated = self.unknown = self.implausible = 0
+        self.newest_ns = 0
+
+    def heard(self, now: float) -> None:
+        """The unit said something that makes sense, at a time in monotonic seconds."""
+        self._heard_at = now
+
+    def is_up(self, now: float) -> bool:
+        """Whether the unit was heard as lately as one that is well."""
+        return now - self._heard_at <= self._heartbeat_s
+
+    def age(self, wall_ns: int) -> float | None:
+        """Seconds since the time of the newest record; None before the first."""
+        return max(0.0, (wall_ns - self.newest_ns) / 1e9) if self.newest_ns else None
+
+    def take(self, records: Iterable[Record], *, now: float, wall_ns: int) -> None:
+        """Take records that came together, and hand over what is new in them.
+
+        Args:
+            records: In the order in which they came.
+            now: Monotonic seconds.
+            wall_ns: Nanoseconds since the epoch.
+        """
+        self.heard(now)
+        live: dict[int, list[tuple[Series, Value]]] = {}
+        late: dict[int, list[tuple[Series, Value]]] = {}
+        for record in records:
+            if not self._is_dated(record, wall_ns) or not self._is_new(record):
+                continue
+            self.records += 1
+            self.newest_ns = max(self.newest_ns, record.time_ns)
+            for series, value in record.values:
+                if not self._is_ours(series):
+                    continue
+                is_live = record.time_ns > self._newest.get(series, 0)
+                if self._is_believed(series, value, record.time_ns, is_live=is_live):
+                    (live if is_live else late).setdefault(record.time_ns, []).append(
+                        (series, value)
+                    )
+                    if is_live:
+                        self._newest[series] = record.time_ns
+        for origin, batches in ((Origin.LATE, late), (Origin.LIVE, live)):
+            for time_ns in sorted(batches):
+                self._send(time_ns, batches[time_ns], origin)
+
+    def _is_dated(self, record: Record, wall_ns: int) -> bool:
+        """Whether its time can be that of a record."""
+        if EARLIEST_NS <= record.time_ns <= wall_ns + round(AHEAD_S * 1e9):
+            return True
+        self.misdated += 1
+        self._faults(Fault.DECODE)
+        self._reports.say(
+            *(log, logging.WARNING, "misdated"),
+            "sends records of a time that cannot be (%d seconds since 1970, and it is %d now);"
+            " they are left out: look at its clock",
+            *(record.time_ns // 1_000_000_000, wall_ns // 1_000_000_000),
+            most=MOST_TOLD,
+        )
+        return False
+
+    def _is_new(self, record: Record) -> bool:
+        """Whether it comes for the first time, as far as is remembered."""
+        name = record.unit, record.key, record.time_ns
+        if name in self._seen:
+            self.repeated += 1
+            return False
+        if len(self._seen) >= MOST_REMEMBERED:
+            del self._seen[next(iter(self._seen))]
+        self._seen[name] = None
+        return True
+
+    def _is_ours(self, series: Series) -> bool:
+        """Whether a series is one that the family names and the user wants."""
+        if series in self._newest:
+            return True
+        if series in self._unwanted:
+            return False
+        if series.metric not in self._metrics or not self._has_room():
+            self.unknown += 1
+            return False
+        if not self._wanted(series):
+            self._unwanted.add(series)
+            return False
+        return True
+
+    def _has_room(self) -> bool:
+        return len(self._newest) + len(self._unwanted) < MOST_SERIES
+
+    def _is_believed(self, series: Series, value: Value, time_ns: int, *, is_live: bool) -> bool:
+        """Judge a value by its own time; a total of the past is no sign that it fell."""
+        verdict = self._plausibility.judge(
+            series,
+            value,
+            now=time_ns / 1e9,
+            derived=not is_live,
+        )
+        if verdict is Verdict.GOOD:
+            return True
+        self.implausible += 1
+        return False

@@ -1,0 +1,63 @@
+"""The unit's end of a line that answers what a test says, for what asks beside the rounds."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+
+from rct_collector.device.inquiry import Inquiry
+from rct_collector.drivers.base import Answer, Refused
+from rct_collector.errors import TransportError
+
+REFUSES = object()
+
+
+class Answering:
+    """Answers each request by a function of the test.
+
+    Attributes:
+        asked: (time, query name, argument) of every request.
+        abandoned: What nobody waits for any more.
+        lost: The line is gone, and why.
+        late: Answers that came when nobody waited.
+    """
+
+    unit = ""
+
+    def __init__(self, answer, *, timeout=2.0, latency=0.1):
+        self.answer = answer
+        self.latency = latency
+        self.asked = []
+        self.abandoned = []
+        self.late = []
+        self.lost = ""
+        self.busy = False
+        self.inquiry = Inquiry(self, timeout)
+
+    @asynccontextmanager
+    async def turn(self):
+        assert not self.busy, "two turns at a time"
+        if self.lost:
+            raise TransportError(self.lost)
+        self.busy = True
+        try:
+            yield
+        finally:
+            self.busy = False
+
+    def ask(self, ask):
+        assert self.busy, "asked out of turn"
+        loop = asyncio.get_running_loop()
+        self.asked.append((loop.time(), ask.query.name, ask.argument))
+        value = self.answer(ask.query, ask.argument)
+        if value is None:
+            return
+        event = Refused(ask.query) if value is REFUSES else Answer(ask.query, value)
+        loop.call_later(self.latency, self._arrive, event)
+
+    def _arrive(self, event):
+        if not self.inquiry.take(event):
+            self.late.append(event)
+
+    def abandon(self, ask):
+        self.abandoned.append(ask.query.name)

@@ -1,0 +1,95 @@
+"""One request beside the rounds: sent once, answered, or told why not."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from rct_collector.drivers.base import Answer, Query, Refused
+from rct_collector.errors import TransportError
+from tests import virtual
+from tests.answering import REFUSES, Answering
+
+PAST, OTHER = Query("past", "always"), Query("other", "always")
+
+
+def ask(port, *, argument=None):
+    async def main(_loop):
+        return await port.inquiry.ask(PAST, argument)
+
+    return virtual.run(main)
+
+
+def test_answer_is_handed_to_whoever_asked():
+    port = Answering(lambda _query, argument: argument + 1)
+    assert ask(port, argument=41) == Answer(PAST, 42)
+    assert [(name, argument) for _, name, argument in port.asked] == [("past", 41)]
+    assert port.abandoned == []
+
+
+def test_refusal_is_an_answer():
+    assert ask(Answering(lambda *_: REFUSES)) == Refused(PAST)
+
+
+def test_silence_is_told_and_nothing_is_repeated():
+    port = Answering(lambda *_: None)
+    with pytest.raises(TransportError, match=r"past was not answered within 2 s") as caught:
+        ask(port)
+    assert caught.value.kind == "timeout"
+    assert len(port.asked) == 1
+    assert port.abandoned == ["past"]
+
+
+def test_late_answer_is_not_taken():
+    port = Answering(lambda *_: 1, latency=3.0)
+
+    async def main(_loop):
+        with pytest.raises(TransportError):
+            await port.inquiry.ask(PAST)
+        await asyncio.sleep(5)
+
+    virtual.run(main)
+    assert port.late == [Answer(PAST, 1)]
+
+
+def test_answer_to_something_else_is_left_to_others():
+    port = Answering(lambda *_: 1)
+
+    async def main(_loop):
+        asking = asyncio.create_task(port.inquiry.ask(PAST))
+        await asyncio.sleep(0)
+        taken = [port.inquiry.take(Answer(OTHER, 1)), port.inquiry.take(Answer(PAST, 2))]
+        taken.append(port.inquiry.take(Answer(PAST, 3)))
+        return taken, await asking
+
+    assert virtual.run(main) == ([False, True, False], Answer(PAST, 2))
+
+
+def test_lost_line_ends_the_wait():
+    port = Answering(lambda *_: None)
+
+    async def main(loop):
+        asking = asyncio.create_task(port.inquiry.ask(PAST))
+        await asyncio.sleep(0.5)
+        port.inquiry.line_lost("the device closed the connection")
+        with pytest.raises(TransportError, match="the device closed"):
+            await asking
+        return loop.time()
+
+    assert virtual.run(main) == pytest.approx(1000.5)
+    assert not port.busy
+
+
+def test_cancelled_wait_gives_the_line_back():
+    port = Answering(lambda *_: None)
+
+    async def main(_loop):
+        asking = asyncio.create_task(port.inquiry.ask(PAST))
+        await asyncio.sleep(0.5)
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
+
+    virtual.run(main)
+    assert port.abandoned == ["past"]
+    assert not port.busy

@@ -1,0 +1,197 @@
+"""Records that come unasked: each once, under its own time, whatever a unit makes of it."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rct_collector.catalog import catalog
+from rct_collector.device import receiving
+from rct_collector.device.plausibility import Plausibility
+from rct_collector.device.receiving import AHEAD_S, EARLIEST_NS, Receiving
+from rct_collector.drivers.base import Fault, Pushed, Record
+from rct_collector.model import Origin
+
+ROWS = catalog()
+POWER = ROWS.series("inverter_power.load_watts")
+GRID = ROWS.series("inverter_power.grid_watts")
+TOTAL = ROWS.series("inverter_string.energy_watt_hours_total", string="a")
+ALIEN = ROWS.series("inverter_power.pv_watts")
+
+S = 1_000_000_000
+NOW_NS = 1_782_036_003 * S
+
+
+class Made:
+    """A receiver whose batches are kept."""
+
+    def __init__(self, *, unwanted=(), heartbeat_s=60.0):
+        self.batches = []
+        self.faults = Counter()
+        self.told = []
+        self.receiving = Receiving(
+            Pushed(
+                records={"inverter": (POWER.metric, GRID.metric, TOTAL.metric)},
+                heartbeat_s=heartbeat_s,
+            ),
+            wanted=lambda series: series not in unwanted,
+            plausibility=Plausibility(),
+            send=lambda *batch: self.batches.append(batch),
+            faults=lambda fault: self.faults.update([fault]),
+            reports=self,
+        )
+
+    def say(self, _log, _level, _kind, text, *arguments, most):
+        assert most
+        self.told.append(text % arguments)
+
+    def take(self, *records, now=1000.0):
+        self.receiving.take(records, now=now, wall_ns=NOW_NS)
+
+    @property
+    def values(self):
+        """(age in seconds, value, origin) of every value in the order handed over."""
+        return [
+            ((NOW_NS - at) // S, value, str(origin))
+            for at, values, origin in self.batches
+            for _, value in values
+        ]
+
+
+def record(age_s=0, *values, key="inverter"):
+    return Record("A", key, NOW_NS - age_s * S, values or ((POWER, 1.0),))
+
+
+@pytest.fixture
+def made():
+    return Made()
+
+
+def test_record_becomes_a_batch_of_its_own_time(made):
+    made.take(record(90, (POWER, 5.0), (GRID, -5.0)))
+    assert made.batches == [(NOW_NS - 90 * S, [(POWER, 5.0), (GRID, -5.0)], Origin.LIVE)]
+    assert made.receiving.age(NOW_NS) == 90.0
+
+
+def test_records_of_one_time_that_come_together_make_one_batch(made):
+    made.take(record(3), record(3, (GRID, 2.0), key="meter"), record(2))
+    assert [len(values) for _, values, _ in made.batches] == [2, 1]
+
+
+def test_record_that_comes_twice_is_taken_once(made):
+    made.take(record(3), record(3))
+    made.take(record(3))
+    assert len(made.batches) == 1
+    assert (made.receiving.records, made.receiving.repeated) == (1, 2)
+
+
+def test_older_than_the_last_of_its_series_is_late(made):
+    made.take(record(10))
+    made.take(record(300, (POWER, 7.0), (GRID, 8.0)))
+    assert made.values == [(10, 1.0, "live"), (300, 7.0, "late"), (300, 8.0, "live")]
+
+
+def test_stored_records_that_come_before_the_newest_are_not_late(made):
+    """After an outage a unit sends what it has kept, oldest first."""
+    made.take(*(record(age) for age in (900, 600, 300)))
+    assert [origin for _, _, origin in made.values] == ["live"] * 3
+
+
+def test_same_time_from_another_component_is_no_second_live_value(made):
+    made.take(record(10))
+    made.take(record(10, key="copy"))
+    assert [origin for _, _, origin in made.values] == ["live", "late"]
+
+
+@pytest.mark.parametrize(
+    "time_ns",
+    [0, -1, EARLIEST_NS - 1, NOW_NS + round(AHEAD_S * S) + 1, 0xFFFFFFFF * S, 10**30],
+)
+def test_time_that_cannot_be_is_counted_and_left_out(made, time_ns):
+    made.take(Record("A", "inverter", time_ns, ((POWER, 1.0),)))
+    assert made.batches == []
+    assert made.receiving.misdated == 1
+    assert made.faults == {Fault.DECODE: 1}
+    assert "look at its clock" in made.told[0]
+    made.take(record())
+    assert len(made.batches) == 1, "the series is not spoilt by it"
+
+
+@pytest.mark.parametrize("time_ns", [EARLIEST_NS, NOW_NS + round(AHEAD_S * S)])
+def test_skewed_clock_is_believed(made, time_ns):
+    made.take(Record("A", "inverter", time_ns, ((POWER, 1.0),)))
+    assert [at for at, _, _ in made.batches] == [time_ns]
+
+
+def test_implausible_values_are_left_out_one_by_one(made):
+    made.take(record(1, (POWER, math.nan), (GRID, 1e9)), record(0, (POWER, 1e9), (GRID, 4.0)))
+    assert made.values == [(0, 4.0, "live")]
+    assert made.receiving.implausible == 3
+
+
+def test_total_that_falls_is_doubted_and_one_of_the_past_is_not(made):
+    made.take(record(300, (TOTAL, 5000.0)))
+    made.take(record(100, (TOTAL, 0.0)))
+    made.take(record(600, (TOTAL, 4000.0)))
+    made.take(record(50, (TOTAL, 5001.0)))
+    assert made.values == [(300, 5000.0, "live"), (600, 4000.0, "late"), (50, 5001.0, "live")]
+
+
+def test_growth_is_judged_by_the_times_of_the_records(made):
+    """A day that was stored comes within a second."""
+    made.take(record(86400, (TOTAL, 1e6)), record(0, (TOTAL, 1e6 + 80_000)))
+    assert [value for _, value, _ in made.values] == [1e6, 1e6 + 80_000]
+
+
+def test_series_of_other_families_are_counted(made):
+    made.take(record(1, (ALIEN, 50.0), (POWER, 1.0)))
+    assert made.values == [(1, 1.0, "live")]
+    assert made.receiving.unknown == 1
+
+
+def test_what_the_user_does_not_want_is_left_out():
+    made = Made(unwanted=[GRID])
+    made.take(record(1, (GRID, 1.0), (POWER, 1.0)), record(0, (GRID, 1.0)))
+    assert made.values == [(1, 1.0, "live")]
+    assert made.receiving.unknown == 0
+
+
+def test_memory_is_bounded_whatever_comes(made, monkeypatch):
+    monkeypatch.setattr(receiving, "MOST_REMEMBERED", 4)
+    monkeypatch.setattr(receiving, "MOST_SERIES", 1)
+    for age in range(100, 0, -1):
+        made.take(record(age, (POWER, 1.0), (GRID, 1.0)))
+    assert len(made.receiving._seen) == 4
+    assert made.receiving.unknown == 100
+    assert len(made.batches) == 100
+    made.take(record(1))
+    assert made.receiving.repeated == 1
+
+
+def test_heartbeat_tells_whether_the_unit_is_heard():
+    made = Made(heartbeat_s=60.0)
+    unit = made.receiving
+    assert (unit.is_up(1000.0), unit.age(NOW_NS)) == (False, None)
+    made.take(record(300), now=1000.0)
+    assert unit.is_up(1060.0)
+    assert not unit.is_up(1060.5)
+    unit.heard(2000.0)  # an empty message: it is there, and has nothing new to tell
+    assert unit.is_up(2000.0)
+    assert unit.age(NOW_NS) == 300.0
+
+
+@given(st.lists(st.tuples(st.integers(0, 20), st.sampled_from("ab"), st.booleans()), max_size=40))
+def test_no_time_of_a_series_is_live_twice_or_out_of_order(arrivals):
+    """Whatever the order, and however often each record comes."""
+    made = Made()
+    for age, key, at_once in arrivals:
+        twice = [record(age, (POWER, float(age)), key=key)] * (1 + at_once)
+        made.take(*twice)
+    live = [-age for age, _, origin in made.values if origin == "live"]
+    assert live == sorted(set(live))
+    assert len(made.values) == len({(age, key) for age, key, _ in arrivals})
+    assert all(age == value for age, value, _ in made.values)
