@@ -11,13 +11,14 @@ import asyncio
 import contextlib
 import logging
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from rct_collector.config import DeviceConfig
 from rct_collector.device.clock import Clock, SystemClock
+from rct_collector.device.history import History, Progress
 from rct_collector.device.plausibility import Plausibility
 from rct_collector.device.polling.backlog import SLOW_CLASSES, Backlog
 from rct_collector.device.polling.discovery import Discovery, Undecided, facts_from
@@ -27,14 +28,16 @@ from rct_collector.device.polling.round import Round
 from rct_collector.device.polling.schedule import Schedule
 from rct_collector.device.polling.unsupported import Unsupported
 from rct_collector.device.publisher import Emit, Publisher
+from rct_collector.device.receiving import Receiving
+from rct_collector.device.settings import Gate
 from rct_collector.device.state import Memory, StateFile
 from rct_collector.device.stats import Stats
 from rct_collector.drivers import driver as load_driver
-from rct_collector.drivers.base import Answer, Driver, Query
+from rct_collector.drivers.base import Answer, Driver, Query, Record
 from rct_collector.lines.lock import DeviceLock
 from rct_collector.lines.port import Port
 from rct_collector.lines.shared import SharedLine
-from rct_collector.model import PollClass, Series
+from rct_collector.model import Kind, Origin, PollClass, Series, Value
 from rct_collector.reports import Reports
 from rct_collector.transport import OPENERS, Opener
 
@@ -88,6 +91,7 @@ def shared_line(config: DeviceConfig, options: Options) -> SharedLine:
         port,
         driver.session(),
         wall_ns=options.clock.wall_ns,
+        resync=driver.polled.resync if driver.polled else None,
         lock=DeviceLock(address, port, config.name) if options.lock else None,
     )
 
@@ -98,6 +102,8 @@ class Device:
     Attributes:
         name: Configured name.
         exchange: What is asked and answered.
+        receiving: Takes what the unit sends unasked; None where its family does not.
+        settings: The gate through which it may be set; None where its family cannot.
         rounds: Rounds that ended.
         settled: Set once the fast part of a first round was handed over, or failed.
     """
@@ -133,11 +139,7 @@ class Device:
         self._changes = 0
         self._told: set[str] = set()
         self._plausibility = Plausibility()
-        self._schedule = Schedule(
-            config.name,
-            {p: config.intervals.seconds(p) for p in (PollClass.FAST, *SLOW_CLASSES)},
-            aligned=options.aligned,
-        )
+        self._schedule = Schedule(config.name, self._intervals(), aligned=options.aligned)
         labels = tuple(sorted(config.labels.items()))
         self._publisher = Publisher(
             *(config.name, self.driver.vendor, labels, self._schedule.interval, emit),
@@ -146,7 +148,11 @@ class Device:
         self._unsupported = Unsupported(self._schedule.interval)
         self._backlog = Backlog(self.plan, self.discovery, self._unsupported, config)
         self.exchange = self._attach(line or shared_line(config, options))
+        self.receiving = self._receiving()
+        self._history = self._memory_reader()
+        self.settings = self._gate()
         self._hurry = asyncio.Event()
+        self._spoken = asyncio.Event()
         self.settled = asyncio.Event()
         self._round: Round | None = None
         self._probe: list[Query] = []
@@ -173,6 +179,7 @@ class Device:
             interval=self._schedule.interval,
             fast=len(self.plan.queries(PollClass.FAST)),
             advance=self._advance(),
+            drains=bool(self.driver.polled and self.driver.polled.resync),
             stats=self.stats,
             owner=self,
             reports=self.reports,
@@ -183,6 +190,44 @@ class Device:
         if self.config.requests.per_second < self.config.usual.per_second:
             return 0  # whoever asks for less than usual on average knows why
         return len(self.plan.classes) + len(self.driver.deciding())
+
+    def _intervals(self) -> dict[PollClass, float]:
+        """Seconds between the rounds of each class; of a unit that is not asked, its heartbeat."""
+        if self.driver.polled is None and self.driver.pushed is not None:
+            return {PollClass.FAST: self.driver.pushed.heartbeat_s}
+        intervals = self.config.intervals
+        return {poll: intervals.seconds(poll) for poll in PollClass.POLLED}
+
+    def _receiving(self) -> Receiving | None:
+        """What takes records that come unasked; None where the family sends none."""
+        if self.driver.pushed is None:
+            return None
+        return Receiving(
+            self.driver.pushed,
+            wanted=self._wants,
+            plausibility=self._plausibility,
+            send=self._send,
+            faults=lambda fault: self.stats.errors.update((fault,)),
+            reports=self.reports,
+        )
+
+    def _memory_reader(self) -> History | None:
+        """What reads the memory of the unit; None where the family has none."""
+        if self.driver.history is None:
+            return None
+        inquiry, zone = self.exchange.inquiry, self.config.timezone
+        return History(self.driver.history, inquiry, self._send, wanted=self._wants, zone=zone)
+
+    def _gate(self) -> Gate | None:
+        """The gate of the unit's settings; None where the family has none."""
+        if not self.driver.settings:
+            return None
+        allowed = getattr(self.config.options, "writes", ())
+        inquiry = self.exchange.inquiry
+        return Gate(self.name, self.driver.settings, allowed, inquiry, lambda: self.discovery.facts)
+
+    def _wants(self, series: Series) -> bool:
+        return is_wanted(series, self.config)
 
     # -- running ---------------------------------------------------------------------------
 
@@ -262,6 +307,21 @@ class Device:
         """Its end of the line."""
         return self.exchange.port
 
+    async def history(self, query: Query, start_ns: int, end_ns: int) -> Progress:
+        """Read a range of the unit's memory, and hand it over, while the device runs.
+
+        Args:
+            query: One of those of the driver's history.
+            start_ns: First time, nanoseconds since the epoch.
+            end_ns: Time before which it ends.
+
+        Raises:
+            ValueError: The unit has no such memory, or the range is empty.
+        """
+        if self._history is None:
+            raise ValueError(f"{self.driver.title} units have no memory that can be read")
+        return await self._history.read(query, start_ns, end_ns)
+
     def hurry(self) -> None:
         """An agent asks for values: hand over what is there, and do what is nearly due."""
         self._publish()
@@ -302,8 +362,16 @@ class Device:
                 next_round=math.inf if limit else until_next,
                 stretches=not limit,
             )
+            if self.driver.polled is None and (limit or not self.rounds):
+                await self._listen(limit or until_next)
         finally:
             self._end_round(started, loop.time())
+
+    async def _listen(self, seconds: float) -> None:
+        """Wait for the first thing that a unit says by itself, but not for ever."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._spoken.wait()
 
     def _until_next(self) -> float:
         """Seconds until the next round; a tick sooner than the pause is left out."""
@@ -323,8 +391,9 @@ class Device:
         """Publish what is left, keep what was not asked for the next round, count."""
         assert self._round is not None  # noqa: S101 - set by the caller
         tally = self.exchange.poller.tally
-        up = bool(self._round.time_ns)
-        self._settle(started, now, up=up)
+        answered = bool(self._round.time_ns)
+        up = answered or bool(self.receiving and self.receiving.is_up(now))
+        self._settle(started, now, up=answered)
         self._publish()
         if not up:
             self._publisher.missed(self._why_silent())
@@ -338,8 +407,10 @@ class Device:
             "muted_objects": len(self._unsupported),
             "request_gap_seconds": self.exchange.gap,
         }
-        if up:
+        if answered:
             gauges["sample_age_seconds"] = now - self._round.first_at
+        elif self.receiving and (age := self.receiving.age(self._clock.wall_ns())) is not None:
+            gauges["sample_age_seconds"] = age
         if tally.answers:
             gauges["answer_latency_seconds"] = tally.latency / tally.answers
         # A round that brought nothing still has a time: now.
@@ -354,7 +425,8 @@ class Device:
 
     def _why_silent(self) -> str:
         if self.port.is_open:
-            return "the line is open, but nothing is answered"
+            what = "is answered" if self.driver.polled else "comes"
+            return f"the line is open, but nothing {what}"
         return self.port.last_error or "no connection yet"
 
     def _settle(self, started: float, now: float, *, up: bool) -> None:
@@ -362,12 +434,17 @@ class Device:
         poller = self.exchange.poller
         silent = (*poller.unsettled()[0], *poller.unheard()) if up and self.exchange.stood else ()
         for query in silent:
-            if self._unsupported.lost(query, started):
-                text = "%s is not answered; asked now and then"
-                self.reports.say(log, logging.INFO, "mute", text, query.label, most=MOST_MUTES)
-                self._unanswered(query, now)
+            self._in_vain(query, "%s is not answered; asked now and then", started, now)
+        for query in poller.refusals() if up else ():
+            self._in_vain(query, "%s is refused; asked now and then", started, now)
         if up:  # what brought nothing at all changes nothing
             self._backlog.keep(poller.unsettled()[1], poller.unheard(), now)
+
+    def _in_vain(self, query: Query, text: str, started: float, now: float) -> None:
+        """A round asked for something in vain, though it brought other things."""
+        if self._unsupported.lost(query, started):
+            self.reports.say(log, logging.INFO, "mute", text, query.label, most=MOST_MUTES)
+            self._unanswered(query, now)
 
     def _unanswered(self, query: Query, now: float) -> None:
         """The unit does not answer a query: is that news about what it has?"""
@@ -435,9 +512,34 @@ class Device:
             self._unsupported.give_up(query, now)
             self._unanswered(query, now)
 
+    def refused(self, query: Query, now: float) -> None:
+        """The unit is there, but has no answer to a query; see :class:`polling.exchange.Owner`."""
+        assert self._round is not None  # noqa: S101 - the exchange tells during a round only
+        self._round.heard(now=now, wall_ns=self._clock.wall_ns())
+        self.lost(query, now)
+
     def going_on(self) -> None:
         """The rest takes its time: what came until now does not wait for it."""
         self._publish()
+
+    def unasked(self, records: Sequence[Record], now: float) -> None:
+        """Take what the unit said by itself; see :class:`polling.exchange.Owner`."""
+        if self.receiving is None:
+            return
+        self.stats.totals["answers"] += len(records)
+        wall_ns = self._clock.wall_ns()
+        self._publisher.heard(wall_ns / 1e9)
+        self.receiving.heard(now)
+        self.receiving.take(records, now=now, wall_ns=wall_ns)
+        self._spoken.set()
+
+    def _send(self, time_ns: int, values: list[tuple[Series, Value]], origin: Origin) -> None:
+        """Hand over values that have a time of their own; texts on a line of theirs."""
+        texts = {series: value for series, value in values if series.metric.kind is Kind.TEXT}
+        if texts:
+            values = [(series, value) for series, value in values if series not in texts]
+            values += self._publisher.info_line(texts, texts)
+        self._publisher.send(time_ns, values, origin=origin)
 
     def _learnt(self, now: float) -> None:
         """A fact is new: ask what it brings, and keep it."""

@@ -12,13 +12,14 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
+from rct_collector.device.inquiry import Inquiry
 from rct_collector.device.polling.adaptive_rate import AdaptiveRate
 from rct_collector.device.polling.pacing import Pacer, TokenBucket
 from rct_collector.device.polling.poller import Poller
 from rct_collector.device.polling.response_time import ResponseTime
 from rct_collector.device.polling.standstill import Standstill
 from rct_collector.device.stats import Stats
-from rct_collector.drivers.base import Answer, Ask, Event, Fault, Garbled, Query
+from rct_collector.drivers.base import Answer, Ask, Event, Fault, Garbled, Query, Record, Refused
 from rct_collector.drivers.options import Requests
 from rct_collector.lines.port import Port
 from rct_collector.lines.shared import SharedLine
@@ -57,11 +58,17 @@ class Owner(Protocol):
     def lost(self, query: Query, now: float) -> None:
         """A query was asked in vain as often as a round allows."""
 
+    def refused(self, query: Query, now: float) -> None:
+        """The unit said "no" to a query of the round."""
+
     def fast_settled(self) -> None:
         """All fast queries of the round were asked, and answered or missed once."""
 
     def going_on(self) -> None:
         """The round goes on, for some time already: what came is not to wait for its end."""
+
+    def unasked(self, records: Sequence[Record], now: float) -> None:
+        """The unit said something by itself: records, or only that it is there."""
 
 
 class Exchange:
@@ -84,6 +91,7 @@ class Exchange:
         interval: float,
         fast: int,
         advance: int,
+        drains: bool = False,
         stats: Stats,
         owner: Owner,
         reports: Reports,
@@ -98,6 +106,9 @@ class Exchange:
             interval: Seconds between two fast rounds.
             fast: Queries of a fast round.
             advance: Requests that may go at the pace of the gap after a start.
+            drains: Answers do not tell what they answer, so that the line is drained after a
+                request that was given up. One is outstanding at a time then, and waited for as
+                long as the timeout says, for it costs more to give it up than to wait.
             stats: Counts what was not understood.
             owner: Is told what happens.
             reports: Where what is worth a message goes.
@@ -116,16 +127,19 @@ class Exchange:
         )
         self._slowest_gap = interval / (LEEWAY * size)
         self._requests = requests
+        self._window = 1 if drains else requests.window
         self._rate = self._new_rate()
-        self._standstill = Standstill(requests.timeout)
+        self._standstill = Standstill(math.inf if drains else requests.timeout)
         self.poller = Poller(
             self._pacer,
-            window=requests.window,
+            window=self._window,
             timeout=requests.timeout,
-            response_time=ResponseTime(requests.timeout),
+            response_time=None if drains else ResponseTime(requests.timeout),
             standstill=self._standstill,
+            drains=drains,
         )
         self.port: Port = line.attach(unit, self)
+        self.inquiry = Inquiry(self.port, requests.timeout)
         self._over: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._fast_told = False
@@ -171,6 +185,8 @@ class Exchange:
 
     def _needed(self, count: int, now: float) -> float:
         """Seconds that so many queries take at the pace allowed."""
+        if not count:
+            return 0.0
         bucket = self._pacer.bucket
         missing = max(0.0, count - bucket.tokens(now)) / bucket.rate
         return max(count * self._pacer.gap, missing) + 2 * self._timeout
@@ -192,6 +208,14 @@ class Exchange:
                 1000 * self._pacer.gap,
             )
         self.poller.clear()
+        if self.cut_short:
+            self.poller.abandoned()  # with the line
+        self._abandon()
+
+    def _abandon(self) -> None:
+        """Tell the line of requests that nobody waits for any more."""
+        for query in self.poller.abandoned():
+            self.port.abandon(Ask(query, self.port.unit))
 
     @property
     def stood(self) -> bool:
@@ -205,7 +229,7 @@ class Exchange:
         self.poller.forget()
 
     def _new_rate(self) -> AdaptiveRate:
-        return AdaptiveRate(self._requests.window, self._requests.gap, self._slowest_gap)
+        return AdaptiveRate(self._window, self._requests.gap, self._slowest_gap)
 
     @property
     def gap(self) -> float:
@@ -222,6 +246,7 @@ class Exchange:
     def line_lost(self) -> None:
         """The line is lost: so is the round."""
         self.cut_short = self._over is not None
+        self.inquiry.line_lost(self.port.last_error)
         self._finish()
 
     def hear(self, events: Sequence[Event], now: float, *, stale: bool) -> None:
@@ -230,8 +255,18 @@ class Exchange:
         poller.heard(now)
         if stale:
             self._standstill.begin(now)
+        unasked = False
         for event in events:
-            self._handle(event, now)
+            if type(event) is Answer:
+                self._answered(event, now)
+            elif type(event) is Garbled:
+                self._garbled(event, now)
+            elif type(event) is Refused:
+                self._refused(event, now)
+            else:
+                unasked = True
+        if unasked:
+            self._owner.unasked([event for event in events if type(event) is Record], now)
         if self._over is None:
             return
         if not poller.waits_for_time:
@@ -254,20 +289,26 @@ class Exchange:
             text = "bug; what came is not used"
             self._reports.say(log, logging.ERROR, "defect", text, most=1, exc_info=error)
 
-    def _handle(self, event: Event, now: float) -> None:
-        if type(event) is Answer:
-            self._answered(event, now)
-            return
-        if type(event) is not Garbled:
-            return
+    def _garbled(self, event: Garbled, now: float) -> None:
         if event.kind is Fault.FOREIGN:
             self._foreign(now)
             return
         self._stats.errors[event.kind] += 1
         if event.query is not None:
             self.poller.spoiled(event.query, now)
+            self._abandon()  # the rest of it may come
+
+    def _refused(self, event: Refused, now: float) -> None:
+        if event.query is self.inquiry.query and self.inquiry.take(event):
+            return
+        if self._over is not None and self.poller.refused(event.query, now):
+            self._owner.refused(event.query, now)
+        else:
+            self._foreign(now)
 
     def _answered(self, answer: Answer, now: float) -> None:
+        if answer.query is self.inquiry.query and self.inquiry.take(answer):
+            return
         if self._over is None:
             self._foreign(now)
             return
@@ -292,6 +333,7 @@ class Exchange:
         port, poller = self.port, self.poller
         while True:
             query, wake = poller.next(now)
+            self._abandon()  # before anything else is asked
             if query is None:
                 break
             if not port.take_turn():

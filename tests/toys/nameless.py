@@ -1,0 +1,94 @@
+r"""A family whose answers do not tell what they answer.
+
+``load\r`` is answered ``(1000\r``, what the unit does not know ``(NAK\r``. So a late answer would
+be taken for that to the next request, if the line were not drained first, and probed: ``PI 7\r`` is
+answered ``(PI 7\r``, and nothing else is. The number tells a late answer to an earlier probe.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rct_collector.catalog import catalog
+from rct_collector.drivers import options
+from rct_collector.drivers.base import (
+    Answer,
+    Ask,
+    Binding,
+    Condition,
+    Driver,
+    Fault,
+    Garbled,
+    Polled,
+    Query,
+    Refused,
+    Resync,
+)
+
+POWERS = {
+    name: catalog().series(f"inverter_power.{name}_watts") for name in ("load", "grid", "battery")
+}
+QUERIES = {
+    name: Query(name, "", (Binding((series,), "", 1.0, lambda raw, *_: [raw]),))
+    for name, series in POWERS.items()
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Requests(options.Requests):
+    per_second: float = options.per_second(5)
+    gap: float = options.gap("100ms")
+    window: int = options.window(1)
+    timeout: float = options.timeout("2s")
+
+
+PROBE = Query("PI", "")
+RESYNC = Resync(1.0, Ask(PROBE))
+
+
+class Session:
+    def __init__(self):
+        self._half, self._asked, self._probes = b"", None, 0
+
+    def request(self, ask):
+        self._asked = ask.query
+        self._probes += ask.query is PROBE
+        return (f"PI {self._probes}\r" if ask.query is PROBE else f"{ask.query.name}\r").encode()
+
+    def receive(self, data, _wall_ns):
+        *lines, self._half = (self._half + data).split(b"\r")
+        return [self._event(line.decode("latin-1")) for line in lines]
+
+    def _event(self, line):
+        asked = self._asked
+        if asked is None or (asked is PROBE and line != f"(PI {self._probes}"):
+            return Garbled(Fault.FOREIGN, size=len(line))
+        self._asked = None
+        if line == "(NAK":
+            return Refused(asked)
+        if not line.startswith("(") or (asked is not PROBE and "PI" in line):
+            return Garbled(Fault.DECODE, asked, len(line))
+        return Answer(asked, line if asked is PROBE else float(line[1:]))
+
+    def abandon(self, _ask):
+        self._asked = None
+        return RESYNC
+
+    def reset(self):
+        self._half = b""
+
+
+DRIVER = Driver(
+    name="nameless",
+    vendor="toys",
+    title="Nameless",
+    schemes=("tcp",),
+    port=1,
+    session=Session,
+    polled=Polled(
+        queries=tuple(QUERIES.values()),
+        conditions={"": Condition((), lambda _facts: True)},
+        pace=Requests(),
+        resync=RESYNC,
+    ),
+)

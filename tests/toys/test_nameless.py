@@ -1,0 +1,168 @@
+"""Answers without a name: a late one is never taken for that to another question."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from rct_collector.drivers import base
+from tests.toys import (
+    nameless,
+    register,  # noqa: F401 - a fixture
+)
+from tests.toys.running import Run, Unit
+
+#: What each query is answered with: a thousand of its own.
+VALUES = {"load": 1000, "grid": 2000, "battery": 3000}
+
+
+class Late(Unit):
+    """Answers in order, each when the test says: after so many seconds, or never (None)."""
+
+    end = b"\r"
+
+    def __init__(self, delays=(), refuses=(), usual=0.2):
+        super().__init__()
+        self._delays, self._last, self._refuses, self._usual = list(delays), 0.0, refuses, usual
+
+    def read(self, line, now):
+        delay = self._delays.pop(0) if self._delays else self._usual
+        if delay is None:
+            return
+        self._last = max(self._last, now + delay)
+        if line in VALUES:
+            VALUE = VALUES[line] + len(self.heard) % 1000
+            line = str(VALUE) if line not in self._refuses else "NAK"
+        self.say(f"({line}", self._last)
+
+
+@pytest.fixture
+def driver(register):  # noqa: F811
+    return register(nameless.DRIVER)
+
+
+def wrong(run):
+    """Values that are those of another query."""
+    return [
+        (series.name, value)
+        for batch in run.batches
+        for series, value in batch.values
+        for name, own in nameless.POWERS.items()
+        if own is series and not VALUES[name] <= value < VALUES[name] + 1000
+    ]
+
+
+def test_values_reach_line_protocol(driver):
+    run = Run(driver, Late(), 15.0)
+    assert run.lines[0].startswith("inverter_power,source=toy,vendor=toys load_watts=100")
+    assert "grid_watts=200" in run.lines[0]
+    assert "battery_watts=300" in run.lines[0]
+    assert not wrong(run)
+
+
+def test_line_is_probed_when_it_is_opened(driver):
+    run = Run(driver, Late(), 5.0)
+    (first_at, first), (second_at, _), *_ = run.unit.heard
+    assert first == "PI 1"
+    assert second_at - first_at >= 0.2
+
+
+def test_after_a_lost_answer_the_line_is_silent_and_probed(driver):
+    run = Run(driver, Late([0.2, None]), 15.0)
+    heard = [line for _, line in run.unit.heard[:6]]
+    assert heard == ["PI 1", "load", "PI 2", "grid", "battery", "load"]
+    times = [at for at, _ in run.unit.heard]
+    assert times[2] - times[1] == pytest.approx(3.0, abs=0.1)  # the timeout, and the silence
+
+
+def test_late_answer_prolongs_the_silence(driver):
+    """It comes half a second into it: what follows may be more of it."""
+    run = Run(driver, Late([0.2, 2.5]), 15.0)
+    times = [at for at, _ in run.unit.heard]
+    assert times[2] - times[1] == pytest.approx(3.5, abs=0.1)
+    assert not wrong(run)
+
+
+def test_answer_that_comes_after_the_probe_is_dropped(driver):
+    run = Run(driver, Late([0.2, 3.5]), 15.0)
+    assert not wrong(run)
+    assert any("load_watts=" in line for line in run.lines)
+
+
+def test_late_answer_to_the_probe_itself_does_no_harm(driver):
+    run = Run(driver, Late([2.5]), 20.0)
+    assert not wrong(run)
+    assert "load_watts=100" in "".join(run.lines)
+
+
+def test_refused_query_is_asked_once_a_round_and_then_left_alone(driver):
+    run = Run(driver, Late(refuses={"grid"}), 95.0)
+    asked = [line for _, line in run.unit.heard]
+    assert asked.count("grid") == 3
+    assert asked.count("load") >= 9
+    assert not any("grid_watts" in line for line in run.lines)
+    assert run.own("retries_total")[-1] == 0
+    assert run.own("timeouts_total")[-1] == 0
+    assert run.own("muted_objects")[-1] == 1
+
+
+def test_unit_that_refuses_everything_is_there_all_the_same(driver):
+    run = Run(driver, Late(refuses=set(VALUES)), 95.0)
+    assert set(run.own("up")) == {1}
+    assert run.own("muted_objects")[-1] == 0, "a no to all says nothing of each"
+    assert run.lines == []
+
+
+def test_one_request_is_outstanding_at_a_time(driver):
+    run = Run(driver, Late(usual=1.0), 20.0)
+    times = [at for at, _ in run.unit.heard]
+    assert all(later - earlier >= 1.0 for earlier, later in zip(times, times[1:], strict=False))
+
+
+def test_dead_unit_is_told_and_comes_back(driver):
+    """No answer to anything, not even to probes: the watchdog opens the line anew."""
+    run = Run(driver, Late([None] * 14), 120.0)
+    assert run.own("up")[0] == 0
+    assert run.own("up")[-1] == 1
+    assert len(run.plug.attempts) > 1
+    assert not wrong(run)
+
+
+def test_late_answers_to_many_probes_are_told_apart(driver):
+    """Each probe is given up before the answer to the one before comes."""
+    assert not wrong(Run(driver, Late([None] * 6 + [4.0, 4.0]), 60.0))
+
+
+delays = st.lists(st.one_of(st.none(), st.floats(0.05, 6.0)), max_size=12)
+
+
+@given(delays)
+@settings(
+    deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_no_value_is_ever_that_of_another_query(driver, delays):
+    """Whenever answers come, or do not; and in the end all come again."""
+    run = Run(driver, Late(delays), 100.0)
+    assert not wrong(run)
+    last = [line for line in run.lines if line.startswith("inverter_power")][-1]
+    assert all(f"{name}_watts=" in last for name in VALUES)
+
+
+def test_without_resync_values_get_mixed_up(register):  # noqa: F811
+    """So the tests above would notice."""
+
+    class Trusting(nameless.Session):
+        def abandon(self, _ask):
+            self._asked = None
+
+    polled = replace(nameless.DRIVER.polled, resync=None)
+    driver = register(replace(nameless.DRIVER, polled=polled, session=Trusting))
+    assert wrong(Run(driver, Late([2.5]), 15.0))
+
+
+def test_family_is_one_that_any_session_can_serve():
+    session: base.Session = nameless.Session()
+    assert session.abandon(base.Ask(nameless.PROBE)) == nameless.RESYNC
