@@ -271,8 +271,8 @@ _COLLECTD_TYPES = {
     Unit.WATT_HOUR: ("energy_wh", ""),
 }
 
-#: Measurements whose name only repeats the collectd type.
-_REDUNDANT_COMPONENTS = {"power", "energy", "temperature"}
+#: Measurements whose name only repeats the collectd type, or the plugin that history goes under.
+_REDUNDANT_COMPONENTS = {"power", "energy", "temperature", "history"}
 
 #: Last words of a field stem that only repeat the collectd type.
 _REDUNDANT_WORDS = {

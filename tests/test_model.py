@@ -170,6 +170,7 @@ def test_poll_class_has_the_name_of_its_option():
         ("inverter.info", Kind.FLAG, (), ("bool", "info")),
         ("inverter_power.watts", Kind.GAUGE, (), ("power", "watts")),
         ("inverter_meter.watts", Kind.GAUGE, (("meter", "a-b.c d"),), ("power", "meter_a_b_c_d")),
+        ("inverter_history.pv_watts", Kind.GAUGE, (("resolution", "5m"),), ("power", "5m_pv")),
     ],
 )
 def test_collectd_names_by_example(name, kind, tags, expected):

@@ -37,6 +37,9 @@ MOST_CALLS = 5
 #: Values that may wait here; more wait in the collector, which counts what it must leave out.
 MOST_WAITING = 100_000
 
+#: End of the plugin's name for what is of the past, which would be refused among what is of now.
+HISTORY = "_history"
+
 #: Seconds that the thread may take to begin and to end.
 START_S = 5.0
 STOP_S = 1.5
@@ -52,11 +55,11 @@ def _tell(problems: Iterable[str]) -> None:
         collectd.error(f"{NAME}: {text}")
 
 
-def _once(text: str) -> None:
-    """Log an error that would otherwise come again and again."""
+def _once(text: str, say: Callable[[str], None] = collectd.error) -> None:
+    """Log something that would otherwise come again and again."""
     if text not in _told:
         _told.add(text)
-        _tell([text])
+        say(f"{NAME}: {text}")
 
 
 def _guarded(callback: Callable[P, None]) -> Callable[P, None]:
@@ -126,7 +129,7 @@ class Target(NamedTuple):
     labels: dict[str, str]
     gauges: rct_collector.Gauges
     alerts: rct_collector.Alerts
-    values: dict[rct_collector.CollectdId, collectd.Values]
+    values: dict[tuple[rct_collector.CollectdId, bool], collectd.Values]
 
 
 class Plugin:
@@ -200,7 +203,7 @@ class Plugin:
 
     def _take(self, batch: rct_collector.Batch, target: Target) -> None:
         gauges = target.gauges
-        stale, when = gauges.stale, batch.time_ns / 1e9
+        stale, late, when = gauges.stale, gauges.late, batch.time_ns / 1e9
         self._waiting.extend((target, when, gauge) for gauge in gauges.take(batch))
         self._waiting.extend((target, when, alert) for alert in target.alerts.take(batch))
         if gauges.stale > stale:
@@ -208,11 +211,20 @@ class Plugin:
                 f"{batch.source}: the clock of this host was set back; collectd takes no values"
                 " that are older than the last, so there are none until it has caught up"
             )
+        if gauges.late > late:
+            _once(
+                f"{batch.source}: values came late, and collectd takes none that are older than the"
+                " last; those are left out, and counted in collector_samples_dropped_total",
+                collectd.warning,
+            )
+        if left_out := gauges.stale + gauges.late - stale - late:
+            assert self._background is not None  # noqa: S101 - the batch is from there
+            self._background.dropped(batch.source, left_out)
 
     def _dispatch(self, target: Target, when: float, gauge: rct_collector.Gauge) -> None:
-        place, value, interval = gauge
+        place, value, interval, history = gauge
         try:
-            values = target.values.get(place) or self._values(place, target)
+            values = target.values.get((place, history)) or self._values(place, target, history)
             values.dispatch(values=(value,), time=when, interval=interval)
         except (RuntimeError, TypeError) as error:  # a types.db of somebody's own
             _once(
@@ -220,12 +232,17 @@ class Plugin:
                 " types.db with TypesDB"
             )
 
-    def _values(self, place: rct_collector.CollectdId, target: Target) -> collectd.Values:
+    def _values(
+        self,
+        place: rct_collector.CollectdId,
+        target: Target,
+        history: bool,  # noqa: FBT001 - called with each new value
+    ) -> collectd.Values:
         """All of a value that stays; made once, since that costs as much as to dispatch it."""
-        found = target.values[place] = collectd.Values(
+        found = target.values[place, history] = collectd.Values(
             type=place.type,
             type_instance=place.type_instance,
-            plugin=target.plugin,
+            plugin=target.plugin + HISTORY if history else target.plugin,
             plugin_instance=target.instance,
             meta=target.labels,
         )

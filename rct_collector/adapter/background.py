@@ -57,6 +57,7 @@ class Background:
         self._collectors: dict[int, Collector] = {}
         self._ready = threading.Event()
         self._stopped = threading.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: Callable[[], None] = lambda: None
         self._thread = threading.Thread(target=self._run, name="rct_collector", daemon=True)
 
@@ -69,6 +70,15 @@ class Background:
         """What has come since the last time, oldest first."""
         while self._waiting:
             yield self._waiting.popleft()
+
+    def dropped(self, source: str, samples: int) -> None:
+        """Count samples that the agent does not take; from any thread."""
+
+        def count() -> None:
+            for collector in self._collectors.values():
+                collector.dropped(source, samples)
+
+        self._call(count)
 
     def stop(self, timeout: float) -> bool:
         """End.
@@ -104,11 +114,8 @@ class Background:
                 collector.hang_up()
             stop.set()
 
-        def tell() -> None:
-            with contextlib.suppress(RuntimeError):  # the loop is gone already
-                loop.call_soon_threadsafe(hear)
-
-        self._stop = tell
+        self._loop = loop
+        self._stop = lambda: self._call(hear)
         if self._stopped.is_set():
             return
         self._ready.set()
@@ -118,6 +125,12 @@ class Background:
             for number, config in enumerate(configs)
         )
         await first_of(stop.wait(), *running)
+
+    def _call(self, callback: Callable[[], None]) -> None:
+        """Call something in the thread of the collectors, if it runs."""
+        with contextlib.suppress(RuntimeError):  # the loop is gone already
+            if self._loop is not None:
+                self._loop.call_soon_threadsafe(callback)
 
     async def _run_one(self, number: int, config: Config) -> None:
         """Collect from the devices of one configuration."""

@@ -83,6 +83,27 @@ def test_the_oldest_make_room_and_are_counted(tmp_path, monkeypatch):
     assert lost == [("roof", 0), ("roof", 1)]
 
 
+def test_what_the_agent_does_not_take_is_counted_by_the_thread_of_the_collectors(
+    tmp_path, monkeypatch
+):
+    counted = []
+
+    def dropped(_, *what):
+        counted.append((what, threading.current_thread().name))
+
+    monkeypatch.setattr(module.Collector, "dropped", dropped)
+    background = Background([config(tmp_path, nobody())])
+    background.dropped("roof", 7)
+    assert counted == [], "nobody counts before the start"
+    background.start(5)
+    assert wait_for(lambda: background._collectors)
+    background.dropped("roof", 3)
+    assert wait_for(lambda: counted)
+    assert background.stop(5)
+    background.dropped("roof", 7)
+    assert counted == [(("roof", 3), "rct_collector")]
+
+
 def test_a_bug_ends_the_thread_with_a_line_in_the_log(tmp_path, monkeypatch, caplog):
     class Broken(Collector):
         def __init__(self, *_):

@@ -8,6 +8,7 @@ import pytest
 
 from rct_collector import Batch, Config, Gauges
 from rct_collector.catalog import catalog
+from rct_collector.model import Origin
 
 WATTS = catalog().series("inverter_power.grid_watts")
 ENERGY = catalog().series("inverter_energy.watt_hours_total", flow="grid_export")
@@ -22,9 +23,9 @@ def gauges():
     return Gauges(Config.parse({"devices": [entry]}).devices[0])
 
 
-def take(gauges, seconds, *values):
-    batch = Batch("roof", "rct", (), 1_700_000_000 * SECOND + int(seconds * SECOND), values, 10.0)
-    return list(gauges.take(batch))
+def take(gauges, seconds, *values, origin=Origin.LIVE, interval=10.0):
+    time_ns = 1_700_000_000 * SECOND + int(seconds * SECOND)
+    return list(gauges.take(Batch("roof", "rct", (), time_ns, values, interval, origin)))
 
 
 def test_numbers_have_their_place_and_the_interval_of_their_class(gauges):
@@ -53,6 +54,38 @@ def test_what_is_not_newer_is_left_out_and_counted(gauges, step):
 def test_who_comes_late_is_expected_late_unless_it_was_away(gauges, gap, interval):
     take(gauges, 0, (WATTS, 1.0))
     assert take(gauges, gap, (WATTS, 2.0))[0].interval == interval
+
+
+def test_what_comes_late_is_taken_where_it_is_newer_all_the_same(gauges):
+    take(gauges, 0, (WATTS, 1.0))
+    take(gauges, 0, (UP, 1))
+    found = take(gauges, -5, (WATTS, 2.0), (ENERGY, 3.0), (UP, 1), origin=Origin.LATE)
+    assert [gauge.place for gauge in found] == [ENERGY.collectd]
+    assert (gauges.stale, gauges.late) == (0, 2)
+    assert take(gauges, -5, (ENERGY, 3.0), origin=Origin.LATE) == [], "a second time"
+    assert (gauges.stale, gauges.late) == (0, 3)
+    (found,) = take(gauges, 5, (WATTS, 2.0), origin=Origin.LATE)
+    assert (found.value, found.interval, found.history) == (2.0, 10.0, False)
+
+
+def test_a_live_value_behind_a_late_one_was_overtaken_and_no_clock_was_set_back(gauges):
+    take(gauges, 0, (WATTS, 1.0), (UP, 1))
+    take(gauges, 60, (WATTS, 2.0), origin=Origin.LATE)
+    assert take(gauges, 10, (WATTS, 3.0)) == []
+    assert (gauges.stale, gauges.late) == (0, 1)
+    assert len(take(gauges, 70, (WATTS, 4.0))) == 1
+    assert take(gauges, 60, (WATTS, 5.0), (UP, 1))[0].place == UP.collectd
+    assert (gauges.stale, gauges.late) == (1, 1)
+
+
+def test_the_past_is_apart_and_in_order_and_leaves_the_present_alone(gauges):
+    take(gauges, 0, (WATTS, 1.0))
+    past = {"origin": Origin.HISTORY, "interval": 300.0}
+    for seconds, count in [(-3000, 1), (-2700, 1), (-2700, 0), (-2900, 0), (300, 1)]:
+        found = take(gauges, seconds, (WATTS, 7.0), **past)
+        assert found == [(WATTS.collectd, 7.0, 300.0, True)] * count
+    assert (gauges.stale, gauges.late) == (0, 2)
+    assert take(gauges, 10, (WATTS, 2.0)) == [(WATTS.collectd, 2.0, 10.0, False)]
 
 
 def test_every_name_is_short_enough_for_collectd():

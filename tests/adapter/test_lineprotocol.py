@@ -10,7 +10,7 @@ from line_protocol_parser import parse_line
 
 from rct_collector.adapter.lineprotocol import LineProtocol, chunks, field_value, tag_value
 from rct_collector.catalog import catalog
-from rct_collector.model import Batch, Kind
+from rct_collector.model import Batch, Kind, Origin
 
 untimed = settings(deadline=None)
 
@@ -90,6 +90,16 @@ def is_half(char):
 
 
 # -- known lines -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("origin", Origin)
+def test_what_is_of_the_past_is_written_like_what_is_of_now(origin):
+    found = batch(("inverter_power.grid_watts", -600.0))
+    assert LineProtocol().lines(found._replace(origin=origin)) == LineProtocol().lines(found)
+
+
+def test_a_batch_that_only_ends_a_round_is_no_line():
+    assert LineProtocol().lines(batch()._replace(ends_round=True)) == []
 
 
 def test_values_that_share_tags_share_a_line():

@@ -18,6 +18,7 @@ from rct_collector.cli.layout import (
     snapshot_sections,
 )
 from rct_collector.format import duration_text, field_label, value_text
+from rct_collector.model import Origin
 from tests.cli import handmade
 
 METRICS = {metric.name: metric for metric in catalog().metrics}
@@ -205,6 +206,21 @@ def test_a_wide_section_is_cut_into_pieces_that_fit():
 
     assert all(len(line) <= 80 for line in lines)
     assert sum(line.count("2001-09-09") for line in lines) == 7
+
+
+def test_what_came_late_is_taken_where_it_is_newer_and_the_past_is_not():
+    found = handmade.snapshot({"inverter_power.pv_watts": 1.0})
+    before, after = handmade.TIME_NS - 10**9, handmade.TIME_NS + 10**9
+
+    for value, time_ns, origin, expected in [
+        (2.0, before, Origin.LATE, 1.0),
+        (3.0, after, Origin.LATE, 3.0),
+        (4.0, after + 1, Origin.HISTORY, 3.0),
+        (5.0, before, Origin.LIVE, 5.0),
+    ]:
+        batch = handmade.batch({"inverter_power.pv_watts": value}, time_ns)
+        found.take(batch._replace(origin=origin))
+        assert found.number("inverter_power.pv_watts") == expected
 
 
 # -- words on top ------------------------------------------------------------------------------

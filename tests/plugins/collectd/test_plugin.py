@@ -11,7 +11,7 @@ import pytest
 from rct_collector import Batch
 from rct_collector.adapter.alerts import MOST_EACH, MOST_TOGETHER
 from rct_collector.catalog import catalog
-from rct_collector.model import Health
+from rct_collector.model import Health, Origin
 from tests.plugins.collectd.stub import Collectd, Config, load
 from tests.processes import nobody, wait_for
 
@@ -203,6 +203,43 @@ def test_a_clock_that_was_set_back_is_told_once(collectd, tmp_path):
     assert len(collectd.values) == 1
     (line,) = collectd.of("error")
     assert "roof: the clock of this host was set back" in line
+    collectd.shutdown()
+
+
+def test_what_comes_late_is_told_as_what_it_is_and_counted(collectd, tmp_path, monkeypatch):
+    plugin = started(collectd, tmp_path, device())
+    counted = []
+    monkeypatch.setattr(plugin._plugin._background, "dropped", lambda *what: counted.append(what))
+    late = (batch((GRID, 2.0), (UP, 1), at=n, origin=Origin.LATE) for n in (1000, 1010))
+    feed(plugin, batch((GRID, 1.0)), *late)
+    collectd.read()
+    found = [value["type_instance"] for value in collectd.values]
+    assert found == ["grid", "collector_up", "collector_up"]
+    assert collectd.of("error") == []
+    assert sum("roof: values came late" in line for line in collectd.of("warning")) == 1
+    assert counted == [("roof", 1), ("roof", 1)]
+    collectd.shutdown()
+
+
+def test_what_is_of_the_past_goes_under_an_identifier_of_its_own(collectd, tmp_path):
+    plugin = started(collectd, tmp_path, device())
+    now = 1_700_000_000
+    past = [
+        batch((GRID, float(n)), at=now - 3000 + 300 * n, origin=Origin.HISTORY)._replace(
+            interval_s=300.0
+        )
+        for n in range(3)
+    ]
+    feed(plugin, batch((GRID, -5.5)), *past, batch((GRID, -6.5), at=now + 10))
+    collectd.read()
+    found = [(v["plugin"], v["time"] - now, v["interval"], v["values"]) for v in collectd.values]
+    assert found == [
+        ("inverter", 0, 10.0, (-5.5,)),
+        *(("inverter_history", -3000 + 300 * n, 300.0, (float(n),)) for n in range(3)),
+        ("inverter", 10, 10.0, (-6.5,)),
+    ]
+    assert {v["plugin_instance"] for v in collectd.values} == {"roof"}
+    assert collectd.of("error") == []
     collectd.shutdown()
 
 
