@@ -17,7 +17,7 @@ from rct_collector.device.state import WRITER, sweep
 from rct_collector.model import Batch
 from rct_collector.process import descriptors
 from rct_collector.tasks import first_of, keep_running
-from rct_collector.transport import is_address
+from rct_collector.transport import transport
 
 log = logging.getLogger(__name__)
 
@@ -65,8 +65,8 @@ def fit(
 
 
 def _descriptors(device: DeviceConfig) -> int:
-    """Those of its line and its lock, and one while two addresses of its name are tried."""
-    return 2 if is_address(device.address.host) else 3
+    """Those of its line, and of its lock."""
+    return transport(device.address.scheme).descriptors(device.address) + 1
 
 
 class Collector:

@@ -315,7 +315,7 @@ class World:
 
     def connect(self, emit):
         """Our own client."""
-        options = Options(clock=self.clock, openers={"tcp": self.plug}, lock=False)
+        options = Options(clock=self.clock, opener=self.plug, lock=False)
         self.device = Device(self.config, emit, options)
         return self.device
 

@@ -17,14 +17,14 @@ class MemoryPlug:
         self.attempts: list[float] = []
         self.opened = 0
 
-    async def __call__(self, host, port, receive, lost, timeout):
+    async def __call__(self, address, receive, lost, timeout):
         self.attempts.append(asyncio.get_running_loop().time())
         await asyncio.sleep(0.005)
         protocol = _Protocol(receive, lost)
         try:
             self.inverter.connect(protocol)
         except ConnectionRefusedError as error:
-            raise TransportError(f"cannot connect to {host}:{port}: refused") from error
+            raise TransportError(f"cannot connect to {address.place}: refused") from error
         await asyncio.sleep(0)
         self.opened += 1
         return protocol

@@ -17,6 +17,7 @@ from rct_collector.collector import RESERVE, RESTART_S, Collector
 from rct_collector.config import Config
 from rct_collector.device.device import Device, Options
 from rct_collector.device.polling.exchange import Exchange
+from rct_collector.transport import transport
 from tests.scripted import ScriptedUnit
 from tests.virtual import START, Plug, Recorder, VirtualClock, run
 
@@ -39,13 +40,13 @@ class Switchboard:
     def __init__(self, units):
         self.plugs = {f"unit{n}.test": Plug(unit) for n, unit in enumerate(units)}
 
-    async def __call__(self, host, *rest):
-        return await self.plugs[host](host, *rest)
+    async def __call__(self, address, *rest):
+        return await self.plugs[transport("tcp").name(address)](address, *rest)
 
 
 def collector(loop, units, out, **more):
     board = Switchboard(units)
-    options = Options(clock=VirtualClock(loop), openers={"tcp": board}, lock=False)
+    options = Options(clock=VirtualClock(loop), opener=board, lock=False)
     return Collector(config(len(units), **more), out, options), board
 
 
@@ -102,9 +103,7 @@ def test_aligned_rounds_begin_at_full_multiples():
 
     async def main(loop):
         board = Switchboard([unit])
-        options = Options(
-            clock=VirtualClock(loop), openers={"tcp": board}, lock=False, aligned=True
-        )
+        options = Options(clock=VirtualClock(loop), opener=board, lock=False, aligned=True)
         await during(Collector(config(1), out, options), 65)
 
     run(main)
@@ -190,7 +189,7 @@ def test_a_state_file_of_one_device_stops_neither_it_nor_others(tmp_path, make):
     async def main(loop):
         options = Options(
             clock=VirtualClock(loop),
-            openers={"tcp": Switchboard([ScriptedUnit(), ScriptedUnit()])},
+            opener=Switchboard([ScriptedUnit(), ScriptedUnit()]),
             lock=False,
             state_dir=tmp_path,
         )

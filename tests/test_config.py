@@ -20,19 +20,18 @@ from rct_collector import config
 from rct_collector.adapter.lineprotocol import tag_value
 from rct_collector.catalog import catalog
 from rct_collector.config import (
-    Address,
     Config,
     DeviceConfig,
     Intervals,
     Shard,
     matches,
-    parse_address,
     values,
 )
 from rct_collector.drivers.rct.options import RctOptions, RctRequests
 from rct_collector.errors import ConfigError
 from rct_collector.model import Kind, PollClass
 from rct_collector.option import Invalid, options, parse_duration, sections
+from tests.addresses import tcp
 
 untimed = settings(deadline=None)
 
@@ -103,7 +102,7 @@ def file_problems(tmp_path: Path, content: bytes) -> list[str]:
 def test_minimal_file_takes_all_defaults(tmp_path):
     path = tmp_path / "config.yaml"
     path.write_text(MINIMAL)
-    device = DeviceConfig(name="roof", driver="rct", address=Address("tcp", "192.0.2.10", 8899))
+    device = DeviceConfig(name="roof", driver="rct", address=tcp("192.0.2.10:8899"))
     assert Config.load(path) == Config(devices=(device,))
     assert device.intervals == Intervals(fast=10.0, medium=60.0, slow=300.0, static=3600.0)
     assert device.requests == RctRequests(per_second=5.0, gap=0.06, window=4, timeout=2.0)
@@ -126,7 +125,7 @@ def test_full_file_says_everything_that_can_be_said(tmp_path):
             DeviceConfig(
                 name="roof",
                 driver="rct",
-                address=Address("tcp", "2001:db8::10", None),
+                address=tcp("[2001:db8::10]"),
                 timezone=ZoneInfo("Europe/Berlin"),
                 options=RctOptions(cells=True),
                 include=("inverter_output.*_filtered_*",),
@@ -138,7 +137,7 @@ def test_full_file_says_everything_that_can_be_said(tmp_path):
             DeviceConfig(
                 name="barn.2",
                 driver="rct",
-                address=Address("tcp", "barn.example", 8900),
+                address=tcp("barn.example:8900"),
                 timezone=None,
                 include=("inverter_fault.active",),
             ),
@@ -398,26 +397,6 @@ NOTHING_ELSE = f"{ADDRESS} or tcp://[2001:db8::10]:8899, with nothing else"
 
 
 @pytest.mark.parametrize(
-    ("text", "host", "port", "written"),
-    [
-        ("tcp://192.0.2.10:8899", "192.0.2.10", 8899, "tcp://192.0.2.10:8899"),
-        ("tcp://192.0.2.10", "192.0.2.10", None, "tcp://192.0.2.10"),
-        ("tcp://192.0.2.10/", "192.0.2.10", None, "tcp://192.0.2.10"),
-        ("tcp://Roof.Example:1", "roof.example", 1, "tcp://roof.example:1"),
-        ("tcp://rct_1.lan.:65535", "rct_1.lan.", 65535, "tcp://rct_1.lan.:65535"),
-        ("tcp://[2001:DB8:0::10]:8899", "2001:db8::10", 8899, "tcp://[2001:db8::10]:8899"),
-        ("tcp://[::1]", "::1", None, "tcp://[::1]"),
-        ("tcp://[fe80::1%br-lan.5]:5", "fe80::1%br-lan.5", 5, "tcp://[fe80::1%br-lan.5]:5"),
-    ],
-)
-def test_addresses_are_read_and_written(text, host, port, written):
-    address = parse_address(text)
-    assert address == Address("tcp", host, port)
-    assert str(address) == written
-    assert parse_address(written) == address
-
-
-@pytest.mark.parametrize(
     ("address", "expected"),
     [
         ("192.0.2.10", ADDRESS),
@@ -463,16 +442,6 @@ def test_other_addresses_are_refused_with_what_is_wrong(address, expected):
     found, _, told = told.rpartition(", expected ")
     assert found.startswith("address: found ")
     assert f"expected {told}" == expected
-
-
-@untimed
-@given(st.text(max_size=30).map("tcp://".__add__) | st.text(max_size=30))
-def test_address_that_is_read_can_be_written_and_read_again(text):
-    try:
-        address = parse_address(text)
-    except Invalid:
-        return
-    assert parse_address(str(address)) == address
 
 
 def two(**second: Any) -> list[str]:
@@ -996,7 +965,7 @@ def test_every_option_documents_itself_truthfully(of):
             assert option.required or not defaults[name].default
 
 
-REQUIRED = {"name": "roof", "driver": "rct", "address": Address("tcp", "roof", None)}
+REQUIRED = {"name": "roof", "driver": "rct", "address": tcp("roof")}
 
 
 def test_interval_of_every_class_is_an_option_except_on_demand():

@@ -141,7 +141,7 @@ class Plug:
         self.attempts: list[float] = []
         self.wires: list[Wire] = []
 
-    async def __call__(self, host, port, receive, lost, timeout):
+    async def __call__(self, address, receive, lost, timeout):
         self.attempts.append(asyncio.get_running_loop().time())
         await asyncio.sleep(0.005)
         if self.refuse:
@@ -165,13 +165,13 @@ class Charged:
         self._loop = loop
         self._opener = opener
 
-    async def __call__(self, host, port, receive, lost, timeout):
+    async def __call__(self, address, receive, lost, timeout):
         def charged(data: bytes) -> None:
             began = time.thread_time()
             receive(data)
             self._loop.now += time.thread_time() - began
 
-        return await self._opener(host, port, charged, lost, timeout)
+        return await self._opener(address, charged, lost, timeout)
 
 
 class Recorder:
@@ -232,4 +232,4 @@ async def collect(device: Device, seconds: float) -> None:
 
 def options(loop: VirtualLoop, plug: Plug, **more: Any) -> Options:
     """Options of a device in virtual time."""
-    return Options(clock=VirtualClock(loop), openers={"tcp": plug}, lock=False, **more)
+    return Options(clock=VirtualClock(loop), opener=plug, lock=False, **more)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from rct_collector.adapter.blocks import Block, from_blocks
-from rct_collector.config import LEVELS, Config, DeviceConfig, place, read
+from rct_collector.config import LEVELS, Config, DeviceConfig, read
 from rct_collector.errors import ConfigError
 
 #: Line of a block that names a file to be read in place of the block.
@@ -55,7 +55,7 @@ class DeviceList:
         self.configs: list[Config] = []
         self.members: dict[str, Member] = {}
         self._names: set[str] = set()
-        self._places: set[Hashable] = set()
+        self._identities: set[tuple[str, str]] = set()
 
     @property
     def log_level(self) -> str:
@@ -118,7 +118,7 @@ class DeviceList:
             else:
                 self.members[device.name] = member
                 self._names.add(member.name)
-                self._places.add(place(device))
+                self._identities.add(device.identity)
                 kept.append(device)
         if kept:
             self.configs.append(dataclasses.replace(config, devices=tuple(kept)))
@@ -128,7 +128,7 @@ class DeviceList:
         """Why a device cannot be read beside the others; "" if it can."""
         if new.name in self._names:
             return f"another device is called {new.name!r} in {self._agent}"
-        if place(new.config) in self._places:
+        if new.config.identity in self._identities:
             return f"{new.config.address} is asked by another one"
         return ""
 

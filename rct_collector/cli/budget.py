@@ -9,17 +9,20 @@ from typing import NamedTuple
 
 import click
 
-from rct_collector.config import Address, Config, DeviceConfig
+from rct_collector.config import Config, DeviceConfig
 from rct_collector.device.polling.budget import REPEATS, Budget, budget
 from rct_collector.device.polling.plan import Choice, Plan
 from rct_collector.drivers import DEFAULT, driver
 from rct_collector.errors import ConfigError
 from rct_collector.model import PollClass
+from rct_collector.transport import examples, parse_address
 
 
 def default_device() -> DeviceConfig:
     """A device of which the user has said nothing."""
-    return DeviceConfig(name="default", driver=DEFAULT, address=Address("tcp", "192.0.2.10", None))
+    ways = driver(DEFAULT).ways
+    address = parse_address(examples(ways)[0], ways)
+    return DeviceConfig(name="default", driver=DEFAULT, address=address)
 
 
 class Equipment(NamedTuple):

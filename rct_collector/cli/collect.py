@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import signal
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from typing import Any, TypeVar
 
 from rct_collector.cli.snapshot import Snapshot
@@ -17,7 +17,7 @@ from rct_collector.errors import BusyError, TransportError
 from rct_collector.exits import Exit
 from rct_collector.loop import new_event_loop
 from rct_collector.model import Batch
-from rct_collector.transport import OPENERS, Line, Opener
+from rct_collector.transport import Address, Line, Opener, open_line
 from rct_collector.transport.base import Lost, Receive
 
 T = TypeVar("T")
@@ -38,7 +38,7 @@ class Witness:
         self.reason = ""
 
     async def __call__(
-        self, host: str, port: int, receive: Receive, lost: Lost, timeout: float
+        self, address: Address, receive: Receive, lost: Lost, timeout: float
     ) -> Line:
         """Open a line; see :data:`rct_collector.transport.Opener`."""
 
@@ -47,7 +47,7 @@ class Witness:
             lost(reason)
 
         try:
-            return await self._opener(host, port, receive, note, timeout)
+            return await self._opener(address, receive, note, timeout)
         except TransportError as error:
             self.reason = str(error)
             raise
@@ -59,7 +59,7 @@ async def read_once(
     *,
     started: Callable[[Device], None] | None = None,
     emit: Emit | None = None,
-    openers: Mapping[str, Opener] = OPENERS,
+    opener: Opener = open_line,
 ) -> tuple[Device, Exit]:
     """Read everything of one device once, quickly; the snapshot takes the values and the trouble.
 
@@ -68,20 +68,19 @@ async def read_once(
         timeout: Seconds for everything.
         started: Told of the device before anything is asked.
         emit: Told of the batches too, after the snapshot.
-        openers: Scheme → transport.
+        opener: Opens the lines.
 
     Returns:
         The device, for what was learnt about it, and how it went.
     """
-    scheme = snapshot.config.address.scheme
-    witness = Witness(openers[scheme])
+    witness = Witness(opener)
 
     def take(batch: Batch) -> None:
         snapshot.take(batch)
         if emit:
             emit(batch)
 
-    device = Device(hurried(snapshot.config), take, Options(openers={scheme: witness}))
+    device = Device(hurried(snapshot.config), take, Options(opener=witness))
     if started:
         started(device)
     begun = asyncio.get_running_loop().time()
@@ -106,7 +105,7 @@ async def follow(
     emit: Emit,
     *,
     first: Emit | None = None,
-    openers: Mapping[str, Opener] = OPENERS,
+    opener: Opener = open_line,
 ) -> Exit:
     """One complete round of each device at a quick pace, then rounds by schedule for ever.
 
@@ -114,17 +113,17 @@ async def follow(
         snapshots: Of the devices; they take what the first round brings.
         emit: Takes what the later rounds bring.
         first: Told of the batches of the first round too, after the snapshots.
-        openers: Scheme → transport.
+        opener: Opens the lines.
 
     Returns:
         Why not, when no device could be read.
     """
     results = await asyncio.gather(
-        *(read_once(s, _FIRST_ROUND_S, emit=first, openers=openers) for s in snapshots)
+        *(read_once(s, _FIRST_ROUND_S, emit=first, opener=opener) for s in snapshots)
     )
     if not any(device.stats.totals["answers"] for device, _ in results):
         return results[0][1]
-    options = Options(openers=dict(openers))
+    options = Options(opener=opener)
     devices = [Device(snapshot.config, emit, options) for snapshot in snapshots]
     for device, (known, _) in zip(devices, results, strict=True):
         # What the first round has learnt need not be asked again.

@@ -114,7 +114,7 @@ def _examine(found: Targets, seconds: float, *, as_json: bool) -> Exit:
         return Exit.INTERRUPTED
     figures = held[0].figures()
     family = driver(device.driver)
-    diagnosis = diagnose(figures, device, device.address.port or family.port)
+    diagnosis = diagnose(figures, device)
     show = report.print_json if as_json else report.print_text
     show(device, family.title, figures, diagnosis)
     return Exit.INTERRUPTED if interrupted else status(figures, diagnosis)

@@ -93,14 +93,13 @@ async def _record(
     from rct_collector.cli.collect import follow
     from rct_collector.cli.targets import reachable
     from rct_collector.tasks import first_of
-    from rct_collector.transport import OPENERS
+    from rct_collector.transport import open_line
 
-    openers = {scheme: recorder.opener(opener) for scheme, opener in OPENERS.items()}
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds), reachable(found) as (device,):
             snapshot.config = device
             return await first_of(
-                follow([snapshot], lambda _: None, openers=openers),
+                follow([snapshot], lambda _: None, opener=recorder.opener(open_line)),
                 recorder.failure(),
                 _show(snapshot.config.name, recorder),
             )

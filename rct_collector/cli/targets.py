@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import click
 
 from rct_collector.catalog import catalog
 from rct_collector.cli.options import Choice
 from rct_collector.collector import fit
-from rct_collector.config import Address, Config, DeviceConfig, Intervals
-from rct_collector.drivers import DEFAULT
+from rct_collector.config import Config, DeviceConfig, Intervals
+from rct_collector.drivers import DEFAULT, driver
 from rct_collector.errors import ConfigError
 from rct_collector.model import PREFIX
 from rct_collector.option import Invalid, options
+from rct_collector.transport import Address, has_scheme, parse_address, transport
+
+T = TypeVar("T")
 
 #: Requests per second while one complete round is read; the gap between two stays.
 HURRY_PER_SECOND = 16.0
@@ -68,12 +71,13 @@ def targets(choice: Choice) -> Targets:
 
 def _chosen(choice: Choice) -> Targets:
     if choice.simulate:
-        device = _single(choice, Address("tcp", LOOPBACK, None), choice.name or "simulated")
+        address = _address(choice, f"tcp://{LOOPBACK}")
+        device = _single(choice, address, choice.name or "simulated")
         requests = replace(device.requests, per_second=SIMULATED_PER_SECOND, gap=SIMULATED_GAP_S)
         device = replace(device, requests=requests, intervals=SIMULATED_INTERVALS)
         return Targets(devices=(device,), scenario=choice.simulate)
     if choice.address:
-        address = _value("address", _with_scheme(choice.address))
+        address = _address(choice, choice.address)
         return Targets(devices=(_single(choice, address, choice.name or _name(address)),))
     return _from_file(choice)
 
@@ -119,7 +123,8 @@ async def reachable(found: Targets) -> AsyncIterator[tuple[DeviceConfig, ...]]:
         rate=SIMULATED_RATE,
     )
     async with await inverter.serve(LOOPBACK) as server:
-        yield (replace(device, address=Address("tcp", server.host, server.port)),)
+        address = parse_address(server.address, driver(device.driver).ways)
+        yield (replace(device, address=address),)
 
 
 def _check(choice: Choice) -> None:
@@ -136,13 +141,21 @@ def _check(choice: Choice) -> None:
         raise click.UsageError("--only and --exclude exclude each other")
 
 
-def _with_scheme(address: str) -> str:
-    return address if "://" in address else f"tcp://{address}"
+def _address(choice: Choice, text: str) -> Address:
+    """An address, of which the scheme may be left out where it is one in a network."""
+    full = text if has_scheme(text) else f"tcp://{text}"
+    known = driver(_family(choice)).ways
+    return _checked("address", full, lambda value: parse_address(value, known))
+
+
+def _family(choice: Choice) -> str:
+    return choice.driver or DEFAULT
 
 
 def _name(address: Address) -> str:
     """A name that the configuration would take too."""
-    return re.sub(r"[^A-Za-z0-9.-]+", "-", address.host).strip("-.") or "device"
+    name = transport(address.scheme).name(address)
+    return re.sub(r"[^A-Za-z0-9.-]+", "-", name).strip("-.") or "device"
 
 
 def _value(option: str, value: Any, shown: str = "") -> Any:  # noqa: ANN401
@@ -153,18 +166,22 @@ def _value(option: str, value: Any, shown: str = "") -> Any:  # noqa: ANN401
         value: As it would be written there.
         shown: Name of the command line's option, if that is another.
     """
+    return _checked(shown or option, value, options(DeviceConfig)[option].parse)
+
+
+def _checked(name: str, value: Any, parse: Callable[[Any], T]) -> T:
     try:
-        return options(DeviceConfig)[option].parse(value)
+        return parse(value)
     except Invalid as error:
         found = value[0] if isinstance(value, list) and len(value) == 1 else value
-        message = f"--{shown or option}: found {found!r}, expected {error}"
+        message = f"--{name}: found {found!r}, expected {error}"
         raise ConfigError([message]) from error
 
 
 def _single(choice: Choice, address: Address, name: str) -> DeviceConfig:
     device = DeviceConfig(
         name=_value("name", name),
-        driver=choice.driver or DEFAULT,
+        driver=_family(choice),
         address=address,
         timezone=_value("timezone", choice.timezone or "local"),
     )

@@ -1,6 +1,5 @@
 """The one configuration file of every wrapper, and what is wrong with it."""
 
-from rct_collector.config.checking import place
 from rct_collector.config.configuration import Config, state_dir
 from rct_collector.config.files import (
     DEFAULT_PATH,
@@ -18,11 +17,8 @@ from rct_collector.config.options import (
 from rct_collector.config.values import (
     LEVELS,
     RESERVED_LABELS,
-    SCHEMES,
-    Address,
     Shard,
     matches,
-    parse_address,
 )
 
 __all__ = [
@@ -31,8 +27,6 @@ __all__ = [
     "LARGEST",
     "LEVELS",
     "RESERVED_LABELS",
-    "SCHEMES",
-    "Address",
     "Config",
     "DeviceConfig",
     "Intervals",
@@ -41,8 +35,6 @@ __all__ = [
     "device_sections",
     "interpret",
     "matches",
-    "parse_address",
-    "place",
     "read",
     "state_dir",
 ]

@@ -6,11 +6,10 @@ at once, however many of them have mistakes.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from rct_collector.config.options import DeviceConfig, device_options, device_sections
-from rct_collector.config.values import Address, host_identity, parse_address
 from rct_collector.drivers import BUILTIN, driver
 from rct_collector.drivers.base import Driver
 from rct_collector.option import Invalid, Option, closest, nearest, options, sections, shown
@@ -92,23 +91,26 @@ class _Reader:
         except Invalid as error:
             self._wrong(path, item, error)
 
-    def device(self, value: Any, path: str) -> DeviceConfig | None:
+    def device(self, value: Any, path: str) -> tuple[dict[str, Any], DeviceConfig | None]:
+        """What could be read of a device, and its configuration if that was all."""
         before = self.count
         family = _family(value)
         nested = device_sections(family)
         to = f" to the driver {family.name}" if family else None
         parts = self.build(device_options(family), value, path, extra=nested, to=to)
         if isinstance(value, Mapping):
+            if "unit" in value:
+                parts.setdefault("unit", path)  # what cannot be read is nobody else's
             for key, (kind, _) in nested.items():
                 if key in value:
                     inner = self.build(options(kind), value[key], f"{path}.{key}")
                     if self.count == before:
                         parts[key] = kind(**inner)
         if self.count != before or family is None:
-            return None
+            return parts, None
         kind = type(family.options)
         own = {key: parts.pop(key) for key in (*options(kind), *sections(kind)) if key in parts}
-        return DeviceConfig(**parts, options=kind(**own))
+        return parts, DeviceConfig(**parts, options=kind(**own))
 
     def whole(self, value: Any, kind: type) -> dict[str, Any] | None:
         """What can be used: None after a mistake in the common options, or without a device."""
@@ -123,23 +125,23 @@ class _Reader:
         if not isinstance(items, list) or not items:
             self._wrong("devices", items, Invalid("a list with at least one device"))
             return None
-        devices = [self.device(item, f"devices[{n}]") for n, item in enumerate(items)]
-        self._unique(items)
-        usable = _first_of_each(device for device in devices if device is not None)
+        found = [self.device(item, f"devices[{n}]") for n, item in enumerate(items)]
+        self._unique(items, [parts for parts, _ in found])
+        usable = _first_of_each(device for _, device in found if device is not None)
         return None if spoilt or not usable else {"devices": usable, **parts}
 
-    def _unique(self, items: list[Any]) -> None:
-        """No two devices may share a name, nor an address, however it is written."""
-        for key, identity, reason in (
-            ("name", lambda item: item["name"], "names must differ"),
-            ("address", _written_place, "ask a device only once"),
-        ):
+    def _unique(self, items: list[Any], read: list[dict[str, Any]]) -> None:
+        """No two devices may share a name, nor a unit on a line, however its address is written."""
+        for key, reason in (("name", "names must differ"), ("address", "ask a device only once")):
             seen: dict[Any, int] = {}
-            for n, item in enumerate(items):
+            for n, (item, parts) in enumerate(zip(items, read, strict=True)):
                 value = item.get(key) if isinstance(item, Mapping) else None
                 if not isinstance(value, str):
                     continue
-                first = seen.setdefault(identity(item), n)
+                what: Any = value
+                if key == "address" and key in parts:
+                    what = (parts[key].key, parts.get("unit", ""))
+                first = seen.setdefault(what, n)
                 if first != n:
                     self.problem(
                         f"devices[{n}].{key}",
@@ -163,15 +165,14 @@ def _inside(path: str, key: Any) -> str:
 
 
 def _first_of_each(devices: Iterable[DeviceConfig]) -> tuple[DeviceConfig, ...]:
-    """Of devices that share a name or an address only the first."""
+    """Of devices that share a name, or a line and a unit, only the first."""
     names: set[str] = set()
-    places: set[Hashable] = set()
+    identities: set[tuple[str, str]] = set()
     kept = []
     for device in devices:
-        where = place(device)
-        if device.name not in names and where not in places:
+        if device.name not in names and device.identity not in identities:
             names.add(device.name)
-            places.add(where)
+            identities.add(device.identity)
             kept.append(device)
     return tuple(kept)
 
@@ -190,23 +191,3 @@ def check(value: Any, whole: type, origin: str) -> tuple[dict[str, Any] | None, 
     """
     reader = _Reader(origin)
     return reader.whole(value, whole), tuple(reader.problems)
-
-
-def place(device: DeviceConfig) -> Hashable:
-    """What all ways to write the address of one device have in common.
-
-    Only what is certain without asking the network: two names may still be those of one host.
-    """
-    return _place(device.address, device.driver)
-
-
-def _place(address: Address, family: Any) -> Hashable:
-    usual = driver(family).port if isinstance(family, str) and family in BUILTIN else None
-    return address.scheme, host_identity(address.host), address.port or usual
-
-
-def _written_place(item: Mapping[str, Any]) -> Hashable:
-    try:
-        return _place(parse_address(item["address"]), item.get("driver"))
-    except Invalid:
-        return str(item["address"])

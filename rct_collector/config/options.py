@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import tzinfo
-from functools import cache
+from functools import cache, partial
 from typing import Any, cast
 
 from rct_collector.config.values import (
-    Address,
-    parse_address,
     parse_globs,
     parse_labels,
     parse_name,
@@ -35,6 +33,7 @@ from rct_collector.option import (
     section,
     sections,
 )
+from rct_collector.transport import Address, Ways, parse_address
 
 _REQUESTS = "How hard the device is asked; real units stand the defaults well."
 
@@ -69,6 +68,11 @@ class Intervals:
         return float(getattr(self, poll.option, math.inf))
 
 
+def _parse_address(value: Any) -> Address:
+    """An address of whatever family; which one is meant only the driver beside it tells."""
+    return parse_address(value, ways(None))
+
+
 @dataclass(frozen=True, kw_only=True)
 class DeviceConfig:
     """One device.
@@ -86,7 +90,7 @@ class DeviceConfig:
         _parse_driver, "Device family.", example="rct", takes=" or ".join(BUILTIN),
     )  # fmt: skip
     address: Address = option(
-        parse_address, "Where the device is; the port may be left out.",
+        _parse_address, "Where the device is; the port may be left out.",
         example="tcp://192.0.2.10:8899", takes="address",
     )  # fmt: skip
     timezone: tzinfo | None = option(
@@ -110,12 +114,18 @@ class DeviceConfig:
     intervals: Intervals = section(Intervals, "How often each class of metrics is asked for.")
     requests: Requests = field(default=cast(Requests, None))
     options: FamilyOptions = field(default=cast(FamilyOptions, None))
+    unit: str = ""
 
     def __post_init__(self) -> None:
         """What is left out is what its family takes for right."""
         for name, usual in (("requests", self.usual), ("options", driver(self.driver).options)):
             if getattr(self, name) is None:
                 object.__setattr__(self, name, usual)
+
+    @property
+    def identity(self) -> tuple[str, str]:
+        """What no two devices share: the line, and the unit on it."""
+        return self.address.key, self.unit
 
     @property
     def usual(self) -> Requests:
@@ -129,6 +139,17 @@ class DeviceConfig:
         return frozenset(n for n in options(type(self.options)) if getattr(self.options, n) is True)
 
 
+def ways(family: Driver | None) -> Ways:
+    """How devices of a family are reached.
+
+    Args:
+        family: None where it is not known; then all ways of all families are taken.
+    """
+    if family:
+        return family.ways
+    return {scheme: known for name in BUILTIN for scheme, known in driver(name).ways.items()}
+
+
 @cache
 def device_options(family: Driver | None) -> Mapping[str, Option]:
     """All options in the mapping of a device: those that all share, and those of its family.
@@ -136,7 +157,12 @@ def device_options(family: Driver | None) -> Mapping[str, Option]:
     Args:
         family: None where it is not known.
     """
-    return {**options(DeviceConfig), **(options(type(family.options)) if family else {})}
+    common = dict(options(DeviceConfig))
+    read = partial(parse_address, ways=ways(family))
+    common["address"] = replace(common["address"], parse=read)
+    if family and family.unit:
+        common["unit"] = family.unit
+    return {**common, **(options(type(family.options)) if family else {})}
 
 
 @cache

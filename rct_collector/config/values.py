@@ -6,7 +6,6 @@ One function per kind, see :mod:`rct_collector.option`, where those of anybody a
 from __future__ import annotations
 
 import re
-import socket
 import zlib
 from bisect import bisect_left
 from collections.abc import Mapping
@@ -41,11 +40,6 @@ _LONGEST_GLOB = 200
 
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
 _LABEL = re.compile(r"[a-z][a-z0-9_]{0,62}")
-_HOST_AND_PORT = re.compile(r"(\[[^][/?#@]*\]|[^][/?#@:]*)(?::([^][/?#@:]*))?/?")
-_PORT = re.compile(r"[0-9]{1,5}")
-_HOST_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
-_HOST_NAME = re.compile(rf"(?=.{{1,253}}\Z){_HOST_LABEL}(?:\.{_HOST_LABEL})*\.?")
-_ZONE_INDEX = re.compile(r"[A-Za-z0-9_.-]+")
 LEVELS = ("error", "warning", "info", "debug")
 
 
@@ -214,83 +208,3 @@ def parse_shard(value: Any) -> Shard:
     if match and int(match[1]) < int(match[2]):
         return Shard(int(match[1]), int(match[2]))
     raise Invalid("i/n with i below n, such as 0/4")
-
-
-class Address(NamedTuple):
-    """Where a device is.
-
-    Attributes:
-        scheme: Transport.
-        host: Name in lower case, or IP address in its shortest form, without brackets.
-        port: TCP port, or None for the driver's default.
-    """
-
-    scheme: str
-    host: str
-    port: int | None
-
-    def __str__(self) -> str:
-        """As it is written in the configuration."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.scheme}://{host}" + (f":{self.port}" if self.port else "")
-
-
-SCHEMES = ("tcp",)
-
-
-def parse_address(value: Any) -> Address:
-    """``tcp://192.0.2.10:8899`` → its parts."""
-    right = "an address such as tcp://192.0.2.10:8899"
-    scheme, found, rest = value.partition("://") if isinstance(value, str) else ("", "", "")
-    if not found:
-        raise Invalid(right)
-    if scheme not in SCHEMES:
-        raise Invalid(
-            f"{right}; the scheme {shown(scheme)} is not known", (scheme.lower(), SCHEMES)
-        )
-    match = _HOST_AND_PORT.fullmatch(rest)
-    if match is None:
-        raise Invalid(f"{right} or tcp://[2001:db8::10]:8899, with nothing else")
-    host, port = _host(match[1]), match[2]
-    if host is None:
-        raise Invalid(f"{right}, with a host name or an IP address")
-    if port is None:
-        return Address(scheme, host, None)
-    if not _PORT.fullmatch(port) or not 1 <= int(port) <= 65535:
-        raise Invalid(f"{right}, with a port from 1 to 65535")
-    return Address(scheme, host, int(port))
-
-
-def _host(text: str) -> str | None:
-    """A host in the one form in which two of them can be compared, or None for none."""
-    if not text.startswith("[") and not re.fullmatch("[0-9.]+", text):
-        return text.lower() if _HOST_NAME.fullmatch(text) else None
-    family = socket.AF_INET6 if text.startswith("[") else socket.AF_INET
-    address, percent, zone = text.strip("[]").partition("%")
-    try:
-        short = socket.inet_ntop(family, socket.inet_pton(family, address))
-    except (OSError, ValueError):
-        return None
-    return short + percent + zone if not percent or _ZONE_INDEX.fullmatch(zone) else None
-
-
-def host_identity(host: str) -> str:
-    """What all ways to write one host have in common, as far as that is certain.
-
-    Args:
-        host: As in :class:`Address`.
-    """
-    if ":" not in host:
-        try:  # as the C library reads it: 0x7f.1 is 127.0.0.1
-            return socket.inet_ntoa(socket.inet_aton(host))
-        except OSError:
-            return host.rstrip(".")
-    if "%" not in host:
-        packed = socket.inet_pton(socket.AF_INET6, host)
-        if packed.startswith(_MAPPED):
-            return socket.inet_ntoa(packed.removeprefix(_MAPPED))
-    return host
-
-
-#: An IPv4 address in the form of IPv6 begins so (RFC 4291, 2.5.5.2).
-_MAPPED = bytes(10) + b"\xff\xff"

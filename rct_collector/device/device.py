@@ -39,7 +39,7 @@ from rct_collector.lines.port import Port
 from rct_collector.lines.shared import SharedLine
 from rct_collector.model import Kind, Origin, PollClass, Series, Value
 from rct_collector.reports import Reports
-from rct_collector.transport import OPENERS, Opener
+from rct_collector.transport import Opener, open_line
 
 log = logging.getLogger(__name__)
 
@@ -63,14 +63,14 @@ class Options:
     Attributes:
         state_dir: Where to keep what was learnt; None keeps nothing.
         aligned: Rounds begin at full multiples of the interval.
-        openers: Scheme → transport, exchangeable for tests.
+        opener: Opens the lines, exchangeable for tests.
         clock: Wall clock.
         lock: Take the lock of the device on this host.
     """
 
     state_dir: Path | None = None
     aligned: bool = False
-    openers: dict[str, Opener] | None = None
+    opener: Opener = open_line
     clock: Clock = SystemClock()
     lock: bool = True
 
@@ -83,16 +83,14 @@ def shared_line(config: DeviceConfig, options: Options) -> SharedLine:
         options: What all devices share.
     """
     driver = load_driver(config.driver)
-    address, port = config.address, config.address.port or driver.port
     return SharedLine(
         config.name,
-        (options.openers or OPENERS)[address.scheme],
-        address.host,
-        port,
+        options.opener,
+        config.address,
         driver.session(),
         wall_ns=options.clock.wall_ns,
         resync=driver.polled.resync if driver.polled else None,
-        lock=DeviceLock(address, port, config.name) if options.lock else None,
+        lock=DeviceLock(config.address, config.name) if options.lock else None,
     )
 
 
@@ -131,8 +129,7 @@ class Device:
         self.reports = Reports(config.name)
         self.plan = plan_for(self.driver, config)
         self.stats = Stats(lambda series: is_wanted(series, config))
-        port = config.address.port or self.driver.port
-        self._place = f"{config.address.scheme}://{config.address.host}:{port}"
+        self._place = f"{config.address.scheme}://{config.address.place} {config.unit}".rstrip()
         self._state = _memory(config, options)
         self.discovery = self._recall()
         self._change = self.discovery.change
@@ -174,7 +171,7 @@ class Device:
         return Exchange(
             self.name,
             line,
-            "",
+            self.config.unit,
             self.config.requests,
             interval=self._schedule.interval,
             fast=len(self.plan.queries(PollClass.FAST)),

@@ -18,6 +18,7 @@ from rct_collector.drivers.rct.texts import FAULTS
 from rct_collector.exits import MEANINGS
 from rct_collector.option import Option, Shape
 from rct_collector.option import options as options_of
+from rct_collector.transport import examples
 
 #: How the list of devices is written in front of the name of an option.
 _DEVICE = "devices[]"
@@ -104,7 +105,7 @@ def devices() -> str:
             (
                 driver(name).title,
                 code(name),
-                " or ".join(code(f"{s}://host:{driver(name).port}") for s in driver(name).schemes),
+                " or ".join(map(code, examples(driver(name).ways))),
                 str(len(driver(name).queries)),
                 str(len(homes()[name])),
             )

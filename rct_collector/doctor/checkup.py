@@ -13,7 +13,7 @@ from rct_collector.drivers import driver as load_driver
 from rct_collector.errors import BusyError, TransportError
 from rct_collector.lines.lock import DeviceLock, locked
 from rct_collector.lines.reconnect import CONNECT_TIMEOUT
-from rct_collector.transport import OPENERS, Line
+from rct_collector.transport import Line
 
 #: A unit that closes the line so many times before it answers anything does not want us.
 MOST_REFUSALS = 3
@@ -42,10 +42,10 @@ class Checkup:
         options = options or Options()
         self.name = config.name
         driver = load_driver(config.driver)
-        self._address, self._port = config.address, config.address.port or driver.port
-        self._opener = (options.openers or OPENERS)[config.address.scheme]
+        self._address = config.address
+        self._opener = options.opener
         self._clock = options.clock
-        self._lock = DeviceLock(config.address, self._port, config.name) if options.lock else None
+        self._lock = DeviceLock(config.address, config.name) if options.lock else None
         if self._lock:
             self._opener = locked(self._opener, self._lock)
         self._seconds = seconds
@@ -110,9 +110,7 @@ class Checkup:
             lost.set_result(reason)
             self._woken.set()
 
-        self._line = await self._opener(
-            self._address.host, self._port, self._received, end, CONNECT_TIMEOUT
-        )
+        self._line = await self._opener(self._address, self._received, end, CONNECT_TIMEOUT)
 
     async def _reopen(self, end: float) -> bool:
         """Open the line again, as often as the time allows; returns whether that worked."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rct_collector.doctor.findings import Case, Rule, Severity
 from rct_collector.doctor.format import always
+from rct_collector.transport import Address, hosts
 
 
 def _trouble(kind: str, title: str, meaning: str, advice: str, *, key: str = "") -> Rule:
@@ -18,9 +19,15 @@ def _trouble(kind: str, title: str, meaning: str, advice: str, *, key: str = "")
         return trouble.text if trouble else ""
 
     def told(case: Case) -> str:
-        return advice.format(host=case.config.address.host, port=case.port)
+        return _filled(advice, case.config.address)
 
     return Rule(key or kind, "contact", applies, Severity.PROBLEM, title, measured, meaning, told)
+
+
+def _filled(advice: str, address: Address) -> str:
+    """Advice about the network names host and port, that about other lines none."""
+    host, port = hosts.split(address.place) if address.scheme == "tcp" else ("", 0)
+    return advice.format(host=host, port=port)
 
 
 def _nothing(case: Case) -> bool:

@@ -31,15 +31,14 @@ class Diagnosis:
         return max((found.severity for found in self.findings), default=Severity.NOTE)
 
 
-def diagnose(figures: Figures, config: DeviceConfig, port: int) -> Diagnosis:
+def diagnose(figures: Figures, config: DeviceConfig) -> Diagnosis:
     """Judge what was measured.
 
     Args:
         figures: What was measured.
         config: The device.
-        port: Its port, the driver's default applied.
     """
-    case = Case(figures, recommend(figures, config), config, port)
+    case = Case(figures, recommend(figures, config), config)
     told: dict[str, Rule] = {}
     for rule in (*CONTACT, *RULES, *SURROUNDINGS):
         if rule.topic not in told and rule.applies(case):

@@ -53,13 +53,11 @@ class Case(NamedTuple):
         figures: What was measured.
         recommendation: What is recommended.
         config: The device.
-        port: Its port.
     """
 
     figures: Figures
     recommendation: Recommendation
     config: DeviceConfig
-    port: int
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from rct_collector.drivers.options import MODEST, FamilyOptions, Requests
 from rct_collector.model import Metric, PollClass, Series, Value
+from rct_collector.option import Option
 
 if TYPE_CHECKING:
     from rct_collector.drivers.tools import Tools
@@ -401,14 +402,16 @@ class Driver:
         name: Word for the configuration.
         vendor: Tag ``vendor``.
         title: Name for people.
-        schemes: Transports it is reached by.
-        port: Default TCP port.
+        ways: How its devices are reached: scheme → what an address need not say, by the
+            transport's names.
         session: Makes a session, one for each line.
         options: The options that only this family has, with their defaults.
         polled: What it is asked for.
         pushed: What it sends unasked.
         history: How its memory is read.
         settings: What may be set.
+        unit: How one of several units on a line is named, which becomes the option ``unit``; None
+            where a line has one unit.
         texts: Query name → code → text, for people.
         faults: Number of a fault bit → text, for people.
         toolbox: Module that holds its class ``Tools``, see :meth:`tools`.
@@ -417,14 +420,14 @@ class Driver:
     name: str
     vendor: str
     title: str
-    schemes: tuple[str, ...]
-    port: int
+    ways: Mapping[str, Mapping[str, str]]
     session: Callable[[], Session]
     options: FamilyOptions = FamilyOptions()
     polled: Polled | None = None
     pushed: Pushed | None = None
     history: History | None = None
     settings: tuple[Setting, ...] = ()
+    unit: Option | None = None
     texts: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
     faults: Mapping[int, str] = field(default_factory=dict)
     toolbox: str = "rct_collector.drivers.tools"  # where there are none

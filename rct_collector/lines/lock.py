@@ -8,8 +8,8 @@ Such names are anybody's, so only those who are trusted are obeyed (:mod:`.trust
 others behind it, ``…/1``, ``…/2`` and so on: who finds one in a stranger's hands takes the next,
 and so meets whoever is trusted and had to do the same.
 
-A device is locked by the address of the configuration before the line is opened, and by that of
-its other end once it is open: ``localhost`` and ``127.0.0.1`` are one device.
+A device is locked by the key of its configured address before the line is opened, and by that of
+where it turned out to lead once it is open: ``localhost`` and ``127.0.0.1`` are one device.
 """
 
 from __future__ import annotations
@@ -22,11 +22,10 @@ import sys
 import zlib
 from weakref import WeakValueDictionary
 
-from rct_collector.config import Address
 from rct_collector.errors import BusyError, TransportError
 from rct_collector.lines.holder import LACK, Holder, ask, look_up
-from rct_collector.transport import Line, Opener
-from rct_collector.transport.base import Ends, Lost, Receive
+from rct_collector.transport import Address, Line, Opener
+from rct_collector.transport.base import Lost, Receive
 from rct_collector.trust import GROUP
 
 log = logging.getLogger(__name__)
@@ -51,19 +50,17 @@ class DeviceLock:
         refusal: Why the lock could not be had the last time; None when it could.
     """
 
-    def __init__(self, address: Address, port: int, device: str = "") -> None:
+    def __init__(self, address: Address, device: str = "") -> None:
         """Name the lock.
 
         Args:
             address: Address of the device.
-            port: Port, once the driver's default is applied.
             device: Configured name, for messages.
         """
         self.refusal: BusyError | None = None
-        self._scheme = address.scheme
-        self._where = f"{address.host}:{port}"
+        self._where = address.place
         self._device = device or self._where
-        self._by_address = self._claim(address.host, port, self._where)
+        self._by_address = self._claim(address)
         self._by_peer: _Claim | None = None
         self._is_offered = sys.platform.startswith("linux")
         self._has_warned = False
@@ -77,11 +74,11 @@ class DeviceLock:
         """
         self._take(self._by_address)
 
-    def confirm(self, ends: Ends | None) -> None:
-        """Take the lock of the line's other end too, now that it is open.
+    def confirm(self, peer: Address | None) -> None:
+        """Take the lock of where the line leads too, now that it is open.
 
         Args:
-            ends: Both ends, as far as the line has any.
+            peer: Address of the line's other end, if the line knows it.
 
         Raises:
             BusyError: Another device, or another process, is at the same end; the lock is given
@@ -89,12 +86,9 @@ class DeviceLock:
             TransportError: There are no descriptors or there is no memory left for it.
         """
         before, self._by_peer = self._by_peer, None
-        if ends:
-            where = "{}:{}".format(*ends.remote)
-            claim = self._claim(*ends.remote, where, f"{where}, where {self._where} leads, is ")
-            if claim.place != self._by_address.place:
-                self._by_peer = claim
-        if before is not None and self._by_peer is not None and before.place == self._by_peer.place:
+        if peer and peer.key != self._by_address.key:
+            self._by_peer = self._claim(peer, f"{peer.place}, where {self._where} leads, is ")
+        if before is not None and self._by_peer is not None and before.key == self._by_peer.key:
             self._by_peer = before
         elif before is not None:
             before.release()
@@ -120,10 +114,9 @@ class DeviceLock:
             self._by_peer.release()
             self._by_peer = None
 
-    def _claim(self, host: str, port: int, where: str, what: str = "") -> _Claim:
-        host = host.lower().rstrip(".").removeprefix("::ffff:")
+    def _claim(self, address: Address, what: str = "") -> _Claim:
         ours = f"device {self._device} with the address {self._where}"
-        return _Claim(f"{self._scheme}/{host}/{port}", where, what, ours)
+        return _Claim(address.key, address.place, what, ours)
 
     def _take(self, claim: _Claim) -> None:
         if not self._is_offered:
@@ -159,16 +152,16 @@ class _Claim:
     """A place, held by no more than one of those who obey each other.
 
     Attributes:
-        place: Scheme, host and port.
-        where: Host and port, for messages.
+        key: Identity of the line.
+        where: The place, for messages.
     """
 
-    def __init__(self, place: str, where: str, what: str, ours: str) -> None:
-        name = f"\0rct-collector/{place}".encode()
+    def __init__(self, key: str, where: str, what: str, ours: str) -> None:
+        name = f"\0rct-collector/{key}".encode()
         if len(name) > _LONGEST:
             # No cryptographic hash: its library alone would cost the shim 3 MB.
-            name = name[: _LONGEST - 9] + b"/%08x" % zlib.crc32(place.encode())
-        self.place = place
+            name = name[: _LONGEST - 9] + b"/%08x" % zlib.crc32(key.encode())
+        self.key = key
         self.where = where
         self._what = what
         self._ours = ours
@@ -269,13 +262,11 @@ def locked(opener: Opener, lock: DeviceLock) -> Opener:
     The opener returned raises BusyError as well.
     """
 
-    async def open_locked(
-        host: str, port: int, receive: Receive, lost: Lost, timeout: float
-    ) -> Line:
+    async def open_locked(address: Address, receive: Receive, lost: Lost, timeout: float) -> Line:
         lock.acquire()
-        line = await opener(host, port, receive, lost, timeout)
+        line = await opener(address, receive, lost, timeout)
         try:
-            lock.confirm(getattr(line, "ends", None))
+            lock.confirm(getattr(line, "peer", None))
         except BaseException:
             line.close()
             raise

@@ -17,7 +17,7 @@ from rct_collector.errors import BusyError, TransportError
 from rct_collector.lines.retry import RECONNECT
 from rct_collector.reports import Reports
 from rct_collector.tasks import cancelled
-from rct_collector.transport import Line, Opener
+from rct_collector.transport import Address, Line, Opener
 
 log = logging.getLogger(__name__)
 
@@ -47,8 +47,7 @@ class Link:
         self,
         name: str,
         opener: Opener,
-        host: str,
-        port: int,
+        address: Address,
         receive: Callable[[bytes], None],
         changed: Callable[[bool], None],
         reports: Reports | None = None,
@@ -58,16 +57,14 @@ class Link:
         Args:
             name: Device name for messages, unless ``reports`` has one.
             opener: Transport.
-            host: Name or address.
-            port: Port.
+            address: Where it leads.
             receive: Called with bytes.
             changed: Called with True when the line is open, with False when it is lost.
             reports: Where messages go; None for one of its own.
         """
         self._reports = reports or Reports(name)
         self._opener = opener
-        self._host = host
-        self._port = port
+        self._address = address
         self._receive_bytes = receive
         self._changed = changed
         self._line: Line | None = None
@@ -131,9 +128,7 @@ class Link:
                 that the pauses must go on growing.
             BusyError: Another process collects from the device.
         """
-        self._line = await self._opener(
-            self._host, self._port, self._receive, self._lost, CONNECT_TIMEOUT
-        )
+        self._line = await self._opener(self._address, self._receive, self._lost, CONNECT_TIMEOUT)
         self._end = asyncio.get_running_loop().create_future()
         self.opened += 1
         self.attempted.set()
@@ -152,7 +147,7 @@ class Link:
             return
         self._proven, self.last_error = True, ""
         if self._complained:
-            log.info("%s: %s:%s answers again", self._reports.name, self._host, self._port)
+            log.info("%s: %s answers again", self._reports.name, self._address.place)
             self._complained = False
 
     def send(self, data: bytes) -> None:

@@ -18,7 +18,7 @@ from rct_collector.lines.lock import DeviceLock, locked
 from rct_collector.lines.port import Attached, Port, Ports
 from rct_collector.lines.reconnect import Link
 from rct_collector.reports import Reports
-from rct_collector.transport import Opener
+from rct_collector.transport import Address, Opener
 
 
 class SharedLine:
@@ -33,8 +33,7 @@ class SharedLine:
         self,
         name: str,
         opener: Opener,
-        host: str,
-        port: int,
+        address: Address,
         session: Session,
         *,
         wall_ns: Callable[[], int],
@@ -46,8 +45,7 @@ class SharedLine:
         Args:
             name: For messages, until somebody is attached.
             opener: Transport.
-            host: Name or address.
-            port: Port.
+            address: Where it leads.
             session: Of the family whose units are on the line.
             wall_ns: Tells the time, in nanoseconds since the epoch.
             resync: What the line needs when it is open, before anything is asked.
@@ -61,7 +59,7 @@ class SharedLine:
         self._conversation = talk = Conversation(
             session, self.ports.deliver, wall_ns=wall_ns, reports=self._reports
         )
-        self.link = Link(name, opener, host, port, talk.received, self._changed, self._reports)
+        self.link = Link(name, opener, address, talk.received, self._changed, self._reports)
         talk.wire = self.link
         self._name = name
         self._keeping: asyncio.Task[None] | None = None

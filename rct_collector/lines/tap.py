@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from rct_collector.transport.address import Address
 from rct_collector.transport.base import Ends, Line, Lost, Opener, Receive
 
 #: Tells the time in nanoseconds since 1970.
@@ -50,10 +51,12 @@ class _Tap:
         self._early: list[Callable[[Observer], None]] = []
         self._over = False
         self.ends: Ends | None = None
+        self.peer: Address | None = None
 
     def begin(self, line: Line, observer: Observer, ends: Ends | None) -> None:
         """The line is open; what came meanwhile is told now."""
         self._line, self._observer, self.ends = line, observer, ends
+        self.peer = getattr(line, "peer", None)
         for event in self._early:
             event(observer)
         self._early.clear()
@@ -109,12 +112,10 @@ def tapped(opener: Opener, observe: Observe, clock: ClockNs) -> Opener:
         clock: Tells the times.
     """
 
-    async def open_tapped(
-        host: str, port: int, receive: Receive, lost: Lost, timeout: float
-    ) -> Line:
+    async def open_tapped(address: Address, receive: Receive, lost: Lost, timeout: float) -> Line:
         tap = _Tap(receive, lost, clock)
         began = clock()
-        line = await opener(host, port, tap.received, tap.lost, timeout)
+        line = await opener(address, tap.received, tap.lost, timeout)
         ends: Ends | None = getattr(line, "ends", None)
         tap.begin(line, observe(began, clock(), ends), ends)
         return tap

@@ -1,11 +1,32 @@
-"""How bytes get to a device and back. Nothing here knows what they mean."""
+"""How bytes get to a device and back. Nothing here knows what they mean.
+
+A transport owns its addresses: how they are written, which of them are one line, and how that is
+opened. It is a module of its own that :mod:`.schemes` lists, and its docstring tells the forms.
+"""
 
 from __future__ import annotations
 
+from rct_collector.transport.address import Address, Ways
 from rct_collector.transport.base import READ_BYTES, Line, Opener
-from rct_collector.transport.tcp import is_address, open_tcp
+from rct_collector.transport.schemes import (
+    TRANSPORTS,
+    examples,
+    has_scheme,
+    open_line,
+    parse_address,
+    transport,
+)
 
-__all__ = ["OPENERS", "READ_BYTES", "Line", "Opener", "is_address", "open_tcp"]
-
-#: Scheme of an address → how its line is opened.
-OPENERS: dict[str, Opener] = {"tcp": open_tcp}
+__all__ = [
+    "READ_BYTES",
+    "TRANSPORTS",
+    "Address",
+    "Line",
+    "Opener",
+    "Ways",
+    "examples",
+    "has_scheme",
+    "open_line",
+    "parse_address",
+    "transport",
+]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple, Protocol
+
+from rct_collector.transport.address import Address
 
 
 class Ends(NamedTuple):
@@ -23,7 +25,11 @@ READ_BYTES = 4096
 
 
 class Line(Protocol):
-    """An open line to one device."""
+    """An open line to one device.
+
+    Lines of some transports also have ``ends``, the :class:`Ends` of a connection, and ``peer``,
+    the :class:`Address` that the one of the configuration turned out to be. Either may be None.
+    """
 
     def send(self, data: bytes) -> None:
         """Send bytes, without waiting. Bytes sent over a lost line vanish."""
@@ -42,6 +48,52 @@ class Line(Protocol):
 Receive = Callable[[bytes], None]
 #: Called once, with words for people, when the line is lost.
 Lost = Callable[[str], None]
-#: (host, port, receive, lost, timeout in seconds) → open line.
+#: (address, receive, lost, timeout in seconds) → open line.
 #: Raises TransportError with words for people.
-Opener = Callable[[str, int, Receive, Lost, float], Awaitable[Line]]
+Opener = Callable[[Address, Receive, Lost, float], Awaitable[Line]]
+
+
+class Transport(Protocol):
+    """What the module of a transport offers."""
+
+    #: What is at such an address, in a few words, for the documentation.
+    DESCRIPTION: str
+
+    def example(self, defaults: Mapping[str, str], /) -> str:
+        """An address as a user may write it.
+
+        Args:
+            defaults: What the driver takes for granted.
+        """
+
+    def parse(self, text: str, defaults: Mapping[str, str], /) -> Address:
+        """Read an address.
+
+        Args:
+            text: What follows ``scheme://``.
+            defaults: What the driver takes for granted.
+
+        Raises:
+            Invalid: With what would be right.
+        """
+
+    def name(self, address: Address, /) -> str:
+        """What to call a device there that has no name yet; any characters."""
+
+    def descriptors(self, address: Address, /) -> int:
+        """File descriptors that a line there takes at most, while it is opened or open."""
+
+    async def open_line(
+        self, address: Address, receive: Receive, lost: Lost, timeout: float, /
+    ) -> Line:
+        """Open a line.
+
+        Args:
+            address: One that this module has read.
+            receive: Called with bytes as they arrive.
+            lost: Called once when the line ends without our doing.
+            timeout: Seconds.
+
+        Raises:
+            TransportError: With words for people.
+        """

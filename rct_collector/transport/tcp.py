@@ -1,5 +1,14 @@
 """A TCP connection, opened by name each time, verified, with keep-alive.
 
+::
+
+    tcp://192.0.2.10:8899
+    tcp://inverter.example
+    tcp://[2001:db8::10]:8899
+
+The port may be left out where the driver knows it. A serial server with a raw TCP port is reached
+in the same way.
+
 A name may stand for several addresses, some of which nobody answers at: IPv6 of a device that has
 forgotten it, or of a router that does not pass it on. As RFC 8305 has it ("happy eyeballs"), the
 next one is tried within a fraction of a second, both families in turn, and the first to answer is
@@ -14,12 +23,17 @@ import errno
 import os
 import socket
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import chain, islice, zip_longest
 from typing import Any, NamedTuple, cast
 
 from rct_collector.errors import TransportError
+from rct_collector.option import Invalid
+from rct_collector.transport import hosts
+from rct_collector.transport.address import NO_OPTIONS, Address
 from rct_collector.transport.base import READ_BYTES, Ends, Lost, Receive
+
+DESCRIPTION = "a device in the network, or a serial server with a device at its raw TCP port"
 
 #: Half-open connections are found by the kernel after this many seconds without an answer.
 _KEEP_ALIVE = (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3))
@@ -58,12 +72,14 @@ class _Protocol(asyncio.BufferedProtocol):
         self._reason = "the device closed the connection"
 
         self.ends: Ends | None = None
+        self.peer: Address | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         local, remote = (transport.get_extra_info(name) for name in ("sockname", "peername"))
         if local and remote:
             self.ends = Ends(local[:2], remote[:2])
+            self.peer = _address(*self.ends.remote)
 
     def get_buffer(self, sizehint: int) -> bytearray:
         return self._buffer
@@ -190,9 +206,38 @@ async def _give_up(tasks: Iterable[asyncio.Task[socket.socket]]) -> None:
             result.close()
 
 
-def is_address(host: str) -> bool:
-    """Whether it is an address itself, and no name that stands for some."""
-    return bool(_as_address(host))
+def example(defaults: Mapping[str, str]) -> str:
+    """See :class:`.base.Transport`."""
+    return f"tcp://192.0.2.10:{defaults.get('port', '8899')}"
+
+
+def parse(text: str, defaults: Mapping[str, str]) -> Address:
+    """See :class:`.base.Transport`; the default is ``port``."""
+    right = f"an address such as {example(defaults)}"
+    found = hosts.part(text)
+    if found is None:
+        raise Invalid(f"{right} or tcp://[2001:db8::10]:8899, with nothing else")
+    host = hosts.read_host(found[0])
+    if host is None:
+        raise Invalid(f"{right}, with a host name or an IP address")
+    port = hosts.read_port(found[1], defaults, right)
+    return _address(host, port, f"tcp://{hosts.joined(host, port if found[1] else None)}")
+
+
+def _address(host: str, port: int, text: str = "") -> Address:
+    place = hosts.joined(host, port)
+    key = f"tcp/{hosts.identity(host)}/{port}"
+    return Address("tcp", place, NO_OPTIONS, key, text or f"tcp://{place}")
+
+
+def name(address: Address) -> str:
+    """See :class:`.base.Transport`."""
+    return hosts.split(address.place)[0]
+
+
+def descriptors(address: Address) -> int:
+    """See :class:`.base.Transport`; of the addresses of a name two are tried at a time."""
+    return 1 if _as_address(hosts.split(address.place)[0]) else 2
 
 
 def _as_address(host: str, port: int = 0) -> list[Any]:
@@ -224,12 +269,11 @@ async def _places(host: str, port: int) -> list[_Place]:
     return list(islice(filter(None, turns), MOST_ADDRESSES))
 
 
-async def open_tcp(host: str, port: int, receive: Receive, lost: Lost, timeout: float) -> _Protocol:
+async def open_line(address: Address, receive: Receive, lost: Lost, timeout: float) -> _Protocol:
     """Connect.
 
     Args:
-        host: Name or address; looked up anew each time, since routers move devices about.
-        port: TCP port.
+        address: Its host is looked up anew each time, since routers move devices about.
         receive: Called with bytes as they arrive.
         lost: Called once when the connection ends without our doing.
         timeout: Seconds for look-up and connect together, all addresses of the name included.
@@ -237,6 +281,7 @@ async def open_tcp(host: str, port: int, receive: Receive, lost: Lost, timeout: 
     Raises:
         TransportError: With words for people, about each address that was tried.
     """
+    host, port = hosts.split(address.place)
     attempts = _Attempts()
     try:
         async with asyncio.timeout(timeout):

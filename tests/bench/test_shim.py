@@ -195,7 +195,7 @@ def test_cpu_of_the_code_alone():
             Device(
                 config(name=f"unit{n}"),
                 emit,
-                Options(clock=VirtualClock(loop), openers={"tcp": Plug(Cached())}, lock=False),
+                Options(clock=VirtualClock(loop), opener=Plug(Cached()), lock=False),
             )
             for n in range(devices)
         ]

@@ -6,8 +6,9 @@ from zoneinfo import ZoneInfo
 
 from rct_collector.catalog import catalog
 from rct_collector.cli.snapshot import Snapshot
-from rct_collector.config import Address, DeviceConfig
+from rct_collector.config import DeviceConfig
 from rct_collector.model import Batch, Health
+from tests.addresses import tcp
 
 TIME_NS = 1782043200 * 10**9
 
@@ -72,7 +73,7 @@ def device(name="roof", **more):
     return DeviceConfig(
         name=name,
         driver="rct",
-        address=Address("tcp", "192.0.2.10", 8899),
+        address=tcp("192.0.2.10:8899"),
         timezone=ZoneInfo("Europe/Berlin"),
         **more,
     )

@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 
 from rct_collector.cli import diagnosis, doctor
-from rct_collector.config import Config, Intervals, parse_address
+from rct_collector.config import Config, Intervals
 from rct_collector.doctor import examiner, steps
 from rct_collector.doctor.diagnosis import diagnose
 from rct_collector.doctor.figures import Figures, Pace, PaceFigures, Trouble
@@ -22,9 +22,10 @@ from rct_collector.drivers.rct.tools.examination import EXAMINATION
 from rct_collector.exits import Exit
 from rct_collector.lines.lock import DeviceLock
 from rct_collector.model import PollClass
+from rct_collector.transport import parse_address
 from tests.cli.conftest import address_of, read_until
 from tests.cli.test_read import Tells
-from tests.doctor.cases import PORT, Loses, device
+from tests.doctor.cases import Loses, device
 
 
 @pytest.fixture
@@ -83,7 +84,7 @@ REFUSED = Figures(trouble=Trouble("refused", "cannot connect to 192.0.2.10:8899:
 def test_the_report_looks_as_accepted(capsys, golden, name, figures, form):
     config = device(requests=RctRequests(), intervals=Intervals())
     show = {"text": diagnosis.print_text, "json": diagnosis.print_json}[form]
-    show(config, "RCT Power", figures, diagnose(figures, config, PORT))
+    show(config, "RCT Power", figures, diagnose(figures, config))
     text = capsys.readouterr().out
 
     assert form == "text" or json.loads(text)
@@ -92,7 +93,7 @@ def test_the_report_looks_as_accepted(capsys, golden, name, figures, form):
 
 
 def test_running_text_is_not_too_wide(capsys):
-    diagnosis.print_text(device(), "RCT Power", ILL, diagnose(ILL, device(), PORT))
+    diagnosis.print_text(device(), "RCT Power", ILL, diagnose(ILL, device()))
 
     assert all(len(line) <= 96 for line in capsys.readouterr().out.splitlines())
 
@@ -109,7 +110,7 @@ def test_running_text_is_not_too_wide(capsys):
     ],
 )
 def test_the_status_says_how_it_is(figures, status):
-    assert doctor.status(figures, diagnose(figures, device(), PORT)) is status
+    assert doctor.status(figures, diagnose(figures, device())) is status
 
 
 # -- examinations ------------------------------------------------------------------------------
@@ -201,8 +202,7 @@ def test_a_silent_device_is_told(run, quick, listener):
 
 
 def test_a_device_that_is_held_is_told(run, nobody):
-    address = parse_address(nobody)
-    lock = DeviceLock(address, address.port)
+    lock = DeviceLock(parse_address(nobody, {"tcp": {}}))
     lock.acquire()
     try:
         result = run("doctor", nobody)

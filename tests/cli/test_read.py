@@ -12,11 +12,11 @@ import pytest
 from line_protocol_parser import parse_line
 
 from rct_collector.cli import collect
-from rct_collector.config import parse_address
 from rct_collector.drivers.rct.simulator import SCENARIOS, Faults
 from rct_collector.drivers.rct.simulator.profiles.requests import Unsupported
 from rct_collector.drivers.rct.table import BY_OID
 from rct_collector.lines.lock import DeviceLock
+from rct_collector.transport import parse_address
 from tests.cli.conftest import address_of, read_all
 
 POWER = "inverter_power.*"
@@ -277,8 +277,7 @@ def test_a_unit_that_never_says_twice_who_it_is_is_told(run, serve, config_file)
 
 
 def test_a_device_that_is_held_already_is_told(run, nobody):
-    address = parse_address(nobody)
-    lock = DeviceLock(address, address.port)
+    lock = DeviceLock(parse_address(nobody, {"tcp": {}}))
     lock.acquire()
     try:
         result = run("read", "--address", nobody)

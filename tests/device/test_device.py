@@ -15,7 +15,7 @@ from dataclasses import replace
 import pytest
 
 from rct_collector.adapter.alerts import Alerts
-from rct_collector.config import Config, parse_address
+from rct_collector.config import Config
 from rct_collector.device.device import MOST_CHANGES, Device
 from rct_collector.device.polling.unsupported import MUTE_S
 from rct_collector.device.state import SAVE_S, StateFile
@@ -25,7 +25,7 @@ from rct_collector.lines import lock as lock_module
 from rct_collector.lines.conversation import WATCHDOG_S
 from rct_collector.lines.lock import DeviceLock
 from rct_collector.model import PollClass
-from rct_collector.transport.base import Ends
+from tests.addresses import tcp
 from tests.scripted import ScriptedUnit, payload
 from tests.virtual import START, Plug, Recorder, Wire, collect, options, run
 
@@ -833,7 +833,7 @@ HOST = f"locked-{os.getpid()}.test"
 @pytest.fixture
 def taken():
     """The lock of a device, as another one has it."""
-    lock = DeviceLock(parse_address(f"tcp://{HOST}"), 8899)
+    lock = DeviceLock(tcp(HOST))
     lock.acquire()
     yield lock
     lock.release()
@@ -873,7 +873,7 @@ def test_a_device_that_another_has_is_down_until_that_ends(taken, caplog):
     assert first.getMessage().startswith(
         f"roof: already collected by process {os.getpid()} on this host (user "
     )
-    again = DeviceLock(parse_address(f"tcp://{HOST}"), 8899)
+    again = DeviceLock(tcp(HOST))
     again.acquire()  # it was given back
     again.release()
 
@@ -948,7 +948,7 @@ def test_a_single_round_of_a_device_that_another_has_is_refused(taken):
 def test_a_single_round_of_a_device_that_is_anothers_by_its_other_end_is_refused(
     taken, monkeypatch
 ):
-    monkeypatch.setattr(Wire, "ends", Ends(("192.0.2.1", 50000), (HOST, 8899)), raising=False)
+    monkeypatch.setattr(Wire, "peer", tcp(HOST), raising=False)
 
     async def main(loop):
         made = Bench(loop)

@@ -5,21 +5,20 @@ from __future__ import annotations
 import random
 from zoneinfo import ZoneInfo
 
-from rct_collector.config import Address, DeviceConfig
+from rct_collector.config import DeviceConfig
 from rct_collector.doctor.checkup import Checkup
 from rct_collector.doctor.diagnosis import diagnose
 from rct_collector.drivers.rct import frame
 from rct_collector.drivers.rct.simulator import Bridge, Faults, Segment, Unit
+from tests.addresses import tcp
 from tests.scripted import BY_NAME
 from tests.virtual import START, Plug, options, run
-
-PORT = 8899
 
 
 def device(name="roof", **more):
     """A configured device."""
     more.setdefault("timezone", ZoneInfo("UTC"))
-    return DeviceConfig(name=name, driver="rct", address=Address("tcp", "192.0.2.10", None), **more)
+    return DeviceConfig(name=name, driver="rct", address=tcp("192.0.2.10"), **more)
 
 
 class Loses(Faults):
@@ -167,7 +166,7 @@ class Visit:
         await self.checkup.run()
         self.took = loop.time() - self.begun
         self.figures = self.checkup.figures()
-        self.diagnosis = diagnose(self.figures, self.config, PORT)
+        self.diagnosis = diagnose(self.figures, self.config)
 
     def _counting(self, name, function):
         def call(*arguments):

@@ -317,7 +317,7 @@ class Refuses(Plug):
         super().__init__(None)
         self.kind = kind
 
-    async def __call__(self, host, port, receive, lost, timeout):
+    async def __call__(self, address, receive, lost, timeout):
         raise TransportError("as the system says", self.kind)
 
 
@@ -382,11 +382,11 @@ def test_a_line_that_does_not_come_back_is_given_up_at_the_end_of_the_time():
 
 def test_a_device_that_is_held_is_left_alone():
     config = device()
-    lock = DeviceLock(config.address, 8899)
+    lock = DeviceLock(config.address)
 
     async def main(loop):
         plug = Plug(None)
-        checkup = Checkup(config, 60.0, Options(clock=VirtualClock(loop), openers={"tcp": plug}))
+        checkup = Checkup(config, 60.0, Options(clock=VirtualClock(loop), opener=plug))
         await checkup.run()
         assert plug.attempts == []
         return checkup.figures()

@@ -22,7 +22,7 @@ from rct_collector.doctor.surroundings import SURROUNDINGS
 from rct_collector.drivers.rct.options import RctRequests
 from rct_collector.drivers.tools import Quirk
 from rct_collector.model import PollClass
-from tests.doctor.cases import PORT, device
+from tests.doctor.cases import device
 
 TABLE = (*CONTACT, *RULES, *SURROUNDINGS)
 TOPICS = {rule.key: rule.topic for rule in TABLE}
@@ -47,7 +47,7 @@ def measured(*losses, wait=0.05, requests=50, late=0.0):
 
 
 def keys(figures, config=None):
-    return [found.key for found in diagnose(figures, config or device(), PORT).findings]
+    return [found.key for found in diagnose(figures, config or device()).findings]
 
 
 # -- the table ---------------------------------------------------------------------------------
@@ -74,7 +74,7 @@ def test_nothing_is_found_where_nothing_is_wrong():
     ],
 )
 def test_loss_is_put_down_to_haste_only_where_a_slower_pace_loses_less(losses, expected, pace):
-    diagnosis = diagnose(measured(*losses), device(), PORT)
+    diagnosis = diagnose(measured(*losses), device())
     found = [finding.key for finding in diagnosis.findings if finding.key != "load"]
     if losses == (0, 0, 0.3, 0.1):
         assert diagnosis.severity is Severity.WARNING
@@ -83,7 +83,7 @@ def test_loss_is_put_down_to_haste_only_where_a_slower_pace_loses_less(losses, e
 
 
 def test_a_little_more_loss_at_the_quickest_pace_is_no_problem_yet():
-    diagnosis = diagnose(measured(0, 0, 0, 0.09, requests=100), device(), PORT)
+    diagnosis = diagnose(measured(0, 0, 0, 0.09, requests=100), device())
     assert [finding.key for finding in diagnosis.findings] == ["haste-some"]
     assert diagnosis.severity is Severity.WARNING
     assert diagnosis.recommendation.requests.gap == 0.1
@@ -92,7 +92,7 @@ def test_a_little_more_loss_at_the_quickest_pace_is_no_problem_yet():
 def test_too_few_requests_say_nothing_about_a_pace():
     figures = measured(0, 0, 0, 0.5, requests=4)
     assert keys(figures) == ["loss", "few"]
-    assert diagnose(figures, device(), PORT).recommendation.requests.gap == 0.06
+    assert diagnose(figures, device()).recommendation.requests.gap == 0.06
     assert keys(measured(0, 0, 0, 0.5, requests=2)) == ["few"]
 
 
@@ -147,7 +147,7 @@ def test_what_is_not_answered_on_a_bad_line_may_be_there():
 
 def test_the_worst_comes_first():
     figures = replace(measured(0, 0, 0, 0.3), drift=3600.0, others={"echo": 1}, hangups=2)
-    severities = [f.severity for f in diagnose(figures, device(), PORT).findings]
+    severities = [f.severity for f in diagnose(figures, device()).findings]
     assert severities == sorted(severities, reverse=True)
 
 
@@ -156,14 +156,14 @@ def test_the_worst_comes_first():
 
 def test_what_the_user_has_set_stays_where_nothing_was_measured():
     config = device(requests=RctRequests(gap=0.3, per_second=2.0), intervals=Intervals(fast=30.0))
-    found = diagnose(Figures(), config, PORT).recommendation
+    found = diagnose(Figures(), config).recommendation
     assert (found.requests, found.intervals) == (config.requests, config.intervals)
     assert changes(found, config) == []
 
 
 def test_changes_are_told_one_by_one():
     config = device(requests=RctRequests(gap=0.01, per_second=20.0, timeout=0.5))
-    found = diagnose(measured(0, 0, 0, 0), config, PORT).recommendation
+    found = diagnose(measured(0, 0, 0, 0), config).recommendation
     assert changes(found, config) == [
         "requests.per_second: 20 → 5",
         "requests.gap: 10ms → 60ms",
@@ -174,9 +174,7 @@ def test_changes_are_told_one_by_one():
 def test_the_snippet_is_a_configuration(tmp_path):
     config = device(intervals=Intervals(fast=15.0, medium=90.0, slow=450.0))
     path = tmp_path / "config.yaml"
-    path.write_text(
-        snippet(diagnose(measured(0, 0, 0.3, 0.3), config, PORT).recommendation, config)
-    )
+    path.write_text(snippet(diagnose(measured(0, 0, 0.3, 0.3), config).recommendation, config))
     (found,) = Config.load(path).devices
     assert found.requests == RctRequests(gap=0.2, window=1)
     assert found.intervals == config.intervals
@@ -262,7 +260,7 @@ def any_device(draw):
 
 @given(any_figures(), any_device())
 def test_whatever_was_measured_the_settings_are_within_limits(figures, config):
-    found = diagnose(figures, config, PORT).recommendation
+    found = diagnose(figures, config).recommendation
     requests, intervals = found.requests, found.intervals
     if not figures.good:
         assert (requests, intervals) == (config.requests, config.intervals)
@@ -280,7 +278,7 @@ def test_whatever_was_measured_the_settings_are_within_limits(figures, config):
 
 @given(any_figures(), any_device())
 def test_whatever_was_measured_the_advice_does_not_contradict_itself(figures, config):
-    diagnosis = diagnose(figures, config, PORT)
+    diagnosis = diagnose(figures, config)
     found = {finding.key for finding in diagnosis.findings}
     topics = [TOPICS[key] for key in found if key in TOPICS]
     assert len(set(topics)) == len(topics), "one word per topic"
@@ -311,7 +309,7 @@ def test_whatever_was_measured_the_advice_does_not_contradict_itself(figures, co
 @given(any_figures(), any_device())
 def test_whatever_was_measured_the_snippet_can_be_loaded(tmp_path_factory, figures, config):
     path = tmp_path_factory.getbasetemp() / "snippet.yaml"
-    found = diagnose(figures, config, PORT).recommendation
+    found = diagnose(figures, config).recommendation
     path.write_text(snippet(found, config))
     (found,) = Config.load(path).devices
     assert found.requests == found.requests

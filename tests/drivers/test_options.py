@@ -78,7 +78,7 @@ class ToyRequests(Requests):
 
 def family(name, **more):
     return Driver(
-        name=name, vendor=name, title=name.title(), schemes=("tcp",), port=7,
+        name=name, vendor=name, title=name.title(), ways={"tcp": {"port": "7"}},
         session=SimpleNamespace, **more,
     )  # fmt: skip
 

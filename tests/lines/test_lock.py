@@ -16,26 +16,27 @@ import pytest
 
 import rct_collector
 from rct_collector import trust
-from rct_collector.config import Address
 from rct_collector.errors import BusyError, TransportError
 from rct_collector.lines import holder, lock
 from rct_collector.lines.lock import DeviceLock, locked
-from rct_collector.transport.base import Ends
+from rct_collector.transport import hosts
+from tests.addresses import tcp
 
 pytestmark = pytest.mark.skipif(
     not sys.platform.startswith("linux"), reason="abstract sockets are Linux's own"
 )
 
 #: Two runs of the tests on one host do not disturb each other.
-ADDRESS = Address("tcp", f"unit-{os.getpid()}.invalid", None)
-NAME = f"\0rct-collector/tcp/{ADDRESS.host}/8899".encode()
+HOST = f"unit-{os.getpid()}.invalid"
+ADDRESS = tcp(HOST)
+NAME = f"\0rct-collector/tcp/{HOST}/8899".encode()
 
 HOLDER = """\
 import sys
-from rct_collector.config import Address
 from rct_collector.lines.lock import DeviceLock
+from rct_collector.transport import parse_address
 
-lock = DeviceLock(Address("tcp", sys.argv[1], None), 8899)
+lock = DeviceLock(parse_address(sys.argv[1], {"tcp": {"port": "8899"}}))
 lock.acquire()
 print("held", flush=True)
 sys.stdin.read()
@@ -46,7 +47,7 @@ sys.stdin.read()
 def other_process():
     """Another process that holds the lock."""
     process = subprocess.Popen(
-        [sys.executable, "-c", HOLDER, ADDRESS.host],
+        [sys.executable, "-c", HOLDER, str(ADDRESS)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": str(Path(rct_collector.__file__).parents[1])},
@@ -62,8 +63,8 @@ def held():
     """Locks that a test takes; given back at its end."""
     locks = []
 
-    def take(address=ADDRESS, port=8899):
-        locks.append(DeviceLock(address, port))
+    def take(address=ADDRESS):
+        locks.append(DeviceLock(address))
         locks[-1].acquire()
         return locks[-1]
 
@@ -74,7 +75,7 @@ def held():
 
 def test_second_process_is_told_who_was_first(other_process):
     with pytest.raises(BusyError) as caught:
-        DeviceLock(ADDRESS, 8899).acquire()
+        DeviceLock(ADDRESS).acquire()
     uid = os.geteuid()
     assert re.fullmatch(
         rf"already collected by process {other_process.pid} on this host \(user"
@@ -87,21 +88,21 @@ def test_second_process_is_told_who_was_first(other_process):
 def test_it_is_told_as_often_as_it_asks(other_process):
     for _ in range(3 * lock._CALLERS):
         with pytest.raises(BusyError, match=f"process {other_process.pid} "):
-            DeviceLock(ADDRESS, 8899).acquire()
+            DeviceLock(ADDRESS).acquire()
 
 
 def test_lock_dies_with_its_process(other_process):
     other_process.kill()
     other_process.wait()
-    ours = DeviceLock(ADDRESS, 8899)
+    ours = DeviceLock(ADDRESS)
     ours.acquire()
     ours.release()
 
 
 @pytest.mark.usefixtures("other_process")
 def test_other_devices_are_free(held):
-    held(port=8900)
-    held(Address("tcp", f"x{ADDRESS.host}", None))
+    held(tcp(f"{HOST}:8900"))
+    held(tcp(f"x{HOST}"))
 
 
 def test_lock_can_be_given_back_and_taken_again(held):
@@ -119,25 +120,25 @@ def test_lock_can_be_given_back_and_taken_again(held):
 @pytest.mark.parametrize("spelling", [str.upper, "{}.".format])
 def test_other_spellings_of_the_host_are_the_same_device(held, spelling):
     held()
-    other = Address("tcp", spelling(ADDRESS.host), None)
+    other = tcp(spelling(HOST))
     with pytest.raises(BusyError):
-        DeviceLock(other, 8899).acquire()
+        DeviceLock(other).acquire()
 
 
 def test_hosts_with_very_long_names_have_locks_of_their_own(held):
     """The name of a socket is shorter than that of a host may be."""
     stem = ".".join(["x" * 60] * 3) + f".{os.getpid()}"
-    held(Address("tcp", f"{stem}.a", None))
-    held(Address("tcp", f"{stem}.b", None))
+    held(tcp(f"{stem}.a"))
+    held(tcp(f"{stem}.b"))
     with pytest.raises(BusyError):
-        DeviceLock(Address("tcp", f"{stem}.a", None), 8899).acquire()
+        DeviceLock(tcp(f"{stem}.a")).acquire()
 
 
 def test_holder_that_cannot_be_asked_is_another_process():
     with socket.socket(socket.AF_UNIX) as deaf:
         deaf.bind(NAME)  # and does not listen
         with pytest.raises(BusyError, match=f"already collected by process {os.getpid()} on this"):
-            DeviceLock(ADDRESS, 8899).acquire()
+            DeviceLock(ADDRESS).acquire()
 
 
 def test_holder_of_whom_nothing_can_be_known_is_another_process(monkeypatch):
@@ -150,14 +151,14 @@ def test_holder_of_whom_nothing_can_be_known_is_another_process(monkeypatch):
     with socket.socket(socket.AF_UNIX) as deaf:
         deaf.bind(NAME)
         with pytest.raises(BusyError, match="already collected by another process on this host;"):
-            DeviceLock(ADDRESS, 8899).acquire()
+            DeviceLock(ADDRESS).acquire()
 
 
 def test_holder_outside_of_our_container_is_another_process(held, monkeypatch):
     held()
     monkeypatch.setattr(holder.struct, "unpack", lambda *_: (0, os.geteuid(), 0))
     with pytest.raises(BusyError, match="already collected by another process on this host"):
-        DeviceLock(ADDRESS, 8899).acquire()
+        DeviceLock(ADDRESS).acquire()
 
 
 def test_host_that_allows_no_such_sockets_is_not_busy(monkeypatch):
@@ -167,7 +168,7 @@ def test_host_that_allows_no_such_sockets_is_not_busy(monkeypatch):
         raise OSError(errno.EAFNOSUPPORT, "not here")
 
     monkeypatch.setattr(lock.socket, "socket", refuse)
-    ours = DeviceLock(ADDRESS, 8899)
+    ours = DeviceLock(ADDRESS)
     ours.acquire()
     ours.release()
 
@@ -175,7 +176,7 @@ def test_host_that_allows_no_such_sockets_is_not_busy(monkeypatch):
 def test_other_systems_have_no_lock(held, monkeypatch):
     held()
     monkeypatch.setattr(lock.sys, "platform", "freebsd14")
-    DeviceLock(ADDRESS, 8899).acquire()
+    DeviceLock(ADDRESS).acquire()
 
 
 # -- strangers -----------------------------------------------------------------------------------
@@ -234,7 +235,7 @@ def test_user_without_rights_keeps_nobody_from_a_device(held, caplog, manner):
         )
         assert record.getMessage().endswith("collecting all the same")
         with pytest.raises(BusyError, match=f"by process {os.getpid()} on"):
-            DeviceLock(ADDRESS, 8899).acquire()
+            DeviceLock(ADDRESS).acquire()
         ours.tend()
         assert len(caplog.records) == 1
 
@@ -300,7 +301,7 @@ def test_who_finds_another_in_front_gives_way(held, stranger):
 def test_a_stranger_with_very_many_names_costs_the_lock_but_no_data(stranger, caplog):
     stranger(NAME, *(NAME + b"/%d" % n for n in range(1, 70)))
     for _ in range(2):
-        ours = DeviceLock(ADDRESS, 8899)
+        ours = DeviceLock(ADDRESS)
         ours.acquire()
         ours.tend()
         ours.release()
@@ -340,12 +341,12 @@ def test_full_queue_of_callers_does_not_hide_who_has_the_lock(held, monkeypatch)
             except BlockingIOError:
                 break
         with pytest.raises(BusyError, match=f"by process {os.getpid()} on this host \\(user "):
-            DeviceLock(ADDRESS, 8899).acquire()
+            DeviceLock(ADDRESS).acquire()
         ours.tend()
         monkeypatch.setattr(lock, "look_up", None)
         monkeypatch.setattr(holder, "look_up", None)
         with pytest.raises(BusyError, match=f"by process {os.getpid()} on this host \\(user "):
-            DeviceLock(ADDRESS, 8899).acquire()
+            DeviceLock(ADDRESS).acquire()
 
 
 def test_command_of_a_stranger_is_no_command_for_a_terminal():
@@ -375,7 +376,7 @@ def test_lack_of_resources_is_not_a_host_without_locks(monkeypatch, held, number
 
     with monkeypatch.context() as patch:
         patch.setattr(lock.socket, "socket", Poor)
-        ours = DeviceLock(ADDRESS, 8899, "roof")
+        ours = DeviceLock(ADDRESS, "roof")
         with pytest.raises(TransportError, match=re.escape(os.strerror(number))):
             ours.acquire()
     ours.acquire()
@@ -391,7 +392,7 @@ def test_lack_of_resources_while_asking_leaves_nothing_behind(monkeypatch, held)
     with monkeypatch.context() as patch:
         patch.setattr(lock, "ask", ask)
         with pytest.raises(TransportError, match="cannot be taken: Too many open files"):
-            DeviceLock(ADDRESS, 8899).acquire()
+            DeviceLock(ADDRESS).acquire()
     held()
 
 
@@ -402,7 +403,7 @@ class Opened:
     """An opener, and the line that it opens."""
 
     def __init__(self, remote):
-        self.ends = Ends(("127.0.0.1", 50000), remote) if remote else None
+        self.peer = tcp(hosts.joined(*remote)) if remote else None
         self.opened = self.closed = 0
 
     async def __call__(self, *_):
@@ -417,7 +418,7 @@ def opened(ours, remote=("192.0.2.7", 8899)):
     """Open a line under a lock."""
     line = Opened(remote)
     with contextlib.suppress(BusyError):
-        asyncio.run(locked(line, ours)("unit", 8899, None, None, 5.0))
+        asyncio.run(locked(line, ours)(tcp("unit"), None, None, 5.0))
     return line
 
 
@@ -426,7 +427,7 @@ def make():
     locks = []
 
     def made(host, device):
-        locks.append(DeviceLock(Address("tcp", host, None), 8899, device))
+        locks.append(DeviceLock(tcp(host), device))
         return locks[-1]
 
     yield made
@@ -434,24 +435,24 @@ def make():
         item.release()
 
 
-PEER = f"{ADDRESS.host}-peer"
+PEER = f"{HOST}-peer"
 
 
 def test_two_names_of_one_unit_are_found_out_after_connecting(make):
-    a, b = make("a." + ADDRESS.host, "roof"), make("b." + ADDRESS.host, "cellar")
+    a, b = make("a." + HOST, "roof"), make("b." + HOST, "cellar")
     assert opened(a, (PEER, 8899)).closed == 0
     line = opened(b, (PEER, 8899))
     assert (line.opened, line.closed) == (1, 1)
     text = str(b.refusal)
     assert text.startswith(
-        f"{PEER}:8899, where b.{ADDRESS.host}:8899 leads, is already collected by"
+        f"{PEER}:8899, where b.{HOST}:8899 leads, is already collected by"
         f" process {os.getpid()} on this host (user "
     )
-    assert f"), as device roof with the address a.{ADDRESS.host}:8899; a device serves" in text
+    assert f"), as device roof with the address a.{HOST}:8899; a device serves" in text
 
 
 def test_a_name_and_an_address_of_one_unit_are_found_out_in_either_order(make):
-    name, address = make("n." + ADDRESS.host, "by name"), make(PEER, "by address")
+    name, address = make("n." + HOST, "by name"), make(PEER, "by address")
     assert opened(address, (PEER, 8899)).closed == 0
     assert opened(name, (PEER, 8899)).closed == 1
     address.release()
@@ -462,21 +463,21 @@ def test_a_name_and_an_address_of_one_unit_are_found_out_in_either_order(make):
 
 
 def test_who_is_refused_for_the_other_end_holds_nothing(make):
-    a, b = make("a." + ADDRESS.host, "a"), make("b." + ADDRESS.host, "b")
+    a, b = make("a." + HOST, "a"), make("b." + HOST, "b")
     opened(a, (PEER, 8899))
     opened(b, (PEER, 8899))
-    again = make("b." + ADDRESS.host, "again")
+    again = make("b." + HOST, "again")
     again.acquire()
 
 
 def test_other_ports_of_one_address_are_other_devices(make):
-    a, b = make("a." + ADDRESS.host, "a"), make("b." + ADDRESS.host, "b")
+    a, b = make("a." + HOST, "a"), make("b." + HOST, "b")
     assert opened(a, (PEER, 8899)).closed == 0
     assert opened(b, (PEER, 8900)).closed == 0
 
 
 def test_a_name_that_leads_elsewhere_by_now_gives_the_old_place_back(make):
-    a, b = make("a." + ADDRESS.host, "a"), make("b." + ADDRESS.host, "b")
+    a, b = make("a." + HOST, "a"), make("b." + HOST, "b")
     opened(a, (PEER, 8899))
     opened(a, (PEER, 8899))
     opened(a, ("other-" + PEER, 8899))
@@ -484,18 +485,18 @@ def test_a_name_that_leads_elsewhere_by_now_gives_the_old_place_back(make):
 
 
 def test_a_line_without_ends_is_locked_by_its_address_only(make):
-    a, b = make("a." + ADDRESS.host, "a"), make("b." + ADDRESS.host, "b")
+    a, b = make("a." + HOST, "a"), make("b." + HOST, "b")
     assert opened(a, None).closed == opened(b, None).closed == 0
 
 
 def test_another_process_at_the_same_end_is_found_out(make, other_process):
     """The other process has the address as its configuration has it."""
-    line = opened(make("n." + ADDRESS.host, "roof"), (ADDRESS.host, 8899))
+    line = opened(make("n." + HOST, "roof"), (HOST, 8899))
     assert line.closed == 1
 
 
 @pytest.mark.parametrize("spelling", ["::ffff:192.0.2.99", "192.0.2.99"])
 def test_an_address_in_the_form_of_the_next_protocol_is_the_same(make, spelling):
-    a, b = make("a." + ADDRESS.host, "a"), make("b." + ADDRESS.host, "b")
+    a, b = make("a." + HOST, "a"), make("b." + HOST, "b")
     assert opened(a, ("192.0.2.99", 8899)).closed == 0
     assert opened(b, (spelling, 8899)).closed == 1

@@ -10,6 +10,7 @@ import pytest
 from rct_collector.errors import TransportError
 from rct_collector.lines.reconnect import Link
 from rct_collector.reports import Reports
+from tests.addresses import tcp
 from tests.virtual import run
 
 
@@ -33,7 +34,7 @@ class Opener:
         self.before = list(before)
         self.lines = []
 
-    async def __call__(self, host, port, receive, lost, timeout):
+    async def __call__(self, address, receive, lost, timeout):
         if self.before:
             await self.before.pop(0)()
         self.lines.append(Line())
@@ -58,7 +59,7 @@ def hold(opener, seconds, changed=lambda is_open: None):
 
     async def main(_loop):
         reports = Reports("roof")
-        link = Link("roof", opener, "unit", 1, lambda data: None, changed, reports)
+        link = Link("roof", opener, tcp("unit"), lambda data: None, changed, reports)
         task = asyncio.create_task(link.run())
         end = asyncio.get_running_loop().time() + seconds
         while (left := end - asyncio.get_running_loop().time()) > 0:

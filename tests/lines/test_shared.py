@@ -12,6 +12,7 @@ from rct_collector.errors import BusyError, TransportError
 from rct_collector.lines.conversation import SILENCE_S, WATCHDOG_S
 from rct_collector.lines.port import MOST_COUNTED, MOST_STRANGERS
 from rct_collector.lines.shared import SharedLine
+from tests.addresses import tcp
 from tests.virtual import run
 
 POWER = Query("power", "always")
@@ -61,7 +62,7 @@ class Lines:
         self.receive = self.lost = None
         self.is_paused = False
 
-    async def __call__(self, host, port, receive, lost, timeout):
+    async def __call__(self, address, receive, lost, timeout):
         await asyncio.sleep(0.01)
         if self.refuse:
             raise TransportError(self.refuse)
@@ -122,7 +123,7 @@ class Bench:
     def __init__(self, *units, lock=None):
         self.lines, self.session = Lines(), Words()
         self.line = SharedLine(
-            "roof", self.lines, "unit.test", 1, self.session, wall_ns=lambda: 7, lock=lock
+            "roof", self.lines, tcp("unit.test:1"), self.session, wall_ns=lambda: 7, lock=lock
         )
         self.devices = [Attached(self.line, unit) for unit in units]
 

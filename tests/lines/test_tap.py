@@ -11,7 +11,8 @@ import pytest
 from rct_collector.errors import TransportError
 from rct_collector.lines.tap import tapped
 from rct_collector.transport.base import Ends
-from rct_collector.transport.tcp import open_tcp
+from rct_collector.transport.tcp import open_line
+from tests.addresses import tcp
 
 
 class Observed:
@@ -67,19 +68,19 @@ class Line:
 def opener_of(line, early=()):
     """An opener during which things happen already."""
 
-    async def open_line(host, port, receive, lost, timeout):
+    async def open_it(address, receive, lost, timeout):
         line.receive, line.lost = receive, lost
         for data in early:
             receive(data) if data else lost("gone")
         return line
 
-    return open_line
+    return open_it
 
 
 async def opened(line, observed, early=(), **callbacks):
     given = {"receive": lambda _: None, "lost": lambda _: None, **callbacks}
     tap = tapped(opener_of(line, early), observed, counting())
-    return await tap("host", 1, given["receive"], given["lost"], 5)
+    return await tap(tcp("host"), given["receive"], given["lost"], 5)
 
 
 def test_both_directions_of_a_real_connection_are_told():
@@ -94,8 +95,8 @@ def test_both_directions_of_a_real_connection_are_told():
         observed, received = Observed(), []
         lost = asyncio.get_running_loop().create_future()
         async with server:
-            tap = tapped(open_tcp, observed, counting())
-            line = await tap("127.0.0.1", port, received.append, lost.set_result, 5)
+            tap = tapped(open_line, observed, counting())
+            line = await tap(tcp(f"127.0.0.1:{port}"), received.append, lost.set_result, 5)
             line.send(b"hello")
             assert await lost == "the device closed the connection"
             line.send(b"into the void")
@@ -155,10 +156,11 @@ def test_what_comes_while_the_line_is_being_opened_is_told_after_its_opening():
 
 def test_the_ends_of_a_line_are_told():
     line, observed = Line(), Observed()
-    line.ends = Ends(("a", 1), ("b", 2))
-    asyncio.run(opened(line, observed))
+    line.ends, line.peer = Ends(("a", 1), ("b", 2)), tcp("b:2")
+    tap = asyncio.run(opened(line, observed))
 
     assert observed.told == [("opened", line.ends)]
+    assert (tap.ends, tap.peer) == (line.ends, line.peer)
 
 
 def test_a_line_that_cannot_be_opened_is_no_line():
@@ -166,8 +168,8 @@ def test_a_line_that_cannot_be_opened_is_no_line():
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     observed = Observed()
-    tap = tapped(open_tcp, observed, counting())
+    tap = tapped(open_line, observed, counting())
     with pytest.raises(TransportError, match="cannot connect"):
-        asyncio.run(tap("127.0.0.1", port, None, None, 5))
+        asyncio.run(tap(tcp(f"127.0.0.1:{port}"), None, None, 5))
 
     assert observed.events == []

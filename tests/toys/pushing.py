@@ -41,8 +41,7 @@ DRIVER = Driver(
     name="pushing",
     vendor="toys",
     title="Pushing",
-    schemes=("tcp",),
-    port=1,
+    ways={"tcp": {"port": "1"}},
     session=Session,
     pushed=Pushed(records={key: (series.metric,) for key, series in SERIES.items()}),
 )

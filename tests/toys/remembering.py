@@ -45,8 +45,7 @@ DRIVER = Driver(
     name="remembering",
     vendor="toys",
     title="Remembering",
-    schemes=("tcp",),
-    port=1,
+    ways={"tcp": {"port": "1"}},
     session=Session,
     history=History(
         queries=(LOG,), first=lambda _query, span: -(-span.end_ns // SECOND), page=page

@@ -12,12 +12,17 @@ import pytest
 
 from rct_collector.errors import TransportError
 from rct_collector.loop import LookUps
-from rct_collector.transport import READ_BYTES, is_address, tcp
-from rct_collector.transport.tcp import MOST_ADDRESSES, open_tcp
+from rct_collector.transport import READ_BYTES, Address, tcp
+from rct_collector.transport.tcp import MOST_ADDRESSES, open_line
 
 
 def nothing(*_):
     pass
+
+
+def at(host, port):
+    """An address whatever the host, also one that could not have been read."""
+    return Address("tcp", f"{host}:{port}", {}, "", "")
 
 
 async def listening(handler):
@@ -35,7 +40,7 @@ def test_bytes_go_both_ways():
         server, port = await listening(echo)
         received, lost = [], asyncio.get_running_loop().create_future()
         async with server:
-            line = await open_tcp("127.0.0.1", port, received.append, lost.set_result, 5)
+            line = await open_line(at("127.0.0.1", port), received.append, lost.set_result, 5)
             line.send(b"hello")
             reason = await lost
             line.send(b"into the void")
@@ -49,12 +54,12 @@ def test_a_refusal_is_told_in_words():
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     with pytest.raises(TransportError, match=f"cannot connect to 127.0.0.1:{port}: connection ref"):
-        asyncio.run(open_tcp("127.0.0.1", port, nothing, nothing, 5))
+        asyncio.run(open_line(at("127.0.0.1", port), nothing, nothing, 5))
 
 
 def test_an_unknown_name_is_told_in_words():
     with pytest.raises(TransportError, match="name no-such-host.invalid cannot be resolved"):
-        asyncio.run(open_tcp("no-such-host.invalid", 1, nothing, nothing, 5))
+        asyncio.run(open_line(at("no-such-host.invalid", 1), nothing, nothing, 5))
 
 
 @contextlib.contextmanager
@@ -79,7 +84,7 @@ def test_a_host_that_does_not_answer_is_given_up():
             TransportError, match=f"no answer from 127.0.0.1:{port} within 0.2 s$"
         ) as told,
     ):
-        asyncio.run(open_tcp("127.0.0.1", port, nothing, nothing, 0.2))
+        asyncio.run(open_line(at("127.0.0.1", port), nothing, nothing, 0.2))
     assert told.value.kind == "timeout"
 
 
@@ -94,7 +99,7 @@ def test_a_reset_is_told_in_words():
         server, port = await listening(reset)
         lost = asyncio.get_running_loop().create_future()
         async with server:
-            line = await open_tcp("127.0.0.1", port, nothing, lost.set_result, 5)
+            line = await open_line(at("127.0.0.1", port), nothing, lost.set_result, 5)
             line.send(b"x")
             return await lost
 
@@ -104,7 +109,7 @@ def test_a_reset_is_told_in_words():
 def test_closing_is_not_a_loss():
     async def main(port):
         lost = []
-        line = await open_tcp("127.0.0.1", port, nothing, lost.append, 5)
+        line = await open_line(at("127.0.0.1", port), nothing, lost.append, 5)
         line.close()
         await asyncio.sleep(0)
         return lost
@@ -116,7 +121,7 @@ def test_closing_is_not_a_loss():
 def test_a_device_that_does_not_read_is_given_up():
     async def main(port):
         lost = asyncio.get_running_loop().create_future()
-        line = await open_tcp("127.0.0.1", port, nothing, lost.set_result, 5)
+        line = await open_line(at("127.0.0.1", port), nothing, lost.set_result, 5)
         while not lost.done():
             line.send(bytes(65536))
             await asyncio.sleep(0)
@@ -139,7 +144,9 @@ def test_much_at_once_is_handed_on_little_by_little():
         server, port = await listening(flood)
         sizes, lost = [], asyncio.get_running_loop().create_future()
         async with server:
-            await open_tcp("127.0.0.1", port, lambda d: sizes.append(len(d)), lost.set_result, 5)
+            await open_line(
+                at("127.0.0.1", port), lambda d: sizes.append(len(d)), lost.set_result, 5
+            )
             await lost
         return sizes
 
@@ -174,7 +181,7 @@ def test_what_is_not_read_waits_and_stops_the_device():
                 line.pause()
                 enough.set()
 
-        line = await open_tcp("127.0.0.1", port, receive, nothing, 5)
+        line = await open_line(at("127.0.0.1", port), receive, nothing, 5)
         await enough.wait()
         before, still = -1, 0
         while still < 300:  # turns of the loop in which nothing moved
@@ -222,7 +229,7 @@ def names(monkeypatch):
 
 async def opened(port, timeout=30):
     """Open a line to roof.test; where it leads."""
-    line = await open_tcp("roof.test", port, nothing, nothing, timeout)
+    line = await open_line(at("roof.test", port), nothing, nothing, timeout)
     remote = line.ends.remote[0]
     line.close()
     await asyncio.sleep(0)
@@ -367,13 +374,13 @@ def test_a_name_that_cannot_be_resolved_is_told_in_words(names, error, words):
 @pytest.mark.parametrize("host", ["a..b", "x" * 64 + ".test", "dach." + "ü" * 70, "a\0b"])
 def test_no_name_whatsoever_is_a_bug(host):
     with pytest.raises(TransportError) as told:
-        asyncio.run(open_tcp(host, 1, nothing, nothing, 30))
+        asyncio.run(open_line(at(host, 1), nothing, nothing, 30))
     assert told.value.kind == "name"
 
 
 def test_an_address_is_looked_up_by_nobody(names, monkeypatch):
     async def main(port):
-        line = await open_tcp("127.0.0.1", port, nothing, nothing, 30)
+        line = await open_line(at("127.0.0.1", port), nothing, nothing, 30)
         line.close()
         await asyncio.sleep(0)
 
@@ -387,17 +394,17 @@ def test_an_address_is_looked_up_by_nobody(names, monkeypatch):
 
 @pytest.mark.parametrize(
     ("host", "expected"),
-    [("192.0.2.10", True), ("::1", True), ("roof.lan", False), ("röof.lan", False), ("", False)],
+    [("192.0.2.10", 1), ("[::1]", 1), ("roof.lan", 2), ("röof.lan", 2), ("", 2)],
 )
-def test_addresses_are_told_from_names(host, expected):
-    assert is_address(host) is expected
+def test_only_names_have_a_second_address_that_is_tried_beside_the_first(host, expected):
+    assert tcp.descriptors(at(host, 1)) == expected
 
 
 def test_a_silent_resolver_is_named_as_what_is_silent(names, monkeypatch):
     async def main():
         loop = asyncio.get_running_loop()
         loop.set_default_executor(LookUps())
-        await open_tcp("roof.test", 1, nothing, nothing, 0.05)
+        await open_line(at("roof.test", 1), nothing, nothing, 0.05)
 
     never = threading.Event()
     real = socket.getaddrinfo
@@ -422,5 +429,5 @@ def test_without_a_thread_for_the_look_up_it_is_tried_again_later(monkeypatch):
     monkeypatch.setattr(asyncio.BaseEventLoop, "run_in_executor", lambda *_: no_thread(None))
     words = "the name roof.test cannot be looked up: can't start new thread"
     with pytest.raises(TransportError, match=words) as told:
-        asyncio.run(open_tcp("roof.test", 1, nothing, nothing, 5))
+        asyncio.run(open_line(at("roof.test", 1), nothing, nothing, 5))
     assert told.value.kind == "other"

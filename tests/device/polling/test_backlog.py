@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rct_collector.config import Address, DeviceConfig, Intervals
+from rct_collector.config import DeviceConfig, Intervals
 from rct_collector.device.polling.backlog import SLOW_CLASSES, Backlog, in_turn
 from rct_collector.device.polling.budget import LATEST_TOTALS
 from rct_collector.device.polling.plan import Plan
@@ -19,9 +19,10 @@ from rct_collector.drivers import driver
 from rct_collector.drivers.base import Query
 from rct_collector.drivers.rct.options import RctOptions, RctRequests
 from rct_collector.model import PollClass
+from tests.addresses import tcp
 
 RCT = driver("rct")
-DEVICE = DeviceConfig(name="roof", driver="rct", address=Address("tcp", "192.0.2.1", None))
+DEVICE = DeviceConfig(name="roof", driver="rct", address=tcp("192.0.2.1"))
 
 
 def test_what_is_most_urgent_comes_first_and_of_equals_the_first():

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rct_collector.config import Address, DeviceConfig, Intervals
+from rct_collector.config import DeviceConfig, Intervals
 from rct_collector.device.polling.budget import (
     LATEST_TOTALS,
     LEAST_SHARE,
@@ -21,9 +21,10 @@ from rct_collector.device.polling.plan import Plan
 from rct_collector.drivers import driver
 from rct_collector.drivers.rct.options import RctRequests
 from rct_collector.model import PollClass
+from tests.addresses import tcp
 
 RCT = driver("rct")
-DEVICE = DeviceConfig(name="roof", driver="rct", address=Address("tcp", "192.0.2.1", None))
+DEVICE = DeviceConfig(name="roof", driver="rct", address=tcp("192.0.2.1"))
 
 
 def load(present, **options):

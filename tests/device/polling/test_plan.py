@@ -4,12 +4,13 @@ import pytest
 
 from rct_collector.catalog import Catalog, catalog
 from rct_collector.catalog.rows import row
-from rct_collector.config import Address, DeviceConfig
+from rct_collector.config import DeviceConfig
 from rct_collector.device.polling.plan import Plan, is_wanted, plan_for
 from rct_collector.drivers import driver as load_driver
 from rct_collector.drivers.base import Binding, Condition, Driver, Polled, Query
 from rct_collector.drivers.rct.options import RctOptions
 from rct_collector.model import Kind, PollClass
+from tests.addresses import tcp
 
 F, M, S, X = PollClass.FAST, PollClass.MEDIUM, PollClass.SLOW, PollClass.STATIC
 PACES = [F, M, S, X]
@@ -19,7 +20,7 @@ CELLS = RctOptions(cells=True)
 
 
 def config(**options):
-    return DeviceConfig(name="roof", driver="rct", address=Address("tcp", "roof", None), **options)
+    return DeviceConfig(name="roof", driver="rct", address=tcp("roof"), **options)
 
 
 def plan(driver=RCT, rows=None, **options):
@@ -229,8 +230,7 @@ def toy(*found, deciding=()):
         name="toy",
         vendor="toy",
         title="Toy",
-        schemes=("tcp",),
-        port=1,
+        ways={"tcp": {}},
         session=lambda: None,
         polled=Polled(
             queries=(*queries, *deciding),

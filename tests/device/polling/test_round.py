@@ -6,13 +6,14 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from rct_collector.catalog import catalog
-from rct_collector.config import Address, DeviceConfig
+from rct_collector.config import DeviceConfig
 from rct_collector.device.plausibility import Plausibility
 from rct_collector.device.polling.plan import Plan, plan_for
 from rct_collector.device.polling.round import Round
 from rct_collector.drivers import driver as load_driver
 from rct_collector.drivers.rct import wire
 from rct_collector.drivers.rct.options import RctOptions
+from tests.addresses import tcp
 
 RCT = load_driver("rct")
 NOW_NS = 1_782_000_000_000_000_000
@@ -21,7 +22,7 @@ A, B = "dc_conv.dc_conv_struct[0].p_dc_lp", "dc_conv.dc_conv_struct[1].p_dc_lp"
 GRID, LOAD = "g_sync.p_ac_grid_sum_lp", "g_sync.p_ac_load_sum_lp"
 ENERGY_A, ENERGY_B = "energy.e_dc_total[0]", "energy.e_dc_total[1]"
 
-CONFIG = DeviceConfig(name="roof", driver="rct", address=Address("tcp", "roof", None))
+CONFIG = DeviceConfig(name="roof", driver="rct", address=tcp("roof"))
 
 
 class Bench:

@@ -1,0 +1,41 @@
+"""Where a device is: the one form that every transport makes of what a user wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+#: How devices of one family are reached: scheme → what an address of it need not say, such as
+#: ``{"tcp": {"port": "8899"}}``.
+Ways = Mapping[str, Mapping[str, str]]
+
+#: Of an address that needs none.
+NO_OPTIONS: Mapping[str, str] = MappingProxyType({})
+
+
+class Address(NamedTuple):
+    """Where a device is, complete with what its driver takes for granted.
+
+    Only transports make addresses, see :func:`rct_collector.transport.parse_address`, and only they
+    look into a place.
+
+    Attributes:
+        scheme: Word of the transport.
+        place: What stands between ``//`` and ``?``, in one form and complete: host and port, a
+            path, ids.
+        options: What stands behind ``?``, and what the driver takes for granted; not to be changed.
+        key: What all ways to write one line have in common, as far as that can be told without
+            asking a device or a network. Devices with equal keys share a line, and it is locked by
+            this name.
+        text: As it may be written in the configuration, without what the driver takes for granted.
+    """
+
+    scheme: str
+    place: str
+    options: Mapping[str, str]
+    key: str
+    text: str
+
+    def __str__(self) -> str:
+        return self.text

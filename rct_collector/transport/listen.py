@@ -1,0 +1,56 @@
+"""A TCP port of this host that devices dial in to.
+
+::
+
+    listen://:22222                 all addresses of this host
+    listen://0.0.0.0:22222          all of IPv4
+    listen://[::]:22222             all of IPv6
+    listen://192.0.2.5:22222        one of them
+
+The port may be left out where the driver knows it. Which unit has called tells the unit, not the
+address: any number of them share a line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rct_collector.option import Invalid
+from rct_collector.transport import hosts
+from rct_collector.transport.address import NO_OPTIONS, Address
+
+DESCRIPTION = "a TCP port of this host, for devices that connect to it"
+
+#: Two of these cannot be listened on at the same port, so they are one.
+_ALL = ("", "0.0.0.0", "::")  # noqa: S104 - what a user may write
+
+
+def example(defaults: Mapping[str, str]) -> str:
+    """See :class:`.base.Transport`."""
+    return f"listen://:{defaults.get('port', '22222')}"
+
+
+def parse(text: str, defaults: Mapping[str, str]) -> Address:
+    """See :class:`.base.Transport`; the default is ``port``."""
+    right = f"an address such as {example(defaults)}"
+    found = hosts.part(text)
+    if found is None:
+        raise Invalid(f"{right} or listen://192.0.2.5:22222, with nothing else")
+    host = hosts.read_host(found[0]) if found[0] else ""
+    if host is None or (host and not hosts.is_ip(host)):
+        raise Invalid(f"{right}, with an IP address of this host, or none for all of them")
+    port = hosts.read_port(found[1], defaults, right)
+    whose = "*" if host in _ALL else hosts.identity(host)
+    text = f"listen://{hosts.joined(host, port if found[1] else None)}"
+    place = hosts.joined(host, port)
+    return Address("listen", place, NO_OPTIONS, f"listen/{whose}/{port}", text)
+
+
+def name(address: Address) -> str:
+    """See :class:`.base.Transport`."""
+    return f"listen-{hosts.split(address.place)[1]}"
+
+
+def descriptors(_: Address) -> int:
+    """See :class:`.base.Transport`; each unit that calls takes another one."""
+    return 1
