@@ -18,7 +18,7 @@ from pathlib import Path
 
 from rct_collector.config import DeviceConfig
 from rct_collector.device.clock import Clock, SystemClock
-from rct_collector.device.history import History, Progress
+from rct_collector.device.history import HistoryReader, Progress
 from rct_collector.device.plausibility import Plausibility
 from rct_collector.device.polling.backlog import SLOW_CLASSES, Backlog
 from rct_collector.device.polling.discovery import Discovery, Undecided, facts_from
@@ -208,12 +208,14 @@ class Device:
             reports=self.reports,
         )
 
-    def _memory_reader(self) -> History | None:
+    def _memory_reader(self) -> HistoryReader | None:
         """What reads the memory of the unit; None where the family has none."""
         if self.driver.history is None:
             return None
         inquiry, zone = self.exchange.inquiry, self.config.timezone
-        return History(self.driver.history, inquiry, self._send, wanted=self._wants, zone=zone)
+        return HistoryReader(
+            self.driver.history, inquiry, self._send, wanted=self._wants, zone=zone
+        )
 
     def _gate(self) -> Gate | None:
         """The gate of the unit's settings; None where the family has none."""

@@ -14,8 +14,7 @@ from datetime import tzinfo
 
 from rct_collector.device.inquiry import Inquiry
 from rct_collector.device.receiving import Send
-from rct_collector.drivers.base import Ask, Past, Query, Refused, Span
-from rct_collector.drivers.base import History as Memory
+from rct_collector.drivers.base import Ask, History, Past, Query, Refused, TimeRange
 from rct_collector.errors import TransportError
 from rct_collector.model import Origin, Series
 
@@ -53,12 +52,12 @@ class Progress:
     why: str = ""
 
 
-class History:
+class HistoryReader:
     """Reads the memory of one unit."""
 
     def __init__(
         self,
-        memory: Memory,
+        memory: History,
         inquiry: Inquiry,
         send: Send,
         *,
@@ -107,7 +106,7 @@ class History:
             raise ValueError(f"the memory has no {query.label}; it has {known}")
         if start_ns >= end_ns:
             raise ValueError(f"the range ends at {end_ns}, which is not after {start_ns}")
-        span = Span(start_ns, end_ns, self._zone)
+        span = TimeRange(start_ns, end_ns, self._zone)
         progress, argument = Progress(), self._memory.first(query, span)
         seen: set[int] = set()
         empty = 0
@@ -146,7 +145,7 @@ class History:
         return None
 
     def _hand_over(
-        self, rows: tuple[Past, ...], span: Span, seen: set[int], progress: Progress
+        self, rows: tuple[Past, ...], span: TimeRange, seen: set[int], progress: Progress
     ) -> None:
         """Each time of the range once, oldest first, though pages may overlap."""
         for row in sorted(rows, key=lambda row: row.time_ns):

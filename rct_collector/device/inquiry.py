@@ -7,33 +7,13 @@ answer, and is told when there is none.
 from __future__ import annotations
 
 import asyncio
-from contextlib import AbstractAsyncContextManager
-from typing import Protocol
 
 from rct_collector.drivers.base import Answer, Ask, Query, Refused
 from rct_collector.errors import TransportError
+from rct_collector.lines.port import Port
 
 #: An answer is never waited for longer, in seconds, even of a family that rounds ask nothing of.
 LONGEST_S = 30.0
-
-
-class Port(Protocol):
-    """What is needed of the unit's end of its line."""
-
-    unit: str
-
-    def turn(self) -> AbstractAsyncContextManager[None]:
-        """Have the line to oneself while the block runs.
-
-        Raises:
-            TransportError: The line is not open, or was lost meanwhile.
-        """
-
-    def ask(self, ask: Ask) -> None:
-        """Send a request."""
-
-    def abandon(self, ask: Ask) -> None:
-        """A request is not waited for any more."""
 
 
 class Inquiry:

@@ -137,10 +137,13 @@ class Receiving:
         self.misdated += 1
         self._faults(Fault.DECODE)
         self._reports.say(
-            *(log, logging.WARNING, "misdated"),
+            log,
+            logging.WARNING,
+            "misdated",
             "sends records of a time that cannot be (%d seconds since 1970, and it is %d now);"
             " they are left out: look at its clock",
-            *(record.time_ns // 1_000_000_000, wall_ns // 1_000_000_000),
+            record.time_ns // 1_000_000_000,
+            wall_ns // 1_000_000_000,
             most=MOST_TOLD,
         )
         return False

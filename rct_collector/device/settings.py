@@ -188,7 +188,13 @@ class Gate:
         why = f" ({result.why})" if result.why else ""
         log.log(
             logging.INFO if result.state is State.WRITTEN else logging.WARNING,
-            *(text, self._name, name, result.before, value, result.state, why),
+            text,
+            self._name,
+            name,
+            result.before,
+            value,
+            result.state,
+            why,
         )
         return result
 

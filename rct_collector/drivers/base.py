@@ -324,7 +324,7 @@ class Page(NamedTuple):
     more: Any = None
 
 
-class Span(NamedTuple):
+class TimeRange(NamedTuple):
     """A range of time, from the begin up to, not including, the end.
 
     Attributes:
@@ -344,13 +344,13 @@ class History:
 
     Attributes:
         queries: What can be asked for.
-        first: Query, span → what to ask with for the first page.
-        page: Ask, value of its answer, span → the page.
+        first: Query, range → what to ask with for the first page.
+        page: Ask, value of its answer, range → the page.
     """
 
     queries: tuple[Query, ...]
-    first: Callable[[Query, Span], Any]
-    page: Callable[[Ask, Any, Span], Page]
+    first: Callable[[Query, TimeRange], Any]
+    page: Callable[[Ask, Any, TimeRange], Page]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from rct_collector.catalog import catalog
 from rct_collector.device import history as module
-from rct_collector.device.history import ATTEMPTS, MOST_EMPTY, History
+from rct_collector.device.history import ATTEMPTS, MOST_EMPTY, HistoryReader
 from rct_collector.drivers import base
 from rct_collector.drivers.base import Page, Past, Query
 from rct_collector.model import Origin
@@ -38,7 +38,7 @@ class Reading:
     def __init__(self, answer, memory=None, **more):
         self.port = Answering(answer)
         self.batches = []
-        self.history = History(
+        self.history = HistoryReader(
             memory or backwards(10),
             self.port.inquiry,
             lambda *batch: self.batches.append(batch),

@@ -56,8 +56,10 @@ class RctSession:
         self._unpadded: dict[Query, tuple[bytes, int]] = {}
 
     def request(self, ask: Ask) -> bytes:
-        """The read frame of an object; made once."""
+        """The read frame of an object, made once; of the logger's, the query with a time."""
         query = ask.query
+        if ask.argument is not None:
+            return request.query_logger(query, ask.argument)
         data = self._requests.get(query)
         if data is None:
             data = self._requests[query] = request.read(query)

@@ -66,6 +66,16 @@ def test_logger_query_is_a_write_of_four_bytes(item, time):
     assert frame.data == time.to_bytes(4, "big")
 
 
+def test_session_asks_the_logger_with_the_time_that_goes_with_the_query():
+    """And nothing else: what is no logger object takes no argument, and no logger object none."""
+    session = RctSession()
+    assert session.request(Ask(LOGGED, argument=7)) == request.query_logger(LOGGED, 7)
+    assert session.request(Ask(LOGGED, argument=8)) == request.query_logger(LOGGED, 8)
+    for refused in (Ask(SOC, argument=7), Ask(LOGGED, argument=-1), Ask(LOGGED, argument="7")):
+        with pytest.raises(RefusedFrameError):
+            session.request(refused)
+
+
 def test_requests_by_example():
     assert request.read(SOC).hex() == "2b0104959930bf0d65"
     assert request.read(BY_OID[0xDB2D69AE]).hex() == "2b0104db2d2d69ae55ab"
