@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from rct_collector.catalog import catalog
-from rct_collector.device.polling.poller import Tally
+from rct_collector.device.polling.request import Tally
 from rct_collector.drivers.base import Fault
 from rct_collector.model import Series, Value
 

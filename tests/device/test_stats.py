@@ -3,7 +3,7 @@
 import pytest
 
 from rct_collector.catalog import catalog
-from rct_collector.device.polling.poller import Tally
+from rct_collector.device.polling.request import Tally
 from rct_collector.device.stats import Stats
 
 GAUGES = {

@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from math import inf, sqrt
 
-from rct_collector.device.polling.poller import Outcome
+from rct_collector.device.polling.request import Outcome
 
 #: A decision is taken on what happened in this many seconds, and on at least so many requests
 #: of either kind.

@@ -3,9 +3,28 @@
 A round has two kinds of requests. The *fast* ones, power flows first, go out back to back at
 the least gap. The *slow* ones (slower classes, discovery) and all repeats share what the average
 rate leaves: they are never sent when that would delay the next fast round, and wait for later
-rounds when they do not fit. When a new line answers, an advance lets all of them go at the least
-gap until nothing is left to ask, as long as that troubles nobody: no other client is heard, and no
-answer gets lost. An answer is taken whoever asked for it, as long as the round wants it.
+rounds when they do not fit. What becomes of a request is in :mod:`.request`.
+
+Each time that something may be sent, :meth:`Poller.next` asks these, in this order; the first that
+objects decides, and says when to ask again:
+
+==  ==============================================  ===============================================
+1   overdue (:mod:`.response_time`)                 what was not answered in time is given up first
+2   gap (:mod:`.pacing`)                            the last request is too recent
+3   standstill (:mod:`.standstill`)                 what comes now is old; nothing is to be added
+4   end of the round                                nothing is begun any more
+5   window, half of it beside others                too much is unanswered
+6   rank: fast, else repeats, else slow             who is next
+7   average rate (:mod:`.pacing`), or the advance   it is too soon for one more; after a start, an
+    after a start (:mod:`.catching_up`)             advance pays
+8   others (:mod:`.courtesy`)                       they speak; but fast ones, once begun, go on
+9   reserve                                         the next fast round needs what is there
+10  in time                                         it could not be answered by the next fast round
+11  exclusive                                       it goes alone, when nothing is outstanding
+==  ==============================================  ===============================================
+
+An answer is taken whoever asked for it, as long as the round wants it; unless the unit may still
+owe one to an earlier round, which is too old for this one.
 """
 
 from __future__ import annotations
@@ -13,26 +32,15 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Iterable, Set
-from dataclasses import dataclass, field
-from enum import Enum, auto
 
+from rct_collector.device.polling.catching_up import CatchingUp
+from rct_collector.device.polling.courtesy import Courtesy
 from rct_collector.device.polling.pacing import Pacer
+from rct_collector.device.polling.request import OPEN, Outcome, Phase, Request, Tally
 from rct_collector.device.polling.response_time import ResponseTime
 from rct_collector.device.polling.standstill import Standstill
 from rct_collector.drivers.base import Query
 from rct_collector.lines.retry import FIRST_ATTEMPTS, delay
-
-#: While others' answers pass, a request waits until the line was quiet for so long, but not longer
-#: than the second figure, in seconds. The fast requests wait only as a whole: the power flows
-#: are to be read together.
-QUIET_S = 0.15
-LONGEST_WAIT_S = 1.0
-
-#: Another client that was heard within this time is still there, and has half of the window.
-PRESENT_S = 10.0
-
-#: After a lost answer it goes at the average rate for so long, in seconds, whatever the advance.
-CAUTIOUS_S = 10.0
 
 #: A request that follows on another one within this time, in seconds, meets it in the unit.
 CLOSE_S = 0.1
@@ -42,65 +50,6 @@ OVERTAKEN = 2
 
 #: A second reading that does not agree either is followed by one more, then by the next round.
 MOST_REPEATS = 2
-
-
-class Phase(Enum):
-    """Where a request stands."""
-
-    QUEUED = auto()
-    PENDING = auto()
-    WAITING = auto()  # to be repeated
-    ANSWERED = auto()
-    REFUSED = auto()  # the unit said "no", which is an answer: it is not repeated
-    LOST = auto()  # given up for this round; a late answer is still welcome
-
-
-_OPEN = (Phase.QUEUED, Phase.PENDING, Phase.WAITING)
-
-
-@dataclass(slots=True, eq=False)
-class Request:
-    """One request of the round."""
-
-    query: Query
-    fast: bool
-    kept: bool  # for the next round, if this one is too short for it
-    phase: Phase = Phase.QUEUED
-    attempts: int = 0
-    repeats: int = 0
-    overtaken: int = 0
-    silent: int = 0  # requests that were given up because nothing came
-    late: bool = False  # an answer came that was too old to be believed
-    crowded: bool = False  # it followed closely on another one
-    sent_at: float = 0.0
-    until: float = 0.0
-    not_before: float = 0.0
-
-    @property
-    def owed(self) -> int:
-        """Answers that may still come."""
-        return self.silent + (self.phase is Phase.PENDING)
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What became of requests for objects that the unit is known to answer."""
-
-    answered: int = 0
-    lost: int = 0
-
-
-@dataclass(slots=True)
-class Tally:
-    """What happened in the round, for the counters."""
-
-    requests: int = 0
-    retries: int = 0
-    timeouts: int = 0
-    answers: int = 0
-    alone: Outcome = field(default_factory=Outcome)
-    crowded: Outcome = field(default_factory=Outcome)
-    latency: float = 0.0
 
 
 class Poller:
@@ -151,9 +100,9 @@ class Poller:
         self._pending: dict[Query, Request] = {}
         self._proven: set[Query] = set()
         self._owed: dict[Query, int] = {}
-        self._foreign_at = self._foreign_from = self._sent_at = -math.inf
-        self._heard_at = self._lost_at = -math.inf
-        self._catching_up = self._answers = False
+        self._courtesy = Courtesy()
+        self._catching_up = CatchingUp(pacer, self._courtesy)
+        self._sent_at = self._heard_at = -math.inf
         self._given_up: list[Query] = []
         self._abandoned: list[Query] = []
         self.tally = Tally()
@@ -205,13 +154,12 @@ class Poller:
         self._reserve = float(len(self._fast))
 
     def opened(self) -> None:
-        """A new line: much is wanted at once, and once it answers, the advance pays for that."""
-        self._catching_up, self._answers = True, False
+        """A new line: much is wanted at once."""
+        self._catching_up.opened()
 
     def clear(self) -> None:
         """The round is over: nothing is wanted any more."""
-        if self._catching_up and self._answers:
-            self._catching_up = bool(self.unsettled()[1])
+        self._catching_up.round_over(left=bool(self.unsettled()[1]))
         self.begin(0.0, deadline=0.0, next_round=0.0, fast=(), slow=())
 
     def add(self, query: Query) -> None:
@@ -270,8 +218,8 @@ class Poller:
         self._pending[query] = ask
         self._standstill.asked(now)
         self._owed.pop(query, None)
-        self._foreign_from = math.inf  # whoever speaks next begins a new wait
-        advance = self._draws(ask, now) and self._advance(now) >= 1.0
+        self._courtesy.spoke()
+        advance = self._draws(ask, now) and self._catching_up.advance(now) >= 1.0
         self._pacer.sent(now, repeat=ask.attempts > 1, advance=advance)
         self.tally.requests += 1
         self.tally.retries += ask.attempts > 1
@@ -303,9 +251,9 @@ class Poller:
                 del self._owed[query]
             return None
         if ask.attempts > 1 and query not in self._proven and not ask.late:
-            self._lost_at = now  # it is answered, so the first request was not in vain but lost
+            self._catching_up.lost(now)  # it is answered, so the first one was not in vain
         self._proven.add(query)
-        self._answers = True
+        self._catching_up.answered()
         self._settle(ask, Phase.ANSWERED, now)
         return ask
 
@@ -320,7 +268,7 @@ class Poller:
         ask = self._asks.get(query)
         if ask is None or not fresh or ask.phase not in (Phase.PENDING, Phase.WAITING):
             return False
-        self._answers = True
+        self._catching_up.answered()
         self._settle(ask, Phase.REFUSED, now)
         return True
 
@@ -337,9 +285,7 @@ class Poller:
         """An answer to somebody else passed: another client is on the line."""
         self._standstill.answered(now)
         self._heard_at = now
-        if now - self._foreign_at > QUIET_S or self._foreign_from == math.inf:
-            self._foreign_from = now
-        self._foreign_at = now
+        self._courtesy.heard(now)
 
     def repeat(self, query: Query) -> bool:
         """Ask once more for something that was answered, to be sure of it.
@@ -394,7 +340,7 @@ class Poller:
         """At the end of a round: what was asked in vain, and what was not asked at all."""
         asks = self._asks.values()
         lost = [ask.query for ask in asks if ask.phase is Phase.LOST and not ask.late]
-        unasked = [ask.query for ask in asks if ask.phase in _OPEN and ask.kept]
+        unasked = [ask.query for ask in asks if ask.phase in OPEN and ask.kept]
         return lost, unasked
 
     def refusals(self) -> list[Query]:
@@ -416,10 +362,7 @@ class Poller:
         return [
             ask.query
             for ask in self._asks.values()
-            if ask.phase in _OPEN
-            and ask.attempts
-            and not ask.late
-            and ask.query not in self._proven
+            if ask.phase in OPEN and ask.attempts and not ask.late and ask.query not in self._proven
         ]
 
     def stood(self) -> bool:
@@ -515,7 +458,7 @@ class Poller:
         known = ask.query in self._proven
         if known:
             if not ask.late:  # what came too old to be believed is not lost by haste
-                self._lost_at = now
+                self._catching_up.lost(now)
             self._outcome(ask).lost += 1
         pause = self._retry_delay(ask.attempts)
         if pause is None or (ask.attempts >= FIRST_ATTEMPTS and not known):
@@ -530,14 +473,9 @@ class Poller:
         pending = self._pending
         if not pending:
             return False
-        shared = now - self._foreign_at < PRESENT_S
-        window = max(1, self.window >> shared)
+        window = max(1, self.window >> self._courtesy.are_present(now))
         # An exclusive request is only ever sent alone.
         return len(pending) >= window or next(iter(pending)).exclusive
-
-    def _quiet_at(self) -> float:
-        """When others have had their turn."""
-        return min(self._foreign_at + QUIET_S, self._foreign_from + LONGEST_WAIT_S)
 
     def _is_in_time(self, ask: Request, at: float) -> bool:
         """Whether what is not fast may go at a time: answered or given up by the next round.
@@ -547,14 +485,6 @@ class Poller:
         end = min(self._deadline, self._next_round)
         latest = max(end - self._wait(ask, ask.attempts + 1), self._middle)
         return at <= min(self._deadline, latest)
-
-    def _advance(self, now: float) -> float:
-        """Requests that may go without waiting for the average rate."""
-        if not (self._catching_up and self._answers):
-            return 0.0
-        if now - self._foreign_at < PRESENT_S or now - self._lost_at < CAUTIOUS_S:
-            return 0.0
-        return self._pacer.advance.tokens(now)
 
     def _draws(self, ask: Request, now: float) -> bool:
         """Whether a request goes at the expense of the advance, if there is any.
@@ -566,12 +496,12 @@ class Poller:
     def _candidate(self, now: float) -> tuple[Request | None, float]:
         """The next request by rank, fast, repeats, slow, and when it may go; None when none may."""
         first = self._fast[0] if self._fast else None
-        advance = self._advance(now)
+        advance = self._catching_up.advance(now)
         at_once = advance >= 1.0 and (first is None or self._draws(first, now))
         ready = max(self._pacer.free_at, now) if at_once else self._pacer.ready_at(now)
         if first is not None and self._fast_begun:
             return first, ready
-        ready = max(ready, self._quiet_at())
+        ready = max(ready, self._courtesy.quiet_at)
         if first is not None:
             return first, ready
         spare = self._spare(now) + advance
@@ -600,7 +530,7 @@ class Poller:
 
     def _repeat(self, now: float) -> tuple[Request | None, float]:
         """The next repeat that the average of repeats pays for."""
-        ready = max(self._pacer.repeat_at(now), self._quiet_at())
+        ready = max(self._pacer.repeat_at(now), self._courtesy.quiet_at)
         if not self._waiting:
             return None, math.inf
         ask = min(self._waiting, key=lambda ask: ask.not_before)

@@ -13,7 +13,7 @@ from rct_collector.device.polling.adaptive_rate import (
     SPAN_S,
     AdaptiveRate,
 )
-from rct_collector.device.polling.poller import Outcome
+from rct_collector.device.polling.request import Outcome
 
 ROUND_S = 10.0
 

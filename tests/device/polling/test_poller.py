@@ -11,16 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rct_collector.device.polling.catching_up import CAUTIOUS_S
+from rct_collector.device.polling.courtesy import LONGEST_WAIT_S, PRESENT_S, QUIET_S
 from rct_collector.device.polling.pacing import Pacer, TokenBucket
-from rct_collector.device.polling.poller import (
-    CAUTIOUS_S,
-    LONGEST_WAIT_S,
-    OVERTAKEN,
-    PRESENT_S,
-    QUIET_S,
-    Outcome,
-    Poller,
-)
+from rct_collector.device.polling.poller import OVERTAKEN, Poller
+from rct_collector.device.polling.request import Outcome
 from rct_collector.device.polling.response_time import LEAST_S, ResponseTime
 from rct_collector.drivers.base import Query
 from rct_collector.lines.retry import ATTEMPTS, FIRST_ATTEMPTS
