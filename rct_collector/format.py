@@ -36,11 +36,6 @@ _SPELT = {
 }  # fmt: skip
 
 
-def is_moment(metric: Metric) -> bool:
-    """Whether the seconds of a metric are a time of day, not a duration."""
-    return metric.unit is Unit.SECOND and "Unix seconds" in metric.description
-
-
 def value_text(metric: Metric, value: Value, *, code: str = "", zone: tzinfo | None = None) -> str:
     """One value for people.
 
@@ -52,7 +47,7 @@ def value_text(metric: Metric, value: Value, *, code: str = "", zone: tzinfo | N
     """
     if isinstance(value, str):
         return value
-    if is_moment(metric):
+    if metric.kind is Kind.TIME:
         return moment_text(value, zone)
     if metric.kind is Kind.FLAG:
         return "yes" if value else "no"

@@ -77,6 +77,7 @@ class Kind(StrEnum):
     """How a value behaves; decides its type for ever."""
 
     GAUGE = "gauge"  #: goes up and down; float
+    TIME = "time"  #: a point in time, seconds since 1970 (Unix time); float
     TOTAL = "total"  #: only grows, apart from resets; float with a unit, integer without
     CODE = "code"  #: an enumeration; integer
     WORD = "word"  #: a bit field; integer
@@ -167,9 +168,9 @@ class Metric:
         """The one Python type of all values of this metric."""
         if self.kind is Kind.TEXT:
             return str
-        if self.kind is Kind.GAUGE or (self.kind is Kind.TOTAL and self.unit is not Unit.NONE):
-            return float
-        return int
+        if self.kind is Kind.TOTAL:
+            return int if self.unit is Unit.NONE else float
+        return float if self.kind in (Kind.GAUGE, Kind.TIME) else int
 
 
 @dataclass(frozen=True, eq=False)

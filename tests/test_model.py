@@ -94,6 +94,7 @@ def test_units_are_distinct_and_have_a_range():
     [
         ("inverter_x.grid_watts", Kind.GAUGE, float),
         ("inverter_x.impedance_raw", Kind.GAUGE, float),
+        ("inverter_x.start_seconds", Kind.TIME, float),
         ("inverter_x.watt_hours_total", Kind.TOTAL, float),
         ("inverter_x.cycles_total", Kind.TOTAL, int),
         ("inverter_x.state_code", Kind.CODE, int),
@@ -166,6 +167,7 @@ def test_poll_class_has_the_name_of_its_option():
         ),
         ("inverter_status.insulation_ohms", Kind.GAUGE, (), ("gauge", "status_insulation_ohms")),
         ("inverter_status.state_code", Kind.CODE, (), ("gauge", "status_state_code")),
+        ("inverter_x.start_seconds", Kind.TIME, (), ("gauge", "x_start_seconds")),
         ("inverter_collector.up", Kind.FLAG, (), ("bool", "collector_up")),
         ("inverter.info", Kind.FLAG, (), ("bool", "info")),
         ("inverter_power.watts", Kind.GAUGE, (), ("power", "watts")),

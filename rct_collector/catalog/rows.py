@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from rct_collector.model import Kind, Metric, PollClass, Unit
 
-GAUGE, TOTAL, CODE, WORD = Kind.GAUGE, Kind.TOTAL, Kind.CODE, Kind.WORD
+GAUGE, TIME, TOTAL, CODE, WORD = Kind.GAUGE, Kind.TIME, Kind.TOTAL, Kind.CODE, Kind.WORD
 FLAG, COUNT, TEXT = Kind.FLAG, Kind.COUNT, Kind.TEXT
 F, M, S, X = PollClass.FAST, PollClass.MEDIUM, PollClass.SLOW, PollClass.STATIC
 
@@ -171,17 +171,17 @@ STATUS = (
     row("inverter_status", "s0_sum_raw", GAUGE, M, "Sum of the S0 input; unit unknown.", default=False),
     row("inverter_status", "flash_write_cycles_total", TOTAL, S, "Write cycles of the parameter memory."),
     row("inverter_status", "flash_erase_cycles_total", TOTAL, S, "Erase cycles of the parameter memory."),
-    row("inverter_status", "rescan_time_seconds", GAUGE, S, "Time of the last global search for the maximum power point, Unix seconds.", low=0.0, high=_LATEST),
+    row("inverter_status", "rescan_time_seconds", TIME, S, "Time of the last global search for the maximum power point, Unix seconds.", low=0.0, high=_LATEST),
     row("inverter_dc_link", "voltage_volts", GAUGE, M, "Voltage of the DC link."),
     row("inverter_dc_link", "positive_volts", GAUGE, M, "Voltage of the positive half of the DC link."),
     row("inverter_dc_link", "negative_volts", GAUGE, M, "Voltage of the negative half of the DC link."),
     row("inverter_temperature", "celsius", GAUGE, M, "Temperature of one part of the inverter.",
         over=(("sensor", ("heatsink", "battery_heatsink", "core")),)),
-    row("inverter_clock", "time_seconds", GAUGE, S, "Clock of the device, Unix seconds after conversion from its time zone.", low=0.0, high=_LATEST),
+    row("inverter_clock", "time_seconds", TIME, S, "Clock of the device, Unix seconds after conversion from its time zone.", low=0.0, high=_LATEST),
     row("inverter_clock", "drift_seconds", GAUGE, S, "Clock of the device minus clock of the collector.", low=-4.3e9, high=4.3e9,
         inputs=("inverter_clock.time_seconds",), rule="drift"),
-    row("inverter_clock", "update_time_seconds", GAUGE, X, "Time of the last firmware update, Unix seconds.", low=0.0, high=_LATEST),
-    row("inverter_clock", "production_time_seconds", GAUGE, X, "Time of production, Unix seconds.", low=0.0, high=_LATEST),
+    row("inverter_clock", "update_time_seconds", TIME, X, "Time of the last firmware update, Unix seconds.", low=0.0, high=_LATEST),
+    row("inverter_clock", "production_time_seconds", TIME, X, "Time of production, Unix seconds.", low=0.0, high=_LATEST),
     row("inverter_clock", "quartz_difference_ppm", GAUGE, S, "Difference between the clock's and the processor's quartz."),
 )
 
@@ -287,7 +287,7 @@ BATTERIES = (
     row("inverter_battery", "discharge_limit_volts", GAUGE, M, "Lowest discharge voltage at present.", over=BATTERY),
     row("inverter_battery", "charge_setting_volts", GAUGE, X, "Highest charge voltage, setting.", over=TOWER),
     row("inverter_battery", "discharge_setting_volts", GAUGE, X, "Lowest discharge voltage, setting.", over=TOWER),
-    row("inverter_battery", "next_calibration_seconds", GAUGE, S, "Time of the next calibration, Unix seconds.", over=TOWER, low=0.0, high=_LATEST),
+    row("inverter_battery", "next_calibration_seconds", TIME, S, "Time of the next calibration, Unix seconds.", over=TOWER, low=0.0, high=_LATEST),
     row("inverter_battery", "calibration_interval_days", GAUGE, X, "Days between calibrations, setting.", over=TOWER),
     row("inverter_battery", "calibration_advance_days", GAUGE, X, "Days before a calibration at which it is prepared, setting.", over=TOWER),
     row("inverter_battery", "firmware_code", CODE, X, "Firmware version of the battery management.", over=BATTERY),
@@ -330,7 +330,7 @@ MODULES = (
       for item in (
           row("inverter_battery_module", f"life_{key}_{unit}", GAUGE, S, f"{title} that a cell of the module ever had.", over=MODULE),
           row("inverter_battery_module", f"life_{key}_cell", CODE, S, f"Number of the cell that had the {word} ever.", over=MODULE),
-          row("inverter_battery_module", f"life_{key}_time_seconds", GAUGE, S, f"When a cell had the {word} ever, Unix seconds.", over=MODULE, low=1.0, high=_LATEST))),
+          row("inverter_battery_module", f"life_{key}_time_seconds", TIME, S, f"When a cell had the {word} ever, Unix seconds.", over=MODULE, low=1.0, high=_LATEST))),
     row("inverter_battery_cell", "voltage_volts", GAUGE, M, "Voltage of one cell.", over=CELL, option="cells", low=0.001, high=10.0),
     row("inverter_battery_cell", "temperature_celsius", GAUGE, M, "Temperature of one cell.", over=CELL, option="cells"),
     row("inverter_battery_cell", "resistance_ohms", GAUGE, S, "Resistance of one cell.", over=CELL, option="cells", low=1e-6, high=10.0),

@@ -49,6 +49,8 @@ def test_field_ends_in_its_unit_and_nothing_else_ends_in_one():
     for metric in ROWS:
         if metric.kind is Kind.GAUGE:
             assert (metric.unit is Unit.NONE) == metric.field.endswith("_raw"), metric.name
+        elif metric.kind is Kind.TIME:
+            assert metric.unit is Unit.SECOND, metric.name
         elif metric.kind is not Kind.TOTAL:
             assert metric.unit is Unit.NONE, metric.name
 
@@ -61,9 +63,14 @@ def test_kind_shows_in_the_name():
         assert ("word" in words) == (metric.kind is Kind.WORD), metric.name
 
 
+def test_what_is_a_time_also_says_so_to_people():
+    for metric in ROWS:
+        assert ("Unix seconds" in metric.description) == (metric.kind is Kind.TIME), metric.name
+
+
 def test_type_follows_from_kind_and_unit():
     for metric in ROWS:
-        expected = {Kind.GAUGE: float, Kind.TEXT: str}.get(metric.kind, int)
+        expected = {Kind.GAUGE: float, Kind.TIME: float, Kind.TEXT: str}.get(metric.kind, int)
         if metric.kind is Kind.TOTAL and metric.unit is not Unit.NONE:
             expected = float
         assert metric.value_type is expected, metric.name

@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console, ConsoleDimensions
 
 from rct_collector.catalog import catalog
+from rct_collector.catalog.rows import row
 from rct_collector.cli import read, summary, view
 from rct_collector.cli.layout import (
     section_height,
@@ -18,7 +19,7 @@ from rct_collector.cli.layout import (
     snapshot_sections,
 )
 from rct_collector.format import duration_text, field_label, value_text
-from rct_collector.model import Origin
+from rct_collector.model import Kind, Origin, PollClass
 from tests.cli import handmade
 
 METRICS = {metric.name: metric for metric in catalog().metrics}
@@ -54,6 +55,17 @@ def test_values_have_units_and_the_digits_that_mean_something(name, value, text)
     from datetime import UTC
 
     assert text == value_text(METRICS[name], value, zone=UTC)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"), [(Kind.TIME, "1970-01-01 00:01:40"), (Kind.GAUGE, "100.0 s")]
+)
+def test_the_kind_tells_times_from_durations_not_what_is_said_of_them(kind, text):
+    from datetime import UTC
+
+    for words in ("Time until something.", "Not in Unix seconds."):
+        metric = row("inverter_x", "while_seconds", kind, PollClass.SLOW, words)
+        assert value_text(metric, 100.0, zone=UTC) == text
 
 
 def test_a_code_is_told_with_its_meaning_if_that_is_known():
