@@ -110,17 +110,19 @@ class Invalid(ValueError):  # noqa: N818 - says what would be right, not that it
 
     Attributes:
         text: What would be right.
-        near: A wrong word and those that are known, for a hint at the one that was meant.
+        word: What was found, if it may have been meant as one of the known words.
+        known: Those words, for a hint at the one that was meant.
     """
 
-    def __init__(self, text: str, near: tuple[str, Iterable[str]] | None = None) -> None:
+    def __init__(self, text: str, word: str = "", known: Iterable[str] = ()) -> None:
         """Keep the words; the hint is only looked for when it is read, since that takes time."""
         super().__init__(text)
         self.text = text
-        self.near = near
+        self.word = word
+        self.known = known
 
     def __str__(self) -> str:
-        return self.text + (nearest(*self.near) if self.near else "")
+        return self.text + (nearest(self.word, self.known) if self.word else "")
 
 
 class Unquoted(str):
@@ -261,7 +263,7 @@ def choice(*choices: str) -> Callable[[Any], str]:
     def parse(value: Any) -> str:
         if value in choices:
             return str(value)
-        raise Invalid(" or ".join(choices), (value if isinstance(value, str) else "", choices))
+        raise Invalid(" or ".join(choices), value if isinstance(value, str) else "", choices)
 
     return parse
 

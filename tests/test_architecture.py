@@ -93,6 +93,39 @@ def test_public_names_are_loaded_lazily_and_typed_all_the_same():
     assert typed - {"__version__"} == lazy
 
 
+#: Classes of one name, where both are what the name says: a protocol or a table for all families,
+#: and what one family makes of it.
+NAMESAKES = {"Redactor", "Span", "Tally", "Tools"}
+
+
+def test_a_class_name_is_used_once():
+    """So that a name in a message, a signature or a search says which class is meant."""
+    found = {}
+    for path in SOURCES:
+        for node in ast.walk(tree(path)):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                found.setdefault(node.name, []).append(relative(path))
+    assert len(found) > 100
+    several = {name: paths for name, paths in found.items() if len(paths) > 1}
+    assert {name: paths for name, paths in several.items() if name not in NAMESAKES} == {}
+
+
+def packed(path):
+    """Lines of a file with a call that hides its arguments in tuples: ``f(*(a, b), *(c, d))``."""
+    return [
+        node.lineno
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Call)
+        for argument in node.args
+        if isinstance(argument, ast.Starred) and isinstance(argument.value, ast.Tuple)
+    ]
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=relative)
+def test_arguments_are_written_as_what_they_are(path):
+    assert packed(path) == []
+
+
 def test_other_names_are_not_there():
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
         _ = rct_collector.nothing

@@ -110,10 +110,10 @@ def apt_install(packages: Iterable[str]) -> None:
     run(*sudo, apt, "update", "-q")
     with _no_services() as shadows:
         run(
-            *(*sudo, "env", "DEBIAN_FRONTEND=noninteractive", apt),
-            *("-o", f"DPkg::Path={shadows}:/usr/sbin:/usr/bin:/sbin:/bin"),
-            *("install", "-q", "-y", "--no-install-recommends", *map(_known, packages)),
-        )
+            *sudo, "env", "DEBIAN_FRONTEND=noninteractive",
+            apt, "-o", f"DPkg::Path={shadows}:/usr/sbin:/usr/bin:/sbin:/bin",
+            "install", "-q", "-y", "--no-install-recommends", *map(_known, packages),
+        )  # fmt: skip
 
 
 def ensure(packages: Mapping[str, str], *, install: bool, purpose: str) -> None:

@@ -46,7 +46,7 @@ _WORD = "inverter_status.fault_word_"
 _FLAG = "inverter_fault.active"
 
 
-class Severity(Enum):
+class AlertSeverity(Enum):
     """How bad it is; the names are those that agents use."""
 
     OKAY = "over"
@@ -64,7 +64,7 @@ class Alert(NamedTuple):
     """
 
     place: CollectdId
-    severity: Severity
+    severity: AlertSeverity
     text: str
 
 
@@ -129,13 +129,13 @@ class Alerts:
         """Whether a device is lost, or back, now that a round is over."""
         if health.up and self._lost:
             self._lost = False
-            alert = Alert(self._place, Severity.OKAY, f"{self._name} answers again")
+            alert = Alert(self._place, AlertSeverity.OKAY, f"{self._name} answers again")
             yield from self._tell(alert, self._losses)
         # Rounds are counted rather than seconds, since the clock of a host may be set.
         elif not health.up and not self._lost and health.missed >= self._most_missed(interval):
             self._lost = True
             text = f"{self._name} has not answered for {_duration(health.missed * interval)}"
-            yield from self._tell(Alert(self._place, Severity.WARNING, text), self._losses)
+            yield from self._tell(Alert(self._place, AlertSeverity.WARNING, text), self._losses)
 
     def _most_missed(self, interval: float) -> float:
         """Silent rounds before a device counts as lost."""
@@ -162,8 +162,8 @@ class Alerts:
         series = catalog().series("inverter_fault.active", fault=str(number))
         text = f"{self._name}: fault {number} ({self._texts.get(number, 'unknown')})"
         if bad:
-            return Alert(_place(series), Severity.FAILURE, text)
-        return Alert(_place(series), Severity.OKAY, f"{text} is over")
+            return Alert(_place(series), AlertSeverity.FAILURE, text)
+        return Alert(_place(series), AlertSeverity.OKAY, f"{text} is over")
 
 
 @cache

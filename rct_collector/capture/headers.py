@@ -12,7 +12,7 @@ from functools import lru_cache
 from ipaddress import ip_address
 from typing import NamedTuple
 
-from rct_collector.capture.streams import Segment
+from rct_collector.capture.streams import TcpSegment
 from rct_collector.transport.base import Ends
 
 _SYN, _ACK = 0x02, 0x10
@@ -104,7 +104,7 @@ class _Carried(NamedTuple):
     data: bytes
 
 
-def segment(time_ns: int, link: int, data: bytes) -> Segment | None:
+def segment(time_ns: int, link: int, data: bytes) -> TcpSegment | None:
     """Find the TCP segment in a packet.
 
     Args:
@@ -123,7 +123,7 @@ def segment(time_ns: int, link: int, data: bytes) -> Segment | None:
     start = (offset >> 4) * 4
     if start < 20:
         return None
-    return Segment(
+    return TcpSegment(
         time_ns,
         Ends((_address(carried.sender), source), (_address(carried.receiver), target)),
         sequence,

@@ -108,7 +108,7 @@ class _Piece:
     data: bytearray = field(default_factory=bytearray)
 
 
-class Conversation:
+class RecordedConversation:
     """One line as a TCP conversation; see :class:`rct_collector.lines.tap.Observer`."""
 
     def __init__(
@@ -117,7 +117,8 @@ class Conversation:
         began_ns: int,
         opened_ns: int,
         ends: Ends,
-        filters: tuple[Filter, Filter] | None = None,
+        to_device: Filter | None = None,
+        from_device: Filter | None = None,
     ) -> None:
         """Write the handshake.
 
@@ -126,12 +127,13 @@ class Conversation:
             began_ns: When connecting began, nanoseconds since 1970.
             opened_ns: When the line was open.
             ends: Addresses and ports.
-            filters: For the bytes to the device and for those from it.
+            to_device: What becomes of the bytes to the device; they are kept by default.
+            from_device: The same for those from it.
         """
         self._file = file
-        to_device, from_device = filters or (Unchanged(), Unchanged())
-        self._us = _End(ip_address(ends.local[0]), ends.local[1], to_device)
-        self._device = _End(ip_address(ends.remote[0]), ends.remote[1], from_device)
+        (our_host, our_port), (host, port) = ends
+        self._us = _End(ip_address(our_host), our_port, to_device or Unchanged())
+        self._device = _End(ip_address(host), port, from_device or Unchanged())
         self._waiting: deque[_Piece] = deque()
         self._packet(began_ns, self._us, _SYN)
         self._packet(opened_ns, self._device, _SYN | _ACK)

@@ -28,7 +28,7 @@ MOST_SEGMENTS = 1_000_000
 MOST_BYTES = 64 << 20
 
 
-class Segment(NamedTuple):
+class TcpSegment(NamedTuple):
     """One TCP segment.
 
     Attributes:
@@ -61,7 +61,7 @@ class Chunk(NamedTuple):
 
 
 @dataclass(slots=True)
-class Stream:
+class TcpStream:
     """One direction of a conversation.
 
     Attributes:
@@ -89,8 +89,8 @@ class TcpConversation(NamedTuple):
     """
 
     ends: Ends
-    to_server: Stream
-    from_server: Stream
+    to_server: TcpStream
+    from_server: TcpStream
 
 
 class Conversations:
@@ -107,7 +107,7 @@ class Conversations:
         self._current: dict[Ends, _Connection] = {}
         self._segments = self._bytes = 0
 
-    def add(self, segment: Segment) -> None:
+    def add(self, segment: TcpSegment) -> None:
         """Take a segment, unless it is full."""
         ends = segment.ends
         connection = self._current.get(ends)
@@ -134,7 +134,7 @@ class Conversations:
         return [connection.result() for connection in self._all]
 
 
-def _client_first(segment: Segment) -> Ends:
+def _client_first(segment: TcpSegment) -> Ends:
     """Which end has opened the connection; without its begin, the one with the higher port."""
     ends = segment.ends
     by_sender = not segment.answers if segment.opens else ends.local[1] >= ends.remote[1]
@@ -151,7 +151,7 @@ class _Connection:
         self._back = Ends(ends.remote, ends.local)
         self.directions = {ends: _Direction(), self._back: _Direction()}
 
-    def fits(self, segment: Segment) -> bool:
+    def fits(self, segment: TcpSegment) -> bool:
         """Whether a segment of the same ends belongs to it, and not to its successor."""
         return self.directions[segment.ends].fits(segment)
 
@@ -181,7 +181,7 @@ class _Direction:
         #: As they came.
         self._parts: list[_Part] = []
 
-    def fits(self, segment: Segment) -> bool:
+    def fits(self, segment: TcpSegment) -> bool:
         if self._first is None:
             return True
         offset = self._offset(segment)
@@ -189,7 +189,7 @@ class _Direction:
             return offset == 0 and not self._parts
         return abs(offset - self._next) <= _FARTHEST
 
-    def add(self, segment: Segment) -> None:
+    def add(self, segment: TcpSegment) -> None:
         if self._first is None:
             self._first = (segment.sequence + segment.opens) % _WRAP
         start, data = self._offset(segment), segment.data
@@ -200,24 +200,24 @@ class _Direction:
         self._next = max(self._next, end)
         self._parts.append(_Part(start, end, segment.time_ns, data))
 
-    def stream(self) -> Stream:
+    def stream(self) -> TcpStream:
         parts = list(_first_come(self._parts))
         if not parts:
-            return Stream()
+            return TcpStream()
         first = parts[0].start
         runs: list[list[_Part]] = []
         for part in parts:
             if not runs or runs[-1][-1].end < part.start:
                 runs.append([])
             runs[-1].append(part)
-        return Stream(
+        return TcpStream(
             [Chunk(run[0].start - first, b"".join(part.data for part in run)) for run in runs],
             parts[-1].end - first - sum(len(part.data) for part in parts),
             [part.end - first for part in parts],
             list(accumulate((part.time_ns for part in parts), max)),
         )
 
-    def _offset(self, segment: Segment) -> int:
+    def _offset(self, segment: TcpSegment) -> int:
         """Where it belongs, seen from the first byte; sequence numbers begin anew at 2³²."""
         assert self._first is not None  # noqa: S101 - set before
         ahead = (segment.sequence + segment.opens - self._first - self._next) % _WRAP

@@ -29,7 +29,7 @@ _FIRST_ROUND_S = 90.0
 SILENCE_S = 10.0
 
 
-class Witness:
+class RememberingOpener:
     """An opener that remembers why a line could not be opened, or was lost."""
 
     def __init__(self, opener: Opener) -> None:
@@ -73,7 +73,7 @@ async def read_once(
     Returns:
         The device, for what was learnt about it, and how it went.
     """
-    witness = Witness(opener)
+    witness = RememberingOpener(opener)
 
     def take(batch: Batch) -> None:
         snapshot.take(batch)
@@ -145,7 +145,7 @@ async def _round(device: Device, timeout: float) -> None:
         await asyncio.gather(reading, return_exceptions=True)
 
 
-def _trouble(device: Device, witness: Witness, timeout: float | None) -> str:
+def _trouble(device: Device, witness: RememberingOpener, timeout: float | None) -> str:
     """What went wrong, in words; "" when nothing did.
 
     Args:

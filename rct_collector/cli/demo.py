@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from rct_collector.cli.options import DURATION, Choice
+from rct_collector.cli.options import DURATION, TargetOptions
 
 #: How long the first part lasts where nobody can press Ctrl-C.
 _UNATTENDED_S = 30.0
@@ -37,7 +37,7 @@ def command(ctx: click.Context, address: str | None, seconds: float | None) -> N
     from rct_collector.cli.watch import watch_targets
 
     start_logging(ctx.obj, "error")
-    found = targets(Choice(address=address, simulate=None if address else scenarios()[0]))
+    found = targets(TargetOptions(address=address, simulate=None if address else scenarios()[0]))
     terminal = sys.stdout.isatty()
     if seconds is None and not terminal:
         seconds = _UNATTENDED_S

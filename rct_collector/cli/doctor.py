@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rct_collector.cli.options import DURATION, Choice, device_options
+from rct_collector.cli.options import DURATION, TargetOptions, device_options
 
 if TYPE_CHECKING:
     from rct_collector.cli.targets import Targets
@@ -44,7 +44,7 @@ Examples:
 def command(
     ctx: click.Context,
     place: str | None,
-    choice: Choice,
+    choice: TargetOptions,
     duration: float,
     as_json: bool,  # noqa: FBT001
 ) -> None:
@@ -74,7 +74,7 @@ def command(
         raise click.exceptions.Exit(status)
 
 
-def _target(place: str | None, choice: Choice) -> Targets:
+def _target(place: str | None, choice: TargetOptions) -> Targets:
     """The one device that is meant."""
     from rct_collector.cli.targets import targets
     from rct_collector.config import Intervals

@@ -55,7 +55,7 @@ _HIDDEN = frozenset({"inverter_fault.active", "inverter.info"})
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
+class TextSection:
     """The values of one component.
 
     Attributes:
@@ -71,7 +71,9 @@ class Section:
     series: tuple[Series, ...]
 
 
-def snapshot_sections(snapshot: Snapshot, chosen: Iterable[Series] | None = None) -> list[Section]:
+def snapshot_sections(
+    snapshot: Snapshot, chosen: Iterable[Series] | None = None
+) -> list[TextSection]:
     """The sections of what is known of a device.
 
     Args:
@@ -88,7 +90,7 @@ def snapshot_sections(snapshot: Snapshot, chosen: Iterable[Series] | None = None
     return sections(texts)
 
 
-def sections(texts: Mapping[Series, str]) -> list[Section]:
+def sections(texts: Mapping[Series, str]) -> list[TextSection]:
     """Arrange values.
 
     Args:
@@ -107,7 +109,7 @@ def sections(texts: Mapping[Series, str]) -> list[Section]:
     ordered = sorted(
         groups.items(), key=lambda item: (_rank(item[0][0]), first[item[0][0]], len(item[0][1]))
     )
-    result: list[Section] = []
+    result: list[TextSection] = []
     for (measurement, keys), found in ordered:
         name = component(measurement)
         if keys and (measurement, ()) in groups:
@@ -126,11 +128,11 @@ def _rank(measurement: str) -> int:
 
 def _group(
     title: str, keys: tuple[str, ...], found: list[Series], texts: Mapping[Series, str]
-) -> list[Section]:
+) -> list[TextSection]:
     """One section, or several where there are more dimensions than a table has."""
     if not keys:
         rows = tuple((field_label(s.metric), texts[s]) for s in found)
-        return [Section(capitalised(title), (), rows, tuple(found))]
+        return [TextSection(capitalised(title), (), rows, tuple(found))]
     if len(keys) == 1:
         return [_by_tag(title, keys[0], found, texts)]
     outer = keys[0]
@@ -148,7 +150,7 @@ def _group(
     return result
 
 
-def _by_tag(title: str, key: str, found: list[Series], texts: Mapping[Series, str]) -> Section:
+def _by_tag(title: str, key: str, found: list[Series], texts: Mapping[Series, str]) -> TextSection:
     """Fields against the values of one tag, whichever way round suits them."""
     tag = _tag(key)
     values = _unique(tag(s)[0] for s in found)
@@ -159,7 +161,7 @@ def _by_tag(title: str, key: str, found: list[Series], texts: Mapping[Series, st
 
 def _cross(
     title: str, down: str, across: str, found: list[Series], texts: Mapping[Series, str]
-) -> Section:
+) -> TextSection:
     """Values of one tag against those of another, for a single field."""
     return _matrix(title, f"{down} / {across}", found, texts, _tag(down), _tag(across))
 
@@ -188,7 +190,7 @@ def _matrix(
     texts: Mapping[Series, str],
     row_of: Heading,
     column_of: Heading,
-) -> Section:
+) -> TextSection:
     columns = sorted(_unique(column_of(s) for s in found), key=lambda column: _natural(column[0]))
     cells: dict[tuple[str, str], dict[tuple[str, str], str]] = {}
     for series in found:
@@ -197,7 +199,7 @@ def _matrix(
         (label, *(row.get(column, "") for column in columns)) for (_, label), row in cells.items()
     )
     head = (corner, *(label for _, label in columns))
-    return Section(capitalised(title), head, rows, tuple(found))
+    return TextSection(capitalised(title), head, rows, tuple(found))
 
 
 def _natural(text: str) -> int:
@@ -212,7 +214,7 @@ def _unique(values: Iterable[Item]) -> list[Item]:
 # -- drawing ------------------------------------------------------------------------------------
 
 
-def section_table(section: Section, width: int, note: str = "") -> RenderableType:
+def section_table(section: TextSection, width: int, note: str = "") -> RenderableType:
     """One section: its title, then its table, cut into pieces where it is too wide.
 
     Args:
@@ -226,17 +228,17 @@ def section_table(section: Section, width: int, note: str = "") -> RenderableTyp
     return Group(title, *_tables(section, width))
 
 
-def section_width(section: Section) -> int:
+def section_width(section: TextSection) -> int:
     """Columns that a section takes when it is not cut."""
     return max(sum(_widths(section)) + _GAP * (len(_widths(section)) - 1), cell_len(section.title))
 
 
-def section_height(section: Section) -> int:
+def section_height(section: TextSection) -> int:
     """Lines that a section takes when it is not cut: title, headings and rows."""
     return 1 + bool(section.head) + len(section.rows)
 
 
-def _tables(section: Section, width: int) -> Iterator[Table]:
+def _tables(section: TextSection, width: int) -> Iterator[Table]:
     for columns in _pieces(_widths(section), width):
         table = Table(
             box=None,
@@ -257,12 +259,12 @@ def _tables(section: Section, width: int) -> Iterator[Table]:
         yield table
 
 
-def _all_numbers(section: Section) -> bool:
+def _all_numbers(section: TextSection) -> bool:
     """Whether the values of a list look better right aligned."""
     return all(row[1].lstrip("-")[:1].isdigit() and "(" not in row[1] for row in section.rows)
 
 
-def _widths(section: Section) -> list[int]:
+def _widths(section: TextSection) -> list[int]:
     lines = [section.head, *section.rows] if section.head else list(section.rows)
     return [max(cell_len(text) for text in column) for column in zip(*lines, strict=True)]
 

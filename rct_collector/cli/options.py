@@ -97,7 +97,7 @@ class Words(Word):
         ]
 
 
-class Scenario(Word):
+class ScenarioName(Word):
     """A simulated installation of the family that ``--driver`` names."""
 
     def __init__(self) -> None:
@@ -145,7 +145,7 @@ DURATION = Duration()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
+class TargetOptions:
     """Which devices and metrics the user asks for, as given on the command line."""
 
     config: Path | None = None
@@ -186,7 +186,7 @@ _DEVICE_OPTIONS = (
         help="Time zone of that device's clock, such as Europe/Berlin (default: this host's).",
     ),
     click.option(
-        "-s", "--simulate", type=Scenario(), is_flag=False, flag_value=USUAL,
+        "-s", "--simulate", type=ScenarioName(), is_flag=False, flag_value=USUAL,
         metavar="[SCENARIO]",
         help=f"A simulated inverter inside this command; 'simulate {DEFAULT} --list' names the"
         " scenarios (default: the first of them).",
@@ -210,21 +210,21 @@ _METRIC_OPTIONS = (
 
 
 def target_options(function: Function) -> Function:
-    """Add the options that choose devices and metrics; the command gets a :class:`Choice`."""
+    """Add the options that choose devices and metrics, which the command gets together."""
     return _with_choice(function, (*_DEVICE_OPTIONS, *_METRIC_OPTIONS))
 
 
 def device_options(function: Function) -> Function:
-    """Add the options that choose devices; the command gets a :class:`Choice`."""
+    """Add the options that choose devices; the command gets a :class:`TargetOptions`."""
     return _with_choice(function, _DEVICE_OPTIONS)
 
 
 def _with_choice(function: Function, options: tuple[Callable[[Any], Any], ...]) -> Function:
     @functools.wraps(function)
     def wrapper(**parameters: Any) -> Any:  # noqa: ANN401
-        names = [field.name for field in fields(Choice) if field.name in parameters]
+        names = [field.name for field in fields(TargetOptions) if field.name in parameters]
         chosen = {name: parameters.pop(name) for name in names}
-        return function(choice=Choice(**chosen), **parameters)
+        return function(choice=TargetOptions(**chosen), **parameters)
 
     for option in reversed(options):
         wrapper = option(wrapper)

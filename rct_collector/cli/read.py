@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rct_collector.cli.options import DURATION, Choice, target_options
+from rct_collector.cli.options import DURATION, TargetOptions, target_options
 
 if TYPE_CHECKING:
     from rct_collector.cli.snapshot import Reading, Snapshot
@@ -38,7 +38,7 @@ Examples:
     help="Longest time to take; what was read by then is printed (default: 90s).",
 )  # fmt: skip
 @click.pass_context
-def command(ctx: click.Context, choice: Choice, form: str, timeout: float) -> None:
+def command(ctx: click.Context, choice: TargetOptions, form: str, timeout: float) -> None:
     """Read everything from a device once and print it.
 
     First it is found out what the unit has (battery, modules, switch), then all of it is

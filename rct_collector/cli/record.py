@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rct_collector.cli.options import DURATION, Choice, target_options
+from rct_collector.cli.options import DURATION, TargetOptions, target_options
 
 if TYPE_CHECKING:
     from rct_collector.cli.recorder import Recorder
@@ -46,7 +46,7 @@ Then:
 @click.pass_context
 def command(
     ctx: click.Context,
-    choice: Choice,
+    choice: TargetOptions,
     file: Path,
     duration: float | None,
     redact: bool,

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import NoReturn
 
-from rct_collector.capture.recording import NOWHERE, Conversation, PcapFile
+from rct_collector.capture.recording import NOWHERE, PcapFile, RecordedConversation
 from rct_collector.drivers.tools import Tally, Tools
 from rct_collector.errors import CaptureError
 from rct_collector.lines.tap import ClockNs, Observer, tapped
@@ -121,9 +121,8 @@ class Recorder:
             # A port of its own for each connection, as real ones have.
             ends = Ends((host, port + self.counters.connections % _PORTS), device)
         new = self._new_redactor
-        conversation = Conversation(
-            self._pcap, began_ns, opened_ns, ends, (new(), new()) if new else None
-        )
+        filters = (new(), new()) if new else ()
+        conversation = RecordedConversation(self._pcap, began_ns, opened_ns, ends, *filters)
         return _Counted(conversation, self.counters, self._new_tally())
 
     def _write(self, data: bytes) -> None:
@@ -203,7 +202,9 @@ class _NewFile:
 class _Counted:
     """Counts what goes over one line, and hands it on."""
 
-    def __init__(self, conversation: Conversation, counters: Counters, tally: Tally) -> None:
+    def __init__(
+        self, conversation: RecordedConversation, counters: Counters, tally: Tally
+    ) -> None:
         self._conversation = conversation
         self._counters = counters
         self._tally = tally

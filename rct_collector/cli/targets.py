@@ -12,7 +12,7 @@ from typing import Any, TypeVar, cast
 import click
 
 from rct_collector.catalog import catalog
-from rct_collector.cli.options import Choice
+from rct_collector.cli.options import TargetOptions
 from rct_collector.collector import fit
 from rct_collector.config import Config, DeviceConfig, Intervals
 from rct_collector.drivers import DEFAULT, driver
@@ -57,7 +57,7 @@ class Targets:
     scenario: str = ""
 
 
-def targets(choice: Choice) -> Targets:
+def targets(choice: TargetOptions) -> Targets:
     """Find out which devices are meant.
 
     Raises:
@@ -69,7 +69,7 @@ def targets(choice: Choice) -> Targets:
     return replace(found, devices=_with_cells(found.devices)) if choice.cells else found
 
 
-def _chosen(choice: Choice) -> Targets:
+def _chosen(choice: TargetOptions) -> Targets:
     if choice.simulate:
         address = _address(choice, f"tcp://{LOOPBACK}")
         device = _single(choice, address, choice.name or "simulated")
@@ -127,7 +127,7 @@ async def reachable(found: Targets) -> AsyncIterator[tuple[DeviceConfig, ...]]:
         yield (replace(device, address=address),)
 
 
-def _check(choice: Choice) -> None:
+def _check(choice: TargetOptions) -> None:
     ways = [name for name in ("config", "address", "simulate") if getattr(choice, name)]
     if len(ways) > 1:
         raise click.UsageError(f"--{ways[0]} and --{ways[1]} exclude each other")
@@ -141,14 +141,14 @@ def _check(choice: Choice) -> None:
         raise click.UsageError("--only and --exclude exclude each other")
 
 
-def _address(choice: Choice, text: str) -> Address:
+def _address(choice: TargetOptions, text: str) -> Address:
     """An address, of which the scheme may be left out where it is one in a network."""
     full = text if has_scheme(text) else f"tcp://{text}"
     known = driver(_family(choice)).ways
     return _checked("address", full, lambda value: parse_address(value, known))
 
 
-def _family(choice: Choice) -> str:
+def _family(choice: TargetOptions) -> str:
     return choice.driver or DEFAULT
 
 
@@ -178,7 +178,7 @@ def _checked(name: str, value: Any, parse: Callable[[Any], T]) -> T:
         raise ConfigError([message]) from error
 
 
-def _single(choice: Choice, address: Address, name: str) -> DeviceConfig:
+def _single(choice: TargetOptions, address: Address, name: str) -> DeviceConfig:
     device = DeviceConfig(
         name=_value("name", name),
         driver=_family(choice),
@@ -188,7 +188,7 @@ def _single(choice: Choice, address: Address, name: str) -> DeviceConfig:
     return _with_metrics(device, choice)
 
 
-def _from_file(choice: Choice) -> Targets:
+def _from_file(choice: TargetOptions) -> Targets:
     config = Config.load(_path(choice))
     known = [device.name for device in config.devices]
     for name in choice.device:
@@ -202,7 +202,7 @@ def _from_file(choice: Choice) -> Targets:
     return Targets(devices=devices, prefix=config.prefix)
 
 
-def _path(choice: Choice) -> Path:
+def _path(choice: TargetOptions) -> Path:
     if choice.config:
         return choice.config
     path = Config.default_path()
@@ -216,7 +216,7 @@ def _path(choice: Choice) -> Path:
     return path
 
 
-def _with_metrics(device: DeviceConfig, choice: Choice) -> DeviceConfig:
+def _with_metrics(device: DeviceConfig, choice: TargetOptions) -> DeviceConfig:
     """Apply the options that choose metrics, on top of what the file says."""
     include = _value("include", list(choice.include))
     exclude = _value("exclude", list(choice.exclude))

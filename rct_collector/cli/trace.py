@@ -13,7 +13,7 @@ import click
 
 from rct_collector.capture.conversations import Capture, read_capture
 from rct_collector.capture.source import Source
-from rct_collector.capture.streams import Stream, TcpConversation
+from rct_collector.capture.streams import TcpConversation, TcpStream
 from rct_collector.cli.console import write_json_list
 from rct_collector.cli.tabulate import MOST_PIECES, print_pieces
 from rct_collector.drivers.tools import Dissector, TraceItem
@@ -96,7 +96,7 @@ def _items(conversation: TcpConversation, line: int, dissector: Dissector) -> It
 
 
 def _one_way(
-    stream: Stream, line: int, dissector: Dissector, *, answer: bool
+    stream: TcpStream, line: int, dissector: Dissector, *, answer: bool
 ) -> Iterator[TraceItem]:
     """The pieces of one direction; what that is, the connection knows better than the frame."""
     for chunk in stream.chunks:
@@ -131,7 +131,7 @@ def _print_table(found: Trace) -> None:
         bad = sum(not item.piece.valid for item in mine)
         first, last = (_moment(mine[n].time_ns, dated=found.dated) for n in (0, -1))
         when = f"{first} … {last}{' UTC' if found.dated else ''}"
-        local, remote = map(_end, ends)
+        local, remote = _end(*ends.local), _end(*ends.remote)
         click.echo(f"{number}. {local} to device {remote}, {when}, {len(mine)} frames, {bad} bad")
     click.echo()
     several = len(found.lines) > 1
@@ -151,14 +151,13 @@ def _as_mapping(item: TraceItem, found: Trace) -> dict[str, object]:
     return {
         **({"time_ns": place} if found.dated else {"time_ns": None, "packet": place}),
         "connection": item.line,
-        "client": _end(ends.local),
-        "device": _end(ends.remote),
+        "client": _end(*ends.local),
+        "device": _end(*ends.remote),
         **item.piece.as_mapping(),
     }
 
 
-def _end(end: tuple[str, int]) -> str:
-    host, port = end
+def _end(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 

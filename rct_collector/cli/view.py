@@ -14,7 +14,7 @@ from rich.text import Text
 
 from rct_collector.cli import summary
 from rct_collector.cli.layout import (
-    Section,
+    TextSection,
     section_height,
     section_table,
     section_width,
@@ -217,7 +217,7 @@ def _of_word(series: Series, words: set[str]) -> bool:
     return any(f"{stem}.{'_'.join([*parts[:n], 'word'])}" in words for n in range(1, len(parts)))
 
 
-def _age_text(snapshot: Snapshot, section: Section) -> str:
+def _age_text(snapshot: Snapshot, section: TextSection) -> str:
     """How old the values of a section are."""
     age = _age(snapshot, section.series)
     if age is None:
@@ -246,7 +246,7 @@ def _age(snapshot: Snapshot, series: Iterable[Series]) -> tuple[float, float] | 
 
 
 def packed(
-    found: Sequence[Section], width: int, height: int, note: Callable[[Section], str]
+    found: Sequence[TextSection], width: int, height: int, note: Callable[[TextSection], str]
 ) -> tuple[RenderableType, int]:
     """Put sections side by side, as many as there is room for.
 
@@ -259,7 +259,7 @@ def packed(
     Returns:
         What to draw, and how many sections did not fit.
     """
-    columns: list[list[Section]] = []
+    columns: list[list[TextSection]] = []
     left_out = 0
     if height < _LEAST_LINES:
         return Text(""), len(found)
@@ -280,19 +280,19 @@ def packed(
     return grid, left_out
 
 
-def _column_height(column: Sequence[Section]) -> int:
+def _column_height(column: Sequence[TextSection]) -> int:
     return sum(section_height(section) + 1 for section in column) - 1
 
 
-def _grid_width(columns: Sequence[Sequence[Section]]) -> int:
+def _grid_width(columns: Sequence[Sequence[TextSection]]) -> int:
     return sum(_column_width(column) + _GUTTER for column in columns) - _GUTTER
 
 
-def _column_width(column: Sequence[Section]) -> int:
+def _column_width(column: Sequence[TextSection]) -> int:
     return max(max(section_width(s), len(s.title) + _NOTE) for s in column)
 
 
-def _stack(column: Sequence[Section], width: int, note: Callable[[Section], str]) -> Group:
+def _stack(column: Sequence[TextSection], width: int, note: Callable[[TextSection], str]) -> Group:
     parts: list[RenderableType] = []
     for section in column:
         parts += [Text("")] if parts else []
@@ -300,7 +300,7 @@ def _stack(column: Sequence[Section], width: int, note: Callable[[Section], str]
     return Group(*parts)
 
 
-def _cut(section: Section, height: int) -> Section:
+def _cut(section: TextSection, height: int) -> TextSection:
     """A section of at most so many lines."""
     extra = section_height(section) - height
     if extra <= 0:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rct_collector.cli.options import DURATION, Choice, target_options
+from rct_collector.cli.options import DURATION, TargetOptions, target_options
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -41,7 +41,7 @@ Examples:
     "--for", "seconds", type=DURATION, metavar="DURATION", help="End after this time, such as 30s."
 )
 @click.pass_context
-def command(ctx: click.Context, choice: Choice, seconds: float | None) -> None:
+def command(ctx: click.Context, choice: TargetOptions, seconds: float | None) -> None:
     """Watch devices live, until Ctrl-C.
 
     First everything is read once, then it goes on at the intervals of the configuration. Of

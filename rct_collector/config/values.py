@@ -97,7 +97,7 @@ def parse_globs(value: Any) -> tuple[str, ...]:
             raise Invalid(f"globs of names; {shown(item)} has other characters or an open '['")
         if not _matches_any(item):
             names = [metric.name for metric in catalog().metrics]
-            raise Invalid(f"globs that match a metric; {shown(item)} matches none", (item, names))
+            raise Invalid(f"globs that match a metric; {shown(item)} matches none", item, names)
     return tuple(map(str, values))
 
 

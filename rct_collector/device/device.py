@@ -139,7 +139,11 @@ class Device:
         self._schedule = Schedule(config.name, self._intervals(), aligned=options.aligned)
         labels = tuple(sorted(config.labels.items()))
         self._publisher = Publisher(
-            *(config.name, self.driver.vendor, labels, self._schedule.interval, emit),
+            config.name,
+            self.driver.vendor,
+            labels,
+            self._schedule.interval,
+            emit,
             now=self._clock.wall(),
         )
         self._unsupported = Unsupported(self._schedule.interval)

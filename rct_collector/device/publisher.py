@@ -92,7 +92,12 @@ class Publisher:
         ends_round: bool = False,
     ) -> Batch:
         return Batch(
-            *(self._source, self._vendor, self._labels, time_ns, values, self._interval),
+            self._source,
+            self._vendor,
+            self._labels,
+            time_ns,
+            values,
+            self._interval,
             origin,
             ends_round=ends_round,
             health=self.health,

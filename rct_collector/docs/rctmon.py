@@ -31,7 +31,7 @@ from rct_collector.model import Kind, Metric, Series
 VALUE = "{value}"
 
 
-class Row(NamedTuple):
+class RctMonRow(NamedTuple):
     """Names that RctMon has for some objects of the unit, or for figures about itself.
 
     Attributes:
@@ -65,9 +65,9 @@ def old(
     part: str = "",
     scaled: bool = False,
     **labels: str,
-) -> Row:
+) -> RctMonRow:
     """Make one row."""
-    return Row(source, prometheus, tuple(influx.split()), mqtt, note, part, scaled, labels)
+    return RctMonRow(source, prometheus, tuple(influx.split()), mqtt, note, part, scaled, labels)
 
 
 _CLUE = "unit by the name there"
@@ -195,7 +195,7 @@ MISSING = (
 # -- rows and series ---------------------------------------------------------------------------
 
 
-class Link(NamedTuple):
+class RctMonSeries(NamedTuple):
     """One series of ours with its names in RctMon.
 
     Attributes:
@@ -205,19 +205,19 @@ class Link(NamedTuple):
         query: The object; None for figures about the collector itself.
     """
 
-    row: Row
+    row: RctMonRow
     series: Series
     divisor: float
     query: Query | None
 
 
 @cache
-def links() -> tuple[Link, ...]:
+def links() -> tuple[RctMonSeries, ...]:
     """Every series that RctMon has a name for, in the order of the table."""
     return tuple(link for row in (*OBJECTS, *OWN) for link in of_row(row))
 
 
-def of_row(row: Row) -> Iterator[Link]:
+def of_row(row: RctMonRow) -> Iterator[RctMonSeries]:
     """The series of one row.
 
     Raises:
@@ -225,13 +225,13 @@ def of_row(row: Row) -> Iterator[Link]:
     """
     if row in OWN:
         for series in catalog().matching(row.source):
-            yield Link(row, series, 1, None)
+            yield RctMonSeries(row, series, 1, None)
         return
     for n, name in enumerate(_expanded(row.source)):
         query = _queries()[name]
         (binding,) = (b for b in query.bindings if b.part == row.part)
         for series in binding.series:
-            yield Link(_numbered(row, n), series, 1 if row.scaled else binding.scale, query)
+            yield RctMonSeries(_numbered(row, n), series, 1 if row.scaled else binding.scale, query)
 
 
 @cache
@@ -246,7 +246,7 @@ def _expanded(pattern: str) -> list[str]:
     return [pattern.replace(match[0], f"[{n}]") for n in range(int(match[1]), int(match[2]) + 1)]
 
 
-def _numbered(row: Row, n: int) -> Row:
+def _numbered(row: RctMonRow, n: int) -> RctMonRow:
     labels = {key: text.replace("{n}", str(n)) for key, text in row.labels.items()}
     return row._replace(mqtt=row.mqtt.replace("{n}", str(n)), labels=labels)
 
@@ -291,7 +291,7 @@ devices:
 {lines}"""
 
 
-def _line(row: Row) -> tuple[str, ...]:
+def _line(row: RctMonRow) -> tuple[str, ...]:
     raw = "" if row.part else code(row.source)
     return (
         _prometheus(row),
@@ -303,7 +303,7 @@ def _line(row: Row) -> tuple[str, ...]:
     )
 
 
-def _prometheus(row: Row) -> str:
+def _prometheus(row: RctMonRow) -> str:
     labels = ", ".join(
         key if text == VALUE or "{" in text else f'{key}="{text}"'
         for key, text in row.labels.items()
@@ -312,7 +312,7 @@ def _prometheus(row: Row) -> str:
     return code(f"rctmon_{row.prometheus}{braces}") if row.prometheus else ""
 
 
-def _here(row: Row) -> str:
+def _here(row: RctMonRow) -> str:
     found = [link.series for link in of_row(row)]
     fields = list(dict.fromkeys(series.metric.field for series in found))
     tags: dict[str, dict[str, None]] = {}
@@ -325,7 +325,7 @@ def _here(row: Row) -> str:
     return " … ".join(code(f"{measurement}.{field}") for field in ends)
 
 
-def _differences(row: Row) -> Iterator[str]:
+def _differences(row: RctMonRow) -> Iterator[str]:
     link = next(of_row(row))
     metric = link.series.metric
     if link.divisor == 100:
@@ -438,9 +438,9 @@ def _mqtt_copies() -> Iterator[Copy]:
             yield Copy(name, where, "rctmon_mqtt", {"topic": topic}, field, link.divisor)
 
 
-def _grouped() -> Iterator[tuple[Link, dict[str, str]]]:
+def _grouped() -> Iterator[tuple[RctMonSeries, dict[str, str]]]:
     """One link for all series of a row and metric, and the tags that these have in common."""
-    groups: dict[tuple[str, Metric], list[Link]] = {}
+    groups: dict[tuple[str, Metric], list[RctMonSeries]] = {}
     for link in links():
         groups.setdefault((str(link.row), link.series.metric), []).append(link)
     for group in groups.values():

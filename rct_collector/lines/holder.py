@@ -109,12 +109,15 @@ def _sockets() -> Iterator[tuple[bytes, int | None, int]]:
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_SOCK_DIAG) as kernel:
         kernel.settimeout(1.0)
         request = _UNIX_DIAG_REQUEST.pack(
-            *(socket.AF_UNIX, 0, 0, _STATES, 0, _SHOW_NAME | _SHOW_USER, 0, 0)
+            socket.AF_UNIX, 0, 0, _STATES, 0, _SHOW_NAME | _SHOW_USER, 0, 0
         )
         kernel.send(
             _NLMSG_HEADER.pack(
-                *(_NLMSG_HEADER.size + len(request), _SOCK_DIAG_BY_FAMILY),
-                *(_NLM_F_REQUEST | _NLM_F_DUMP, 1, 0),
+                _NLMSG_HEADER.size + len(request),
+                _SOCK_DIAG_BY_FAMILY,
+                _NLM_F_REQUEST | _NLM_F_DUMP,
+                1,
+                0,
             )
             + request
         )

@@ -144,7 +144,10 @@ class DeviceLock:
             log.warning(
                 "%s: the lock of %s is held by %s, a stranger: neither root, nor the user of this"
                 " process, nor a member of the group %s; collecting all the same",
-                *(self._device, claim.where, strangers[0], GROUP),
+                self._device,
+                claim.where,
+                strangers[0],
+                GROUP,
             )
 
 

@@ -64,7 +64,7 @@ def read_options(
             if not known:
                 raise Invalid(f"{right}, with nothing behind the path")
             words = f"{right}; known options are {', '.join(known)}, not {shown(name)}"
-            raise Invalid(words, (name, known))
+            raise Invalid(words, name, known)
         if name in found:
             raise Invalid(f"{right}, with each option once; {name} is there twice")
         if not re.fullmatch(known[name].pattern, value):

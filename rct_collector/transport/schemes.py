@@ -64,7 +64,7 @@ def parse_address(value: Any, ways: Ways) -> Address:
         taken = ", ".join(f"{way}://" for way in ways)
         raise Invalid(f"{right}; the driver takes {taken}, not {scheme}://")
     if found and found[1] is not None:
-        raise Invalid(f"{right}; the scheme {shown(scheme)} is not known", (scheme.lower(), ways))
+        raise Invalid(f"{right}; the scheme {shown(scheme)} is not known", scheme.lower(), ways)
     raise Invalid(right)
 
 

@@ -7,12 +7,12 @@ import re
 import pytest
 
 from rct_collector import Alerts, Batch, Config
-from rct_collector.adapter.alerts import MOST_EACH, MOST_TOGETHER, NIGHT_S, Severity
+from rct_collector.adapter.alerts import MOST_EACH, MOST_TOGETHER, NIGHT_S, AlertSeverity
 from rct_collector.catalog import catalog
 from rct_collector.limiter import SPAN_S
 from rct_collector.model import Health, Origin
 
-FAILURE, WARNING, OKAY = Severity.FAILURE, Severity.WARNING, Severity.OKAY
+FAILURE, WARNING, OKAY = AlertSeverity.FAILURE, AlertSeverity.WARNING, AlertSeverity.OKAY
 
 UP = catalog().series("inverter_collector.up")
 PV = catalog().series("inverter_power.pv_watts")

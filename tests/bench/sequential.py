@@ -70,7 +70,8 @@ class Sequential:
         begun_ns = self._world.clock.wall_ns()
         received = asyncio.Queue()
         line = await self._world.plug(
-            *("unit", 8899),
+            "unit",
+            8899,
             lambda data: [received.put_nowait(byte) for byte in data],
             lambda _reason: received.put_nowait(None),
             5.0,

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rct_collector.capture.conversations import read_capture
-from rct_collector.capture.recording import NOWHERE, Conversation, PcapFile
+from rct_collector.capture.recording import NOWHERE, PcapFile, RecordedConversation
 from rct_collector.capture.source import Source
 from rct_collector.transport.base import Ends
 
@@ -26,10 +26,10 @@ slow_start = settings(deadline=None)
 TALK = st.lists(st.tuples(st.booleans(), st.binary(min_size=1, max_size=300)), max_size=30)
 
 
-def recorded(talk, ends=NOWHERE, filters=None, end=True):
+def recorded(talk, ends=NOWHERE, filters=(), end=True):
     """A conversation in which something goes each microsecond; bytes of the file."""
     file = io.BytesIO()
-    line = Conversation(PcapFile(file.write), START_NS, START_NS + 500, ends, filters)
+    line = RecordedConversation(PcapFile(file.write), START_NS, START_NS + 500, ends, *filters)
     for n, (to_device, data) in enumerate(talk, 1):
         (line.sent if to_device else line.received)(START_NS + 1000 * n, data)
     if end:
@@ -69,7 +69,7 @@ def test_what_was_said_can_be_read(talk, ends):
 def test_a_recorder_that_is_killed_leaves_what_it_has_written(talk, draw):
     """Each write is one packet, so that a file may end behind any of them."""
     writes = []
-    line = Conversation(PcapFile(writes.append), START_NS, START_NS, NOWHERE)
+    line = RecordedConversation(PcapFile(writes.append), START_NS, START_NS, NOWHERE)
     for to_device, data in talk:
         (line.sent if to_device else line.received)(START_NS, data)
     kept = draw.draw(st.integers(4, len(writes)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 
-from rct_collector.capture.recording import Conversation, PcapFile
+from rct_collector.capture.recording import PcapFile, RecordedConversation
 from rct_collector.drivers.rct.tools.dissect import explain
 from rct_collector.transport.base import Ends
 
@@ -21,7 +21,9 @@ def capture(*lines, end=True):
     pcap, now = PcapFile(file.write), START_NS
     for n, line in enumerate(lines):
         (host, port), device = ENDS
-        conversation = Conversation(pcap, now, now + 400_000, Ends((host, port + n), device))
+        conversation = RecordedConversation(
+            pcap, now, now + 400_000, Ends((host, port + n), device)
+        )
         for to_device, data in line:
             now += 10_000_000
             (conversation.sent if to_device else conversation.received)(now, data)

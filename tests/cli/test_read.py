@@ -13,7 +13,7 @@ from line_protocol_parser import parse_line
 
 from rct_collector.cli import collect
 from rct_collector.drivers.rct.simulator import SCENARIOS, Faults
-from rct_collector.drivers.rct.simulator.profiles.requests import Unsupported
+from rct_collector.drivers.rct.simulator.profiles.requests import UnsupportedObjects
 from rct_collector.drivers.rct.table import BY_OID
 from rct_collector.lines.lock import DeviceLock
 from rct_collector.transport import parse_address
@@ -214,7 +214,7 @@ SWITCH = "rb485.available (0x437B8122)"
 def test_what_is_left_out_because_the_unit_is_silent_is_told(
     run, serve, config_file, form, silent, told, shown
 ):
-    unit = serve(faults=[Unsupported(*silent)])
+    unit = serve(faults=[UnsupportedObjects(*silent)])
     result = run("read", "--config", config_file(roof=unit.address), "--format", form)
 
     assert result.exit_code == 3
@@ -231,14 +231,14 @@ def test_what_is_left_out_because_the_unit_is_silent_is_told(
 
 
 def test_silence_about_what_nobody_asked_for_is_not_told(run, serve, config_file):
-    unit = serve(faults=[Unsupported("rb485.available")])
+    unit = serve(faults=[UnsupportedObjects("rb485.available")])
     result = run("read", "--config", config_file(roof=unit.address), "--only", POWER)
 
     assert (result.exit_code, result.stderr) == (0, "")
 
 
 def test_a_serial_number_that_is_not_answered_leaves_nothing_else_out(run, serve, config_file):
-    unit = serve(faults=[Unsupported("inverter_sn")])
+    unit = serve(faults=[UnsupportedObjects("inverter_sn")])
     result = run("read", "--config", config_file(roof=unit.address), "-f", "json")
 
     assert (result.exit_code, result.stderr) == (0, "")

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from rct_collector.cli.options import Choice
+from rct_collector.cli.options import TargetOptions
 from rct_collector.cli.targets import hurried, targets
 from rct_collector.drivers.rct.options import RctRequests
 from tests.cli import handmade
@@ -44,7 +44,7 @@ def test_a_pace_that_somebody_has_raised_stays_too():
     ],
 )
 def test_an_address_needs_no_scheme_and_gives_a_name(address, written, name):
-    (device,) = targets(Choice(address=address)).devices
+    (device,) = targets(TargetOptions(address=address)).devices
 
     assert str(device.address) == written
     assert device.name == name
@@ -56,7 +56,7 @@ def test_the_options_of_the_file_stay_under_those_of_the_command_line(tmp_path):
         "prefix: solar\n"
         "devices: [{name: a, driver: rct, address: tcp://192.0.2.1, include: [inverter_fault.*]}]"
     )
-    found = targets(Choice(config=path, exclude=("inverter_settings.*",), cells=True))
+    found = targets(TargetOptions(config=path, exclude=("inverter_settings.*",), cells=True))
     (device,) = found.devices
 
     assert found.prefix == "solar"
@@ -70,7 +70,7 @@ def test_only_leaves_out_what_the_file_includes(tmp_path):
     path.write_text(
         "devices: [{name: a, driver: rct, address: tcp://192.0.2.1, include: [inverter_fault.*]}]"
     )
-    (device,) = targets(Choice(config=path, only=("inverter_power.*",))).devices
+    (device,) = targets(TargetOptions(config=path, only=("inverter_power.*",))).devices
 
     assert device.include == ("inverter_power.*",)
     assert device.exclude == ("*",)

@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 
-from rct_collector.adapter.alerts import Alerts, Severity
+from rct_collector.adapter.alerts import Alerts, AlertSeverity
 from rct_collector.catalog import catalog
 from rct_collector.config import Config
 from rct_collector.device.device import Device
@@ -103,8 +103,8 @@ def test_losses_and_recoveries_are_told_whatever_is_excluded(choice):
     alerts = Alerts(bench.config, clock=lambda: 0.0)
     told = [(a.severity, a.text) for batch in bench.out.batches for a in alerts.take(batch)]
     assert told == [
-        (Severity.WARNING, "roof has not answered for 5 min"),
-        (Severity.OKAY, "roof answers again"),
+        (AlertSeverity.WARNING, "roof has not answered for 5 min"),
+        (AlertSeverity.OKAY, "roof answers again"),
     ]
 
 

@@ -9,7 +9,7 @@ from rct_collector.config import DeviceConfig
 from rct_collector.doctor.checkup import Checkup
 from rct_collector.doctor.diagnosis import diagnose
 from rct_collector.drivers.rct import frame
-from rct_collector.drivers.rct.simulator import Bridge, Faults, Segment, Unit
+from rct_collector.drivers.rct.simulator import Bridge, Faults, RctUnit, Segment
 from tests.addresses import tcp
 from tests.scripted import BY_NAME
 from tests.virtual import START, Plug, options, run
@@ -140,7 +140,7 @@ class Visit:
         self.config = config or device()
         self.sent: list[float] = []
         world = {key: more.pop(key) for key in ("zone", "firmware", "start") if key in more}
-        unit = Unit(scenario, **{"start": START, **world})
+        unit = RctUnit(scenario, **{"start": START, **world})
         self.bridge = Bridge(unit, now0=1000.0, faults=faults, **more)
         self.plug = plug or Plug(None)
         self.plug.bridge = self.bridge

@@ -20,8 +20,8 @@ from rct_collector.doctor.inventory import Inventory
 from rct_collector.drivers import driver
 from rct_collector.drivers.rct import frame
 from rct_collector.drivers.rct.options import RctRequests
-from rct_collector.drivers.rct.simulator import Bridge, Unit
-from rct_collector.drivers.rct.simulator.profiles.requests import Unsupported
+from rct_collector.drivers.rct.simulator import Bridge, RctUnit
+from rct_collector.drivers.rct.simulator.profiles.requests import UnsupportedObjects
 from rct_collector.errors import TransportError
 from rct_collector.lines.lock import DeviceLock
 from tests.doctor.cases import (
@@ -283,7 +283,7 @@ def test_old_firmware_is_known_and_what_it_does_not_answer_is_told():
 
 
 def test_silence_about_a_part_is_not_taken_for_its_absence():
-    visit = Visit(faults=[Unsupported("rb485.available")])
+    visit = Visit(faults=[UnsupportedObjects("rb485.available")])
     assert dict(visit.figures.equipment)["Power Switch"] == "not known"
     assert "undecided" in visit.found
     assert "whether there is a Power Switch" in visit.finding("undecided").measured
@@ -402,7 +402,7 @@ def test_a_device_that_is_held_is_left_alone():
 
 def test_what_was_learnt_before_an_interruption_is_there():
     async def main(loop):
-        plug = Plug(Bridge(Unit("sunny", start=START), now0=1000.0))
+        plug = Plug(Bridge(RctUnit("sunny", start=START), now0=1000.0))
         checkup = Checkup(device(), 60.0, options(loop, plug))
         assert checkup.progress() == "connecting"
         task = asyncio.create_task(checkup.run())

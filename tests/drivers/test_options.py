@@ -15,7 +15,7 @@ from rct_collector import Config, ConfigError
 from rct_collector.adapter.blocks import from_blocks
 from rct_collector.catalog import Catalog, catalog
 from rct_collector.catalog.rows import row
-from rct_collector.cli.options import Choice
+from rct_collector.cli.options import TargetOptions
 from rct_collector.cli.targets import targets
 from rct_collector.config import DeviceConfig, device_options, device_sections
 from rct_collector.device.polling.plan import is_wanted
@@ -202,7 +202,8 @@ def block(key, *values, inside=()):
 
 def test_blocks_say_the_same():
     device = block(
-        *("Device", "toy"),
+        "Device",
+        "toy",
         inside=(
             block("Wheels", "yes"),
             block("Bells", "a"),
@@ -257,11 +258,11 @@ def write(tmp_path, *devices):
 
 def test_cells_are_for_devices_that_have_the_option(tmp_path):
     path = write(tmp_path, TOY, ROOF)
-    toy, roof = targets(Choice(config=path, cells=True)).devices
+    toy, roof = targets(TargetOptions(config=path, cells=True)).devices
     assert toy.options == ToyOptions()
     assert roof.options == RctOptions(cells=True)
     with pytest.raises(ConfigError, match="--cells: is no option of the driver toy"):
-        targets(Choice(config=path, device=("toy",), cells=True))
+        targets(TargetOptions(config=path, device=("toy",), cells=True))
 
 
 # -- documentation -----------------------------------------------------------------------------

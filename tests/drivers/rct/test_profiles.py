@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from rct_collector.drivers.base import Answer, Garbled
 from rct_collector.drivers.rct import frame, request, wire
 from rct_collector.drivers.rct.session import RctSession
-from rct_collector.drivers.rct.simulator import Access, Bridge, Cut, Segment, Unit, Witness
+from rct_collector.drivers.rct.simulator import Access, Bridge, Cut, RctUnit, Segment, Witness
 from rct_collector.drivers.rct.simulator.clock import DAY
 from rct_collector.drivers.rct.simulator.profiles import PROFILES, App, Portal, faults
 from rct_collector.drivers.rct.simulator.profiles.answers import (
@@ -44,7 +44,7 @@ from rct_collector.drivers.rct.simulator.profiles.outages import (
 from rct_collector.drivers.rct.simulator.profiles.requests import (
     Concatenated,
     Forgetful,
-    Unsupported,
+    UnsupportedObjects,
 )
 from rct_collector.drivers.rct.simulator.profiles.spells import Flapping, Flood
 from rct_collector.drivers.rct.simulator.profiles.traffic import (
@@ -80,7 +80,7 @@ class Talk:
     def __init__(self, *profiles, seed=0, **more):
         self.witness = Witness()
         self.bridge = Bridge(
-            Unit(start=NOON, zone=UTC),
+            RctUnit(start=NOON, zone=UTC),
             seed=seed,
             faults=profiles,
             witness=self.witness,
@@ -360,9 +360,9 @@ def test_a_request_is_forgotten_only_while_others_wait():
 
 
 def test_unsupported_objects_are_not_answered():
-    talk = asked(Unsupported("battery.cells[*]"), items=(CELLS, SOC), count=20)
+    talk = asked(UnsupportedObjects("battery.cells[*]"), items=(CELLS, SOC), count=20)
     assert {oid for oid, _ in good(talk)} == {SOC.oid}
-    old = asked(Unsupported(), items=(BY_NAME["net.n_slaves"], SOC), count=20)
+    old = asked(UnsupportedObjects(), items=(BY_NAME["net.n_slaves"], SOC), count=20)
     assert {oid for oid, _ in good(old)} == {SOC.oid}
 
 
@@ -539,7 +539,7 @@ def test_the_unit_changes_after_some_time(change, name, before, after):
 
 def test_changes_combine_and_what_they_do_not_touch_stays():
     both = (FirmwareUpdate(60.0), ClockJump(60.0, -3600.0), SecondTower(60.0))
-    unit = Unit(start=NOON, zone=UTC, sun=9.0)
+    unit = RctUnit(start=NOON, zone=UTC, sun=9.0)
     for change in both:
         unit = change.on_unit(unit, NOON + 61.0)
     assert unit.world.identity.firmware == "2.3.9999"
@@ -547,15 +547,15 @@ def test_changes_combine_and_what_they_do_not_touch_stays():
     assert unit.world.clock.unix(NOON - 3600) == NOON
     assert unit.world.clock.sun(NOON) % DAY == 9 * 3600
     assert unit.scenario.towers == (5, 5)
-    assert unit.world.identity.serial == Unit(start=NOON).world.identity.serial
+    assert unit.world.identity.serial == RctUnit(start=NOON).world.identity.serial
 
 
 def test_the_clock_of_the_logger_jumps_too():
-    unit = Unit(start=NOON, zone=UTC, fast=3600.0)
+    unit = RctUnit(start=NOON, zone=UTC, fast=3600.0)
     item = BY_NAME["logger.minutes_soc_log_ts"]
     _, records = wire.decode(item.type, unit.history(item.oid, NOON + DAY, NOON))
     assert records[0][0] == NOON + 3600
-    true = Unit(start=NOON, zone=UTC)
+    true = RctUnit(start=NOON, zone=UTC)
     _, right = wire.decode(item.type, true.history(item.oid, NOON + DAY, NOON))
     assert [value for _, value in records] == [value for _, value in right]
 
@@ -605,7 +605,7 @@ def test_a_unit_is_out_of_reach_for_a_while(fault, state, cuts):
 @pytest.mark.parametrize(("sun", "first"), [(12.0, 10.0), (23.0, 23.0), (3.0, 19.0)])
 def test_the_night_passes_at_the_speed_of_the_world(speed, sun, first):
     """Off at 22, on at 5.5; started at noon, in the late evening, or in the small hours."""
-    unit = Unit(start=NOON, zone=UTC, sun=sun)
+    unit = RctUnit(start=NOON, zone=UTC, sun=sun)
     bridge = Bridge(unit, speed=speed, faults=[Night()])
     bridge.start(50.0)
     hour = 3600.0 / speed

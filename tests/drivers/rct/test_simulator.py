@@ -17,7 +17,14 @@ from rct_collector.drivers.base import Answer
 from rct_collector.drivers.rct import frame, request, wire
 from rct_collector.drivers.rct.conditions import CONDITIONS
 from rct_collector.drivers.rct.session import RctSession
-from rct_collector.drivers.rct.simulator import SCENARIOS, Bridge, Chain, Faults, Segment, Unit
+from rct_collector.drivers.rct.simulator import (
+    SCENARIOS,
+    Bridge,
+    Chain,
+    Faults,
+    RctUnit,
+    Segment,
+)
 from rct_collector.drivers.rct.simulator.day import KINDS, Days
 from rct_collector.drivers.rct.simulator.readings import READINGS
 from rct_collector.drivers.rct.table import BY_OID, OBJECTS
@@ -81,7 +88,7 @@ def talk(bridge, data, now=0.0):
 
 @pytest.mark.parametrize("name", ["sunny", "inverter-only", "two-towers", "everything"])
 def test_power_balances_at_every_moment_of_a_day(name):
-    unit = Unit(name, start=MIDNIGHT)
+    unit = RctUnit(name, start=MIDNIGHT)
     both = len(unit.scenario.sizes.peaks) > 1
     fed = charged = drawn = False
     for unix in range(MIDNIGHT, MIDNIGHT + DAY, 97):
@@ -109,7 +116,7 @@ def test_power_balances_at_every_moment_of_a_day(name):
 
 
 def test_sun_household_and_battery_of_the_default_are_plausible():
-    unit = Unit(start=MIDNIGHT)
+    unit = RctUnit(start=MIDNIGHT)
     moments = [unit.moment(unix) for unix in range(MIDNIGHT, MIDNIGHT + DAY, 60)]
     pv = [moment.flows.pv for moment in moments]
     assert 4000 < max(pv) < 6000
@@ -152,7 +159,7 @@ TOTALS = [f"energy.e_{flow}_total" for flow in ("load", "grid_feed", "grid_load"
 
 
 def test_totals_only_grow_and_feed_in_only_falls():
-    unit = Unit(start=MIDNIGHT)
+    unit = RctUnit(start=MIDNIGHT)
     last = dict.fromkeys(TOTALS, 0.0)
     for unix in range(MIDNIGHT - DAY // 2, MIDNIGHT + DAY, 311):
         for name in TOTALS:
@@ -163,14 +170,14 @@ def test_totals_only_grow_and_feed_in_only_falls():
 
 
 def test_the_sum_of_the_output_runs_back_while_the_inverter_stands_by():
-    unit = Unit("inverter-only", start=MIDNIGHT)
+    unit = RctUnit("inverter-only", start=MIDNIGHT)
     night = [value(unit, "energy.e_ac_total", MIDNIGHT + n * 600) for n in range(6)]
     assert night == sorted(night, reverse=True)
     assert night[0] > night[-1]
 
 
 def test_energies_are_the_integral_of_the_powers():
-    unit = Unit(start=MIDNIGHT)
+    unit = RctUnit(start=MIDNIGHT)
     powers = {
         "energy.e_ac_total": lambda m: m.flows.output,
         "energy.e_load_total": lambda m: m.flows.load,
@@ -195,14 +202,14 @@ def test_energies_are_the_integral_of_the_powers():
 
 def test_a_jump_of_years_costs_no_more_than_a_second():
     """Nothing is integrated from one reading to the next, so no gap is long."""
-    unit = Unit(start=MIDNIGHT)
+    unit = RctUnit(start=MIDNIGHT)
     for years in (0, 1, 10, 40):
         assert value(unit, "energy.e_ac_total", MIDNIGHT + years * 365 * DAY) > 1e6
 
 
 def test_periods_begin_anew_by_the_units_own_clock():
     zone = timezone(timedelta(hours=2))
-    unit = Unit(start=NOON, zone=zone)
+    unit = RctUnit(start=NOON, zone=zone)
     local_midnight = MIDNIGHT + DAY - 2 * 3600
     for flow in ("ac", "load", "grid_load"):
         name = f"energy.e_{flow}_day"
@@ -217,15 +224,15 @@ def test_periods_begin_anew_by_the_units_own_clock():
 
 def test_the_clock_is_local_wall_clock_as_if_it_were_utc():
     zone = ZoneInfo("Europe/Berlin")
-    unit = Unit(start=NOON, zone=zone)
+    unit = RctUnit(start=NOON, zone=zone)
     sent = value(unit, "flash_rtc.time_stamp", NOON)
     assert sent == NOON + 2 * 3600
     assert wire.utc_seconds(sent, zone) == NOON
 
 
 def test_the_sun_can_be_moved_and_the_clock_stays():
-    midnight = Unit(start=MIDNIGHT)
-    moved = Unit(start=MIDNIGHT, sun=12.0)
+    midnight = RctUnit(start=MIDNIGHT)
+    moved = RctUnit(start=MIDNIGHT, sun=12.0)
     assert midnight.moment(MIDNIGHT).flows.pv == 0.0
     assert moved.moment(MIDNIGHT).flows.pv > 1500
     for unit in (midnight, moved):
@@ -235,7 +242,7 @@ def test_the_sun_can_be_moved_and_the_clock_stays():
 
 
 def test_battery_values_agree_with_the_cells():
-    unit = Unit("two-towers", start=NOON)
+    unit = RctUnit("two-towers", start=NOON)
     for prefix, modules in (("battery", 5), ("battery_placeholder[0]", 3)):
         cells = [
             cell
@@ -263,7 +270,7 @@ def test_battery_values_agree_with_the_cells():
 
 
 def test_electrical_values_agree_with_each_other():
-    unit = Unit(start=NOON)
+    unit = RctUnit(start=NOON)
     for phase in range(3):
         p, q, s = (value(unit, f"g_sync.{x}_ac[{phase}]", NOON) for x in "pqs")
         assert s * s == pytest.approx(p * p + q * q, rel=1e-4)
@@ -277,7 +284,7 @@ def test_electrical_values_agree_with_each_other():
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_all_published_values_are_plausible_all_day(name):
-    unit = Unit(name, start=MIDNIGHT)
+    unit = RctUnit(name, start=MIDNIGHT)
     present = [item for item in READ if unit.scenario.has(item.condition)]
     for unix in range(MIDNIGHT, MIDNIGHT + DAY, 4999):
         for item in present:
@@ -297,7 +304,7 @@ def test_all_published_values_are_plausible_all_day(name):
 
 
 def test_faults_come_and_go_and_are_kept_in_the_event_table():
-    unit = Unit(start=NOON)
+    unit = RctUnit(start=NOON)
     words = [f"fault[{n}].flt" for n in range(4)]
     events = whole_history(unit, "logger.error_log_time_stamp", NOON, NOON)
     assert {115, 118, 119} < {event[0] for event in events}
@@ -314,7 +321,7 @@ def test_faults_come_and_go_and_are_kept_in_the_event_table():
 
 
 def test_what_a_fault_measured_shows_in_the_readings():
-    unit = Unit(start=NOON)
+    unit = RctUnit(start=NOON)
     events = whole_history(unit, "logger.error_log_time_stamp", NOON, NOON)
     seen = set()
     for kind, start, _, raw, _ in events:
@@ -327,7 +334,7 @@ def test_what_a_fault_measured_shows_in_the_readings():
 
 
 def test_units_without_battery_or_power_switch_have_no_faults_of_them():
-    unit = Unit("inverter-only", start=NOON)
+    unit = RctUnit("inverter-only", start=NOON)
     kinds = {e[0] for e in whole_history(unit, "logger.error_log_time_stamp", NOON, NOON)}
     assert not kinds & {29, 107, 114}
 
@@ -336,7 +343,7 @@ def test_units_without_battery_or_power_switch_have_no_faults_of_them():
 
 
 def test_the_five_minute_series_go_back_ninety_days_on_their_grid():
-    unit = Unit(start=NOON)
+    unit = RctUnit(start=NOON)
     records = whole_history(unit, "logger.minutes_soc_log_ts", NOON + DAY, NOON)
     assert records[0][0] == NOON
     assert len(records) == 90 * 288
@@ -358,7 +365,7 @@ def test_the_five_minute_series_go_back_ninety_days_on_their_grid():
     ],
 )
 def test_the_log_agrees_with_what_was_read(signal, name):
-    unit = Unit(start=NOON)
+    unit = RctUnit(start=NOON)
     records = history(unit, f"logger.minutes_{signal}_log_ts", NOON - 3 * DAY, NOON)
     assert len(records) == 150
     for time, logged in records[::40]:
@@ -366,7 +373,7 @@ def test_the_log_agrees_with_what_was_read(signal, name):
 
 
 def test_five_minute_energies_are_mean_powers_and_add_up_to_the_counters():
-    unit = Unit(start=NOON)
+    unit = RctUnit(start=NOON)
     for signal, name in (("egrid_feed", "grid_feed"), ("eload", "load"), ("eac", "ac")):
         records = history(unit, f"logger.minutes_{signal}_log_ts", NOON + 1, NOON)
         today = [watts / 12 for time, watts in records if time > MIDNIGHT]
@@ -378,7 +385,7 @@ def test_five_minute_energies_are_mean_powers_and_add_up_to_the_counters():
 @pytest.mark.parametrize("resolution", ["day", "month", "year"])
 @pytest.mark.parametrize("signal", ["ea", "eb", "eac", "eext", "egrid_feed", "egrid_load", "eload"])
 def test_longer_series_agree_with_the_counters(resolution, signal):
-    unit = Unit(start=NOON)
+    unit = RctUnit(start=NOON)
     records = whole_history(unit, f"logger.{resolution}_{signal}_log_ts", NOON, NOON)
     name = {"ea": "dc_{}[0]", "eb": "dc_{}[1]"}.get(signal, signal[1:] + "_{}")
     counter = f"energy.e_{name}".format
@@ -399,7 +406,7 @@ def test_longer_series_agree_with_the_counters(resolution, signal):
 def test_the_hour_that_the_clock_jumps_over_is_a_hole_in_the_log():
     zone = ZoneInfo("Europe/Berlin")
     spring = int(datetime(2026, 3, 29, 12, tzinfo=UTC).timestamp())
-    unit = Unit(start=spring, zone=zone)
+    unit = RctUnit(start=spring, zone=zone)
     records = whole_history(unit, "logger.minutes_eload_log_ts", spring, spring)[:150]
     gaps = [(b[0], a[0] - b[0]) for a, b in pairwise(records) if a[0] - b[0] != 300]
     jump = int(datetime(2026, 3, 29, 2, tzinfo=UTC).timestamp())
@@ -407,7 +414,7 @@ def test_the_hour_that_the_clock_jumps_over_is_a_hole_in_the_log():
 
 
 def test_a_log_that_is_asked_for_the_time_before_it_has_no_records():
-    unit = Unit(start=NOON)
+    unit = RctUnit(start=NOON)
     for item in LOGGED:
         assert len(unit.history(item.oid, 1000, NOON)) == 4
 
@@ -423,7 +430,7 @@ def test_every_object_has_a_reading_and_every_reading_an_object():
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_every_object_answers_and_decodes(name):
     """Over the line, with the collector's own session; what the firmware lacks stays silent."""
-    unit = Unit(name, start=NOON)
+    unit = RctUnit(name, start=NOON)
     bridge = Bridge(unit)
     client = bridge.connect()
     session = RctSession()
@@ -440,7 +447,7 @@ def test_every_object_answers_and_decodes(name):
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_conditions_decided_from_the_answers_are_those_of_the_scenario(name):
-    unit = Unit(name, start=NOON)
+    unit = RctUnit(name, start=NOON)
     deciding = {fact for condition in CONDITIONS.values() for fact in condition.inputs}
     facts = {}
     for fact in deciding:
@@ -451,7 +458,7 @@ def test_conditions_decided_from_the_answers_are_those_of_the_scenario(name):
 
 
 def test_absent_parts_read_zero_and_empty():
-    unit = Unit("inverter-only", start=NOON)
+    unit = RctUnit("inverter-only", start=NOON)
     assert value(unit, "power_mng.battery_type", NOON) == 5
     assert value(unit, "battery.soc", NOON) == 0.0
     assert value(unit, "battery.bms_sn", NOON) == ""
@@ -462,7 +469,7 @@ def test_absent_parts_read_zero_and_empty():
 
 
 def test_a_unit_that_sleeps_is_silent_by_night():
-    unit = Unit("night-off", start=NOON)
+    unit = RctUnit("night-off", start=NOON)
     item = BY_NAME["inverter_sn"]
     assert unit.read(item.oid, NOON)
     assert unit.read(item.oid, MIDNIGHT) is None
@@ -470,7 +477,7 @@ def test_a_unit_that_sleeps_is_silent_by_night():
 
 
 def test_texts_are_padded_and_some_have_rubbish_behind_their_end():
-    unit = Unit(start=NOON, serial="A1B2C3D4", firmware="2.3.9999")
+    unit = RctUnit(start=NOON, serial="A1B2C3D4", firmware="2.3.9999")
     name = unit.read(BY_NAME["android_description"].oid, NOON)
     assert name.startswith(b"PS 6.0 C3D4\0")
     assert name.rstrip(b"\0") != b"PS 6.0 C3D4"
@@ -479,14 +486,14 @@ def test_texts_are_padded_and_some_have_rubbish_behind_their_end():
 
 
 def test_serial_numbers_differ_between_seeds_scenarios_and_parts():
-    units = [Unit(name, seed=seed) for name in SCENARIOS for seed in range(3)]
+    units = [RctUnit(name, seed=seed) for name in SCENARIOS for seed in range(3)]
     serials = [unit.world.identity.serial for unit in units]
     serials += [value(units[0], f"battery.module_sn[{n}]", NOON) for n in range(5)]
     assert len(set(serials)) == len(units) + 5
 
 
 def test_calibration_and_balancing_show_in_the_status_words():
-    unit = Unit(start=MIDNIGHT)
+    unit = RctUnit(start=MIDNIGHT)
     words = {value(unit, "battery.status2", MIDNIGHT + n * 600) for n in range(20 * 144)}
     bits = {bit for word in words for bit in range(14) if word >> bit & 1}
     assert bits == {3, 8, 9, 10, 11}
@@ -496,7 +503,7 @@ def test_calibration_and_balancing_show_in_the_status_words():
 
 
 def test_rctclient_reads_the_same_from_the_same_bytes():
-    bridge = Bridge(Unit("everything", start=NOON))
+    bridge = Bridge(RctUnit("everything", start=NOON))
     now = 0.0
     for item in OBJECTS:
         now += 2.0
@@ -519,7 +526,7 @@ def test_rctclient_reads_the_same_from_the_same_bytes():
 
 
 def test_answers_have_one_leading_zero_and_escapes():
-    bridge = Bridge(Unit(start=NOON), speed=60.0)
+    bridge = Bridge(RctUnit(start=NOON), speed=60.0)
     item = BY_NAME["g_sync.p_ac_sum_lp"]  # its id has a 2D
     escaped = 0
     for now in range(400):
@@ -533,7 +540,7 @@ def test_answers_have_one_leading_zero_and_escapes():
 
 def test_the_same_seed_gives_the_same_bytes():
     def transcript(seed):
-        bridge = Bridge(Unit("everything", seed=seed, start=NOON), seed=seed, now0=0.0)
+        bridge = Bridge(RctUnit("everything", seed=seed, start=NOON), seed=seed, now0=0.0)
         client = bridge.connect()
         found = []
         for number, item in enumerate(OBJECTS):
@@ -546,7 +553,7 @@ def test_the_same_seed_gives_the_same_bytes():
 
 
 def test_what_was_asked_before_does_not_change_an_answer():
-    one, other = Unit(start=NOON), Unit(start=NOON)
+    one, other = RctUnit(start=NOON), RctUnit(start=NOON)
     for unix in range(NOON, NOON + 5000, 7):
         value(one, "battery.soc", unix)
     for item in READ:
@@ -554,7 +561,7 @@ def test_what_was_asked_before_does_not_change_an_answer():
 
 
 def test_requests_in_one_segment_are_all_answered_in_order():
-    bridge = Bridge(Unit(start=NOON))
+    bridge = Bridge(RctUnit(start=NOON))
     wanted = READ[:40]
     data = talk(bridge, b"".join(map(request.read, wanted)))
     assert [item.oid for item in frame.FrameReader().feed(data)] == [item.oid for item in wanted]
@@ -564,7 +571,7 @@ def test_requests_in_one_segment_are_all_answered_in_order():
 
 
 def test_requests_may_come_byte_by_byte_and_from_several_clients():
-    bridge = Bridge(Unit(start=NOON))
+    bridge = Bridge(RctUnit(start=NOON))
     one, other = bridge.connect(), bridge.connect()
     for n, byte in enumerate(request.read(READ[0])):
         bridge.receive(one, bytes((byte,)), n * 0.001)
@@ -576,7 +583,7 @@ def test_requests_may_come_byte_by_byte_and_from_several_clients():
 
 
 def test_merged_bytes_of_two_clients_may_spoil_a_request_but_not_the_next():
-    bridge = Bridge(Unit(start=NOON))
+    bridge = Bridge(RctUnit(start=NOON))
     one, other = bridge.connect(), bridge.connect()
     whole = request.read(READ[0])
     bridge.receive(one, whole[:4], 0.0)
@@ -592,7 +599,7 @@ def test_merged_bytes_of_two_clients_may_spoil_a_request_but_not_the_next():
     [b"AT+\r", b"\x2b\x3c\xe1", b"\x2b\x2b", b"\xff\x00garbage", b"\x2b\x01\x04\x95\x99"],
 )
 def test_garbage_is_skipped(garbage):
-    bridge = Bridge(Unit(start=NOON))
+    bridge = Bridge(RctUnit(start=NOON))
     data = talk(bridge, garbage + request.read(READ[0]) + garbage + request.read(READ[1]))
     assert [item.oid for item in frame.FrameReader().feed(data)] == [READ[0].oid, READ[1].oid]
     assert bridge.observed.noise >= 2
@@ -601,7 +608,7 @@ def test_garbage_is_skipped(garbage):
 def test_any_garbage_is_survived():
     """Garbage may swallow the request right behind it, if it ends in an escape; no more."""
     chance = random.Random(7)
-    bridge = Bridge(Unit(start=NOON))
+    bridge = Bridge(RctUnit(start=NOON))
     client = bridge.connect()
     for now in range(200):
         garbage = bytes(chance.choices(b"\x2b\x2d\x01\x05\x00\x04\xff" + chance.randbytes(4), k=40))
@@ -624,16 +631,16 @@ def test_only_reads_and_logger_queries_are_answered_and_writes_are_counted():
         (frame.assemble(frame.RESPONSE, oid, bytes(4)), 0),
     ]
     for data, writes in silent:
-        bridge = Bridge(Unit(start=NOON))
+        bridge = Bridge(RctUnit(start=NOON))
         assert talk(bridge, data) == b""
         assert bridge.observed.writes == writes
         assert bridge.observed.answers == 0
         assert sum(bridge.observed.requests.values()) == 1
-    assert Bridge(Unit()).observed.requests["0x12345678"] == 0
+    assert Bridge(RctUnit()).observed.requests["0x12345678"] == 0
 
 
 def test_answers_begin_after_the_latency_and_leave_at_the_speed_of_the_line():
-    bridge = Bridge(Unit(start=NOON), latency=(0.02, 0.07), rate=4000.0)
+    bridge = Bridge(RctUnit(start=NOON), latency=(0.02, 0.07), rate=4000.0)
     client = bridge.connect()
     begins = set()
     for now in range(100):
@@ -649,7 +656,7 @@ def test_answers_begin_after_the_latency_and_leave_at_the_speed_of_the_line():
 def test_latencies_follow_from_the_seed_of_the_bridge():
     times = []
     for seed in (1, 1, 2):
-        bridge = Bridge(Unit(start=NOON), seed=seed)
+        bridge = Bridge(RctUnit(start=NOON), seed=seed)
         bridge.receive(bridge.connect(), request.read(READ[0]), 0.0)
         times.append(bridge.next_due())
     assert times[0] == times[1] != times[2]
@@ -657,7 +664,7 @@ def test_latencies_follow_from_the_seed_of_the_bridge():
 
 def test_a_batch_leaves_back_to_back_and_close_answers_share_segments():
     """As measured: 14 answers of a batch within about 50 ms."""
-    bridge = Bridge(Unit(start=NOON))
+    bridge = Bridge(RctUnit(start=NOON))
     bridge.receive(bridge.connect(), b"".join(map(request.read, READ[:36])), 0.0)
     found = drain(bridge)
     size = sum(len(data) for _, data in found)
@@ -667,7 +674,7 @@ def test_a_batch_leaves_back_to_back_and_close_answers_share_segments():
 
 
 def test_long_answers_come_in_pieces_at_the_speed_of_the_line():
-    bridge = Bridge(Unit(start=NOON))
+    bridge = Bridge(RctUnit(start=NOON))
     bridge.receive(bridge.connect(), ask(BY_NAME["logger.minutes_soc_log_ts"]), 0.0)
     found = drain(bridge)
     assert [len(data) for _, data in found][:2] == [512, 512]
@@ -677,7 +684,7 @@ def test_long_answers_come_in_pieces_at_the_speed_of_the_line():
 
 
 def test_nothing_comes_before_it_is_due():
-    bridge = Bridge(Unit(start=NOON))
+    bridge = Bridge(RctUnit(start=NOON))
     assert bridge.next_due() is None
     bridge.receive(bridge.connect(), request.read(READ[0]), 5.0)
     due = bridge.next_due()
@@ -689,14 +696,14 @@ def test_nothing_comes_before_it_is_due():
 
 
 def test_a_flood_is_bounded():
-    bridge = Bridge(Unit(start=NOON))
+    bridge = Bridge(RctUnit(start=NOON))
     bridge.receive(bridge.connect(), request.read(READ[0]) * 300, 0.0)
     assert bridge.outstanding == 256
     assert bridge.observed.lost == 44
 
 
 def test_the_gap_is_counted_per_client():
-    bridge = Bridge(Unit(start=NOON))
+    bridge = Bridge(RctUnit(start=NOON))
     one, other = bridge.connect(), bridge.connect()
     for client, now in ((one, 0.0), (other, 0.01), (one, 0.5), (other, 0.8)):
         bridge.receive(client, request.read(READ[0]), now)
@@ -707,14 +714,14 @@ def test_the_gap_is_counted_per_client():
 
 def test_the_units_world_can_go_faster_than_the_line():
     item = BY_NAME["flash_rtc.time_stamp"]
-    bridge = Bridge(Unit(start=NOON), speed=1000.0, now0=100.0)
+    bridge = Bridge(RctUnit(start=NOON), speed=1000.0, now0=100.0)
     (found,) = frame.FrameReader().feed(talk(bridge, request.read(item), 160.0))
     elapsed = int.from_bytes(found.payload, "big") - NOON
     assert 60_000 <= elapsed <= 60_070  # the latency included
 
 
 def test_the_first_bytes_set_the_clock_unless_it_is_given():
-    bridge = Bridge(Unit(start=NOON), speed=2.0)
+    bridge = Bridge(RctUnit(start=NOON), speed=2.0)
     bridge.receive(bridge.connect(), request.read(READ[0]), 777.0)
     assert bridge.unit_time(787.0) == NOON + 20.0
 
@@ -756,7 +763,7 @@ class _Marks(Faults):
 
 def test_faults_can_meddle_at_every_stage():
     marks = _Marks(at=3.0)
-    bridge = Bridge(Unit(start=NOON), faults=[Faults(), marks])
+    bridge = Bridge(RctUnit(start=NOON), faults=[Faults(), marks])
     bridge.receive(bridge.connect(), b"?" + request.read(READ[0]), 0.0)
     found = drain(bridge)
     assert marks.seen == ["bytes", "request", "payload", "answer"]
@@ -772,7 +779,7 @@ def test_faults_can_meddle_at_every_stage():
 )
 def test_faults_can_lose_requests_and_answers(lose, seen):
     first, second = _Marks(lose), _Marks()
-    bridge = Bridge(Unit(start=NOON), faults=[first, second])
+    bridge = Bridge(RctUnit(start=NOON), faults=[first, second])
     assert talk(bridge, request.read(READ[0])) == b""
     assert first.seen == seen
     assert second.seen == seen[:-1]
@@ -781,12 +788,12 @@ def test_faults_can_lose_requests_and_answers(lose, seen):
 
 def test_a_chain_without_links_changes_nothing():
     plain, chained = (
-        Bridge(Unit(start=NOON), faults=faults) for faults in ((), (Faults(), Chain([Faults()])))
+        Bridge(RctUnit(start=NOON), faults=faults) for faults in ((), (Faults(), Chain([Faults()])))
     )
     data = b"".join(map(request.read, READ[:5]))
     assert talk(plain, data) == talk(chained, data)
 
 
 def test_the_simulated_unit_knows_only_objects_of_the_table():
-    assert Unit().read(0x14C0E627, NOON) is None  # wifi.password
+    assert RctUnit().read(0x14C0E627, NOON) is None  # wifi.password
     assert 0x14C0E627 not in BY_OID

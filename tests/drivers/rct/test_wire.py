@@ -17,7 +17,7 @@ from rctclient.utils import decode_value
 
 from rct_collector.catalog import catalog
 from rct_collector.drivers.rct import wire
-from rct_collector.drivers.rct.simulator.clock import Clock
+from rct_collector.drivers.rct.simulator.clock import UnitClock
 
 relaxed = settings(deadline=None)
 
@@ -370,7 +370,7 @@ def test_of_two_readings_the_one_near_the_hosts_clock_is_meant(wall, now, utc, z
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "Australia/Lord_Howe", "America/Havana", "UTC"])
 def test_a_clock_that_is_right_never_drifts(zone):
     """Through a whole year, every 20 minutes, as a simulated unit would say it."""
-    clock = Clock(ZoneInfo(zone), unix("2026-01-01 00:00:00"))
+    clock = UnitClock(ZoneInfo(zone), unix("2026-01-01 00:00:00"))
     for now in range(int(unix("2026-01-01 00:00:00")), int(unix("2027-01-01 00:00:00")), 1200):
         assert wire.utc_seconds(clock.wall(now), clock.zone, now + 0.3) == now
 

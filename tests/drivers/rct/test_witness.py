@@ -3,7 +3,7 @@
 import pytest
 
 from rct_collector.drivers.rct.frame import RESPONSE, Frame, FrameReader, assemble
-from rct_collector.drivers.rct.simulator.faults import Reply, Segment
+from rct_collector.drivers.rct.simulator.faults import Response, Segment
 from rct_collector.drivers.rct.simulator.witness import Tracker
 
 OID = 0x2788928C
@@ -16,7 +16,7 @@ QUIET = b"\0" * 32
 def judged(*pieces):
     """Whether each of one answer's pieces, with other bytes between them, became a good frame."""
     told = []
-    reply = Reply(OID, PAYLOAD, FRAME, 0.0)
+    reply = Response(OID, PAYLOAD, FRAME, 0.0)
     tracker = Tracker(told.append)
     for number, piece in enumerate((*pieces, QUIET)):
         of_reply = piece and piece in FRAME

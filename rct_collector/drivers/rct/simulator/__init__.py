@@ -18,7 +18,7 @@ from rct_collector.drivers.rct.simulator.bridge import Bridge
 from rct_collector.drivers.rct.simulator.faults import Chain, Faults, Segment
 from rct_collector.drivers.rct.simulator.observed import Observed
 from rct_collector.drivers.rct.simulator.scenario import SCENARIOS, Scenario
-from rct_collector.drivers.rct.simulator.unit import Unit
+from rct_collector.drivers.rct.simulator.unit import RctUnit
 from rct_collector.drivers.rct.simulator.witness import Sent, Witness
 from rct_collector.drivers.tools import Access, Cut
 
@@ -33,6 +33,6 @@ __all__ = [
     "Scenario",
     "Segment",
     "Sent",
-    "Unit",
+    "RctUnit",
     "Witness",
 ]

@@ -30,13 +30,13 @@ from rct_collector.drivers.rct.simulator.faults import (
     Chain,
     Faults,
     OtherClient,
-    Reply,
+    Response,
     Segment,
 )
-from rct_collector.drivers.rct.simulator.noise import between, key
+from rct_collector.drivers.rct.simulator.noise import Range, between, key
 from rct_collector.drivers.rct.simulator.observed import Observed, is_query
 from rct_collector.drivers.rct.simulator.serial import SerialLine
-from rct_collector.drivers.rct.simulator.unit import Unit
+from rct_collector.drivers.rct.simulator.unit import RctUnit
 from rct_collector.drivers.rct.simulator.witness import Observer, Sent, Tracker
 from rct_collector.drivers.rct.table import BY_OID
 from rct_collector.drivers.tools import Access, Cut
@@ -57,12 +57,12 @@ class Bridge:
 
     def __init__(
         self,
-        unit: Unit,
+        unit: RctUnit,
         *,
         seed: int = 0,
         now0: float | None = None,
         speed: float = 1.0,
-        latency: tuple[float, float] = (0.020, 0.070),
+        latency: Range = Range(0.020, 0.070),
         rate: float = 4000.0,
         coalesce: float = 0.004,
         faults: Sequence[Faults] = (),
@@ -204,7 +204,7 @@ class Bridge:
         """Put an answer on the line that nobody asked for."""
         command = RESPONSE if len(payload) <= LONGEST_SHORT else LONG_RESPONSE
         whole = assemble(command, oid, payload)
-        reply = Reply(oid, payload, whole, now)
+        reply = Response(oid, payload, whole, now)
         return self._line.append([Segment(now, b"\0" + whole, reply)], now)
 
     def lay(self, segments: Iterable[Segment], begins: float) -> list[Segment]:
@@ -280,7 +280,7 @@ class Bridge:
         sent = frame = _frame(found, payload)
         if not _says_all(found.oid, said, payload):
             payload, frame = said, _frame(found, said)
-        reply = Reply(found.oid, payload, frame, now, client)
+        reply = Response(found.oid, payload, frame, now, client)
         whole = Segment(now, b"\0" + sent, reply)
         segments = self._line.append([whole], begins)
         self._line.put(self._faults.on_answer(found, segments, now))

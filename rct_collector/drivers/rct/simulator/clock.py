@@ -14,7 +14,7 @@ from rct_collector.drivers.rct.wire import utc_seconds
 DAY = 86400
 
 
-class Clock:
+class UnitClock:
     """Conversions between Unix time, the unit's wall clock and the sun's time, all in seconds.
 
     Attributes:

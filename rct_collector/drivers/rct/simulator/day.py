@@ -105,7 +105,7 @@ class Energies(NamedTuple):
 _NOTHING = Energies(*(0.0,) * len(Energies._fields))
 
 
-class Kind:
+class DayKind:
     """One kind of day, minute by minute.
 
     Attributes:
@@ -167,7 +167,7 @@ class Days:
             before.append(_plus(before[-1], whole))
         return _plus(before[index], self._kind(number).until(minute))
 
-    def _kind(self, number: int) -> Kind:
+    def _kind(self, number: int) -> DayKind:
         return self._kinds[int(KINDS * fraction(self._order, number))]
 
 
@@ -183,9 +183,9 @@ def _split(sun: float) -> tuple[int, float]:
 
 
 @lru_cache(maxsize=32)
-def _kinds(sizes: Sizes, seed: int) -> tuple[Kind, ...]:
+def _kinds(sizes: Sizes, seed: int) -> tuple[DayKind, ...]:
     """The kinds of day; kept, since many simulated units are alike."""
-    return tuple(Kind(sizes, key(seed, "kind", number)) for number in range(KINDS))
+    return tuple(DayKind(sizes, key(seed, "kind", number)) for number in range(KINDS))
 
 
 def _live(sizes: Sizes, of: int) -> Iterator[Flows]:

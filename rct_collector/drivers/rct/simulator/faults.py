@@ -24,12 +24,12 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from rct_collector.drivers.rct.frame import Frame
-from rct_collector.drivers.rct.simulator.unit import Unit
+from rct_collector.drivers.rct.simulator.unit import RctUnit
 from rct_collector.drivers.tools import Access, Cut
 
 
 @dataclass(slots=True, eq=False)
-class Reply:
+class Response:
     """What the unit says to one request.
 
     Attributes:
@@ -61,18 +61,18 @@ class Segment(NamedTuple):
 
     due: float
     data: bytes
-    reply: Reply | None = None
+    reply: Response | None = None
     cut: Cut | None = None
 
 
-class Line(Protocol):
+class BridgeView(Protocol):
     """What a profile may use of the bridge that it works on.
 
     Attributes:
         unit: The unit as it was at the start.
     """
 
-    unit: Unit
+    unit: RctUnit
 
     @property
     def rate(self) -> float:
@@ -117,7 +117,7 @@ class OtherClient(Protocol):
 class Faults:
     """A line without faults, and the base of all others."""
 
-    def on_start(self, line: Line, now: float) -> None:
+    def on_start(self, line: BridgeView, now: float) -> None:
         """The line is put into operation; called once, before all others but :meth:`clients`."""
 
     def clients(self) -> Sequence[OtherClient]:
@@ -132,11 +132,11 @@ class Faults:
         """A whole request; None loses it."""
         return request
 
-    def on_unit(self, unit: Unit, unix: float) -> Unit:
+    def on_unit(self, unit: RctUnit, unix: float) -> RctUnit:
         """The unit that answers at that Unix time of its world."""
         return unit
 
-    def on_reading(self, unit: Unit, oid: int, payload: bytes, unix: float) -> bytes | None:
+    def on_reading(self, unit: RctUnit, oid: int, payload: bytes, unix: float) -> bytes | None:
         """What the unit says of an object, right or wrong; None leaves the request unanswered."""
         return payload
 
@@ -168,7 +168,7 @@ class Chain(Faults):
         """Put them in order."""
         self._links = tuple(links)
 
-    def on_start(self, line: Line, now: float) -> None:
+    def on_start(self, line: BridgeView, now: float) -> None:
         """See the base class."""
         for link in self._links:
             link.on_start(line, now)
@@ -192,13 +192,13 @@ class Chain(Faults):
             found = link.on_request(found, now)
         return found
 
-    def on_unit(self, unit: Unit, unix: float) -> Unit:
+    def on_unit(self, unit: RctUnit, unix: float) -> RctUnit:
         """See the base class."""
         for link in self._links:
             unit = link.on_unit(unit, unix)
         return unit
 
-    def on_reading(self, unit: Unit, oid: int, payload: bytes, unix: float) -> bytes | None:
+    def on_reading(self, unit: RctUnit, oid: int, payload: bytes, unix: float) -> bytes | None:
         """See the base class; an object left unanswered is not shown to the links behind."""
         found: bytes | None = payload
         for link in self._links:

@@ -17,7 +17,7 @@ _CHANCE = 0.45
 _SHORTEST, _LONGEST = 40.0, 900.0
 
 
-class Kind(NamedTuple):
+class IncidentKind(NamedTuple):
     """What may happen.
 
     Attributes:
@@ -67,16 +67,16 @@ UNDER_VOLTAGE, OVER_VOLTAGE, OVER_FREQUENCY, INSULATION = 49, 80, 82, 25
 #: Sources: the documented entries of the event table; fault bits of the vendor's list. The third
 #: element of 25 and 29 is not documented, and invented.
 KINDS = (
-    Kind(INSULATION, "always", _reading(2.1e5, 4.4e5)),
-    Kind(29, "psw", _code(3)),
-    Kind(UNDER_VOLTAGE, "always", _reading(172.0, 186.0)),
-    Kind(OVER_VOLTAGE, "always", _reading(253.2, 258.0)),
-    Kind(OVER_FREQUENCY, "always", _reading(50.21, 50.4)),
-    Kind(89, "always", _code(4)),
-    Kind(107, "bat", _code(2)),
-    Kind(114, "bat", _code(40)),
-    Kind(120, "always", _code(3)),
-    Kind(121, "always", _code(3)),
+    IncidentKind(INSULATION, "always", _reading(2.1e5, 4.4e5)),
+    IncidentKind(29, "psw", _code(3)),
+    IncidentKind(UNDER_VOLTAGE, "always", _reading(172.0, 186.0)),
+    IncidentKind(OVER_VOLTAGE, "always", _reading(253.2, 258.0)),
+    IncidentKind(OVER_FREQUENCY, "always", _reading(50.21, 50.4)),
+    IncidentKind(89, "always", _code(4)),
+    IncidentKind(107, "bat", _code(2)),
+    IncidentKind(114, "bat", _code(40)),
+    IncidentKind(120, "always", _code(3)),
+    IncidentKind(121, "always", _code(3)),
 )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from math import floor
+from typing import NamedTuple
 from zlib import crc32
 
 _MASK = (1 << 64) - 1
@@ -33,6 +34,13 @@ def key(*parts: int | str) -> int:
 def fraction(of: int, index: int = 0) -> float:
     """A number in 0 … 1 (1 excluded) for one index under a key."""
     return (_mix(of ^ _mix(index & _MASK)) >> 11) / (1 << 53)
+
+
+class Range(NamedTuple):
+    """From the least to the most of something."""
+
+    low: float
+    high: float
 
 
 def between(low: float, high: float, of: int, index: int = 0) -> float:

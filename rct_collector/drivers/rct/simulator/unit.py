@@ -25,7 +25,7 @@ _TEXT_LENGTH = 32
 _UNCLEAN = frozenset({"android_description", "parameter_file"})
 
 
-class Source(NamedTuple):
+class ValueSource(NamedTuple):
     """Where the value of an object comes from.
 
     Attributes:
@@ -40,17 +40,17 @@ class Source(NamedTuple):
 
 
 @lru_cache(maxsize=1)
-def _sources() -> dict[int, Source]:
+def _sources() -> dict[int, ValueSource]:
     """Object id → source, of every object that is read."""
     return {item.oid: _source(item) for item in BY_OID.values() if not item.logger}
 
 
-def _source(item: RctObject) -> Source:
+def _source(item: RctObject) -> ValueSource:
     indices = tuple(int(text) for text in re.findall(r"\[(\d+)\]", item.name))
-    return Source(item, READINGS[re.sub(r"\[\d+\]", "[]", item.name)], indices)
+    return ValueSource(item, READINGS[re.sub(r"\[\d+\]", "[]", item.name)], indices)
 
 
-class Unit:
+class RctUnit:
     """One unit.
 
     Attributes:
@@ -107,7 +107,7 @@ class Unit:
         """What the installation has."""
         return self.world.scenario
 
-    def changed(self, **different: Any) -> Unit:
+    def changed(self, **different: Any) -> RctUnit:
         """The unit as it would be if something were different.
 
         Args:
@@ -123,7 +123,7 @@ class Unit:
             "firmware": self.world.identity.firmware,
             "fast": self.world.clock.fast,
         }
-        return Unit(**{**same, **different})
+        return RctUnit(**{**same, **different})
 
     def moment(self, unix: float) -> Moment:
         """The unit at one Unix time."""

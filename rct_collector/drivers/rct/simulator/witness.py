@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from rct_collector.drivers.rct.frame import ESCAPE
-from rct_collector.drivers.rct.simulator.faults import Reply, Segment
+from rct_collector.drivers.rct.simulator.faults import Response, Segment
 
 
 class Sent(NamedTuple):
@@ -24,7 +24,7 @@ class Sent(NamedTuple):
         data: What left instead; empty of a good one.
     """
 
-    reply: Reply
+    reply: Response
     at: float
     good: bool
     data: bytes = b""
@@ -52,7 +52,7 @@ class _Run:
         good: The frame is complete.
     """
 
-    reply: Reply
+    reply: Response
     search: int
     end: int
     at: float = 0.0

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import tzinfo
 from functools import lru_cache
 
-from rct_collector.drivers.rct.simulator.clock import DAY, Clock, date_of, wall_of
+from rct_collector.drivers.rct.simulator.clock import DAY, UnitClock, date_of, wall_of
 from rct_collector.drivers.rct.simulator.day import Days, Energies, Flows, number_of_day
 from rct_collector.drivers.rct.simulator.incidents import Incidents
 from rct_collector.drivers.rct.simulator.noise import between, fraction, key, wave
@@ -62,7 +62,7 @@ class World:
         """Set it up; see :class:`.unit.Unit` for the arguments."""
         self.scenario = scenario
         self.seed = seed
-        self.clock = Clock(zone, start, sun, fast)
+        self.clock = UnitClock(zone, start, sun, fast)
         self.born = start - DAY * between(900.0, 1300.0, key(seed, "commissioned"))
         self.updated = start - DAY * between(20.0, 80.0, key(seed, "updated"))
         self.days = Days(scenario.sizes, seed, self.clock.sun(self.born))

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from rct_collector.drivers.rct.conditions import CONDITIONS
-from rct_collector.drivers.rct.simulator import SCENARIOS, Bridge, Faults, Scenario, Unit
+from rct_collector.drivers.rct.simulator import SCENARIOS, Bridge, Faults, RctUnit, Scenario
 
 #: The fullest system with one battery tower, what the default classes are made for.
 SINGLE_TOWER = Scenario(
@@ -77,7 +77,7 @@ class RctSimulator:
         Raises:
             KeyError: No scenario, or no profile, has that name.
         """
-        unit = Unit(
+        unit = RctUnit(
             scenario, seed=seed, start=start, zone=zone, sun=sun, serial=serial, firmware=firmware
         )
         found = [fault for item in faults for fault in _faults(item, seed)]

@@ -13,8 +13,8 @@ They combine: each is a :class:`.Faults`, and a bridge takes any number of them.
 
 from __future__ import annotations
 
-from rct_collector.drivers.rct.simulator.profiles.others import App, Other, Portal, Record
+from rct_collector.drivers.rct.simulator.profiles.others import App, ClientRecord, Other, Portal
 from rct_collector.drivers.rct.simulator.profiles.spells import Spell
 from rct_collector.drivers.rct.simulator.profiles.table import PROFILES, Profile, faults
 
-__all__ = ["PROFILES", "App", "Other", "Portal", "Profile", "Record", "Spell", "faults"]
+__all__ = ["PROFILES", "App", "ClientRecord", "Other", "Portal", "Profile", "Spell", "faults"]

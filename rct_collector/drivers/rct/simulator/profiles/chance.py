@@ -10,8 +10,8 @@ from abc import abstractmethod
 from math import floor
 
 from rct_collector.drivers.rct.frame import Frame
-from rct_collector.drivers.rct.simulator.faults import Faults, Line
-from rct_collector.drivers.rct.simulator.noise import between, fraction, key
+from rct_collector.drivers.rct.simulator.faults import BridgeView, Faults
+from rct_collector.drivers.rct.simulator.noise import Range, between, fraction, key
 
 
 class OnLine(Faults):
@@ -22,10 +22,10 @@ class OnLine(Faults):
         began: When that was, in seconds of the bridge's clock.
     """
 
-    line: Line
+    line: BridgeView
     began: float
 
-    def on_start(self, line: Line, now: float) -> None:
+    def on_start(self, line: BridgeView, now: float) -> None:
         """Keep both."""
         self.line, self.began = line, now
 
@@ -86,7 +86,7 @@ class Windows:
     """
 
     def __init__(
-        self, every: float, lasting: tuple[float, float] = (0.0, 0.0), *, of: int, origin: float
+        self, every: float, lasting: Range = Range(0.0, 0.0), *, of: int, origin: float
     ) -> None:
         """Set them.
 
@@ -160,7 +160,7 @@ class AtTimes(OnLine):
     def plan(self) -> Windows:
         """The windows, once the line is known."""
 
-    def on_start(self, line: Line, now: float) -> None:
+    def on_start(self, line: BridgeView, now: float) -> None:
         """Plan."""
         super().on_start(line, now)
         self.windows = self.plan()

@@ -6,10 +6,10 @@ from dataclasses import replace
 from typing import Any
 
 from rct_collector.drivers.rct.simulator.faults import Faults
-from rct_collector.drivers.rct.simulator.unit import Unit
+from rct_collector.drivers.rct.simulator.unit import RctUnit
 
 
-class Change(Faults):
+class ChangedUnit(Faults):
     """From some time on, the unit is another one."""
 
     def __init__(self, after: float) -> None:
@@ -19,14 +19,14 @@ class Change(Faults):
             after: Seconds of the unit's world, from its start.
         """
         self._after = after
-        self._before: Unit | None = None
-        self._changed: Unit | None = None
+        self._before: RctUnit | None = None
+        self._changed: RctUnit | None = None
 
-    def different(self, unit: Unit) -> dict[str, Any]:
+    def different(self, unit: RctUnit) -> dict[str, Any]:
         """What is different; see :meth:`.Unit.changed`."""
         raise NotImplementedError
 
-    def on_unit(self, unit: Unit, unix: float) -> Unit:
+    def on_unit(self, unit: RctUnit, unix: float) -> RctUnit:
         """The changed unit, once it is time."""
         if unix < unit.start + self._after:
             return unit
@@ -35,7 +35,7 @@ class Change(Faults):
         return self._changed
 
 
-class FirmwareUpdate(Change):
+class FirmwareUpdate(ChangedUnit):
     """Other firmware answers. Source: objects and layouts can change with it."""
 
     def __init__(self, after: float = 3600.0, firmware: str = "2.3.9999") -> None:
@@ -48,12 +48,12 @@ class FirmwareUpdate(Change):
         super().__init__(after)
         self._firmware = firmware
 
-    def different(self, unit: Unit) -> dict[str, Any]:
+    def different(self, unit: RctUnit) -> dict[str, Any]:
         """The version."""
         return {"firmware": self._firmware}
 
 
-class OtherUnit(Change):
+class OtherUnit(ChangedUnit):
     """The unit is exchanged: another serial number, and another past."""
 
     def __init__(self, after: float = 3600.0, serial: str = "SIMEXCHANGED") -> None:
@@ -66,24 +66,24 @@ class OtherUnit(Change):
         super().__init__(after)
         self._serial = serial
 
-    def different(self, unit: Unit) -> dict[str, Any]:
+    def different(self, unit: RctUnit) -> dict[str, Any]:
         """Serial number, and the seed of all else."""
         return {"serial": self._serial, "seed": unit.world.seed + 1}
 
 
-class SecondTower(Change):
+class SecondTower(ChangedUnit):
     """A second battery tower appears, as large as the first.
 
     The unit's past is that of a larger battery then, so that totals may jump.
     """
 
-    def different(self, unit: Unit) -> dict[str, Any]:
+    def different(self, unit: RctUnit) -> dict[str, Any]:
         """One tower more, as large as the first."""
         first = unit.scenario.towers[0] if unit.scenario.towers else 5
         return {"scenario": replace(unit.scenario, towers=(first, first))}
 
 
-class ClockJump(Change):
+class ClockJump(ChangedUnit):
     """The unit's clock is set, or loses the time.
 
     Source: units keep local time; the logger's documentation of python-rctclient knows clocks
@@ -100,6 +100,6 @@ class ClockJump(Change):
         super().__init__(after)
         self._seconds = seconds
 
-    def different(self, unit: Unit) -> dict[str, Any]:
+    def different(self, unit: RctUnit) -> dict[str, Any]:
         """The clock's error."""
         return {"fast": unit.world.clock.fast + self._seconds}

@@ -21,7 +21,7 @@ from rct_collector.drivers.rct.frame import (
     FrameReader,
     assemble,
 )
-from rct_collector.drivers.rct.simulator.faults import Line, OtherClient
+from rct_collector.drivers.rct.simulator.faults import BridgeView, OtherClient
 from rct_collector.drivers.rct.simulator.noise import fraction, key
 from rct_collector.drivers.rct.simulator.profiles.chance import OnLine
 from rct_collector.drivers.rct.table import BY_OID
@@ -68,7 +68,7 @@ _CURVES = (
 
 
 @dataclass(slots=True)
-class Record:
+class ClientRecord:
     """How another client fared.
 
     Attributes:
@@ -82,7 +82,7 @@ class Record:
     seconds: float = 0.0
 
 
-class Step(NamedTuple):
+class ClientRequest(NamedTuple):
     """One request of another client.
 
     Attributes:
@@ -111,24 +111,24 @@ class Other(OnLine, OtherClient):
             timeout: Seconds that an answer is waited for.
             seed: When it begins, follows from it.
         """
-        self.record = Record()
+        self.record = ClientRecord()
         self.every, self._timeout = every, timeout
         self._key = key(seed, type(self).__name__)
         self._reader = FrameReader()
         self._waiting: dict[int, float] = {}
-        self._steps: deque[Step] = deque()
+        self._steps: deque[ClientRequest] = deque()
         self._round = 0
         self._first: float | None = None
 
     @abstractmethod
-    def round(self, number: int, time: float) -> Iterator[Step]:
+    def round(self, number: int, time: float) -> Iterator[ClientRequest]:
         """The requests of one round, in the order of their times; none before ``time``."""
 
     def clients(self) -> Sequence[OtherClient]:
         """Itself."""
         return (self,)
 
-    def on_start(self, line: Line, now: float) -> None:
+    def on_start(self, line: BridgeView, now: float) -> None:
         """Begin somewhere in the first period."""
         super().on_start(line, now)
         self._first = now + min(self.every, 5.0) * fraction(self._key)
@@ -204,13 +204,13 @@ class App(Other):
         super().__init__(every, timeout, seed=seed)
         self._batch = batch
 
-    def round(self, number: int, time: float) -> Iterator[Step]:
+    def round(self, number: int, time: float) -> Iterator[ClientRequest]:
         """The next few objects."""
         if number == 0:
-            yield Step(time, b"\x2b\x3c\xe1")
+            yield ClientRequest(time, b"\x2b\x3c\xe1")
         for place in range(number * self._batch, (number + 1) * self._batch):
             oid = _OIDS[_OVERVIEW[place % len(_OVERVIEW)]]
-            yield Step(time, assemble(READ, oid), oid)
+            yield ClientRequest(time, assemble(READ, oid), oid)
 
 
 class Portal(Other):
@@ -238,14 +238,16 @@ class Portal(Other):
         super().__init__(every, timeout, seed=seed)
         self._history = history
 
-    def round(self, number: int, time: float) -> Iterator[Step]:
+    def round(self, number: int, time: float) -> Iterator[ClientRequest]:
         """Live values, then perhaps curves."""
         for name in _OVERVIEW:
-            yield Step(time, assemble(READ, _OIDS[name]), _OIDS[name])
+            yield ClientRequest(time, assemble(READ, _OIDS[name]), _OIDS[name])
             time += self.GAP
         if number % self._history:
             return
         for name in _CURVES:
             wall = self.line.unit.world.clock.wall(self.line.unit_time(time))
-            yield Step(time, assemble(WRITE, _OIDS[name], wall.to_bytes(4, "big")), _OIDS[name])
+            yield ClientRequest(
+                time, assemble(WRITE, _OIDS[name], wall.to_bytes(4, "big")), _OIDS[name]
+            )
             time += self.LOGGER_GAP

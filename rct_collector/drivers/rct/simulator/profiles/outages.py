@@ -5,7 +5,7 @@ from __future__ import annotations
 from rct_collector.drivers.rct.frame import Frame
 from rct_collector.drivers.rct.simulator.clock import DAY
 from rct_collector.drivers.rct.simulator.faults import Segment
-from rct_collector.drivers.rct.simulator.noise import key
+from rct_collector.drivers.rct.simulator.noise import Range, key
 from rct_collector.drivers.rct.simulator.profiles.answers import begin
 from rct_collector.drivers.rct.simulator.profiles.chance import AtTimes, Daily, Windows
 from rct_collector.drivers.tools import Access, Cut
@@ -21,9 +21,7 @@ class Outage(AtTimes):
     #: What happens while it lasts.
     meanwhile = Access.OPEN
 
-    def __init__(
-        self, every: float, lasting: tuple[float, float] = (0.0, 0.0), *, seed: int = 0
-    ) -> None:
+    def __init__(self, every: float, lasting: Range = Range(0.0, 0.0), *, seed: int = 0) -> None:
         """Set the times.
 
         Args:
@@ -100,7 +98,7 @@ class Refusing(Outage):
     def __init__(
         self,
         every: float = 1800.0,
-        lasting: tuple[float, float] = (5.0, 60.0),
+        lasting: Range = Range(5.0, 60.0),
         *,
         seed: int = 0,
     ) -> None:
@@ -120,7 +118,7 @@ class Mute(Outage):
     def __init__(
         self,
         every: float = 3600.0,
-        lasting: tuple[float, float] = (20.0, 300.0),
+        lasting: Range = Range(20.0, 300.0),
         *,
         seed: int = 0,
     ) -> None:

@@ -9,7 +9,7 @@ from rct_collector.drivers.rct.frame import Frame
 from rct_collector.drivers.rct.simulator.faults import Faults
 from rct_collector.drivers.rct.simulator.profiles.chance import Sometimes
 from rct_collector.drivers.rct.simulator.scenario import SCENARIOS
-from rct_collector.drivers.rct.simulator.unit import Unit
+from rct_collector.drivers.rct.simulator.unit import RctUnit
 from rct_collector.drivers.rct.table import BY_OID
 
 
@@ -51,7 +51,7 @@ class Forgetful(Sometimes):
         return None if self.line.outstanding and self.hits(request, now) else request
 
 
-class Unsupported(Faults):
+class UnsupportedObjects(Faults):
     """The firmware does not know some objects, and says nothing when asked for them.
 
     Source: the protocol has no answer for "no such object"; older firmware lacks newer ones.
@@ -67,7 +67,7 @@ class Unsupported(Faults):
         found = names or SCENARIOS["old-firmware"].silent
         self._names = tuple(name.replace("[", "[[]") for name in found)
 
-    def on_reading(self, unit: Unit, oid: int, payload: bytes, unix: float) -> bytes | None:
+    def on_reading(self, unit: RctUnit, oid: int, payload: bytes, unix: float) -> bytes | None:
         """Say nothing."""
         item = BY_OID.get(oid)
         if item is not None and any(fnmatchcase(item.name, glob) for glob in self._names):

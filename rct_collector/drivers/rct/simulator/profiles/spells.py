@@ -10,10 +10,10 @@ from __future__ import annotations
 from math import floor
 
 from rct_collector.drivers.rct.frame import READ, START, Frame, assemble
-from rct_collector.drivers.rct.simulator.faults import Line, Segment
-from rct_collector.drivers.rct.simulator.noise import key, octets
+from rct_collector.drivers.rct.simulator.faults import BridgeView, Segment
+from rct_collector.drivers.rct.simulator.noise import Range, key, octets
 from rct_collector.drivers.rct.simulator.profiles.chance import AtTimes, Windows
-from rct_collector.drivers.rct.simulator.unit import Unit
+from rct_collector.drivers.rct.simulator.unit import RctUnit
 from rct_collector.drivers.rct.table import OBJECTS
 from rct_collector.drivers.tools import Cut
 
@@ -24,7 +24,7 @@ class Spell(AtTimes):
     """Something that lasts for some time, now and then, while the unit can be reached."""
 
     def __init__(
-        self, every: float = 1800.0, lasting: tuple[float, float] = (60.0, 180.0), *, seed: int = 0
+        self, every: float = 1800.0, lasting: Range = Range(60.0, 180.0), *, seed: int = 0
     ) -> None:
         """Set the times.
 
@@ -64,7 +64,7 @@ class Flood(Spell):
     def __init__(
         self,
         every: float = 3600.0,
-        lasting: tuple[float, float] = (600.0, 1800.0),
+        lasting: Range = Range(600.0, 1800.0),
         *,
         seed: int = 0,
     ) -> None:
@@ -75,7 +75,7 @@ class Flood(Spell):
         self._pieces = [part * (size // len(part)) for part in parts]
         self._next = 0.0
 
-    def on_start(self, line: Line, now: float) -> None:
+    def on_start(self, line: BridgeView, now: float) -> None:
         """Wait for the first."""
         super().on_start(line, now)
         self._next = now
@@ -102,13 +102,13 @@ class Flapping(Spell):
     """All faults flip from reading to reading, and connections are reset behind each answer."""
 
     def __init__(
-        self, every: float = 1800.0, lasting: tuple[float, float] = (60.0, 600.0), *, seed: int = 0
+        self, every: float = 1800.0, lasting: Range = Range(60.0, 600.0), *, seed: int = 0
     ) -> None:
         """See the base class."""
         super().__init__(every, lasting, seed=seed)
         self._flipped: set[int] = set()
 
-    def on_reading(self, unit: Unit, oid: int, payload: bytes, unix: float) -> bytes | None:
+    def on_reading(self, unit: RctUnit, oid: int, payload: bytes, unix: float) -> bytes | None:
         """What the unit says of its faults, upside down each second time."""
         if oid not in _FAULT_WORDS or not self.lasts(self.line.bridge_time(unix)):
             return payload

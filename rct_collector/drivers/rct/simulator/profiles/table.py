@@ -36,7 +36,7 @@ from rct_collector.drivers.rct.simulator.profiles.outages import (
 from rct_collector.drivers.rct.simulator.profiles.requests import (
     Concatenated,
     Forgetful,
-    Unsupported,
+    UnsupportedObjects,
 )
 from rct_collector.drivers.rct.simulator.profiles.spells import Flapping, Flood
 from rct_collector.drivers.rct.simulator.profiles.traffic import (
@@ -115,7 +115,7 @@ _ALL = (
     Profile(
         "old-firmware",
         "No answer to newer objects, and to half of what comes while one is due.",
-        lambda seed: (Unsupported(), Forgetful(0.5, seed=seed)),
+        lambda seed: (UnsupportedObjects(), Forgetful(0.5, seed=seed)),
     ),
     Profile(
         "new-firmware",

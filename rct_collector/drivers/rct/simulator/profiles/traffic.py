@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from math import ceil
 
 from rct_collector.drivers.rct.frame import PLANT, RESPONSE, WRITE, Frame, assemble
-from rct_collector.drivers.rct.simulator.faults import Line, Segment
+from rct_collector.drivers.rct.simulator.faults import BridgeView, Segment
 from rct_collector.drivers.rct.simulator.noise import fraction, key, octets
 from rct_collector.drivers.rct.simulator.profiles.answers import begin
 from rct_collector.drivers.rct.simulator.profiles.chance import OnLine, Sometimes
@@ -42,7 +42,7 @@ class Every(OnLine):
     def say(self, number: int, time: float) -> list[Segment]:
         """What is said at a time; ``number`` counts from 0."""
 
-    def on_start(self, line: Line, now: float) -> None:
+    def on_start(self, line: BridgeView, now: float) -> None:
         """Begin somewhere in the first period."""
         super().on_start(line, now)
         self._next = now + self.every * fraction(self.key)

@@ -12,9 +12,9 @@ from rctclient.types import DataType
 
 from rct_collector.drivers.rct import wire
 from rct_collector.drivers.rct.simulator.faults import Faults
-from rct_collector.drivers.rct.simulator.noise import between, fraction, key
+from rct_collector.drivers.rct.simulator.noise import Range, between, fraction, key
 from rct_collector.drivers.rct.simulator.profiles.chance import Windows
-from rct_collector.drivers.rct.simulator.unit import Unit
+from rct_collector.drivers.rct.simulator.unit import RctUnit
 from rct_collector.drivers.rct.table import BY_OID
 from rct_collector.model import Kind
 
@@ -46,16 +46,16 @@ class OddTotals(Faults):
         self._every, self._lasting = every, lasting
         self._of = key(seed, type(self).__name__)
 
-    def odd(self, unit: Unit, oid: int, value: float, unix: float) -> float | None:
+    def odd(self, unit: RctUnit, oid: int, value: float, unix: float) -> float | None:
         """What is said in place of the true value; None for the true one."""
         raise NotImplementedError
 
-    def windows(self, unit: Unit, oid: int) -> Windows:
+    def windows(self, unit: RctUnit, oid: int) -> Windows:
         """When it happens to one object."""
         of = key(self._of, oid)
-        return Windows(self._every, (self._lasting, self._lasting), of=of, origin=unit.start)
+        return Windows(self._every, Range(self._lasting, self._lasting), of=of, origin=unit.start)
 
-    def on_reading(self, unit: Unit, oid: int, payload: bytes, unix: float) -> bytes | None:
+    def on_reading(self, unit: RctUnit, oid: int, payload: bytes, unix: float) -> bytes | None:
         """Say it."""
         kind = totals().get(oid)
         if kind is None:
@@ -63,7 +63,7 @@ class OddTotals(Faults):
         value = self.odd(unit, oid, wire.decode(kind, payload), unix)
         return payload if value is None else _encoded(kind, value, payload)
 
-    def past(self, unit: Unit, oid: int, unix: float) -> float | None:
+    def past(self, unit: RctUnit, oid: int, unix: float) -> float | None:
         """What a total was at an earlier time; None if the unit said nothing then."""
         payload = unit.read(oid, unix)
         return None if payload is None else cast("float", wire.decode(totals()[oid], payload))
@@ -79,7 +79,7 @@ class Restarted(OddTotals):
         """See the base class; it lasts no time."""
         super().__init__(every, 0.0, seed=seed)
 
-    def odd(self, unit: Unit, oid: int, value: float, unix: float) -> float | None:
+    def odd(self, unit: RctUnit, oid: int, value: float, unix: float) -> float | None:
         """Count from the last restart."""
         restart = self.windows(unit, oid).latest(unix)
         before = None if restart is None else self.past(unit, oid, restart)
@@ -93,7 +93,7 @@ class Frozen(OddTotals):
     stop until the unit is restarted.
     """
 
-    def odd(self, unit: Unit, oid: int, value: float, unix: float) -> float | None:
+    def odd(self, unit: RctUnit, oid: int, value: float, unix: float) -> float | None:
         """Say what it was when it froze."""
         window = self.windows(unit, oid).at(unix)
         return None if window is None else self.past(unit, oid, window[0])
@@ -116,7 +116,7 @@ class Spiked(OddTotals):
         super().__init__(seed=seed)
         self._rate = rate
 
-    def odd(self, unit: Unit, oid: int, value: float, unix: float) -> float | None:
+    def odd(self, unit: RctUnit, oid: int, value: float, unix: float) -> float | None:
         """Multiply it."""
         of = key(self._of, oid, round(unix * 1000.0))
         if fraction(of) >= self._rate:
