@@ -431,14 +431,14 @@ def test_sockets_are_no_files(tmp_path, told, monkeypatch):
 
 
 def test_a_pipe_into_which_nobody_writes_is_not_waited_for(tmp_path, told, monkeypatch):
-    monkeypatch.setattr(files, "PATIENCE_S", 0.0)
+    monkeypatch.setattr(files, "PIPE_TIMEOUT_S", 0.0)
     os.mkfifo(tmp_path / "pipe")
     wanted = "cannot be read: nobody writes into the pipe, or not to its end"
     assert told(tmp_path / "pipe") == wanted
 
 
 def test_a_pipe_that_is_left_open_is_not_waited_for(tmp_path, told, monkeypatch):
-    monkeypatch.setattr(files, "PATIENCE_S", 0.0)
+    monkeypatch.setattr(files, "PIPE_TIMEOUT_S", 0.0)
     os.mkfifo(tmp_path / "pipe")
     writer = os.open(tmp_path / "pipe", os.O_RDWR)
     os.write(writer, b"devices: [")

@@ -21,7 +21,7 @@ MOST_TOLD = 1000
 MOST_HINTS = 50
 
 
-class _Reader:
+class _Checker:
     """Turns a mapping into dataclasses and collects the mistakes on the way."""
 
     def __init__(self, origin: str) -> None:
@@ -189,5 +189,5 @@ def check(value: Any, whole: type, origin: str) -> tuple[dict[str, Any] | None, 
         Option → value, or None when nothing can be used; and every mistake, or of very many the
         first.
     """
-    reader = _Reader(origin)
-    return reader.whole(value, whole), tuple(reader.problems)
+    checker = _Checker(origin)
+    return checker.whole(value, whole), tuple(checker.problems)

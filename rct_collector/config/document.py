@@ -40,7 +40,7 @@ _MERGE = Unquoted("<<")
 _TAG = "tag:yaml.org,2002:"
 
 
-class _Part(NamedTuple):
+class _Node(NamedTuple):
     """A piece of the document.
 
     Attributes:
@@ -79,10 +79,10 @@ class _Reader:
 
     def __init__(self, events: Iterator[Any]) -> None:
         self._events = events
-        self._anchors: dict[str, _Part | None] = {}
+        self._anchors: dict[str, _Node | None] = {}
         self._borrowed = 0
 
-    def part(self, event: Any, depth: int = 0) -> _Part:
+    def part(self, event: Any, depth: int = 0) -> _Node:
         """What begins with an event."""
         if isinstance(event, AliasEvent):
             return self._alias(event, depth)
@@ -97,12 +97,12 @@ class _Reader:
             found = self._list(event, depth + 1)
         else:
             assert isinstance(event, ScalarEvent)  # noqa: S101 - nothing else begins a part
-            found = _Part(_scalar(event))
+            found = _Node(_scalar(event))
         if anchor is not None:
             self._anchors[anchor] = found
         return found
 
-    def _alias(self, event: Any, depth: int) -> _Part:
+    def _alias(self, event: Any, depth: int) -> _Node:
         name = event.anchor
         found = self._anchors.get(name)
         if found is None:
@@ -115,14 +115,14 @@ class _Reader:
             _fail(f"nested deeper than {DEEPEST} levels by an alias", event)
         return found
 
-    def _list(self, start: Any, depth: int) -> _Part:
+    def _list(self, start: Any, depth: int) -> _Node:
         _expect_tag(start, "seq")
         parts = []
         while not isinstance(event := next(self._events), SequenceEndEvent):
             parts.append(self.part(event, depth))
         return _gathered([part.value for part in parts], parts)
 
-    def _mapping(self, start: Any, depth: int) -> _Part:
+    def _mapping(self, start: Any, depth: int) -> _Node:
         _expect_tag(start, "map")
         own: dict[str, Any] = {}
         merged: dict[str, Any] = {}
@@ -146,9 +146,9 @@ class _Reader:
         return _gathered({**merged, **own}, parts)
 
 
-def _gathered(value: Any, parts: list[_Part]) -> _Part:
+def _gathered(value: Any, parts: list[_Node]) -> _Node:
     size = 1 + sum(part.size for part in parts)
-    return _Part(value, size, 1 + max((part.height for part in parts), default=0))
+    return _Node(value, size, 1 + max((part.height for part in parts), default=0))
 
 
 def _sources(value: Any, event: Any) -> list[dict[str, Any]]:

@@ -22,7 +22,7 @@ ENVIRONMENT = "RCT_COLLECTOR_CONFIG"
 LARGEST = "RCT_COLLECTOR_CONFIG_MIB"
 
 #: Seconds in which a pipe is to say everything.
-PATIENCE_S = 5.0
+PIPE_TIMEOUT_S = 5.0
 
 _MIB = 1 << 20
 
@@ -123,7 +123,7 @@ def _from_pipe(descriptor: int, most: int) -> bytes:
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
     found = bytearray()
-    until = time.monotonic() + PATIENCE_S
+    until = time.monotonic() + PIPE_TIMEOUT_S
     while len(found) <= most:
         try:
             piece = os.read(descriptor, most + 1 - len(found))

@@ -31,7 +31,7 @@ from rct_collector.drivers.base import Answer, Ask, Driver, Fault, Garbled, Quer
 
 #: An answer is waited for this many times as long as the slowest so far, within these seconds,
 #: before the next request takes its place. It is taken all the same when it comes.
-PATIENCE = 3.0
+WAIT_FACTOR = 3.0
 SHORTEST_WAIT_S, LONGEST_WAIT_S = 0.6, 5.0
 
 #: Attempts for what is to be learnt, and the seconds between them.
@@ -212,7 +212,7 @@ class Examiner:
         step = self.step
         if self._slowest:
             self._response_time = min(
-                max(PATIENCE * self._slowest, SHORTEST_WAIT_S), LONGEST_WAIT_S
+                max(WAIT_FACTOR * self._slowest, SHORTEST_WAIT_S), LONGEST_WAIT_S
             )
         self._poller = self._new_poller(step.pace, learns=step.learns)
         if self._traffic.foreign_at is not None:

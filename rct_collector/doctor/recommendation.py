@@ -13,7 +13,7 @@ from rct_collector.model import PollClass
 
 #: An answer is waited for so many times as long as 95 % of them take, at least as long as is usual
 #: for the family, and at most for so many seconds.
-PATIENCE = 2.0
+TIMEOUT_FACTOR = 2.0
 LONGEST_TIMEOUT = 10.0
 
 #: A fast round goes into its interval this many times, so that there is room for repeats.
@@ -119,7 +119,7 @@ def _requests(figures: Figures, present: Requests, usual: Requests) -> Requests:
 
 
 def _timeout(waits: tuple[float, ...], shortest: float) -> float:
-    wanted = ceil(2 * PATIENCE * quantile(waits, 0.95)) / 2  # half seconds
+    wanted = ceil(2 * TIMEOUT_FACTOR * quantile(waits, 0.95)) / 2  # half seconds
     return min(max(wanted, shortest), LONGEST_TIMEOUT)
 
 

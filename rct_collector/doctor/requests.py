@@ -127,11 +127,11 @@ class RequestLog:
         self._open.clear()
         self._overdue.clear()
 
-    def next_expiry(self, now: float, patience: float) -> float:
+    def next_expiry(self, now: float, wait: float) -> float:
         """When the next request without an answer will have waited for so long, at the latest."""
         asked = (*self._open.values(), *self._overdue.values())
-        times = [request.at + patience for request in asked]
-        return min((time for time in times if time > now), default=now + patience)
+        times = [request.at + wait for request in asked]
+        return min((time for time in times if time > now), default=now + wait)
 
     def figures(self, pace: Pace) -> PaceFigures:
         """What happened at one pace; what the unit never answers does not count."""
