@@ -8,12 +8,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from rct_collector.config import Config
+from rct_collector.device.device import Device
 from rct_collector.drivers import base
+from rct_collector.model import PollClass
+from tests import virtual
 from tests.toys import (
     nameless,
     register,  # noqa: F401 - a fixture
 )
-from tests.toys.running import Run, Unit
+from tests.toys.running import Plug, Run, Unit
 
 #: What each query is answered with: a thousand of its own.
 VALUES = {"load": 1000, "grid": 2000, "battery": 3000}
@@ -166,3 +170,49 @@ def test_without_resync_values_get_mixed_up(register):  # noqa: F811
 def test_family_is_one_that_any_session_can_serve():
     session: base.Session = nameless.Session()
     assert session.abandon(base.Ask(nameless.PROBE)) == nameless.RESYNC
+
+
+# -- what a "no" means -------------------------------------------------------------------------
+
+
+def test_refused_fact_is_one_that_the_unit_does_not_have(register):  # noqa: F811
+    """What hangs on it is not asked for; now and then the unit is asked again."""
+    conditions = {
+        **nameless.DRIVER.polled.conditions,
+        "grid": base.Condition(
+            ("battery",),
+            lambda facts: facts["battery"] is not None if "battery" in facts else None,
+        ),
+    }
+    load, grid, battery = nameless.QUERIES.values()
+    queries = (load, replace(grid, condition="grid"), replace(battery, poll=PollClass.FAST))
+    polled = replace(nameless.DRIVER.polled, conditions=conditions, queries=queries)
+    driver = register(replace(nameless.DRIVER, polled=polled))
+    run = Run(driver, Late(refuses={"battery"}), 1100.0)
+    asked = [line for _, line in run.unit.heard]
+    assert "grid" not in asked
+    assert 4 <= asked.count("battery") <= 5
+    assert run.device.discovery.facts == {"battery": None}
+    assert run.device.discovery.has("grid") is False
+
+
+def test_single_reading_takes_the_first_no_for_an_answer(driver):
+    async def main(loop):
+        batches = []
+        unit = Late(refuses={"grid"})
+        config = Config.parse(
+            {"devices": [{"name": "toy", "driver": driver.name, "address": "tcp://192.0.2.1"}]}
+        )
+        plug = Plug(unit)
+        device = Device(config.devices[0], batches.append, virtual.options(loop, plug))
+        begun = loop.time()
+        assert await device.read_once(30.0)
+        return loop.time() - begun, [line for _, line in unit.heard], batches
+
+    seconds, asked, batches = virtual.run(main)
+    assert asked == ["PI 1", "load", "grid", "battery"]
+    assert seconds < 5
+    assert {series.metric.name for batch in batches for series, _ in batch.values} > {
+        "inverter_power.load_watts",
+        "inverter_power.battery_watts",
+    }

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from rct_collector.config import Config
+from rct_collector.device.device import Device
 from rct_collector.model import Origin
+from tests import virtual
 from tests.toys import pushing, register  # noqa: F401 - a fixture
-from tests.toys.running import WALL, Run, Unit
+from tests.toys.running import WALL, Plug, Run, Unit
 
 #: Seconds of the loop at the wall clock's ``WALL``.
 BEGUN = 999.5
@@ -151,3 +154,19 @@ def test_user_leaves_out_what_comes_unasked(driver):
     unit = Talking((5, f"1;inverter;{WALL};1"), (6, f"2;meter;{WALL};2"))
     run = Run(driver, unit, 30.0, exclude=["inverter_power.load_*"])
     assert [line.split()[1] for line in run.lines] == ["grid_watts=2.0"]
+
+
+@pytest.mark.parametrize(("speaks_after", "answered"), [(3.0, True), (20.0, False)])
+def test_single_reading_waits_for_the_first_record(driver, speaks_after, answered):
+    async def main(loop):
+        batches = []
+        device = {"name": "toy", "driver": driver.name, "address": "tcp://192.0.2.1"}
+        (config,) = Config.parse({"devices": [device]}).devices
+        plug = Plug(Talking((speaks_after, f"1;inverter;{WALL};1")))
+        made = Device(config, batches.append, virtual.options(loop, plug))
+        begun = loop.time()
+        return await made.read_once(10.0), loop.time() - begun
+
+    found, seconds = virtual.run(main)
+    assert found is answered
+    assert seconds < 4.0 if answered else seconds == pytest.approx(10.0, abs=0.1)
