@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, tzinfo
 
 from rct_collector.model import Kind, Metric, Unit, Value
@@ -132,6 +133,11 @@ def component(measurement: str) -> str:
 def words(name: str) -> str:
     """A name of the catalogue as people write it."""
     return " ".join(_SPELT.get(word, word) for word in name.split("_"))
+
+
+def span(values: Sequence[str]) -> str:
+    """Values of a tag: all of them when they are few or words, else the first and the last."""
+    return f"{values[0]}…{values[-1]}" if len(values) > 3 and values[0] == "0" else "/".join(values)
 
 
 def capitalised(text: str) -> str:

@@ -1,9 +1,12 @@
 """Who may know whom, and what the repository must not hold."""
 
 import ast
+import os
 import re
 import shutil
 import subprocess
+import sys
+import tomllib
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -206,6 +209,112 @@ def test_drivers_do_not_know_each_other(family):
     for path in (DRIVERS / family).rglob("*.py"):
         for name in imports(path):
             assert not any(within(name, other) for other in others), f"{relative(path)}: {name}"
+
+
+# -- the laws of pyproject.toml, each broken once ------------------------------------------------
+
+#: Law → where it is broken, and what is imported there.
+BREACHES = {
+    "layers": [
+        ("device/device.py", "rct_collector.adapter.pipe"),
+        ("drivers/base.py", "rct_collector.config"),
+        ("model.py", "rct_collector.catalog"),
+    ],
+    "pure": [
+        ("drivers/rct/session.py", "time"),
+        ("drivers/rct/simulator/unit.py", "socket"),
+        ("drivers/rct/tools/redact.py", "os"),
+        ("catalog/rules.py", "asyncio"),
+    ],
+    "families": [
+        ("cli/decode.py", "rct_collector.drivers.rct.frame"),
+        ("simulator/hub.py", "rct_collector.drivers.rct.simulator"),
+        ("docs/tables.py", "rct_collector.drivers.rct"),
+        ("config/checking.py", "rct_collector.drivers.rct.tools.walk"),
+        ("drivers/base.py", "rct_collector.drivers.rct.table"),
+    ],
+    "collecting": [
+        ("collector.py", "rct_collector.simulator"),
+        ("device/polling/poller.py", "rct_collector.drivers.rct.simulator.unit"),
+        ("doctor/rules.py", "rct_collector.drivers.rct.tools.redact"),
+        # Not even by way of others:
+        ("drivers/base.py", "rct_collector.drivers.rct.simulator"),
+        ("errors.py", "rct_collector.simulator.hub"),
+    ],
+    "light": [
+        ("drivers/rct/__init__.py", "rct_collector.drivers.rct.tools"),
+        ("drivers/rct/session.py", "rct_collector.drivers.rct.tools.walk"),
+        ("drivers/rct/wire.py", "rct_collector.drivers.rct.simulator.clock"),
+    ],
+}
+
+
+def contracts():
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory):
+    """A copy of the package and its laws, in which laws may be broken."""
+    pytest.importorskip("importlinter", reason="needs import-linter")
+    folder = tmp_path_factory.mktemp("copy")
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(PACKAGE, folder / "rct_collector", ignore=ignored)
+    shutil.copy(ROOT / "pyproject.toml", folder)
+    return folder
+
+
+def lint(folder, *options):
+    """What import-linter says of a folder: status and text, in which lines are not wrapped."""
+    script = "from importlinter.cli import lint_imports_command; lint_imports_command()"
+    found = subprocess.run(
+        [sys.executable, "-c", script, "--no-logo", "--no-cache", *options],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "COLUMNS": "300"},
+    )
+    return found.returncode, found.stdout + found.stderr
+
+
+def test_every_law_is_broken_once_and_says_what_to_do():
+    assert [contract["id"] for contract in contracts()] == list(BREACHES)
+    for contract in contracts()[1:]:
+        assert contract["broken_contract_guidance"].strip(), contract["name"]
+
+
+def test_the_copy_keeps_all_laws(copy):
+    status, text = lint(copy)
+
+    assert status == 0, text
+    assert f"Contracts: {len(BREACHES)} kept, 0 broken." in text
+
+
+@pytest.mark.parametrize("law", BREACHES)
+def test_breaches_of_a_law_are_found_and_named(copy, law):
+    before = {}
+    for file, imported in BREACHES[law]:
+        path = copy / "rct_collector" / file
+        before[path] = path.read_text(encoding="utf-8")
+        breach = f"\n\ndef breach():\n    import {imported}\n"
+        path.write_text(before[path] + breach, encoding="utf-8")
+    try:
+        status, text = lint(copy, "--contract", law)
+    finally:
+        for path, content in before.items():
+            path.write_text(content, encoding="utf-8")
+
+    assert status == 1
+    for file, imported in BREACHES[law]:
+        importer = f"rct_collector/{file}".removesuffix(".py").removesuffix("/__init__")
+        assert f"{importer.replace('/', '.')} -> {imported} (l." in text, text
+
+
+def test_a_plugin_that_knows_a_driver_breaks_a_law(tmp_path):
+    path = tmp_path / "rct_collector_agent.py"
+    path.write_text("from rct_collector.drivers.rct import DRIVER\nimport rct_collector\n")
+
+    assert names_of_ours(path) - set(rct_collector.__all__) == {"drivers.rct.DRIVER"}
 
 
 # -- the repository ----------------------------------------------------------------------------

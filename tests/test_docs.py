@@ -25,8 +25,10 @@ from rct_collector.docs import (
     write,
 )
 from rct_collector.docs.__main__ import main
-from rct_collector.docs.metrics import collectd_pattern, object_patterns, pattern, span
+from rct_collector.docs.metrics import collectd_pattern, object_patterns, pattern
 from rct_collector.drivers import BUILTIN, driver
+from rct_collector.drivers.rct.tools.documents import PARTS
+from rct_collector.format import span
 from tests.bench.report import keep
 
 ROOT = Path(__file__).parents[1]
@@ -167,7 +169,7 @@ def test_the_parts_of_a_family_have_all_its_objects_and_series(name):
 
 
 def test_a_part_that_nobody_has_described_is_told(monkeypatch):
-    monkeypatch.delitem(devices.PARTS["rct"], "psw")
+    monkeypatch.delitem(PARTS, "psw")
     with pytest.raises(KeyError, match="parts of rct that are not described: psw"):
         devices.parts("rct")
 

@@ -118,7 +118,8 @@ def _print_list(found: list[Series], form: str) -> None:
 def _print_table(found: list[Series]) -> None:
     """For people by measurement; in a pipe with whole names, to be searched in."""
     from rct_collector.cli.console import console, show
-    from rct_collector.docs.metrics import pattern, span
+    from rct_collector.docs.metrics import pattern
+    from rct_collector.format import span
 
     metrics = list(dict.fromkeys(series.metric for series in found))
     out = console()

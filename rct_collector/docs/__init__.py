@@ -14,10 +14,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
-from rct_collector.docs import devices, metrics, rctmon, samples, tables
+from rct_collector.docs import devices, metrics, samples, tables
+from rct_collector.drivers import BUILTIN, driver
 from rct_collector.errors import CollectorError
+from rct_collector.markdown import fenced
 
 Generator = Callable[[], str]
 
@@ -28,9 +31,6 @@ Files = Callable[[Path], Iterator[tuple[Path, str]]]
 FILES: dict[str, Generator] = {
     "docs/config.yaml": samples.config_yaml,
     "plugins/collectd/sample.conf": samples.collectd_conf,
-    "plugins/telegraf/rctmon/influxdb.conf": rctmon.influxdb_conf,
-    "plugins/telegraf/rctmon/mqtt.conf": rctmon.mqtt_conf,
-    "plugins/telegraf/rctmon/prometheus.conf": rctmon.prometheus_conf,
     "plugins/telegraf/sample.conf": samples.telegraf_conf,
 }
 
@@ -43,22 +43,27 @@ REGIONS: dict[str, Generator] = {
     "metrics": metrics.by_measurement,
     "devices": tables.devices,
     "codes": tables.codes,
-    "faults": tables.faults,
     "exit-codes": tables.exit_codes,
     "findings": tables.findings,
     "config-sample": lambda: fenced("yaml", samples.config_yaml()),
     "collectd-sample": lambda: fenced("apache", samples.collectd_conf()),
     "collectd-options": tables.collectd_options,
     "collectd-metrics": metrics.collectd_measured,
-    "rctmon-missing": rctmon.missing,
-    "rctmon-names": rctmon.names,
-    "rctmon-options": lambda: fenced("yaml", rctmon.device_options()),
-    "rctmon-own-names": rctmon.own_names,
-    "rct-firmware": lambda: devices.firmware("rct"),
-    "rct-objects": lambda: devices.objects("rct"),
-    "rct-parts": lambda: devices.parts("rct"),
     "telegraf-sample": lambda: fenced("toml", samples.telegraf_conf()),
 }
+
+for _name in BUILTIN:
+    _own = driver(_name).tools().documents()
+    FILES.update(_own.files)
+    REGIONS.update(_own.regions)
+    REGIONS.update(
+        {
+            f"{_name}-faults": partial(tables.faults, _name),
+            f"{_name}-firmware": partial(devices.firmware, _name),
+            f"{_name}-objects": partial(devices.objects, _name),
+            f"{_name}-parts": partial(devices.parts, _name),
+        }
+    )
 
 _BEGIN = re.compile(r"^<!-- begin generated: (?P<name>\S+) -->\n", re.MULTILINE)
 
@@ -123,11 +128,6 @@ def write(root: Path, files: Files = generated) -> list[Path]:
             path.write_text(text, encoding="utf-8")
             changed.append(path)
     return changed
-
-
-def fenced(language: str, text: str) -> str:
-    """A block of code."""
-    return f"```{language}\n{text}```\n"
 
 
 def _present(path: Path) -> str | None:

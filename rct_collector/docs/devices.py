@@ -3,51 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
 
-from rct_collector.docs.markdown import code, table
 from rct_collector.docs.metrics import object_patterns
 from rct_collector.drivers import driver
 from rct_collector.drivers.base import Query
-
-#: How well a part is known, best first.
-RECORDED = "published answers of real units, some of which are among the tests"
-SHARED = "other collectors in use, which read it in the same way"
-UNTRIED = "the layout of the first tower; nobody has confirmed it on hardware"
-
-
-class Part(NamedTuple):
-    """Something that not every unit of a family has.
-
-    Attributes:
-        title: What, for people.
-        known: How its values are known to be right.
-    """
-
-    title: str
-    known: str
-
-
-#: Driver → condition without its number → part.
-PARTS: dict[str, dict[str, Part]] = {
-    "rct": {
-        "always": Part("every unit", RECORDED),
-        "genA": Part("solar generator A", SHARED),
-        "genB": Part("solar generator B", SHARED),
-        "gen": Part("any solar generator", SHARED),
-        "bat": Part("battery", RECORDED),
-        "mod": Part("battery module, up to 7", SHARED),
-        "bat2": Part("second battery tower", UNTRIED),
-        "mod2": Part("module of the second tower, up to 7", UNTRIED),
-        "psw": Part("Power Switch (backup)", RECORDED),
-        "s0": Part("S0 meter", SHARED),
-        "sensor": Part("external current sensors", SHARED),
-        "plant": Part("plant of master and slaves", SHARED),
-    },
-}
-
-#: Versions of firmware that between them have all that is known of any.
-_VERSIONS = ("1.0", "2.0", "2.2", "2.3.0", "2.3.5673", "2.4", "9.0")
+from rct_collector.markdown import code, table
 
 
 def _stem(condition: str) -> str:
@@ -66,7 +26,7 @@ def parts(name: str) -> str:
         found.setdefault(_stem(query.condition), []).append(query)
     conditions = driver(name).conditions
     rows = []
-    for stem, part in PARTS[name].items():
+    for stem, part in driver(name).tools().documents().parts.items():
         queries = found.pop(stem, [])
         if not queries:
             continue
@@ -87,8 +47,9 @@ def firmware(name: str) -> str:
     Args:
         name: Driver.
     """
-    examination = driver(name).tools().examination()
-    quirks = [quirk for v in _VERSIONS for quirk in examination.quirks({"svnversion": v})]
+    tools = driver(name).tools()
+    known = tools.documents().versions
+    quirks = [quirk for facts in known for quirk in tools.examination().quirks(facts)]
     rows = ((quirk.title, quirk.meaning, quirk.advice) for quirk in dict.fromkeys(quirks))
     return table(("Firmware", "What it means", "What to do"), rows)
 

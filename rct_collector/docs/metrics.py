@@ -8,9 +8,10 @@ from functools import cache
 from typing import Any
 
 from rct_collector.catalog import catalog
-from rct_collector.docs.markdown import code, table
 from rct_collector.drivers import BUILTIN, driver
 from rct_collector.drivers.base import Binding, Query
+from rct_collector.format import span
+from rct_collector.markdown import code, table
 from rct_collector.model import Metric, Series, collectd_id
 
 _HEAD = ("Field", "Unit", "Kind", "Class", "Default", "collectd", "Source", "Meaning")
@@ -125,11 +126,6 @@ def pattern(metric: Metric) -> str:
     inner = ",".join(f"{key}={_short_span(values)}" for key, values in metric.dimensions)
     braces = f"{{{inner}}}" if inner else ""
     return f"{metric.measurement}{braces}.{metric.field}"
-
-
-def span(values: tuple[str, ...]) -> str:
-    """Values of a tag: all of them when they are few or words, else the first and the last."""
-    return f"{values[0]}…{values[-1]}" if len(values) > 3 and values[0] == "0" else "/".join(values)
 
 
 def _short_span(values: tuple[str, ...]) -> str:

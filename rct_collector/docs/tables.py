@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from rct_collector.config import Config, device_options, device_sections
-from rct_collector.docs.markdown import code, table
 from rct_collector.docs.metrics import homes
 from rct_collector.docs.samples import needs_example
 from rct_collector.doctor.contact import CONTACT
@@ -14,8 +13,8 @@ from rct_collector.doctor.rules import RULES
 from rct_collector.doctor.surroundings import SURROUNDINGS
 from rct_collector.drivers import BUILTIN, driver
 from rct_collector.drivers.base import Driver
-from rct_collector.drivers.rct.texts import FAULTS
 from rct_collector.exits import MEANINGS
+from rct_collector.markdown import code, table
 from rct_collector.option import Option, Shape
 from rct_collector.option import options as options_of
 from rct_collector.transport import examples
@@ -131,11 +130,11 @@ def codes() -> str:
     return "\n".join(parts)
 
 
-def faults() -> str:
-    """Fault bits of RCT units."""
+def faults(name: str) -> str:
+    """Fault bits of a family's units."""
     return table(
         ("Fault", "Word", "Bit", "Meaning"),
-        ((str(n), str(n // 32), str(n % 32), text) for n, text in FAULTS.items()),
+        ((str(n), str(n // 32), str(n % 32), text) for n, text in driver(name).faults.items()),
     )
 
 

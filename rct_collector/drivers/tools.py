@@ -301,14 +301,30 @@ class Recorded(FarEnd, Protocol):
 Generators = Mapping[str, Callable[[], str]]
 
 
+class Part(NamedTuple):
+    """Something that not every unit of a family has.
+
+    Attributes:
+        title: What, for people.
+        known: How its values are known to be right.
+    """
+
+    title: str
+    known: str
+
+
 class Documents(NamedTuple):
     """What the documentation has of one family only.
 
     Attributes:
+        parts: Condition without its number → part, for the page of supported devices.
+        versions: Facts of units whose firmware between them has all that is known of any.
         regions: Name of a region → its text.
         files: File, seen from the root of the repository → its text.
     """
 
+    parts: Mapping[str, Part] = {}
+    versions: Sequence[Facts] = ()
     regions: Generators = {}
     files: Generators = {}
 

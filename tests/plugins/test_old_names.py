@@ -9,8 +9,8 @@ import pytest
 from rctclient.registry import REGISTRY
 from rctclient.utils import decode_value
 
-from rct_collector.docs import rctmon
-from rct_collector.docs.rctmon import VALUE
+from rct_collector.drivers.rct.tools import rctmon
+from rct_collector.drivers.rct.tools.rctmon import VALUE
 from tests.inverter import running_inverter
 from tests.plugins.agent import Agent, expected_series
 from tests.plugins.pipelines import (

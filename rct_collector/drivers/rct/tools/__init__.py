@@ -2,8 +2,9 @@
 
 ::
 
-    walk ─┬─► dissect ◄── payload     bytes in words     simulation ──► ../simulator
-          └─► redact                  without secrets    examination    for the doctor
+    walk ─┬─► dissect ◄── payload    bytes in words     simulation ─┬─► ../simulator
+          └─► redact, tally          without secrets    recorded ───┘
+    documents ◄── rctmon             for the pages      examination     for the doctor
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from rct_collector.drivers.rct.tools.simulation import RctSimulator
     from rct_collector.drivers.tools import (
         Dissector,
+        Documents,
         Examination,
         Recorded,
         Redactor,
@@ -63,6 +65,12 @@ class Tools(Family):
         from rct_collector.drivers.rct.tools.simulation import SIMULATOR
 
         return SIMULATOR
+
+    def documents(self) -> Documents:
+        """See the base class."""
+        from rct_collector.drivers.rct.tools.documents import DOCUMENTS
+
+        return DOCUMENTS
 
     def installations(self) -> Mapping[str, Collection[str]]:
         """See the base class."""

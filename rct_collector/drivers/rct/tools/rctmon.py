@@ -20,11 +20,11 @@ from typing import Any, NamedTuple
 from rctclient.types import DataType
 
 from rct_collector.catalog import catalog
-from rct_collector.docs.markdown import code, table
-from rct_collector.docs.metrics import span
-from rct_collector.drivers import driver
 from rct_collector.drivers.base import Query
+from rct_collector.drivers.rct.table import OBJECTS as QUERIES
 from rct_collector.drivers.rct.table import RctObject
+from rct_collector.format import span
+from rct_collector.markdown import code, table
 from rct_collector.model import Kind, Metric, Series
 
 #: The label has the value, and the value of the series is 1.
@@ -236,7 +236,7 @@ def of_row(row: RctMonRow) -> Iterator[RctMonSeries]:
 
 @cache
 def _queries() -> dict[str, Query]:
-    return {query.name: query for query in driver("rct").queries}
+    return {query.name: query for query in QUERIES}
 
 
 def _expanded(pattern: str) -> list[str]:

@@ -16,5 +16,10 @@ def code(text: str) -> str:
     return f"`{text}`" if text else ""
 
 
+def fenced(language: str, text: str) -> str:
+    """A block of code."""
+    return f"```{language}\n{text}```\n"
+
+
 def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")

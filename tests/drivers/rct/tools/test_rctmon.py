@@ -11,11 +11,11 @@ import pytest
 
 from rct_collector.config import Config
 from rct_collector.device.polling.plan import Plan
-from rct_collector.docs import rctmon
 from rct_collector.drivers import driver
+from rct_collector.drivers.rct.tools import rctmon
 from rct_collector.model import Kind, Unit
 
-PLUGIN = Path(__file__).parents[1] / "plugins/telegraf"
+PLUGIN = Path(__file__).parents[4] / "plugins/telegraf"
 
 #: How RctMon ends a name → unit.
 ENDS = {
