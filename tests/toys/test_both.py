@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from rct_collector.drivers.base import Driver
 from tests.toys import pushing, register, settable  # noqa: F401 - register is a fixture
 from tests.toys.running import WALL, Run, Unit
 
@@ -35,15 +36,12 @@ class Both(Unit):
 @pytest.fixture
 def driver(register):  # noqa: F811
     return register(
-        Driver(
+        replace(
+            settable.DRIVER,
             name="both",
-            vendor="toys",
-            title="Both",
-            schemes=("tcp",),
-            port=1,
             session=Session,
-            polled=settable.DRIVER.polled,
             pushed=pushing.DRIVER.pushed,
+            settings=(),
         )
     )
 
