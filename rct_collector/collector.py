@@ -6,18 +6,18 @@ import asyncio
 import dataclasses
 import logging
 from bisect import bisect_right
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Iterable, Iterator, Sequence
 from itertools import accumulate
 from typing import Any
 
 from rct_collector.config import Config, DeviceConfig, state_dir
-from rct_collector.device.device import Device, Options
+from rct_collector.device.device import Device, Options, line_key
 from rct_collector.device.publisher import Emit
 from rct_collector.device.state import WRITER, sweep
 from rct_collector.model import Batch
 from rct_collector.process import descriptors
 from rct_collector.tasks import first_of, keep_running
-from rct_collector.transport import transport
+from rct_collector.transport import is_dialled_in, transport
 
 log = logging.getLogger(__name__)
 
@@ -33,9 +33,13 @@ FINISH_S = 1.0
 
 
 def share(config: Config) -> tuple[DeviceConfig, ...]:
-    """The devices of a configuration that are this process's."""
+    """The devices of a configuration that are this process's: all units of a line, or none."""
     shard = config.shard
-    return tuple(item for item in config.devices if shard is None or shard.takes(item.name))
+    return tuple(
+        item
+        for item in config.devices
+        if shard is None or shard.takes(item.address.key if item.unit else item.name)
+    )
 
 
 def fit(
@@ -52,7 +56,7 @@ def fit(
         So many, the first ones; and what would do for all, in words, "" if they fit.
     """
     used, limit = descriptors()
-    ends = list(accumulate(map(_descriptors, devices), initial=used + reserve))[1:]
+    ends = list(accumulate(_descriptors(devices), initial=used + reserve))[1:]
     number = bisect_right(ends, limit)
     if number == len(devices):
         return number, ""
@@ -64,9 +68,16 @@ def fit(
     )
 
 
-def _descriptors(device: DeviceConfig) -> int:
-    """Those of its line, and of its lock."""
-    return transport(device.address.scheme).descriptors(device.address) + 1
+def _descriptors(devices: Iterable[DeviceConfig]) -> Iterator[int]:
+    """What each device adds: its line with the lock of that, or its call where it dials in."""
+    lines = set()
+    for device in devices:
+        address = device.address
+        count = int(is_dialled_in(address))
+        if (key := line_key(device)) not in lines:
+            lines.add(key)
+            count += transport(address.scheme).descriptors(address) + 1
+        yield count
 
 
 class Collector:

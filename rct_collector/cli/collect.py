@@ -13,12 +13,11 @@ from rct_collector.cli.snapshot import Snapshot
 from rct_collector.cli.targets import hurried
 from rct_collector.device.device import Device, Options
 from rct_collector.device.publisher import Emit
-from rct_collector.errors import BusyError, TransportError
+from rct_collector.errors import BusyError
 from rct_collector.exits import Exit
 from rct_collector.loop import new_event_loop
 from rct_collector.model import Batch
-from rct_collector.transport import Address, Line, Opener, open_line
-from rct_collector.transport.base import Lost, Receive
+from rct_collector.transport import Opener, open_line
 
 T = TypeVar("T")
 
@@ -29,37 +28,13 @@ _FIRST_ROUND_S = 90.0
 SILENCE_S = 10.0
 
 
-class RememberingOpener:
-    """An opener that remembers why a line could not be opened, or was lost."""
-
-    def __init__(self, opener: Opener) -> None:
-        """Watch over ``opener``."""
-        self._opener = opener
-        self.reason = ""
-
-    async def __call__(
-        self, address: Address, receive: Receive, lost: Lost, timeout: float
-    ) -> Line:
-        """Open a line; see :data:`rct_collector.transport.Opener`."""
-
-        def note(reason: str) -> None:
-            self.reason = reason
-            lost(reason)
-
-        try:
-            return await self._opener(address, receive, note, timeout)
-        except TransportError as error:
-            self.reason = str(error)
-            raise
-
-
 async def read_once(
     snapshot: Snapshot,
     timeout: float,
     *,
     started: Callable[[Device], None] | None = None,
     emit: Emit | None = None,
-    opener: Opener = open_line,
+    options: Options | None = None,
 ) -> tuple[Device, Exit]:
     """Read everything of one device once, quickly; the snapshot takes the values and the trouble.
 
@@ -68,19 +43,18 @@ async def read_once(
         timeout: Seconds for everything.
         started: Told of the device before anything is asked.
         emit: Told of the batches too, after the snapshot.
-        opener: Opens the lines.
+        options: What it shares with the others that are read.
 
     Returns:
         The device, for what was learnt about it, and how it went.
     """
-    witness = RememberingOpener(opener)
 
     def take(batch: Batch) -> None:
         snapshot.take(batch)
         if emit:
             emit(batch)
 
-    device = Device(hurried(snapshot.config), take, Options(opener=witness))
+    device = Device(hurried(snapshot.config), take, options)
     if started:
         started(device)
     begun = asyncio.get_running_loop().time()
@@ -91,7 +65,7 @@ async def read_once(
         snapshot.trouble = str(error)
         return device, Exit.BUSY
     elapsed = asyncio.get_running_loop().time() - begun
-    snapshot.trouble = _trouble(device, witness, timeout if elapsed >= timeout else None)
+    snapshot.trouble = _trouble(device, timeout if elapsed >= timeout else None)
     if device.stats.totals["answers"]:
         # What was cut off may simply not have been asked for.
         found = (i for i in device.undecided() if i.silent or not snapshot.trouble)
@@ -118,12 +92,12 @@ async def follow(
     Returns:
         Why not, when no device could be read.
     """
+    options = Options(opener=opener)
     results = await asyncio.gather(
-        *(read_once(s, _FIRST_ROUND_S, emit=first, opener=opener) for s in snapshots)
+        *(read_once(s, _FIRST_ROUND_S, emit=first, options=options) for s in snapshots)
     )
     if not any(device.stats.totals["answers"] for device, _ in results):
         return results[0][1]
-    options = Options(opener=opener)
     devices = [Device(snapshot.config, emit, options) for snapshot in snapshots]
     for device, (known, _) in zip(devices, results, strict=True):
         # What the first round has learnt need not be asked again.
@@ -145,18 +119,17 @@ async def _round(device: Device, timeout: float) -> None:
         await asyncio.gather(reading, return_exceptions=True)
 
 
-def _trouble(device: Device, witness: RememberingOpener, timeout: float | None) -> str:
+def _trouble(device: Device, timeout: float | None) -> str:
     """What went wrong, in words; "" when nothing did.
 
     Args:
         device: After its round.
-        witness: Of its line.
         timeout: The limit, if the round came up to it.
     """
     answered = bool(device.stats.totals["answers"])
-    if witness.reason:
-        return f"{witness.reason}; the values are incomplete" if answered else witness.reason
-    if not device.port.line.opened:
+    if reason := device.port.last_error:
+        return f"{reason}; the values are incomplete" if answered else reason
+    if not device.port.opened:
         return "no connection in time"
     if not answered:
         return "the line is open, but nothing is answered"

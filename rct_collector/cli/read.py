@@ -88,13 +88,15 @@ async def _read(found: Targets, snapshots: list[Snapshot], timeout: float) -> li
     from rct_collector.cli.collect import read_once
     from rct_collector.cli.progress import progress
     from rct_collector.cli.targets import reachable
+    from rct_collector.device.device import Options
 
+    options = Options()  # of all: those on one line are to share it
     async with reachable(found) as devices:
         for snapshot, device in zip(snapshots, devices, strict=True):
             snapshot.config = device
         with progress(snapshots) as started:
             results = await asyncio.gather(
-                *(read_once(snapshot, timeout, started=started) for snapshot in snapshots)
+                *(read_once(s, timeout, started=started, options=options) for s in snapshots)
             )
         return [status for _, status in results]
 

@@ -13,8 +13,9 @@ import logging
 import math
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 from rct_collector.config import DeviceConfig
 from rct_collector.device.clock import Clock, SystemClock
@@ -34,12 +35,13 @@ from rct_collector.device.state import Memory, StateFile
 from rct_collector.device.stats import Stats
 from rct_collector.drivers import driver as load_driver
 from rct_collector.drivers.base import Answer, Driver, Query, Record
+from rct_collector.lines.listener import ListeningLine
 from rct_collector.lines.lock import DeviceLock
-from rct_collector.lines.port import Port
+from rct_collector.lines.port import Keeper, Port
 from rct_collector.lines.shared import SharedLine
 from rct_collector.model import Kind, Origin, PollClass, Series, Value
 from rct_collector.reports import Reports
-from rct_collector.transport import Opener, open_line
+from rct_collector.transport import Listen, Opener, is_dialled_in, listen_at, open_line
 
 log = logging.getLogger(__name__)
 
@@ -64,34 +66,52 @@ class Options:
         state_dir: Where to keep what was learnt; None keeps nothing.
         aligned: Rounds begin at full multiples of the interval.
         opener: Opens the lines, exchangeable for tests.
+        listen: Waits for devices that dial in, exchangeable for tests.
         clock: Wall clock.
-        lock: Take the lock of the device on this host.
+        lock: Take the lock of each line on this host.
     """
 
     state_dir: Path | None = None
     aligned: bool = False
     opener: Opener = open_line
+    listen: Listen = listen_at
     clock: Clock = SystemClock()
     lock: bool = True
-
-
-def shared_line(config: DeviceConfig, options: Options) -> SharedLine:
-    """The line to a device, and to whatever else is behind it.
-
-    Args:
-        config: The first device on it.
-        options: What all devices share.
-    """
-    driver = load_driver(config.driver)
-    return SharedLine(
-        config.name,
-        options.opener,
-        config.address,
-        driver.session(),
-        wall_ns=options.clock.wall_ns,
-        resync=driver.polled.resync if driver.polled else None,
-        lock=DeviceLock(config.address, config.name) if options.lock else None,
+    #: A line is there as long as one of its devices.
+    _lines: WeakValueDictionary[tuple[str, str], Keeper] = field(
+        init=False, repr=False, compare=False, default_factory=WeakValueDictionary
     )
+
+    def line(self, config: DeviceConfig) -> Keeper:
+        """The line of a device, which it shares with all others that have its key.
+
+        Args:
+            config: The device; see :func:`line_key`.
+        """
+        key = line_key(config)
+        line = self._lines.get(key)
+        if line is None:
+            line = self._lines[key] = self._new_line(config)
+        return line
+
+    def _new_line(self, config: DeviceConfig) -> Keeper:
+        driver, name, address = load_driver(config.driver), config.name, config.address
+        lock = DeviceLock(address, name) if self.lock else None
+        resync = driver.polled.resync if driver.polled else None
+        now = self.clock.wall_ns
+        if is_dialled_in(address):
+            session = driver.session  # one for each call
+            return ListeningLine(
+                name, address, self.listen, session, wall_ns=now, resync=resync, lock=lock
+            )
+        return SharedLine(
+            name, self.opener, address, driver.session(), wall_ns=now, resync=resync, lock=lock
+        )
+
+
+def line_key(device: DeviceConfig) -> tuple[str, str]:
+    """What devices have in common that share a line: where it leads, and their family."""
+    return device.address.key, device.driver
 
 
 class Device:
@@ -106,20 +126,13 @@ class Device:
         settled: Set once the fast part of a first round was handed over, or failed.
     """
 
-    def __init__(
-        self,
-        config: DeviceConfig,
-        emit: Emit,
-        options: Options | None = None,
-        line: SharedLine | None = None,
-    ) -> None:
+    def __init__(self, config: DeviceConfig, emit: Emit, options: Options | None = None) -> None:
         """Prepare; nothing is opened yet.
 
         Args:
             config: The device's options.
             emit: Takes the batches.
-            options: What all devices share.
-            line: The line that it shares with others; None for one of its own.
+            options: What all devices share; those with the same ones share lines as well.
         """
         options = options or Options()
         self.name = config.name
@@ -148,7 +161,7 @@ class Device:
         )
         self._unsupported = Unsupported(self._schedule.interval)
         self._backlog = Backlog(self.plan, self.discovery, self._unsupported, config)
-        self.exchange = self._attach(line or shared_line(config, options))
+        self.exchange = self._attach(options.line(config))
         self.receiving = self._receiving()
         self._history = self._memory_reader()
         self.settings = self._gate()
@@ -171,7 +184,7 @@ class Device:
             )
         return discovery
 
-    def _attach(self, line: SharedLine) -> Exchange:
+    def _attach(self, line: Keeper) -> Exchange:
         return Exchange(
             self.name,
             line,
@@ -263,7 +276,7 @@ class Device:
         end = loop.time() + limit
         async with self._line(limit):
             await self.round(max(end - loop.time(), MARGIN_S))
-        if line.refusal and not line.opened:
+        if line.refusal and not self.port.opened:
             raise line.refusal
         return self.stats.totals["answers"] > 0
 
@@ -404,7 +417,7 @@ class Device:
         self.settled.set()
         self.stats.count_round(tally, up=up, implausible=self._round.implausible)
         port = self.port
-        self.stats.count_line(port.line.opened, port.sent_bytes, port.received_bytes)
+        self.stats.count_line(port.opened, port.sent_bytes, port.received_bytes)
         gauges = {
             "poll_seconds": now - started,
             "muted_objects": len(self._unsupported),

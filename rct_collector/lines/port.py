@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequenc
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Protocol
 
-from rct_collector.drivers.base import Ask, Event, Garbled, Reply
+from rct_collector.drivers.base import Answer, Ask, Event, Garbled, Reply
 from rct_collector.errors import BusyError, TransportError
 from rct_collector.lines.conversation import Conversation
 from rct_collector.lines.turns import Party
@@ -58,14 +58,6 @@ class Keeper(Protocol):
     """The line behind a port: keeps it open, for all who are attached."""
 
     @property
-    def opened(self) -> int:
-        """Times that the line was opened."""
-
-    @property
-    def last_error(self) -> str:
-        """Why the line is not open, or was lost the last time; "" while all is well."""
-
-    @property
     def refusal(self) -> BusyError | None:
         """Why the line could not be opened the last time, where another process has it."""
 
@@ -88,6 +80,9 @@ class Keeper(Protocol):
             ValueError: Another port has the same unit.
         """
 
+    def why_silent(self, port: Port) -> str:
+        """Why a port is not open, or was lost the last time; "" while all is well."""
+
     def claim(self) -> None:
         """Take the lock of the line on this host ahead of opening it.
 
@@ -109,7 +104,8 @@ class Port:
         line: The line, which may have other ports.
         unit: Which of the units on the line; "" where there is one.
         attached: Who is told what happens.
-        conversation: The dialogue that the unit takes part in; None where there is none.
+        conversation: The dialogue that the unit takes part in; None while there is none.
+        opened: Times that the unit could be asked after it could not.
         sent_bytes: Bytes sent for it so far.
         received_bytes: Bytes received for it so far.
     """
@@ -122,6 +118,7 @@ class Port:
         self.unit = unit
         self.attached = attached
         self.conversation = conversation
+        self.opened = 0
         self.sent_bytes = 0
         self.received_bytes = 0
         self._party = Party(self, self._turn_came)
@@ -134,7 +131,7 @@ class Port:
     @property
     def last_error(self) -> str:
         """Why the line is not open, or was lost the last time; "" while all is well."""
-        return self.line.last_error
+        return self.line.why_silent(self)
 
     # -- asking ----------------------------------------------------------------------------
 
@@ -193,11 +190,12 @@ class Port:
 
     # -- what the line tells ---------------------------------------------------------------
 
-    def opened(self) -> None:
+    def line_opened(self) -> None:
         """The unit can be asked."""
+        self.opened += 1
         self._tell(self.attached.line_opened)
 
-    def lost(self) -> None:
+    def line_lost(self) -> None:
         """The unit cannot be asked any more."""
         self.leave()
         self._tell(self.attached.line_lost)
@@ -230,17 +228,18 @@ class Ports:
 
     Attributes:
         strangers: Units that were heard and that nobody is attached for → events.
+        reports: What is said of the line, in the name of those who are attached.
     """
 
     def __init__(self, reports: Reports) -> None:
         """Begin with none.
 
         Args:
-            reports: Where what is worth a message goes; it is named after those who are attached.
+            reports: Where what is worth a message goes.
         """
         self.strangers: Counter[str] = Counter()
         self._by_unit: dict[str, Port] = {}
-        self._reports = reports
+        self.reports = reports
 
     def __len__(self) -> int:
         return len(self._by_unit)
@@ -285,6 +284,12 @@ class Ports:
             size: Bytes of it.
             now: Monotonic seconds.
         """
+        if len(events) == 1 and type(events[0]) is Answer:  # the most frequent case of all
+            port = self._by_unit.get(events[0].unit)
+            if port is not None:
+                conversation.answered()
+                port.hear(events, size, now, stale=conversation.is_stale)
+                return
         heard: dict[Port, list[Event]] = {}
         valid = False
         for event in events:
@@ -294,7 +299,7 @@ class Ports:
             port = self._by_unit.get(event.unit)
             if port is not None:
                 heard.setdefault(port, []).append(event)
-            elif type(event) is Garbled and not event.unit:
+            elif type(event) is Garbled:  # then its unit may be as wrong as the rest
                 for port in self._concerned(conversation):
                     heard.setdefault(port, []).append(event)
             elif event.unit or type(event) is not Reply:
@@ -307,9 +312,9 @@ class Ports:
     def _concerned(self, conversation: Conversation) -> Iterable[Port]:
         """Whose answer may be in bytes that do not tell: whose turn it is, or anybody's."""
         holder = conversation.turns.holder
-        if holder is None or holder.owner is None or len(self) < 2:
-            return self
-        return (holder.owner,)
+        if holder is not None and holder.owner is not None:
+            return (holder.owner,)
+        return [port for port in self if port.conversation is conversation]
 
     def _strange(self, unit: str) -> None:
         """Count what comes of somebody whom nobody here has to do with."""
@@ -318,11 +323,11 @@ class Ports:
             self.strangers[unit] += 1
         if not known:
             text = "the unit %.40r is on the line, too, and no device of the configuration is it"
-            self._reports.say(log, logging.WARNING, "stranger", text, unit, most=MOST_STRANGERS)
+            self.reports.say(log, logging.WARNING, "stranger", text, unit, most=MOST_STRANGERS)
 
     def _name(self) -> None:
         names = [port.attached.name for port in self._by_unit.values()]
         if names:
             more = len(names) - MOST_NAMED
             tail = f" and {more} more" if more > 0 else ""
-            self._reports.name = ", ".join(names[:MOST_NAMED]) + tail
+            self.reports.name = ", ".join(names[:MOST_NAMED]) + tail

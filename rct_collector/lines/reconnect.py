@@ -18,6 +18,7 @@ from rct_collector.lines.retry import RECONNECT
 from rct_collector.reports import Reports
 from rct_collector.tasks import cancelled
 from rct_collector.transport import Address, Line, Opener
+from rct_collector.transport.base import Receive
 
 log = logging.getLogger(__name__)
 
@@ -32,40 +33,40 @@ MOST_OUTAGES = 3
 
 
 class Link:
-    """The line of one device.
+    """Keeps one line open.
 
     Attributes:
         excused: Something was told of that brings losses with it, which are not told of as well.
         opened: Times that the line was opened.
         attempted: Set once the first attempt to open it has ended, well or not.
-        sent_bytes: Bytes sent over all lines so far.
-        received_bytes: Bytes received over all lines so far.
         last_error: Why it is not open, or was lost the last time; "" once it has proved useful.
     """
 
     def __init__(
         self,
-        name: str,
+        reports: Reports,
         opener: Opener,
         address: Address,
-        receive: Callable[[bytes], None],
+        receive: Receive,
         changed: Callable[[bool], None],
-        reports: Reports | None = None,
+        *,
+        again: str = "answers again",
     ) -> None:
         """Do nothing yet.
 
         Args:
-            name: Device name for messages, unless ``reports`` has one.
+            reports: Where messages go.
             opener: Transport.
             address: Where it leads.
             receive: Called with bytes.
             changed: Called with True when the line is open, with False when it is lost.
-            reports: Where messages go; None for one of its own.
+            again: What a place does again, in words, that was complained of.
         """
-        self._reports = reports or Reports(name)
+        self._reports = reports
+        self._again = again
         self._opener = opener
         self._address = address
-        self._receive_bytes = receive
+        self._receive = receive
         self._changed = changed
         self._line: Line | None = None
         self._end: asyncio.Future[str] | None = None
@@ -76,8 +77,6 @@ class Link:
         self.excused = False
         self.attempted = asyncio.Event()
         self.opened = 0
-        self.sent_bytes = 0
-        self.received_bytes = 0
         self.last_error = ""
 
     @property
@@ -147,13 +146,12 @@ class Link:
             return
         self._proven, self.last_error = True, ""
         if self._complained:
-            log.info("%s: %s answers again", self._reports.name, self._address.place)
+            log.info("%s: %s %s", self._reports.name, self._address.place, self._again)
             self._complained = False
 
     def send(self, data: bytes) -> None:
         """Send bytes over the open line."""
         if self._line is not None:
-            self.sent_bytes += len(data)
             self._line.send(data)
 
     def pause(self) -> None:
@@ -182,12 +180,8 @@ class Link:
         if line is not None:
             line.close()
 
-    def _receive(self, data: bytes) -> None:
-        self.received_bytes += len(data)
-        self._receive_bytes(data)
-
     def _lost(self, reason: str) -> None:
-        self._line = None
+        self._line, self.last_error = None, reason
         if self._end is not None and not self._end.done():
             self._end.set_result(reason)
         self._changed(False)

@@ -7,11 +7,13 @@ opened. It is a module of its own that :mod:`.schemes` lists, and its docstring 
 from __future__ import annotations
 
 from rct_collector.transport.address import Address, Ways
-from rct_collector.transport.base import READ_BYTES, Line, Opener
+from rct_collector.transport.base import READ_BYTES, Accept, Line, Listen, ListeningServer, Opener
 from rct_collector.transport.schemes import (
     TRANSPORTS,
     examples,
     has_scheme,
+    is_dialled_in,
+    listen_at,
     open_line,
     parse_address,
     transport,
@@ -20,12 +22,17 @@ from rct_collector.transport.schemes import (
 __all__ = [
     "READ_BYTES",
     "TRANSPORTS",
+    "Accept",
     "Address",
     "Line",
+    "Listen",
     "Opener",
+    "ListeningServer",
     "Ways",
     "examples",
     "has_scheme",
+    "is_dialled_in",
+    "listen_at",
     "open_line",
     "parse_address",
     "transport",

@@ -53,6 +53,19 @@ Lost = Callable[[str], None]
 Opener = Callable[[Address, Receive, Lost, float], Awaitable[Line]]
 
 
+class ListeningServer(Protocol):
+    """What waits for devices to dial in."""
+
+    def close(self) -> None:
+        """Take no more calls; those that were taken go on."""
+
+
+#: Called with each call that comes in; gives what takes its bytes, and what is told of its end.
+Accept = Callable[[Line], tuple[Receive, Lost]]
+#: (address, accept) → server. Raises TransportError with words for people.
+Listen = Callable[[Address, Accept], Awaitable[ListeningServer]]
+
+
 class Transport(Protocol):
     """What the module of a transport offers."""
 

@@ -13,11 +13,15 @@ address: any number of them share a line.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 
+from rct_collector.errors import TransportError
 from rct_collector.option import Invalid
 from rct_collector.transport import hosts
 from rct_collector.transport.address import NO_OPTIONS, Address
+from rct_collector.transport.base import Accept, ListeningServer
+from rct_collector.transport.tcp import Connection, explain, keep_alive
 
 DESCRIPTION = "a TCP port of this host, for devices that connect to it"
 
@@ -54,3 +58,36 @@ def name(address: Address) -> str:
 def descriptors(_: Address) -> int:
     """See :class:`.base.Transport`; each unit that calls takes another one."""
     return 1
+
+
+class _Call(Connection):
+    """A connection that somebody else has made."""
+
+    def __init__(self, accept: Accept) -> None:
+        super().__init__(lambda _data: None, lambda _reason: None)
+        self._accept = accept
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        keep_alive(transport.get_extra_info("socket"))
+        self._receive, self._lost = self._accept(self)
+
+
+async def listen(address: Address, accept: Accept) -> ListeningServer:
+    """Wait for devices that dial in.
+
+    Args:
+        address: One that this module has read.
+        accept: Takes each call.
+
+    Raises:
+        TransportError: With words for people.
+    """
+    host, port = hosts.split(address.place)
+    loop = asyncio.get_running_loop()
+    try:
+        return await loop.create_server(
+            lambda: _Call(accept), host or None, port, reuse_address=True
+        )
+    except OSError as error:
+        raise TransportError(f"cannot listen at {address.place}: {explain(error)}") from error

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from rct_collector.option import Invalid, shown
 from rct_collector.transport.address import Address, Ways
-from rct_collector.transport.base import Line, Lost, Receive, Transport
+from rct_collector.transport.base import Accept, Line, ListeningServer, Lost, Receive, Transport
 
 #: Scheme → the module that offers :class:`rct_collector.transport.base.Transport`.
 TRANSPORTS: Mapping[str, str] = {
@@ -71,3 +71,22 @@ def parse_address(value: Any, ways: Ways) -> Address:
 async def open_line(address: Address, receive: Receive, lost: Lost, timeout: float) -> Line:
     """Open a line by the transport of its address; see :meth:`.base.Transport.open_line`."""
     return await transport(address.scheme).open_line(address, receive, lost, timeout)
+
+
+def is_dialled_in(address: Address) -> bool:
+    """Whether devices dial in at an address, in place of waiting there for us."""
+    return hasattr(transport(address.scheme), "listen")
+
+
+async def listen_at(address: Address, accept: Accept) -> ListeningServer:
+    """Wait for devices that dial in.
+
+    Args:
+        address: One of a transport that has ``listen``; see :func:`is_dialled_in`.
+        accept: Takes each call.
+
+    Raises:
+        TransportError: With words for people.
+    """
+    module: Any = transport(address.scheme)
+    return cast("ListeningServer", await module.listen(address, accept))

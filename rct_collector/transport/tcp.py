@@ -61,10 +61,21 @@ _KINDS = {
 }
 
 
-class _Protocol(asyncio.BufferedProtocol):
-    """Hands bytes on, little by little; tells of the end once."""
+class Connection(asyncio.BufferedProtocol):
+    """Hands bytes on, little by little; tells of the end once.
+
+    Attributes:
+        ends: Both ends, once it is open.
+        peer: The address of the other end.
+    """
 
     def __init__(self, receive: Receive, lost: Lost) -> None:
+        """Wait for the connection.
+
+        Args:
+            receive: Called with bytes as they arrive.
+            lost: Called once when the connection ends without our doing.
+        """
         self._receive = receive
         self._lost: Lost | None = lost
         self._transport: asyncio.Transport | None = None
@@ -75,6 +86,7 @@ class _Protocol(asyncio.BufferedProtocol):
         self.peer: Address | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """See :class:`asyncio.BaseProtocol`."""
         self._transport = cast("asyncio.Transport", transport)
         local, remote = (transport.get_extra_info(name) for name in ("sockname", "peername"))
         if local and remote:
@@ -82,18 +94,22 @@ class _Protocol(asyncio.BufferedProtocol):
             self.peer = _address(*self.ends.remote)
 
     def get_buffer(self, sizehint: int) -> bytearray:
+        """See :class:`asyncio.BufferedProtocol`."""
         return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
+        """See :class:`asyncio.BufferedProtocol`."""
         if self._lost is not None:
             self._receive(bytes(self._buffer[:nbytes]))
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """See :class:`asyncio.BaseProtocol`."""
         lost, self._lost = self._lost, None
         if lost is not None:
             lost(explain(exc) if exc else self._reason)
 
     def send(self, data: bytes) -> None:
+        """See :class:`.base.Line`; a device that does not read at all is hung up on."""
         transport = self._transport
         if transport is None or transport.is_closing():
             return
@@ -104,14 +120,17 @@ class _Protocol(asyncio.BufferedProtocol):
         transport.write(data)
 
     def pause(self) -> None:
+        """See :class:`.base.Line`."""
         if self._transport is not None and not self._transport.is_closing():
             self._transport.pause_reading()
 
     def resume(self) -> None:
+        """See :class:`.base.Line`."""
         if self._transport is not None and not self._transport.is_closing():
             self._transport.resume_reading()
 
     def close(self) -> None:
+        """See :class:`.base.Line`."""
         self._lost = None
         if self._transport is not None:
             self._transport.abort()
@@ -269,7 +288,7 @@ async def _places(host: str, port: int) -> list[_Place]:
     return list(islice(filter(None, turns), MOST_ADDRESSES))
 
 
-async def open_line(address: Address, receive: Receive, lost: Lost, timeout: float) -> _Protocol:
+async def open_line(address: Address, receive: Receive, lost: Lost, timeout: float) -> Connection:
     """Connect.
 
     Args:
@@ -302,9 +321,9 @@ async def open_line(address: Address, receive: Receive, lost: Lost, timeout: flo
         raise TransportError(text, _KINDS.get(error.errno or 0, "other")) from error
     except RuntimeError as error:  # no thread to be had for the look-up
         raise TransportError(f"the name {host} cannot be looked up: {error}") from error
-    _keep_alive(sock)
+    keep_alive(sock)
     _, protocol = await asyncio.get_running_loop().create_connection(
-        lambda: _Protocol(receive, lost), sock=sock
+        lambda: Connection(receive, lost), sock=sock
     )
     return protocol
 
@@ -320,7 +339,8 @@ def explain(error: BaseException) -> str:
     return str(error) or type(error).__name__
 
 
-def _keep_alive(sock: socket.socket) -> None:
+def keep_alive(sock: socket.socket) -> None:
+    """Let the system find out when the other end is gone, and keep its buffers small."""
     # Some kernels lack some of the options; none of them is needed to work.
     with contextlib.suppress(OSError, AttributeError):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

@@ -247,7 +247,7 @@ def test_what_is_said_of_a_line_does_not_follow_its_pace(up_s, down_s, caplog):
     made = run(main)
     lines = [r.getMessage() for r in caplog.records]
     assert 2 <= len(lines) <= 10 * (hours + 1)
-    assert made.port.line.opened > 40
+    assert made.port.opened > 40
     assert any("more in the last hour" in line for line in lines)
 
 

@@ -59,7 +59,7 @@ def hold(opener, seconds, changed=lambda is_open: None):
 
     async def main(_loop):
         reports = Reports("roof")
-        link = Link("roof", opener, tcp("unit"), lambda data: None, changed, reports)
+        link = Link(reports, opener, tcp("unit"), lambda data: None, changed)
         task = asyncio.create_task(link.run())
         end = asyncio.get_running_loop().time() + seconds
         while (left := end - asyncio.get_running_loop().time()) > 0:

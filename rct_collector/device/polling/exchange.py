@@ -21,8 +21,7 @@ from rct_collector.device.polling.standstill import Standstill
 from rct_collector.device.stats import Stats
 from rct_collector.drivers.base import Answer, Ask, Event, Fault, Garbled, Query, Record, Refused
 from rct_collector.drivers.options import Requests
-from rct_collector.lines.port import Port
-from rct_collector.lines.shared import SharedLine
+from rct_collector.lines.port import Keeper, Port
 from rct_collector.reports import Reports
 
 log = logging.getLogger(__name__)
@@ -84,7 +83,7 @@ class Exchange:
     def __init__(
         self,
         name: str,
-        line: SharedLine,
+        line: Keeper,
         unit: str,
         requests: Requests,
         *,

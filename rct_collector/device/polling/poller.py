@@ -179,7 +179,7 @@ class Poller:
         Returns:
             A query to send at once (then call :meth:`sent`), or None and when to ask again.
         """
-        wake = self.wake_at(now)
+        wake = min(self._expire(now), self._deadline)
         free_at = self._pacer.free_at
         if now < free_at:  # the most frequent case of all: one was sent just now
             more = bool(self._slow) and self._is_in_time(self._slow[0], free_at)
