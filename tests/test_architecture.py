@@ -283,6 +283,16 @@ def test_every_law_is_broken_once_and_says_what_to_do():
         assert contract["broken_contract_guidance"].strip(), contract["name"]
 
 
+def test_whatever_is_no_command_is_taken_for_what_collects():
+    """So that a new module, or a new folder, is under the law without anybody's doing."""
+    (law,) = (contract for contract in contracts() if contract["id"] == "collecting")
+    others = {"cli", "docs", "drivers", "format", "markdown", "simulator"}
+    there = {path.stem for path in PACKAGE.glob("[!_]*.py")}
+    there |= {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+
+    assert set(law["source_modules"]) == {f"rct_collector.{name}" for name in there - others}
+
+
 def test_the_copy_keeps_all_laws(copy):
     status, text = lint(copy)
 

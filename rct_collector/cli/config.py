@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rct_collector.cli.options import DRIVER
+from rct_collector.cli.options import driver_option
 
 if TYPE_CHECKING:
     from rct_collector.config import DeviceConfig
@@ -25,8 +25,7 @@ def command() -> None:
 
 
 @command.command("sample", short_help="Print a complete, commented configuration.")
-@click.option("--driver", type=DRIVER, metavar="NAME", default="rct",
-              help="Family of the device in it (default: rct).")  # fmt: skip
+@driver_option("the device in it")
 def sample(driver: str) -> None:
     """Print a complete configuration; every option is explained and shows its default."""
     from rct_collector.docs.samples import config_yaml

@@ -1,4 +1,4 @@
-"""``rct-collector decode``: bytes of an RCT line, explained."""
+"""``rct-collector decode``: bytes of a device's line, explained."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ Examples:
 """
 
 
-@click.command("decode", short_help="Explain bytes of an RCT line.", epilog=_EPILOG)
+@click.command("decode", short_help="Explain bytes of a device's line.", epilog=_EPILOG)
 @click.argument("source", nargs=-1, required=True, metavar="HEX...|FILE|-")
 @click.option(
     "-f", "--format", "form", type=click.Choice(["table", "json"]), default="table",
     help="How the frames are printed (default: table).",
 )  # fmt: skip
-@driver_option
+@driver_option("the devices whose bytes they are")
 def command(source: tuple[str, ...], form: str, driver: str) -> None:
-    r"""Explain bytes of the RCT serial protocol: hexadecimal text, a file of it, or of bytes.
+    r"""Explain bytes of a device's line: hexadecimal text, a file of it, or of bytes.
 
     One line per frame: where it begins, who sends it, what it means, and what is wrong with
     it. Bytes between frames are shown as noise. Nothing is sent anywhere.

@@ -231,12 +231,16 @@ def _with_choice(function: Function, options: tuple[Callable[[Any], Any], ...]) 
     return wrapper  # type: ignore[return-value]
 
 
-def driver_option(function: Function) -> Function:
-    """Add the option that tells whose frames are meant: ``driver``."""
+def driver_option(what: str) -> Callable[[Function], Function]:
+    """Add the option that names a family: ``driver``.
+
+    Args:
+        what: What it is the family of, for the help.
+    """
     return click.option(
         "--driver", type=DRIVER, default=DEFAULT, metavar="NAME",
-        help=f"Family of the devices whose bytes they are (default: {DEFAULT}).",
-    )(function)  # fmt: skip
+        help=f"Family of {what} (default: {DEFAULT}).",
+    )  # fmt: skip
 
 
 def listen_options(function: Function) -> Function:

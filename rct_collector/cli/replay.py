@@ -32,7 +32,7 @@ Then, in another terminal:
     "--speed", type=click.FloatRange(0, 100_000, min_open=True), default=1.0,
     help="How many times faster than recorded it answers (default: 1).",
 )  # fmt: skip
-@driver_option
+@driver_option("the recorded device")
 def command(
     file: Path,
     printing: bool,
