@@ -8,6 +8,7 @@ from types import ModuleType, SimpleNamespace
 import pytest
 
 from rct_collector.config import Config
+from rct_collector.docs import tables
 from rct_collector.drivers import BUILTIN
 from rct_collector.drivers.base import Driver
 from rct_collector.option import Invalid, Option
@@ -143,3 +144,18 @@ def test_two_inverters_of_rct_on_one_address_stay_refused():
     assert problems(device("a", "rct", "tcp://roof"), device("b", "rct", "tcp://ROOF:8899")) == [
         f"file: devices[1].address: found 'tcp://ROOF:8899' {TWICE}"
     ]
+
+
+def test_the_documentation_has_the_addresses_that_some_family_takes():
+    rows = tables.addresses().splitlines()[2:]
+    assert [row.split("|")[1].strip() for row in rows] == [
+        "`tcp://192.0.2.10:8899`",
+        "`serial:///dev/ttyUSB0?baud=115200`",
+        "`listen://:22222`",
+    ]
+    assert [row.split("|")[3].strip() for row in rows] == [
+        "`rct`, `alone`",
+        "`bus`, `alone`",
+        "`bus`",
+    ]
+    assert "`parity=`none, even or odd: Parity bit; none unless given." in rows[1]

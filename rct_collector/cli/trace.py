@@ -18,6 +18,7 @@ from rct_collector.cli.console import write_json_list
 from rct_collector.cli.tabulate import MOST_PIECES, print_pieces
 from rct_collector.drivers.tools import Dissector, TraceItem
 from rct_collector.errors import CaptureError
+from rct_collector.transport import hosts
 from rct_collector.transport.base import Ends
 
 
@@ -131,7 +132,7 @@ def _print_table(found: Trace) -> None:
         bad = sum(not item.piece.valid for item in mine)
         first, last = (_moment(mine[n].time_ns, dated=found.dated) for n in (0, -1))
         when = f"{first} … {last}{' UTC' if found.dated else ''}"
-        local, remote = _end(*ends.local), _end(*ends.remote)
+        local, remote = hosts.joined(*ends.local), hosts.joined(*ends.remote)
         click.echo(f"{number}. {local} to device {remote}, {when}, {len(mine)} frames, {bad} bad")
     click.echo()
     several = len(found.lines) > 1
@@ -151,14 +152,10 @@ def _as_mapping(item: TraceItem, found: Trace) -> dict[str, object]:
     return {
         **({"time_ns": place} if found.dated else {"time_ns": None, "packet": place}),
         "connection": item.line,
-        "client": _end(*ends.local),
-        "device": _end(*ends.remote),
+        "client": hosts.joined(*ends.local),
+        "device": hosts.joined(*ends.remote),
         **item.piece.as_mapping(),
     }
-
-
-def _end(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _exact(time_ns: int, *, dated: bool) -> str:

@@ -40,6 +40,7 @@ MARKDOWN = ("README.md", "docs/**/*.md", "plugins/*/README.md")
 #: Name of a region → what makes it.
 REGIONS: dict[str, Generator] = {
     "options": tables.options,
+    "addresses": tables.addresses,
     "metrics": metrics.by_measurement,
     "devices": tables.devices,
     "codes": tables.codes,

@@ -17,7 +17,7 @@ from rct_collector.exits import MEANINGS
 from rct_collector.markdown import code, table
 from rct_collector.option import Option, Shape
 from rct_collector.option import options as options_of
-from rct_collector.transport import examples
+from rct_collector.transport import examples, transport
 
 #: How the list of devices is written in front of the name of an option.
 _DEVICE = "devices[]"
@@ -111,6 +111,25 @@ def devices() -> str:
             for name in BUILTIN
         ),
     )
+
+
+def addresses() -> str:
+    """How devices are addressed, by the ways in which families are reached."""
+    return table(("Address", "What is there", "`driver`"), _addresses())
+
+
+def _addresses() -> Iterator[tuple[str, ...]]:
+    takers: dict[str, dict[str, str]] = {}
+    for name in BUILTIN:
+        for scheme, defaults in driver(name).ways.items():
+            takers.setdefault(scheme, {})[name] = transport(scheme).example(defaults)
+    for scheme, examples_of in takers.items():
+        found = transport(scheme)
+        what = [found.DESCRIPTION]
+        for key, parameter in found.PARAMETERS.items():
+            what.append(f"{code(f'{key}=')}{parameter.takes}: {parameter.meaning}")
+        example, *_ = examples_of.values()
+        yield code(example), "; ".join(what), ", ".join(map(code, examples_of))
 
 
 def codes() -> str:

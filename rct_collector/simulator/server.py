@@ -12,6 +12,7 @@ from typing import cast
 
 from rct_collector.drivers.tools import FarEnd
 from rct_collector.simulator.hub import MOST_UNREAD, Hub
+from rct_collector.transport import hosts
 
 log = logging.getLogger(__name__)
 
@@ -48,8 +49,7 @@ class Server:
     @property
     def address(self) -> str:
         """The address as a configuration has it."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"tcp://{host}:{self.port}"
+        return f"tcp://{hosts.joined(self.host, self.port)}"
 
     @property
     def listening(self) -> bool:

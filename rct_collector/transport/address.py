@@ -10,8 +10,22 @@ from typing import NamedTuple
 #: ``{"tcp": {"port": "8899"}}``.
 Ways = Mapping[str, Mapping[str, str]]
 
-#: Of an address that needs none.
+#: Of an address that has none.
 NO_OPTIONS: Mapping[str, str] = MappingProxyType({})
+
+
+class Parameter(NamedTuple):
+    """An option of an address.
+
+    Attributes:
+        pattern: What it takes, as a regular expression.
+        takes: What it takes, in words.
+        meaning: What it does, for the documentation.
+    """
+
+    pattern: str
+    takes: str
+    meaning: str
 
 
 class Address(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple, Protocol
 
-from rct_collector.transport.address import Address
+from rct_collector.transport.address import Address, Parameter
 
 
 class Ends(NamedTuple):
@@ -71,6 +71,9 @@ class Transport(Protocol):
 
     #: What is at such an address, in a few words, for the documentation.
     DESCRIPTION: str
+
+    #: Options that may follow a question mark in an address: name → what it takes.
+    PARAMETERS: Mapping[str, Parameter]
 
     def example(self, defaults: Mapping[str, str], /) -> str:
         """An address as a user may write it.

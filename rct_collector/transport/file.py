@@ -12,10 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from rct_collector.transport.address import Address
+from rct_collector.transport.address import Address, Parameter
 from rct_collector.transport.paths import name_of, read_path
 
 DESCRIPTION = "a recorded line that is played again"
+
+PARAMETERS: Mapping[str, Parameter] = {}
 
 
 def example(_: Mapping[str, str]) -> str:
@@ -25,7 +27,7 @@ def example(_: Mapping[str, str]) -> str:
 
 def parse(text: str, defaults: Mapping[str, str]) -> Address:
     """See :class:`.base.Transport`; there are no defaults."""
-    return read_path("file", text, {}, {}, example(defaults))
+    return read_path("file", text, PARAMETERS, {}, example(defaults))
 
 
 def name(address: Address) -> str:

@@ -18,8 +18,8 @@ import re
 from collections.abc import Mapping
 
 from rct_collector.option import Invalid
-from rct_collector.transport.address import Address
-from rct_collector.transport.paths import Parameter, name_of, read_options, read_path, written
+from rct_collector.transport.address import Address, Parameter
+from rct_collector.transport.paths import name_of, read_options, read_path, written
 
 DESCRIPTION = "a USB device of this host"
 

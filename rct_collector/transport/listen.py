@@ -19,11 +19,13 @@ from collections.abc import Mapping
 from rct_collector.errors import TransportError
 from rct_collector.option import Invalid
 from rct_collector.transport import hosts
-from rct_collector.transport.address import NO_OPTIONS, Address
+from rct_collector.transport.address import NO_OPTIONS, Address, Parameter
 from rct_collector.transport.base import Accept, ListeningServer
 from rct_collector.transport.tcp import Connection, explain, keep_alive
 
 DESCRIPTION = "a TCP port of this host, for devices that connect to it"
+
+PARAMETERS: Mapping[str, Parameter] = {}
 
 #: Two of these cannot be listened on at the same port, so they are one.
 _ALL = ("", "0.0.0.0", "::")  # noqa: S104 - what a user may write

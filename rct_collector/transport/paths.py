@@ -10,28 +10,13 @@ import os
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import NamedTuple
 from urllib.parse import unquote
 
 from rct_collector.option import Invalid, shown
-from rct_collector.transport.address import Address
+from rct_collector.transport.address import Address, Parameter
 
 #: What no path is written with: control characters, separators of lines, halves of characters.
 _UNFIT = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-
-
-class Parameter(NamedTuple):
-    """An option of an address.
-
-    Attributes:
-        pattern: What it takes, as a regular expression.
-        takes: What it takes, in words.
-        meaning: What it does, for the documentation.
-    """
-
-    pattern: str
-    takes: str
-    meaning: str
 
 
 def one_of(*choices: str, meaning: str) -> Parameter:

@@ -11,14 +11,28 @@ Bits are those of nearly all inverters unless the address says otherwise: eight 
 one stop bit. The rate is the driver's. Links under ``/dev/serial/by-id`` and ``by-path`` stay as
 they are written, since they outlast the next plugging, and are one line with the port that they
 lead to.
+
+The port is ours alone while it is open: the kernel lets no other program open it (TIOCEXCL), root
+excepted. An adapter that is pulled out ends the line, and is found again by its link.
+
+Sources: POSIX, termios; Linux, ioctl_tty(2) and ``linux/serial.h`` (struct serial_rs485).
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import errno
+import fcntl
+import os
+import struct
+import termios
 from collections.abc import Mapping
 
-from rct_collector.transport.address import Address
-from rct_collector.transport.paths import Parameter, name_of, one_of, read_path
+from rct_collector.errors import TransportError
+from rct_collector.transport.address import Address, Parameter
+from rct_collector.transport.base import READ_BYTES, Lost, Receive
+from rct_collector.transport.paths import name_of, one_of, path_of, read_path
 
 DESCRIPTION = "a serial port of this host, RS232 or RS485"
 
@@ -59,3 +73,162 @@ def name(address: Address) -> str:
 def descriptors(_: Address) -> int:
     """See :class:`.base.Transport`."""
     return 1
+
+
+#: Bytes that a port may have before it; at 2400 baud they take 17 s. Requests are far shorter.
+_MOST_UNSENT = 4096
+
+#: Linux: asm-generic/ioctls.h and linux/serial.h.
+_TIOCSRS485 = 0x542F
+_RS485 = struct.Struct("=3I5I")
+_ENABLED, _RTS_ON_SEND, _RTS_AFTER_SEND = 0x1, 0x2, 0x4
+_RS485_FLAGS = {"on": _ENABLED | _RTS_ON_SEND, "inverted": _ENABLED | _RTS_AFTER_SEND}
+
+#: Why a port cannot be opened, in words that say what to do.
+_REASONS = {
+    errno.ENOENT: "there is no such port; the adapter may not be plugged in",
+    errno.ENXIO: "there is no device at this port",
+    errno.EACCES: "this user may not open it; serial ports are mostly for the group dialout",
+    errno.EBUSY: "another program has it open",
+    errno.ENOTTY: "it is no serial port",
+    errno.EIO: "the adapter does not answer",
+}
+
+
+class _Port:
+    """An open port.
+
+    Attributes:
+        peer: The port that the address leads to, by its own path.
+    """
+
+    def __init__(self, descriptor: int, peer: Address, receive: Receive, lost: Lost) -> None:
+        self.peer = peer
+        self._descriptor = descriptor
+        self._receive = receive
+        self._lost = lost
+        self._unsent = bytearray()
+        self._paused = False
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(descriptor, self._readable)
+
+    def send(self, data: bytes) -> None:
+        if self._descriptor < 0:
+            return
+        if len(self._unsent) + len(data) > _MOST_UNSENT:
+            self._end("the port does not pass on what is sent")
+            return
+        waiting = bool(self._unsent)
+        self._unsent += data
+        if not waiting:
+            self._writable()
+
+    def pause(self) -> None:
+        if self._descriptor >= 0 and not self._paused:
+            self._paused = True
+            self._loop.remove_reader(self._descriptor)
+
+    def resume(self) -> None:
+        if self._descriptor >= 0 and self._paused:
+            self._paused = False
+            self._loop.add_reader(self._descriptor, self._readable)
+
+    def close(self) -> None:
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            self._loop.remove_reader(descriptor)
+            self._loop.remove_writer(descriptor)
+            with contextlib.suppress(termios.error, OSError):  # or closing waits for what is unsent
+                termios.tcflush(descriptor, termios.TCIOFLUSH)
+            os.close(descriptor)
+
+    def _readable(self) -> None:
+        try:
+            data = os.read(self._descriptor, READ_BYTES)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._end(f"the port is gone: {(error.strerror or str(error)).lower()}")
+            return
+        if data:
+            self._receive(data)
+        else:
+            self._end("the port is gone")
+
+    def _writable(self) -> None:
+        try:
+            del self._unsent[: os.write(self._descriptor, self._unsent)]
+        except BlockingIOError:
+            pass
+        except OSError as error:
+            # Told from the loop: whoever sends expects no answer at once.
+            reason = f"the port is gone: {(error.strerror or str(error)).lower()}"
+            self._unsent.clear()
+            self._loop.call_soon(self._end, reason)
+        if self._unsent:
+            self._loop.add_writer(self._descriptor, self._writable)
+        else:
+            self._loop.remove_writer(self._descriptor)
+
+    def _end(self, reason: str) -> None:
+        if self._descriptor >= 0:
+            self.close()
+            self._lost(reason)
+
+
+async def open_line(address: Address, receive: Receive, lost: Lost, timeout: float) -> _Port:
+    """Open a port and set it as the address says; see :class:`.base.Transport`.
+
+    What has arrived before is dropped: nobody has asked for it.
+
+    Args:
+        address: Its link is followed anew each time.
+        receive: Called with bytes as they arrive.
+        lost: Called once when the port is gone.
+        timeout: Not needed, since opening does not wait.
+
+    Raises:
+        TransportError: With words for people.
+    """
+    path = path_of(address)
+    with contextlib.ExitStack() as undo:
+        try:
+            # Not waiting for a carrier (O_NONBLOCK), and never making a file (no O_CREAT).
+            descriptor = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+            undo.callback(os.close, descriptor)
+            _set(descriptor, address.options)
+        except (OSError, termios.error) as error:
+            number = error.args[0] if error.args else 0
+            reason = _REASONS.get(number) or str(error.args[-1]).lower()
+            raise TransportError(f"cannot open the serial port {path}: {reason}") from error
+        undo.pop_all()
+    peer = parse(os.path.realpath(path).replace("%", "%25").replace("?", "%3F"), address.options)
+    return _Port(descriptor, peer, receive, lost)
+
+
+def _set(descriptor: int, options: Mapping[str, str]) -> None:
+    """Set a port: bytes pass as they are, and none is waited for.
+
+    Raises:
+        OSError: The port cannot be set so.
+        termios.error: Likewise.
+    """
+    fcntl.ioctl(descriptor, termios.TIOCEXCL)
+    *_, specials = termios.tcgetattr(descriptor)
+    speed = getattr(termios, f"B{options.get('baud', '9600')}", None)
+    if speed is None:
+        raise OSError(errno.EINVAL, "this system does not know the rate")
+    control = termios.CREAD | termios.CLOCAL
+    control |= termios.CS7 if options.get("databits") == "7" else termios.CS8
+    if options.get("stopbits") == "2":
+        control |= termios.CSTOPB
+    control |= _PARITY[options.get("parity", "none")]
+    specials[termios.VMIN], specials[termios.VTIME] = 1, 0
+    termios.tcsetattr(descriptor, termios.TCSANOW, [0, 0, control, 0, speed, speed, specials])
+    flags = _RS485_FLAGS.get(options.get("rs485", "off"))
+    if flags:
+        fcntl.ioctl(descriptor, _TIOCSRS485, _RS485.pack(flags, *[0] * 7))
+    termios.tcflush(descriptor, termios.TCIFLUSH)
+
+
+_PARITY = {"none": 0, "even": termios.PARENB, "odd": termios.PARENB | termios.PARODD}

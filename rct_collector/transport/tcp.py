@@ -30,10 +30,12 @@ from typing import Any, NamedTuple, cast
 from rct_collector.errors import TransportError
 from rct_collector.option import Invalid
 from rct_collector.transport import hosts
-from rct_collector.transport.address import NO_OPTIONS, Address
+from rct_collector.transport.address import NO_OPTIONS, Address, Parameter
 from rct_collector.transport.base import READ_BYTES, Ends, Lost, Receive
 
 DESCRIPTION = "a device in the network, or a serial server with a device at its raw TCP port"
+
+PARAMETERS: Mapping[str, Parameter] = {}
 
 #: Half-open connections are found by the kernel after this many seconds without an answer.
 _KEEP_ALIVE = (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3))

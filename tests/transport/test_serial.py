@@ -1,0 +1,304 @@
+"""Serial ports, at pseudo-terminals: what they pass, how they are set, and what is said."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import termios
+import tty
+
+import pytest
+
+from rct_collector.errors import BusyError, TransportError
+from rct_collector.lines.lock import DeviceLock, locked
+from rct_collector.transport import READ_BYTES, open_line, parse_address, serial
+
+WAYS = {"serial": {"baud": "2400"}}
+
+
+@pytest.fixture
+def port():
+    """The far end of a port, and its path."""
+    far, near = os.openpty()
+    tty.setraw(far)
+    os.set_blocking(far, False)
+    path = os.ttyname(near)
+    yield far, path
+    os.close(near)
+    os.close(far)
+
+
+def at(path, options=""):
+    return parse_address(f"serial://{path}{options}", WAYS)
+
+
+class Ends:
+    """Takes what a line brings."""
+
+    def __init__(self):
+        self.received, self.lost = [], []
+
+    async def open(self, path, options=""):
+        return await open_line(at(path, options), self.received.append, self.lost.append, 5.0)
+
+    async def until(self, condition):
+        """Wait for something to come true."""
+        async with asyncio.timeout(30):
+            while not condition(self):
+                await asyncio.sleep(0.001)
+
+
+def size(ends):
+    return sum(map(len, ends.received))
+
+
+def test_bytes_pass_both_ways_as_they_are(port):
+    far, path = port
+    every = bytes(range(256))
+
+    async def main():
+        ends = Ends()
+        line = await ends.open(path)
+        line.send(every)
+        os.write(far, every)
+        await ends.until(lambda ends: size(ends) == 256)
+        line.close()
+        line.close()
+        line.send(b"into the void")
+        return b"".join(ends.received), ends.lost
+
+    assert asyncio.run(main()) == (every, [])
+
+
+def test_what_is_sent_arrives(port):
+    far, path = port
+
+    async def main():
+        line = await Ends().open(path)
+        line.send(b"QPI\xbe\xac\r")
+        line.send(bytes(range(256)))
+        got = b""
+        async with asyncio.timeout(30):
+            while len(got) < 262:
+                await asyncio.sleep(0.001)
+                got += os.read(far, 1000) if _ready(far) else b""
+        line.close()
+        return got
+
+    assert asyncio.run(main()) == b"QPI\xbe\xac\r" + bytes(range(256))
+
+
+def _ready(descriptor):
+    import select
+
+    return bool(select.select([descriptor], [], [], 0)[0])
+
+
+@pytest.mark.parametrize(
+    ("options", "speed", "flags", "cleared"),
+    [
+        ("", termios.B2400, termios.CS8, termios.PARENB | termios.CSTOPB),
+        ("?baud=115200&stopbits=2", termios.B115200, termios.CS8 | termios.CSTOPB, termios.PARENB),
+        # A pseudo-terminal keeps eight bits without parity, whatever it is told.
+    ],
+)
+def test_a_port_is_set_as_the_address_says(port, options, speed, flags, cleared):
+    _, path = port
+
+    async def main():
+        line = await Ends().open(path, options)
+        found = termios.tcgetattr(line._descriptor)
+        line.close()
+        return found
+
+    iflag, oflag, cflag, lflag, ispeed, ospeed, _ = asyncio.run(main())
+    assert (ispeed, ospeed) == (speed, speed)
+    assert cflag & flags == flags
+    assert not cflag & cleared
+    assert cflag & termios.CLOCAL
+    assert (iflag, oflag & termios.OPOST, lflag) == (0, 0, 0), "nothing is changed on the way"
+
+
+@pytest.mark.parametrize(
+    ("options", "flags"),
+    [
+        ({}, termios.CS8),
+        ({"parity": "even", "databits": "7"}, termios.CS7 | termios.PARENB),
+        ({"parity": "odd"}, termios.CS8 | termios.PARENB | termios.PARODD),
+        ({"stopbits": "2"}, termios.CS8 | termios.CSTOPB),
+    ],
+)
+def test_the_system_is_told_of_bits_and_parity(monkeypatch, port, options, flags):
+    told = []
+    monkeypatch.setattr(serial.termios, "tcsetattr", lambda *given: told.append(given))
+    far, path = port
+    descriptor = os.open(path, os.O_RDWR | os.O_NOCTTY)
+    try:
+        serial._set(descriptor, {"baud": "9600", **options})
+    finally:
+        os.close(descriptor)
+    ((_, _, (_, _, control, _, *speeds, _)),) = told
+    assert control == termios.CREAD | termios.CLOCAL | flags
+    assert speeds == [termios.B9600, termios.B9600]
+
+
+@pytest.mark.parametrize(
+    ("word", "flags"), [("off", None), ("on", 0x1 | 0x2), ("inverted", 0x1 | 0x4)]
+)
+def test_the_system_is_told_who_switches_the_sender(monkeypatch, port, word, flags):
+    told = []
+    real = serial.fcntl.ioctl
+
+    def ioctl(descriptor, request, *given):
+        if request == 0x542F:
+            told.append(given[0])
+            return 0
+        return real(descriptor, request, *given)
+
+    monkeypatch.setattr(serial.fcntl, "ioctl", ioctl)
+    _, path = port
+    descriptor = os.open(path, os.O_RDWR | os.O_NOCTTY)
+    try:
+        serial._set(descriptor, {"baud": "9600", "rs485": word})
+    finally:
+        os.close(descriptor)
+    if flags is None:
+        assert told == []
+    else:
+        (packed,) = told
+        assert len(packed) == 32, "struct serial_rs485"
+        assert int.from_bytes(packed[:4], "little") == flags
+
+
+def test_a_port_that_cannot_switch_a_sender_says_so(port):
+    _, path = port
+    with pytest.raises(TransportError, match=f"cannot open the serial port {path}: it is no "):
+        asyncio.run(Ends().open(path, "?rs485=on"))
+
+
+def test_a_port_that_is_pulled_out_ends_the_line_once():
+    async def main():
+        far, near = os.openpty()
+        ends = Ends()
+        line = await ends.open(os.ttyname(near))
+        os.close(near)
+        os.close(far)
+        await ends.until(lambda ends: ends.lost)
+        line.send(b"into the void")
+        line.pause()
+        line.resume()
+        line.close()
+        await asyncio.sleep(0)
+        return ends.lost
+
+    (reason,) = asyncio.run(main())
+    assert reason.startswith("the port is gone")
+
+
+def test_sending_over_a_port_that_is_gone_tells_of_the_loss_later():
+    async def main():
+        far, near = os.openpty()
+        ends = Ends()
+        line = await ends.open(os.ttyname(near))
+        line.pause()
+        os.close(near)
+        os.close(far)
+        line.send(b"x")
+        before = list(ends.lost)
+        await ends.until(lambda ends: ends.lost)
+        return before, ends.lost
+
+    before, after = asyncio.run(main())
+    assert before == []
+    assert len(after) == 1
+
+
+def test_a_port_that_passes_nothing_on_is_given_up(port):
+    """Nobody reads at the far end: the system takes so much and no more."""
+    _, path = port
+
+    async def main():
+        ends = Ends()
+        line = await ends.open(path)
+        for _ in range(1000):
+            line.send(bytes(1000))
+        return ends.lost
+
+    assert asyncio.run(main()) == ["the port does not pass on what is sent"]
+
+
+def test_what_comes_is_read_in_pieces_and_not_at_all_while_paused(port):
+    far, path = port
+
+    async def main():
+        ends = Ends()
+        line = await ends.open(path)
+        line.pause()
+        line.pause()
+        os.write(far, bytes(1000))
+        for _ in range(20):
+            await asyncio.sleep(0)
+        paused = size(ends)
+        line.resume()
+        line.resume()
+        await ends.until(lambda ends: size(ends) == 1000)
+        line.close()
+        return paused, max(map(len, ends.received))
+
+    paused, largest = asyncio.run(main())
+    assert paused == 0
+    assert largest <= READ_BYTES
+
+
+def test_what_came_before_the_port_was_opened_is_dropped(port):
+    far, path = port
+
+    async def main():
+        os.write(far, b"old")
+        ends = Ends()
+        line = await ends.open(path)
+        os.write(far, b"new")
+        await ends.until(lambda ends: size(ends) >= 3)
+        line.close()
+        return b"".join(ends.received)
+
+    assert asyncio.run(main()) == b"new"
+
+
+def test_reasons_say_what_to_do(tmp_path):
+    def reason(path):
+        with pytest.raises(TransportError) as told:
+            asyncio.run(Ends().open(path))
+        return str(told.value)
+
+    missing = tmp_path / "ttyUSB0"
+    assert reason(missing) == (
+        f"cannot open the serial port {missing}: there is no such port; the adapter may not be"
+        " plugged in"
+    )
+    assert not missing.exists(), "a file in its place would keep the adapter away"
+    plain = tmp_path / "plain"
+    plain.write_text("")
+    assert reason(plain) == f"cannot open the serial port {plain}: it is no serial port"
+    assert reason(tmp_path) == f"cannot open the serial port {tmp_path}: is a directory"
+
+
+def test_two_links_to_a_port_are_found_out_when_one_moves(port, tmp_path):
+    """While it leads nowhere, a link is a line of its own; opened, it is that of the port."""
+    _, path = port
+    link = tmp_path / "by-id"
+    early = at(link)
+    link.symlink_to(path)
+    assert early.key != at(path).key
+    first, second = DeviceLock(at(path), "first"), DeviceLock(early, "second")
+    first.acquire()
+
+    async def main():
+        await locked(open_line, second)(early, print, print, 5.0)
+
+    try:
+        with pytest.raises(BusyError, match=f"{path}, where {link} leads, is already collected"):
+            asyncio.run(main())
+    finally:
+        first.release()
+        second.release()
