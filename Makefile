@@ -26,6 +26,8 @@ SIDE_BY_SIDE := -n $(JOBS) --dist loadgroup --no-loadscope-reorder
 QUICK := not slow and not telegraf and not collectd and not debian and not bench and not gates
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Each process of the tests would compile all modules anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 # A virtual environment keeps absolute paths: if the tree was moved or copied, or the
 # Python was removed, it is made again.
@@ -74,7 +76,8 @@ test: $(TESTING)  ## run the tests, with coverage
 	exit $$status
 
 quick: $(TESTING)  ## run the tests that take a minute together, for the loop while writing
-	@$(RUN) -m pytest $(SIDE_BY_SIDE) --timeout=60 -q -m '$(QUICK)' $(PYTEST_ARGS)
+	@$(RUN) -m pytest $(SIDE_BY_SIDE) --timeout=60 -q --hypothesis-profile=quick \
+	    -m '$(QUICK)' $(PYTEST_ARGS)
 
 check: lint types imports fresh site  ## all five checks below; -k does not stop at the first that fails
 

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
+from contextlib import nullcontext
 from pathlib import Path
 
+import hypothesis
 import pytest
 
+from tests import virtual
 from tests.toys import register  # noqa: F401 - a fixture for all
+
+#: For the loop while writing: fewer examples where a test names no number of its own.
+hypothesis.settings.register_profile("quick", max_examples=20)
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -34,6 +40,17 @@ def pytest_collection_modifyitems(config, items):
 def _rank(item):
     names = {mark.name for mark in item.iter_markers()}
     return next((n for n, name in enumerate(LONGEST_FIRST) if name in names), len(LONGEST_FIRST))
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_call(item):
+    """What measures coverage leaves out the long tests, which would take twice as long under it.
+
+    The short ones run the same lines, and so do the processes that a long one starts.
+    """
+    long = item.get_closest_marker("slow") is not None
+    with virtual.untraced() if long else nullcontext():
+        yield
 
 
 @pytest.fixture

@@ -310,6 +310,7 @@ def as_blocks(value):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [

@@ -55,8 +55,7 @@ def test_a_day_leaves_nothing_behind(profile):
         world.inverter.hub().close()
         return published, found
 
-    with virtual.untraced():
-        published, found = virtual.run(main)
+    published, found = virtual.run(main)
     blocks, files, tasks = zip(*found, strict=True)
     assert published > 50_000
     assert max(blocks[-3:]) <= min(blocks[:3]) * (1 + BREATH)

@@ -69,7 +69,10 @@ def test_one_kind_may_have_less(clock):
     assert [limiter.passes("a", 1) for _ in range(2)] == [True, False]
 
 
-@pytest.mark.parametrize("pace", [0.01, 1.0, 61.0, 700.0, 3600.0, 5000.0])
+@pytest.mark.parametrize(
+    "pace",
+    [pytest.param(0.01, marks=pytest.mark.slow), 1.0, 61.0, 700.0, 3600.0, 5000.0],
+)
 def test_at_any_pace_all_is_said_or_counted(clock, pace):
     limiter = Limiter(clock)
     passed = counted = 0

@@ -29,6 +29,7 @@ from rct_collector.drivers.rct.table import OBJECTS
 from rct_collector.simulator import Hub, MemoryLink, SimulatedInverter, serve
 from rct_collector.simulator.hub import MOST_UNREAD
 from tests.memory import MemoryPlug
+from tests.slow import slow_but
 from tests.virtual import START, Recorder, collect, options, run
 
 BY_NAME = {item.name: item for item in OBJECTS}
@@ -204,7 +205,7 @@ def test_a_unit_that_hangs_up_can_be_reached_again():
 # -- memory, virtual time ---------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("name", slow_but("everything", SCENARIOS))
 def test_all_objects_can_be_read_in_virtual_time(name):
     async def main(_loop):
         inverter = SimulatedInverter(name, start=NOON, zone=UTC)
@@ -566,6 +567,7 @@ def test_doors_turn_at_their_times_on_a_clock_that_jumps():
     assert run(main) == [(10.0, False), (17.5, True), (34.0, False), (41.5, True)]
 
 
+@pytest.mark.slow
 def test_a_device_goes_through_nights_and_bad_connections():
     async def main(loop):
         witness = Witness()
@@ -609,6 +611,7 @@ def test_scenarios_are_found_by_name_or_given():
         SimulatedInverter("no such thing")
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bytes_in_virtual_time():
     async def main(_loop, seed):
         inverter, client = SimulatedInverter(start=NOON, zone=UTC, seed=seed), Client()

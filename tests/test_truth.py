@@ -23,8 +23,7 @@ def collected(profiles, *, hours, scenario="sunny", seed=1, **more):
         world = World(loop, scenario, faults(profiles, seed), seed=seed, **more)
         return await world.run(*world.collector(), hours)
 
-    with virtual.untraced():
-        return virtual.run(main)
+    return virtual.run(main)
 
 
 @settings(deadline=None, max_examples=40)

@@ -116,6 +116,7 @@ def test_the_status_says_how_it_is(figures, status):
 # -- examinations ------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_unit_is_examined_and_reported(run, serve, quick, config_file):
     running = serve("two-towers")
     result = run("doctor", "--config", config_file(roof=running.address), "--duration", "4s")
@@ -128,6 +129,7 @@ def test_a_unit_is_examined_and_reported(run, serve, quick, config_file):
     assert running.inverter.bridge.observed.writes == 0
 
 
+@pytest.mark.slow
 def test_json_is_for_scripts_and_its_yaml_can_be_used(run, serve, quick, config_file, tmp_path):
     path = config_file(roof=serve().address)
     result = run("doctor", "-c", path, "--device", "roof", "--duration", "4s", "--json")
@@ -152,6 +154,7 @@ class LosesLater(Loses):
         return request if self.left >= 0 else super().on_request(request, now)
 
 
+@pytest.mark.slow
 def test_a_problem_has_a_status_of_its_own(run, serve, quick, config_file, monkeypatch):
     gaps = (0.05, 0.02, 0.01, 0.006)
     paces = tuple(pace._replace(gap=gap) for pace, gap in zip(steps.PACES, gaps, strict=True))
@@ -166,6 +169,7 @@ def test_a_problem_has_a_status_of_its_own(run, serve, quick, config_file, monke
     assert "problem: Answers get lost" in result.stdout
 
 
+@pytest.mark.slow
 def test_a_simulated_unit_is_asked_like_a_real_one(run, quick):
     result = run("doctor", "--simulate", "inverter-only", "--duration", "2s", "--json")
 
@@ -194,6 +198,7 @@ def test_a_name_that_nobody_knows_is_told(run):
     assert "Check the spelling of nobody.invalid" in result.stdout
 
 
+@pytest.mark.slow
 def test_a_silent_device_is_told(run, quick, listener):
     result = run("doctor", address_of(listener), "--duration", "1s")
 
@@ -254,6 +259,7 @@ def test_a_family_that_cannot_be_examined_is_told(run, register):
 # -- as a process ------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_an_interrupted_examination_prints_what_was_learnt(start, serve):
     profile = Tells(20)
     running = serve(faults=[profile])
@@ -268,6 +274,7 @@ def test_an_interrupted_examination_prints_what_was_learnt(start, serve):
     assert stderr.splitlines() == ["Interrupted: the examination is incomplete."]
 
 
+@pytest.mark.slow
 def test_progress_is_shown_where_somebody_waits(start, serve):
     parent, child = pty.openpty()
     process = start("doctor", serve().address, stderr=child, env={"TERM": "xterm"})

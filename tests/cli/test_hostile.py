@@ -10,6 +10,7 @@ from line_protocol_parser import parse_line
 from tests.hostile import Says, each_text, harmless
 
 
+@pytest.mark.slow
 @each_text
 @pytest.mark.parametrize("form", ["table", "influx", "json"])
 def test_a_reading_shows_no_text_that_does_anything(run, serve, config_file, form, said, shown):
@@ -29,6 +30,7 @@ def test_a_reading_shows_no_text_that_does_anything(run, serve, config_file, for
         assert shown in result.stdout
 
 
+@pytest.mark.slow
 @each_text
 def test_watching_shows_no_text_that_does_anything(run, serve, config_file, said, shown):
     unit = serve("inverter-only", faults=[Says(said)])

@@ -149,6 +149,7 @@ def test_a_terminal_without_unicode_gets_question_marks(start):
     assert "?C" in stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
 def test_a_program_gets_utf8_whatever_the_locale_is(start, serve, config_file, encoding):
     path = config_file(roof=serve().address)

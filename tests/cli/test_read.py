@@ -34,6 +34,7 @@ def test_table_groups_values_by_component_with_units_and_words(run):
     assert not any(line != line.rstrip() for line in lines)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_every_scenario_can_be_read_as_line_protocol(run, scenario):
     result = run("read", "--simulate", scenario, "--format", "influx", "--cells", "--all")
@@ -189,6 +190,7 @@ TYPE = "power_mng.battery_type (0x682CDDA1)"
 SWITCH = "rb485.available (0x437B8122)"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["table", "influx", "json"])
 @pytest.mark.parametrize(
     ("silent", "told", "shown"),
@@ -347,6 +349,7 @@ class Tells(Faults):
         return request
 
 
+@pytest.mark.slow
 def test_an_interrupted_reading_prints_what_there_is(start, serve):
     profile = Tells(30)
     process = start("read", "--address", serve(faults=[profile]).address)
@@ -370,6 +373,7 @@ def test_sigterm_ends_a_reading_in_the_same_way(start, listener):
     assert "Traceback" not in stderr
 
 
+@pytest.mark.slow
 def test_a_closed_pipe_is_no_reason_to_complain(start):
     process = start("read", "--simulate", "--only", POWER)
     process.stdout.close()
@@ -378,6 +382,7 @@ def test_a_closed_pipe_is_no_reason_to_complain(start):
     assert (process.returncode, stderr) == (141, "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("environment", [{}, {"NO_COLOR": "1"}])
 def test_colours_are_for_terminals(start, environment):
     parent, child = pty.openpty()
@@ -394,6 +399,7 @@ def test_colours_are_for_terminals(start, environment):
     assert not any(f"\x1b[3{n}" in shown for n in range(8)) or not environment
 
 
+@pytest.mark.slow
 def test_there_are_no_colours_in_a_pipe(start):
     process = start("read", "-s", "--only", POWER)
     stdout, stderr = process.communicate(timeout=60)
@@ -401,6 +407,7 @@ def test_there_are_no_colours_in_a_pipe(start):
     assert "\x1b" not in stdout + stderr
 
 
+@pytest.mark.slow
 def test_progress_is_shown_where_somebody_waits(start):
     parent, child = pty.openpty()
     process = start("read", "-s", "--only", POWER, stderr=child, env={"TERM": "xterm"})

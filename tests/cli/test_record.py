@@ -70,6 +70,7 @@ def test_what_was_recorded_reads_like_the_device_itself(run, start, serve, confi
     assert "--redact" in hint
 
 
+@pytest.mark.slow
 def test_redacted_it_holds_no_serial_number_and_no_address(start, serve, tmp_path):
     path = tmp_path / "roof.pcap"
     device = serve(serial="SECRETSERIAL", firmware="2.3.4567")
@@ -86,6 +87,7 @@ def test_redacted_it_holds_no_serial_number_and_no_address(start, serve, tmp_pat
     assert texts["svnversion"] == "2.3.4567"
 
 
+@pytest.mark.slow
 def test_a_recorder_that_is_killed_leaves_a_file_that_can_be_read(start, serve, tmp_path):
     path = tmp_path / "roof.pcap"
     record_first_round(start, path, "-a", serve().address, *SOME[:2], end=signal.SIGKILL)
@@ -119,6 +121,7 @@ def test_a_terminal_gets_to_see_how_far_it_has_come(start, serve, tmp_path):
     assert process.returncode == 0
 
 
+@pytest.mark.slow
 def test_a_file_that_is_there_is_only_replaced_on_demand(run, serve, tmp_path):
     path = tmp_path / "roof.pcap"
     path.write_text("precious")
@@ -132,6 +135,7 @@ def test_a_file_that_is_there_is_only_replaced_on_demand(run, serve, tmp_path):
     assert connections(path)
 
 
+@pytest.mark.slow
 def test_what_is_replaced_is_readable_by_nobody_else_whatever_it_was(run, serve, tmp_path):
     path = tmp_path / "roof.pcap"
     path.write_text("precious")

@@ -37,6 +37,7 @@ def test_it_says_where_it_listens_and_answers_there_until_ctrl_c(start):
     assert "Traceback" not in stderr
 
 
+@pytest.mark.slow
 def test_a_terminal_gets_a_status_line(start):
     parent, child = pty.openpty()
     process = start("simulate", "rct", "--port", 0, stdout=child, env={"TERM": "xterm"})
@@ -133,6 +134,7 @@ def test_the_demonstration_ends_when_there_is_nothing_to_show(run, nobody):
     assert "2. One round" not in result.stdout
 
 
+@pytest.mark.slow
 def test_ctrl_c_goes_on_to_the_second_part(start):
     parent, child = pty.openpty()
     process = start("demo", stdout=child, env={"TERM": "xterm"})

@@ -15,6 +15,7 @@ from tests.cli import handmade
 from tests.cli.conftest import address_of, read_until
 
 
+@pytest.mark.slow
 def test_blocks_of_text_follow_each_other_in_a_pipe_until_ctrl_c(start):
     process = start("watch", "--simulate")
     heads = 0
@@ -92,6 +93,7 @@ def test_it_ends_by_itself(run):
     assert "Traceback" not in result.output
 
 
+@pytest.mark.slow
 def test_a_terminal_is_used_as_a_whole_and_given_back(start):
     parent, child = pty.openpty()
     process = start(
@@ -117,6 +119,7 @@ def test_a_device_that_cannot_be_reached_ends_it_with_words(run, nobody):
     assert result.stdout == ""
 
 
+@pytest.mark.slow
 def test_one_device_of_several_that_cannot_be_reached_does_not_end_it(
     start, serve, config_file, nobody
 ):
@@ -134,6 +137,7 @@ def test_one_device_of_several_that_cannot_be_reached_does_not_end_it(
     assert process.returncode == 0
 
 
+@pytest.mark.slow
 def test_a_closed_pipe_ends_it_silently(start):
     process = start("watch", "--simulate")
     process.stdout.readline()

@@ -27,6 +27,7 @@ from rct_collector.lines.lock import DeviceLock
 from rct_collector.model import PollClass
 from tests.addresses import tcp
 from tests.scripted import ScriptedUnit, payload
+from tests.slow import slow_but
 from tests.virtual import START, Plug, Recorder, Wire, collect, options, run
 
 FLOW = [
@@ -190,6 +191,7 @@ def sums(plan):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pace", [3.5, 3.9, 4.3, 4.7])
 @pytest.mark.parametrize("slow", ["60s", "90s", "130s"])
 def test_more_than_there_is_time_for_does_not_tear_sums_apart(pace, slow):
@@ -421,6 +423,7 @@ def test_late_answers_are_taken_within_their_round():
     assert {v for _, v in made.out.values()["inverter_grid{phase=l2}.voltage_volts"]} == {229.0}
 
 
+@pytest.mark.slow
 def test_unsupported_objects_are_left_alone_and_asked_again_later():
     unit = ScriptedUnit()
     unit.silent = {"g_sync.p_ac_sum"}
@@ -473,7 +476,9 @@ def test_a_state_file_that_somebody_spoilt_is_not_used(tmp_path):
 
 
 @pytest.mark.parametrize("value", ["1", [1], {"a": 1}, -1, 256, 1.5, 10**300, "\\u0000", True])
-@pytest.mark.parametrize("name", ["power_mng.n_batteries", "inverter_sn", "battery.bms_sn"])
+@pytest.mark.parametrize(
+    "name", slow_but("battery.bms_sn", ["power_mng.n_batteries", "inverter_sn", "battery.bms_sn"])
+)
 def test_facts_that_no_unit_could_have_said_raise_nothing_now_nor_later(
     tmp_path, caplog, name, value
 ):
@@ -516,6 +521,7 @@ def test_a_change_of_the_unit_is_told(caplog):
     ]
 
 
+@pytest.mark.slow
 def test_a_unit_that_changes_all_the_time_fills_neither_log_nor_disk(tmp_path, caplog, monkeypatch):
     """Each serial number comes twice, so that it is believed, and then another."""
     saved = []
@@ -698,6 +704,7 @@ def test_totals_of_the_old_unit_cast_no_doubt_on_those_of_the_new_one():
 # -- silence ------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_what_is_not_known_because_the_unit_is_silent_is_told_once(caplog):
     unit = ScriptedUnit()
     unit.silent = {"rb485.available"}
@@ -770,6 +777,7 @@ def test_a_line_that_swallows_all_after_some_requests_proves_nothing_either(ever
     assert {"inverter_grid{phase=l3}.voltage_volts", "inverter_status.state_code"} <= last.keys()
 
 
+@pytest.mark.slow
 def test_a_unit_that_stands_still_now_and_then_is_not_taken_for_one_that_lacks_objects():
     """Seven seconds of each round, at another time of it each time."""
     unit = ScriptedUnit()
@@ -792,6 +800,7 @@ def test_a_unit_that_stands_still_now_and_then_is_not_taken_for_one_that_lacks_o
     assert run(main).out.last()["inverter_collector.muted_objects"] == 0
 
 
+@pytest.mark.slow
 def test_what_is_lost_with_the_line_does_not_slow_down_the_pace():
     unit = ScriptedUnit()
 
@@ -990,6 +999,7 @@ def test_loss_and_recovery_are_said_once(caplog):
     assert all(30 <= p <= 46 for p in pauses[6:-1])
 
 
+@pytest.mark.slow
 def test_a_line_that_is_lost_for_moments_is_not_told_of_each_time(caplog):
     """Once an hour; what stays lost for a minute is told of in any case."""
     caplog.set_level(logging.INFO)

@@ -77,6 +77,7 @@ def watched(scenario, seconds, profiles=(), **options):
 # -- after a start -----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("scenario", sorted(SCENARIOS))
 def test_all_that_a_unit_has_is_there_soon_after_its_first_answer(scenario, name):
@@ -94,6 +95,7 @@ def test_power_flows_keep_their_interval_meanwhile(name):
     assert flows[1] - flows[0] <= 15.5, "the first tick is at least half an interval away"
 
 
+@pytest.mark.slow
 def test_it_is_there_soon_after_a_night_too():
     async def main(loop):
         made = Bench(loop)
@@ -134,6 +136,7 @@ def test_it_is_there_soon_after_a_unit_that_was_connected_wakes():
     assert all_of_it == soon
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("profile", ["app", "portal"])
 def test_another_client_loses_nothing_by_it(profile):
     """The first pass takes longer then."""
@@ -162,6 +165,7 @@ def test_whoever_lowered_the_pace_is_not_hurried():
     assert len([at for at in times if at < 30]) <= 36 + 3 * 30
 
 
+@pytest.mark.slow
 def test_a_line_that_is_lost_all_the_time_is_not_hurried_all_the_time():
     async def main(loop):
         made = Bench(loop)

@@ -80,6 +80,7 @@ FLOODS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", FLOODS.values(), ids=FLOODS.keys())
 def test_a_flood_is_read_slowly_told_of_once_and_over_when_it_ends(part, caplog):
     caplog.set_level(logging.INFO)
@@ -108,6 +109,7 @@ def test_a_flood_is_read_slowly_told_of_once_and_over_when_it_ends(part, caplog)
     assert end + START - 1000 - last / 1e9 < 20
 
 
+@pytest.mark.slow
 def test_a_flood_in_which_the_unit_hangs_up_all_the_time_is_told_of_once(caplog):
     """It cannot get rid of its bytes; that it is gone for good is told of all the same."""
     caplog.set_level(logging.INFO)
@@ -139,6 +141,7 @@ def test_a_flood_in_which_the_unit_hangs_up_all_the_time_is_told_of_once(caplog)
     assert "connection refused; trying again" in after[1]
 
 
+@pytest.mark.slow
 def test_nothing_is_believed_that_may_have_waited_for_long():
     """What a flood leaves in the buffers of the network is old when it is read."""
 
@@ -156,6 +159,7 @@ def test_nothing_is_believed_that_may_have_waited_for_long():
     assert all(abs(at - value) <= 2.5 for at, value in told)
 
 
+@pytest.mark.slow
 def test_answers_within_a_flood_that_the_budget_bears_are_taken():
     async def main(loop):
         unit = Flooding(always(b"\x2b"), loop.time() + 60, loop.time() + 360)
@@ -185,6 +189,7 @@ class HangingUp(ScriptedUnit):
         return found[:1] if now >= self._begin else found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fast", [1, 10, 60])
 def test_rounds_keep_half_an_interval_apart_however_often_the_line_is_lost(fast):
     begun = []
@@ -222,6 +227,7 @@ def test_a_round_that_was_cut_short_is_done_again_before_the_next_is_due():
     assert run(main) == (2, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("up_s", "down_s"), [(12.0, 1.0), (70.0, 20.0), (90.0, 90.0)])
 def test_what_is_said_of_a_line_does_not_follow_its_pace(up_s, down_s, caplog):
     """A few lines an hour, and then how many more there would have been."""
@@ -251,6 +257,7 @@ def test_what_is_said_of_a_line_does_not_follow_its_pace(up_s, down_s, caplog):
     assert any("more in the last hour" in line for line in lines)
 
 
+@pytest.mark.slow
 def test_of_what_becomes_silent_a_few_are_named_and_the_others_counted(caplog):
     caplog.set_level(logging.INFO)
 

@@ -318,6 +318,7 @@ def look_for_ends_again_and_again(patch):
     patch.setattr(dumps, "_groups", slowly)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "fault"),
     [

@@ -51,6 +51,7 @@ def trap(tmp_path):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", [None, "", ":", ".", "lib", "/nonexistent:"])
 @pytest.mark.parametrize("program", [COMMAND, SHIM], ids=lambda path: path.name)
 def test_nothing_of_the_current_folder_is_imported(trap, config, program, path):
@@ -70,6 +71,7 @@ def test_what_pythonpath_names_in_full_is_kept(tmp_path, config):
     assert started(command, cwd="/", env=environment)[0] == 42
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("module", "check"),
     [("rct_collector", ["config", "check"]), ("rct_collector_telegraf", ["--check", "--config"])],

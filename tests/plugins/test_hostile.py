@@ -27,6 +27,7 @@ from tests.virtual import run as run_virtually
 # -- texts --------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @each_text
 def test_lines_hold_what_the_metric_is_and_nothing_that_a_unit_says_adds_any(said, shown, caplog):
     caplog.set_level(logging.DEBUG)
@@ -52,6 +53,7 @@ def test_lines_hold_what_the_metric_is_and_nothing_that_a_unit_says_adds_any(sai
         assert harmless(record.getMessage())
 
 
+@pytest.mark.slow
 @each_text
 @pytest.mark.parametrize("form", [diagnosis.print_text, diagnosis.print_json])
 def test_an_examination_shows_no_text_that_does_anything(capsys, form, said, shown):
@@ -63,6 +65,7 @@ def test_an_examination_shows_no_text_that_does_anything(capsys, form, said, sho
     assert set(visit.figures.identity.values()) <= {shown}
 
 
+@pytest.mark.slow
 @each_text
 def test_notifications_are_made_of_our_own_words(said, shown):
     alerts = Alerts(config())
@@ -96,6 +99,7 @@ def test_a_serial_number_that_changes_is_logged_harmlessly(said, shown, caplog):
 # -- clocks -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "steps",
     [
@@ -155,6 +159,7 @@ _SAVES = """
 """
 
 
+@pytest.mark.slow
 def test_a_process_that_is_killed_while_it_keeps_what_it_learnt_leaves_all_or_nothing(tmp_path):
     for _ in range(8):
         process = subprocess.Popen(

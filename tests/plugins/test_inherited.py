@@ -21,6 +21,8 @@ from line_protocol_parser import parse_line
 from rct_collector import process
 from tests.processes import nobody
 
+pytestmark = pytest.mark.slow
+
 SHIM = Path(sys.executable).parent / "rct-collector-telegraf"
 MODULE = [sys.executable, "-m", "rct_collector"]
 

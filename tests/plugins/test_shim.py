@@ -22,6 +22,8 @@ from tests.inverter import running_inverter
 from tests.plugins.agent import SHIM
 from tests.processes import nobody
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 UP = re.compile(r"inverter_collector,.* up=1i")

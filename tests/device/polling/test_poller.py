@@ -893,6 +893,7 @@ class Play:
         self.silent[query] += 1
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=300)
 @given(
     achievable(),
@@ -917,6 +918,7 @@ def test_any_unit_is_asked_within_window_gap_and_rate_and_fast_rounds_are_never_
             assert last - first + 1 <= allowed + 1e-3
 
 
+@pytest.mark.slow
 @untimed
 @given(achievable(), st.integers(0, 2**32))
 def test_unit_that_answers_in_time_is_asked_for_more_in_each_round_if_there_is_room(settings, seed):

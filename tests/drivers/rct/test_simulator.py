@@ -29,6 +29,7 @@ from rct_collector.drivers.rct.simulator.day import KINDS, Days
 from rct_collector.drivers.rct.simulator.readings import READINGS
 from rct_collector.drivers.rct.table import BY_OID, OBJECTS
 from rct_collector.drivers.rct.texts import FAULTS
+from tests.slow import slow_but
 
 BY_NAME = {item.name: item for item in OBJECTS}
 READ = [item for item in OBJECTS if not item.logger]
@@ -133,6 +134,7 @@ def test_sun_household_and_battery_of_the_default_are_plausible():
     assert max(moment.heat_sink for moment in moments) > min(m.heat_sink for m in moments) + 15
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name, s in SCENARIOS.items() if s.towers])
 def test_every_kind_of_day_ends_with_a_full_battery_so_that_days_fit_together(name):
     sizes = SCENARIOS[name].sizes
@@ -176,6 +178,7 @@ def test_the_sum_of_the_output_runs_back_while_the_inverter_stands_by():
     assert night[0] > night[-1]
 
 
+@pytest.mark.slow
 def test_energies_are_the_integral_of_the_powers():
     unit = RctUnit(start=MIDNIGHT)
     powers = {
@@ -282,7 +285,7 @@ def test_electrical_values_agree_with_each_other():
     assert 1 / riso == pytest.approx(1 / rp + 1 / rn, rel=1e-4)
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("name", slow_but("everything", SCENARIOS))
 def test_all_published_values_are_plausible_all_day(name):
     unit = RctUnit(name, start=MIDNIGHT)
     present = [item for item in READ if unit.scenario.has(item.condition)]
@@ -403,6 +406,7 @@ def test_longer_series_agree_with_the_counters(resolution, signal):
     assert total == pytest.approx(value(unit, counter("total"), NOON), rel=1e-4)
 
 
+@pytest.mark.slow
 def test_the_hour_that_the_clock_jumps_over_is_a_hole_in_the_log():
     zone = ZoneInfo("Europe/Berlin")
     spring = int(datetime(2026, 3, 29, 12, tzinfo=UTC).timestamp())
@@ -427,7 +431,7 @@ def test_every_object_has_a_reading_and_every_reading_an_object():
     assert names == {"".join(c for c in name if not c.isdigit()) for name in READINGS}
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("name", slow_but("everything", SCENARIOS))
 def test_every_object_answers_and_decodes(name):
     """Over the line, with the collector's own session; what the firmware lacks stays silent."""
     unit = RctUnit(name, start=NOON)
@@ -538,6 +542,7 @@ def test_answers_have_one_leading_zero_and_escapes():
     assert escaped > 5
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bytes():
     def transcript(seed):
         bridge = Bridge(RctUnit("everything", seed=seed, start=NOON), seed=seed, now0=0.0)

@@ -145,7 +145,7 @@ class Days:
             commissioned: Sun's time, in seconds, from which energies count.
         """
         self.sizes = sizes
-        self._kinds = _kinds(sizes, seed)
+        self._seed = seed
         self._order = key(seed, "order of days")
         self._first = _split(commissioned)[0]
         self._before = [_NOTHING]
@@ -168,7 +168,8 @@ class Days:
         return _plus(before[index], self._kind(number).until(minute))
 
     def _kind(self, number: int) -> DayKind:
-        return self._kinds[int(KINDS * fraction(self._order, number))]
+        # Laid down when powers are asked for first: many a unit is made for its name alone.
+        return _kinds(self.sizes, self._seed)[int(KINDS * fraction(self._order, number))]
 
 
 def number_of_day(sun: float) -> int:
