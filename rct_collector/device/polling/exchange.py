@@ -208,12 +208,13 @@ class Exchange:
             )
         self.poller.clear()
         if self.cut_short:
-            self.poller.abandoned()  # with the line
+            self.poller.abandoned.clear()  # with the line
         self._abandon()
 
     def _abandon(self) -> None:
         """Tell the line of requests that nobody waits for any more."""
-        for query in self.poller.abandoned():
+        found, self.poller.abandoned = self.poller.abandoned, []
+        for query in found:
             self.port.abandon(Ask(query, self.port.unit))
 
     @property
@@ -332,7 +333,8 @@ class Exchange:
         port, poller = self.port, self.poller
         while True:
             query, wake = poller.next(now)
-            self._abandon()  # before anything else is asked
+            if poller.abandoned:
+                self._abandon()  # before anything else is asked
             if query is None:
                 break
             if not port.take_turn():

@@ -58,6 +58,8 @@ class Poller:
     Attributes:
         tally: What happened in the round.
         window: Requests that may be unanswered at the same time.
+        abandoned: What nobody waits for any more, though its answer may still come; the caller
+            takes it from here.
         waits_for_time: Whatever comes next waits for its time, so that answers that come before
             need no new decision.
     """
@@ -104,7 +106,7 @@ class Poller:
         self._catching_up = CatchingUp(pacer, self._courtesy)
         self._sent_at = self._heard_at = -math.inf
         self._given_up: list[Query] = []
-        self._abandoned: list[Query] = []
+        self.abandoned: list[Query] = []
         self.tally = Tally()
         self.waits_for_time = False
         self._deadline = 0.0
@@ -132,7 +134,7 @@ class Poller:
             slow: Asked in this order as far as the budget allows. What of it is also fast is asked
                 there, and kept for the next round like the others.
         """
-        self._abandoned += self._pending
+        self.abandoned += self._pending
         if (self._pending or self.tally.timeouts) and not self._drains:
             self._owed |= {ask.query: owed for ask in self._asks.values() if (owed := ask.owed)}
         self._asks.clear()
@@ -278,7 +280,7 @@ class Poller:
         self._heard_at = now
         ask = self._pending.pop(query, None)
         if ask is not None:
-            self._abandoned.append(query)
+            self.abandoned.append(query)
             self._failed(ask, now)
 
     def foreign(self, now: float) -> None:
@@ -384,13 +386,6 @@ class Poller:
         found, self._given_up = self._given_up, []
         return found
 
-    def abandoned(self) -> list[Query]:
-        """What nobody waits for any more since the last call, though its answer may still come."""
-        found = self._abandoned
-        if found:
-            self._abandoned = []
-        return found
-
     def forget(self) -> None:
         """Another unit answers now: what the old one has answered, and how fast, is void."""
         self._proven.clear()
@@ -449,7 +444,7 @@ class Poller:
     def _silent(self, ask: Request, now: float) -> None:
         """Nothing came."""
         del self._pending[ask.query]
-        self._abandoned.append(ask.query)
+        self.abandoned.append(ask.query)
         ask.silent += 1
         self.tally.timeouts += 1
         self._failed(ask, now)
