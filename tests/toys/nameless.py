@@ -42,7 +42,7 @@ class Requests(options.Requests):
     timeout: float = options.timeout("2s")
 
 
-PROBE = Query("PI", "")
+PROBE, NOTHING = Query("PI", ""), Ask(None)
 RESYNC = Resync(1.0, Ask(PROBE))
 
 
@@ -51,24 +51,25 @@ class Session:
         self._half, self._asked, self._probes = b"", None, 0
 
     def request(self, ask):
-        self._asked = ask.query
+        self._asked = ask
         self._probes += ask.query is PROBE
-        return (f"PI {self._probes}\r" if ask.query is PROBE else f"{ask.query.name}\r").encode()
+        name = f"PI {self._probes}" if ask.query is PROBE else ask.query.name
+        return f"{ask.unit}{name}\r".encode()
 
     def receive(self, data, _wall_ns):
         *lines, self._half = (self._half + data).split(b"\r")
         return [self._event(line.decode("latin-1")) for line in lines]
 
     def _event(self, line):
-        asked = self._asked
-        if asked is None or (asked is PROBE and line != f"(PI {self._probes}"):
+        query, unit, _ = self._asked or NOTHING
+        if query is None or (query is PROBE and line != f"(PI {self._probes}"):
             return Garbled(Fault.FOREIGN, size=len(line))
         self._asked = None
         if line == "(NAK":
-            return Refused(asked)
-        if not line.startswith("(") or (asked is not PROBE and "PI" in line):
-            return Garbled(Fault.DECODE, asked, len(line))
-        return Answer(asked, line if asked is PROBE else float(line[1:]))
+            return Refused(query, unit)
+        if not line.startswith("(") or (query is not PROBE and "PI" in line):
+            return Garbled(Fault.DECODE, query, len(line), unit)
+        return Answer(query, line if query is PROBE else float(line[1:]), unit)
 
     def abandon(self, _ask):
         self._asked = None

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from rct_collector.collector import Collector
 from rct_collector.config import Config
 from rct_collector.device.device import Device
 from rct_collector.drivers import base
 from rct_collector.model import PollClass
+from rct_collector.option import Option
 from tests import virtual
 from tests.toys import (
     nameless,
@@ -170,6 +173,56 @@ def test_without_resync_values_get_mixed_up(register):  # noqa: F811
 def test_family_is_one_that_any_session_can_serve():
     session: base.Session = nameless.Session()
     assert session.abandon(base.Ask(nameless.PROBE)) == nameless.RESYNC
+
+
+# -- several on one line -----------------------------------------------------------------------
+
+
+class Bus(Late):
+    """Two units; ``2load`` asks the second one, whose values are ten thousand more."""
+
+    def read(self, line, now):
+        unit, name = (line[0], line[1:]) if line[0].isdigit() else ("", line)
+        super().read(name, now)
+        if unit == "2" and self._due:
+            at, said = self._due.pop()
+            self._due.append((at, said.replace(b"(", b"(1") if name in VALUES else said))
+
+
+@given(delays)
+@settings(
+    deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_no_value_is_ever_that_of_another_unit_on_the_line(register, delays):  # noqa: F811
+    """Nobody asks while the line is drained for the sake of another."""
+    unit = Option("Which unit on the bus.", str, "2", "name")
+    driver = register(replace(nameless.DRIVER, name="bus", unit=unit))
+
+    async def main(loop):
+        batches = []
+        devices = [
+            {"name": name, "driver": driver.name, "address": "tcp://192.0.2.1", "unit": name}
+            for name in "12"
+        ]
+        plug = Plug(Bus(delays))
+        collector = Collector(
+            Config.parse({"devices": devices}), batches.append, virtual.options(loop, plug)
+        )
+        running = asyncio.create_task(collector.run())
+        await asyncio.sleep(100.0)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        return batches
+
+    found = {"1": set(), "2": set()}
+    for batch in virtual.run(main):
+        for series, value in batch.values:
+            for name, own in nameless.POWERS.items():
+                if own is series:
+                    found[batch.source].add(name)
+                    first = VALUES[name] + 10_000 * (batch.source == "2")
+                    assert first <= value < first + 1000
+    assert found == {"1": set(VALUES), "2": set(VALUES)}
 
 
 # -- what a "no" means -------------------------------------------------------------------------
