@@ -1,4 +1,8 @@
-"""All devices of a configuration on one event loop; one's trouble is none of the others'."""
+"""All devices of a configuration on one event loop; one's trouble is none of the others'.
+
+Devices come and go while it runs: :meth:`Collector.add`, :meth:`Collector.remove`, and
+:meth:`Collector.apply` for a configuration that has changed.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +11,18 @@ import dataclasses
 import logging
 from bisect import bisect_right
 from collections.abc import Coroutine, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import accumulate
-from typing import Any
+from typing import Any, NamedTuple
 
 from rct_collector.config import Config, DeviceConfig, state_dir
 from rct_collector.device.device import Device, Options, line_key
 from rct_collector.device.publisher import Emit
 from rct_collector.device.state import WRITER, sweep
+from rct_collector.errors import ConfigError
 from rct_collector.model import Batch
 from rct_collector.process import descriptors
+from rct_collector.reports import Reports
 from rct_collector.tasks import first_of, keep_running
 from rct_collector.transport import is_dialled_in, transport
 
@@ -80,12 +87,41 @@ def _descriptors(devices: Iterable[DeviceConfig]) -> Iterator[int]:
         yield count
 
 
-class Collector:
-    """Collects from every device of a configuration.
+class Applied(NamedTuple):
+    """What a new configuration has changed; names of devices.
 
     Attributes:
-        devices: The devices of this process's share; one that could not be made is added later.
+        added: Those that were not there before.
+        removed: Those that are not there any more.
+        changed: Those that were removed and added, since their options differ.
+        unchanged: Those that go on as before: same line, same rounds.
+        refused: Name of each that should have been added, or added again, and was not → why.
     """
+
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+    changed: tuple[str, ...]
+    unchanged: tuple[str, ...]
+    refused: dict[str, str]
+
+
+class _Member:
+    """One device of a collector.
+
+    Attributes:
+        config: Its options.
+        device: What collects from it; None while that could not be made.
+        task: Runs it; None while the collector does not run.
+    """
+
+    def __init__(self, config: DeviceConfig) -> None:
+        self.config = config
+        self.device: Device | None = None
+        self.task: asyncio.Task[None] | None = None
+
+
+class Collector:
+    """Collects from every device of a configuration."""
 
     def __init__(self, config: Config, emit: Emit, options: Options | None = None) -> None:
         """Prepare the devices.
@@ -95,36 +131,35 @@ class Collector:
             emit: Takes the batches of all devices; must not block.
             options: For tests; by default what the configuration says.
         """
-        self._options = options or Options(
-            state_dir=state_dir(config), aligned=config.phase == "aligned"
-        )
+        self._given = options
+        self._options = self._common(config)
         self._emit = emit
+        self._reports = Reports("collector")
+        self._members: dict[str, _Member] = {}
+        self._places: dict[tuple[str, str], str] = {}
+        self._group: asyncio.TaskGroup | None = None
+        self._changing = asyncio.Lock()
         mine = share(config)
         if config.devices and not mine:
             log.warning("no device of the configuration falls into this share")
-        if self._options.state_dir:
-            sweep(self._options.state_dir, [item.name for item in mine])
-        self.devices: list[Device] = []
-        self._by_name: dict[str, Device] = {}
-        self._missing: list[DeviceConfig] = []
+        self._sweep(mine)
         for item in mine:
-            try:
-                self._make(item)
-            except Exception:
-                log.exception("%s: bug; it is tried again", item.name)
-                self._missing.append(item)
+            self._take_up(item)
+
+    @property
+    def devices(self) -> list[Device]:
+        """The devices at present; one that could not be made is added as soon as it can."""
+        return [member.device for member in self._members.values() if member.device is not None]
 
     async def run(self) -> None:
         """Collect until cancelled; what was read by then is handed over before it returns."""
         try:
-            async with asyncio.TaskGroup() as group:
-                for device in self.devices:
-                    running = keep_running(device.run, device.name, pause=RESTART_S)
-                    group.create_task(running, name=device.name)
-                for item in self._missing:
-                    group.create_task(self._run_later(item), name=item.name)
+            async with asyncio.TaskGroup() as self._group:
+                for member in self._members.values():
+                    self._start(member)
                 await asyncio.Event().wait()  # without devices, too, this is no end
         finally:
+            self._group = None
             # Nobody waits for this loop any more but for its end.
             WRITER.finish(FINISH_S)
 
@@ -161,34 +196,168 @@ class Collector:
 
     def dropped(self, source: str, samples: int) -> None:
         """An agent could not take samples: count them with their device."""
-        device = self._by_name.get(source)
-        if device is not None:
-            device.stats.totals["samples_dropped"] += samples
+        member = self._members.get(source)
+        if member is not None and member.device is not None:
+            member.device.stats.totals["samples_dropped"] += samples
 
     def hang_up(self) -> None:
         """Close all lines: nothing that comes over them is to hold up the end any more."""
         for device in self.devices:
             device.port.line.close()
 
+    # -- devices that come and go ----------------------------------------------------------
+
+    def add(self, item: DeviceConfig) -> None:
+        """Collect from one more device, from now on, or from the start of :meth:`run`.
+
+        One that cannot be made, which is a bug, is logged and tried again.
+
+        Args:
+            item: Its options, checked.
+
+        Raises:
+            ConfigError: There is one of that name or at that address already, or there are no
+                file descriptors left for it; nothing has changed then.
+        """
+        if refused := self._add([item]):
+            raise ConfigError(refused.values())
+
+    async def remove(self, name: str) -> None:
+        """Collect from a device no more.
+
+        What was read of it is handed over first, then a batch that says that it was the last
+        (:attr:`rct_collector.model.Health.removed`). When this returns, its line is closed, unless
+        others are on it, and its lock given back.
+
+        Args:
+            name: Its configured name.
+
+        Raises:
+            ConfigError: There is none of that name.
+        """
+        async with self._changing:
+            if name not in self._members:
+                known = ", ".join(self._members) or "none"
+                raise ConfigError([f"there is no device {name!r} to be removed; known: {known}"])
+            await self._remove(name)
+
+    async def apply(self, config: Config) -> Applied:
+        """Collect from the devices of another configuration; who stays the same notices nothing.
+
+        All devices change where an option of this process does that they depend on (``state_dir``,
+        ``phase``). What is none of the collector's, such as ``prefix``, is the caller's.
+
+        Args:
+            config: A checked configuration.
+
+        Returns:
+            What was done. A device that cannot be added stops no other.
+        """
+        async with self._changing:
+            mine = {item.name: item for item in share(config)}
+            options = self._common(config)
+            restart = options != self._options
+            if restart:  # else these have the lines that are shared
+                self._options = options
+            old = {name: member.config for name, member in self._members.items()}
+            added = tuple(name for name in mine if name not in old)
+            removed = tuple(name for name in old if name not in mine)
+            kept = [name for name in mine if name in old]
+            changed = tuple(name for name in kept if restart or mine[name] != old[name])
+            # Before anything is added, since one may move to where another was.
+            await asyncio.gather(*map(self._remove, (*removed, *changed)))
+            self._sweep(mine[name] for name in added)
+            refused = self._add([mine[name] for name in (*changed, *added)])
+            for reason in refused.values():
+                log.error("%s", reason)
+            return Applied(
+                added=tuple(name for name in added if name not in refused),
+                removed=removed,
+                changed=tuple(name for name in changed if name not in refused),
+                unchanged=tuple(name for name in kept if name not in changed),
+                refused=refused,
+            )
+
+    def _common(self, config: Config) -> Options:
+        """What all devices of a configuration share."""
+        if self._given is not None:
+            return self._given
+        return Options(state_dir=state_dir(config), aligned=config.phase == "aligned")
+
+    def _sweep(self, items: Iterable[DeviceConfig]) -> None:
+        if self._options.state_dir:
+            sweep(self._options.state_dir, [item.name for item in items])
+
+    def _add(self, items: Sequence[DeviceConfig]) -> dict[str, str]:
+        """Add what can be added; name of each other one → why not, in words."""
+        room, lacking = fit(items)
+        refused = {}
+        for n, item in enumerate(items):
+            reason = self._conflict(item) or (lacking if n >= room else "")
+            if reason:
+                refused[item.name] = f"{item.name} is not added: {reason}"
+            else:
+                self._take_up(item)
+        return refused
+
+    def _conflict(self, item: DeviceConfig) -> str:
+        """Why a device cannot be beside those that there are; "" if it can."""
+        if item.name in self._members:
+            return "there is a device of that name already; names must differ"
+        if other := self._places.get(item.identity):
+            return f"{item.address} is asked by {other} already; ask a device only once"
+        return ""
+
+    def _take_up(self, item: DeviceConfig) -> None:
+        member = self._members[item.name] = _Member(item)
+        self._places[item.identity] = item.name
+        try:
+            member.device = self._make(item)
+        except Exception:
+            log.exception("%s: bug; it is tried again", item.name)
+        if self._group is not None:
+            self._start(member)
+
     def _make(self, item: DeviceConfig) -> Device:
-        device = self._by_name[item.name] = Device(item, self._guarded, self._options)
-        self.devices.append(device)
-        return device
+        return Device(item, self._guarded, self._options)
 
-    async def _run_later(self, item: DeviceConfig) -> None:
-        """A device that could not be made: try again until it can."""
+    def _start(self, member: _Member) -> None:
+        assert self._group is not None  # noqa: S101 - the caller has looked
+        member.task = self._group.create_task(self._keep(member), name=member.config.name)
 
-        async def run() -> None:
-            await keep_running(self._make(item).run, item.name, pause=RESTART_S)
+    async def _keep(self, member: _Member) -> None:
+        """Run a device; one that could not be made is made later."""
+        if member.device is None:
+            await asyncio.sleep(RESTART_S)
+        await keep_running(partial(self._run, member), member.config.name, pause=RESTART_S)
 
-        await asyncio.sleep(RESTART_S)
-        await keep_running(run, item.name, pause=RESTART_S)
+    async def _run(self, member: _Member) -> None:
+        if member.device is None:
+            member.device = self._make(member.config)
+        await member.device.run()
+
+    async def _remove(self, name: str) -> None:
+        member = self._members[name]
+        try:
+            if member.task is not None:
+                member.task.cancel()
+                await asyncio.wait([member.task])
+        finally:
+            del self._members[name]
+            self._places.pop(member.config.identity, None)
+            if member.device is not None:
+                member.device.removed()
 
     def _guarded(self, batch: Batch) -> None:
         try:
             self._emit(batch)
-        except Exception:
-            log.exception("%s: bug: samples could not be handed over", batch.source)
+        except Exception as error:
+            self._reports.say(
+                log, logging.ERROR, "emit", "bug: samples of %s could not be handed over",
+                batch.source, exc_info=error,
+            )  # fmt: skip
+        if batch.ends_round:
+            self._reports.sum_up()
 
     @staticmethod
     def fitting(

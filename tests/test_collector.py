@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import math
 import os
@@ -13,10 +14,13 @@ from dataclasses import replace
 import pytest
 
 from rct_collector import collector as module
-from rct_collector.collector import RESERVE, RESTART_S, Collector
+from rct_collector.collector import RESERVE, RESTART_S, Applied, Collector
 from rct_collector.config import Config
 from rct_collector.device.device import Device, Options
 from rct_collector.device.polling.exchange import Exchange
+from rct_collector.errors import BusyError, ConfigError
+from rct_collector.limiter import MOST_EACH
+from rct_collector.lines.lock import DeviceLock
 from rct_collector.transport import transport
 from tests.scripted import ScriptedUnit
 from tests.virtual import START, Plug, Recorder, VirtualClock, run
@@ -377,6 +381,321 @@ def test_a_defect_in_a_timer_of_a_device_is_logged_and_its_collection_begins_ane
     assert failed
     assert [r.getMessage() for r in caplog.records] == ["unit0: bug; its collection begins anew"]
     assert rounds(out, "unit0")[-1] / 1e9 - START > end - 1000 - 20
+
+
+# -- devices that come and go -------------------------------------------------------------------
+
+
+def entry(number, host=None, **more):
+    host = host or f"unit{number}.test"
+    return {"name": f"unit{number}", "driver": "rct", "address": f"tcp://{host}", **more}
+
+
+def parsed(*entries, **more):
+    return Config.parse({"devices": list(entries), **more})
+
+
+class Running:
+    """A collector of several units, that runs while a test changes it."""
+
+    def __init__(self, loop, count, out, **more):
+        self.units = [ScriptedUnit() for _ in range(8)]
+        self.board = Switchboard(self.units)
+        options = {"clock": VirtualClock(loop), "opener": self.board, "lock": False}
+        begin = replace(parsed(entry(0)), devices=parsed(*map(entry, range(8))).devices[:count])
+        self.made = Collector(begin, out, Options(**{**options, **more}))
+        self.out = out
+
+    async def __aenter__(self):
+        self.task = asyncio.create_task(self.made.run())
+        return self
+
+    async def __aexit__(self, *_):
+        self.task.cancel()
+        await asyncio.gather(self.task, return_exceptions=True)
+
+    def device(self, name):
+        return next(device for device in self.made.devices if device.name == name)
+
+    def lines(self, number):
+        """Lines that lead to a unit at present."""
+        return len(self.units[number]._readers)
+
+
+def changing(job, count=4, **more):
+    """What a collector hands over while ``job(running)`` changes it."""
+    out = Recorder()
+
+    async def main(loop):
+        async with Running(loop, count, out, **more) as running:
+            await job(running)
+
+    run(main)
+    return out
+
+
+def last_of(out, source):
+    return [batch for batch in out.batches if batch.source == source][-1]
+
+
+def test_a_new_configuration_changes_what_differs_and_nothing_else():
+    new = parsed(
+        entry(0),
+        entry(2, intervals={"fast": "20s"}),
+        entry(3),
+        entry(4),
+    )
+    undisturbed = changing(lambda _: asyncio.sleep(305))
+    result = []
+
+    async def job(running):
+        await asyncio.sleep(99)
+        before = {name: running.device(name) for name in ("unit0", "unit2", "unit3")}
+        running.at = len(running.out.batches)
+        result.append(await running.made.apply(new))
+        assert [running.lines(n) for n in range(5)] == [1, 0, 0, 1, 0]
+        await asyncio.sleep(206)
+        assert [running.lines(n) for n in range(5)] == [1, 0, 1, 1, 1]
+        assert running.device("unit0") is before["unit0"]
+        assert running.device("unit3") is before["unit3"]
+        assert running.device("unit2") is not before["unit2"]
+        assert len(running.board.plugs["unit0.test"].attempts) == 1
+        assert len(running.board.plugs["unit2.test"].attempts) == 2
+
+    out = changing(job)
+    assert result == [Applied(("unit4",), ("unit1",), ("unit2",), ("unit0", "unit3"), {})]
+    for name in ("unit0", "unit3"):
+        assert rounds(out, name) == rounds(undisturbed, name)
+    last = last_of(out, "unit1")
+    assert last.health.removed
+    assert last.values == ()
+    assert last.time_ns / 1e9 == pytest.approx(START + 99)
+    assert [b.source for b in out.batches if b.health.removed] == ["unit1", "unit2"]
+    ends = [b.time_ns / 1e9 for b in out.batches if b.source == "unit2" and b.ends_round]
+    later = [b - a for a, b in itertools.pairwise(t for t in ends if t > START + 121)]
+    assert later == pytest.approx([20.0] * len(later), abs=0.1)
+    assert len(later) >= 8
+    assert rounds(out, "unit4")
+
+
+def test_the_same_configuration_read_again_changes_nothing():
+    more = {"timezone": "Europe/Berlin", "labels": {"site": "home"}, "cells": True}
+    entries = [entry(0, **more), entry(1, timezone="local"), entry(2, exclude=["*"])]
+    results = []
+
+    async def job(running):
+        await asyncio.sleep(30)
+        for _ in range(2):
+            results.append(await running.made.apply(parsed(*entries)))
+            await asyncio.sleep(30)
+
+    out = changing(job, count=0)
+    names = ("unit0", "unit1", "unit2")
+    assert results == [Applied(names, (), (), (), {}), Applied((), (), (), names, {})]
+    assert not any(batch.health.removed for batch in out.batches)
+
+
+def test_devices_may_change_places():
+    results = []
+
+    async def job(running):
+        await asyncio.sleep(30)
+        new = parsed(entry(0, "unit1.test"), entry(1, "unit0.test"))
+        results.append(await running.made.apply(new))
+        await asyncio.sleep(30)
+        found = {d.name: transport("tcp").name(d.config.address) for d in running.made.devices}
+        assert found == {"unit0": "unit1.test", "unit1": "unit0.test"}
+        assert all(device.port.is_open for device in running.made.devices)
+
+    changing(job, count=2)
+    assert results == [Applied((), (), ("unit0", "unit1"), (), {})]
+
+
+@pytest.mark.parametrize("seconds", [0.001, 0.1, 1.0, 33.0])
+def test_what_was_read_of_a_removed_device_is_handed_over(seconds):
+    async def job(running):
+        await asyncio.sleep(seconds)
+        await running.made.remove("unit1")
+        running.removed = len(running.out.batches)
+        assert running.lines(1) == 0
+        assert [device.name for device in running.made.devices] == ["unit0"]
+        await asyncio.sleep(100)
+        assert "unit1" not in {b.source for b in running.out.batches[running.removed :]}
+
+    out = changing(job, count=2)
+    mine = [batch for batch in out.batches if batch.source == "unit1"]
+    assert [batch.health.removed for batch in mine] == [False] * (len(mine) - 1) + [True]
+    if seconds >= 0.1:
+        assert mine[-1].health.up, "it did not fail, it was removed"
+        assert mine[-2].ends_round
+    if seconds >= 1.0:
+        assert any(not s.metric.own for batch in mine for s, _ in batch.values)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="locks are Linux's own")
+def test_the_lock_of_a_removed_device_is_free():
+    host = f"removed-{os.getpid()}.test"  # runs of the tests on one host do not meet
+    device = parsed(entry(1, host)).devices[0]
+    other = DeviceLock(device.address, "other")
+
+    async def job(running):
+        running.board.plugs[host] = Plug(running.units[1])
+        running.made.add(device)
+        await asyncio.sleep(30)
+        with pytest.raises(BusyError):
+            other.acquire()
+        await running.made.remove("unit1")
+        other.acquire()
+        running.made.add(device)
+        await asyncio.sleep(30)
+        assert running.lines(1) == 0
+        other.release()
+        await asyncio.sleep(120)
+        assert running.lines(1) == 1
+
+    out = changing(job, count=0, lock=True)
+    assert rounds(out, "unit1")
+
+
+@pytest.mark.parametrize(
+    ("number", "host", "message"),
+    [
+        (1, "elsewhere.test", "unit1 is not added: there is a device of that name already; names"),
+        (7, "UNIT1.test:8899", "unit7 is not added: tcp://unit1.test:8899 is asked by unit1"),
+    ],
+)
+def test_a_second_device_of_a_name_or_at_an_address_is_refused(number, host, message):
+    async def job(running):
+        await asyncio.sleep(30)
+        with pytest.raises(ConfigError) as caught:
+            running.made.add(parsed(entry(number, host)).devices[0])
+        assert str(caught.value).startswith(message)
+        assert [device.name for device in running.made.devices] == ["unit0", "unit1"]
+        await running.made.remove("unit1")
+        running.made.add(parsed(entry(number, host)).devices[0])
+
+    changing(job, count=2)
+
+
+def test_who_is_to_be_removed_must_be_there():
+    async def job(running):
+        with pytest.raises(ConfigError, match="no device 'barn' to be removed; known: unit0, unit"):
+            await running.made.remove("barn")
+
+    changing(job, count=2)
+
+
+def test_a_device_that_cannot_be_added_stops_no_other_and_is_tried_again(monkeypatch, caplog):
+    real = Device.__init__
+    broken = iter([True])
+
+    def init(self, config, *rest):
+        if config.name == "unit2" and next(broken, False):
+            raise ZeroDivisionError("a defect")
+        real(self, config, *rest)
+
+    async def job(running):
+        await asyncio.sleep(30)
+        monkeypatch.setattr(Device, "__init__", init)
+        new = parsed(entry(0), entry(2), entry(3), entry(4))
+        found = await running.made.apply(new)
+        assert found == Applied(("unit2", "unit3", "unit4"), ("unit1",), (), ("unit0",), {})
+        assert [device.name for device in running.made.devices] == ["unit0", "unit3", "unit4"]
+        await asyncio.sleep(RESTART_S + 30)
+        assert running.device("unit2")
+
+    with caplog.at_level(logging.ERROR):
+        out = changing(job, count=2)
+    assert [r.getMessage() for r in caplog.records] == ["unit2: bug; it is tried again"]
+    assert all(rounds(out, f"unit{n}") for n in (2, 3, 4))
+
+
+def test_a_device_that_could_not_be_made_can_be_removed(monkeypatch):
+    def init(*_):
+        raise ZeroDivisionError("a defect")
+
+    async def job(running):
+        monkeypatch.setattr(Device, "__init__", init)
+        running.made.add(parsed(entry(3)).devices[0])
+        await asyncio.sleep(10)
+        await running.made.remove("unit3")
+        monkeypatch.undo()
+        running.made.add(parsed(entry(3)).devices[0])
+        await asyncio.sleep(10)
+
+    assert rounds(changing(job, count=1), "unit3")
+
+
+def test_devices_for_which_there_are_no_files_are_refused_and_told(monkeypatch, caplog):
+    results = []
+
+    async def job(running):
+        await asyncio.sleep(30)
+        monkeypatch.setattr(module, "descriptors", lambda: (10, 10 + RESERVE + 3))
+        results.append(await running.made.apply(parsed(*(entry(n) for n in range(4)))))
+        await asyncio.sleep(30)
+
+    with caplog.at_level(logging.ERROR):
+        out = changing(job, count=1)
+    (found,) = results
+    assert found[:4] == (("unit1",), (), (), ("unit0",))
+    assert list(found.refused) == ["unit2", "unit3"]
+    assert "needs" in found.refused["unit2"]
+    assert [r.getMessage() for r in caplog.records] == list(found.refused.values())
+    assert rounds(out, "unit1")
+
+
+def test_changes_that_overlap_take_their_turns():
+    async def job(running):
+        await asyncio.sleep(30)
+        one, two = parsed(entry(0), entry(2)), parsed(entry(1), entry(2))
+        found = await asyncio.gather(running.made.apply(one), running.made.apply(two))
+        assert [item.added for item in found] == [("unit2",), ("unit1",)]
+        assert {device.name for device in running.made.devices} == {"unit1", "unit2"}
+        await asyncio.sleep(30)
+        assert [running.lines(n) for n in range(4)] == [0, 1, 1, 0]
+
+    changing(job, count=2)
+
+
+def test_what_all_devices_depend_on_changes_all_of_them(tmp_path):
+    async def main(loop):
+        made = Collector(parsed(entry(0), entry(1)), Recorder())
+        same = await made.apply(parsed(entry(0), entry(1), prefix="solar"))
+        folder = parsed(entry(0), entry(1), state_dir=str(tmp_path), phase="aligned")
+        return same, await made.apply(folder), await made.apply(folder)
+
+    names = ("unit0", "unit1")
+    same, changed, again = run(main)
+    assert same == again == Applied((), (), (), names, {})
+    assert changed == Applied((), (), names, (), {})
+
+
+def test_a_changed_device_knows_what_it_has_learnt_before(tmp_path):
+    async def job(running):
+        await asyncio.sleep(30)
+        facts = dict(running.device("unit0").discovery.facts)
+        assert facts
+        await running.made.apply(parsed(entry(0, exclude=["inverter_settings.*"])))
+        assert running.device("unit0").discovery.facts == facts
+
+    changing(job, count=1, state_dir=tmp_path)
+
+
+def test_a_sink_that_fails_for_ever_does_not_fill_the_log(caplog):
+    def sink(batch):
+        raise OSError("full")
+
+    async def main(loop):
+        made, _ = collector(loop, [ScriptedUnit(), ScriptedUnit()], sink)
+        await during(made, 3700)
+
+    with caplog.at_level(logging.ERROR):
+        run(main)
+    told = [record for record in caplog.records if "could not be handed over" in record.message]
+    assert len(told) <= 2 * (MOST_EACH + 1)
+    assert any("more in the last hour" in record.message for record in told)
+    assert told[0].exc_info[0] is OSError
 
 
 # -- open files --------------------------------------------------------------------------------

@@ -165,9 +165,8 @@ class Plugin:
             if not _told:
                 _tell(["there is no device to read"])
             return
-        for name, (config, prefix, instance) in _devices.members.items():
-            parts = rct_collector.Gauges(config), rct_collector.Alerts(config)
-            self._targets[name] = Target(prefix, instance, dict(config.labels), *parts, {})
+        for name in _devices.members:
+            self._target(name)
         logger = logging.getLogger("rct_collector")
         logger.handlers[:] = [LogHandler()]
         logger.propagate = False
@@ -189,7 +188,7 @@ class Plugin:
         waiting = self._waiting
         before = len(waiting)
         for batch in self._background.take():
-            self._take(batch, self._targets[batch.source])
+            self._take(batch, self._target(batch.source))
             if len(waiting) > MOST_WAITING:
                 break
         if len(waiting) > before:
@@ -201,11 +200,21 @@ class Plugin:
             else:
                 self._notify(target, when, item)
 
+    def _target(self, name: str) -> Target:
+        """Where the values of a device go; made anew for one that was removed and is back."""
+        if name not in self._targets:
+            config, prefix, instance = _devices.members[name]
+            parts = rct_collector.Gauges(config), rct_collector.Alerts(config)
+            self._targets[name] = Target(prefix, instance, dict(config.labels), *parts, {})
+        return self._targets[name]
+
     def _take(self, batch: rct_collector.Batch, target: Target) -> None:
         gauges = target.gauges
         stale, late, when = gauges.stale, gauges.late, batch.time_ns / 1e9
         self._waiting.extend((target, when, gauge) for gauge in gauges.take(batch))
         self._waiting.extend((target, when, alert) for alert in target.alerts.take(batch))
+        if batch.health.removed:
+            del self._targets[batch.source]
         if gauges.stale > stale:
             _once(
                 f"{batch.source}: the clock of this host was set back; collectd takes no values"

@@ -96,6 +96,9 @@ class Alerts:
 
     def take(self, batch: Batch) -> Iterator[Alert]:
         """The changes that a batch brings."""
+        if batch.health.removed:
+            yield from self._end()
+            return
         if batch.origin is Origin.LIVE:
             yield from self._values(batch)
         if batch.ends_round:
@@ -103,6 +106,14 @@ class Alerts:
         for kind, count in (*self._losses.overdue(), *self._changes.overdue()):
             latest = self._latest[kind]
             yield latest._replace(text=f"{latest.text}{and_more(count)}")
+
+    def _end(self) -> Iterator[Alert]:
+        """The device was removed: nothing that was told of it stands any longer."""
+        text = f"{self._name} is not collected from any more"
+        for alert in self._latest.values():
+            if alert.severity is not AlertSeverity.OKAY:
+                yield alert._replace(severity=AlertSeverity.OKAY, text=text)
+        self._latest.clear()
 
     def _tell(self, alert: Alert, limiter: Limiter) -> Iterator[Alert]:
         """Tell of a change, unless there were too many."""

@@ -64,7 +64,11 @@ class LineProtocol:
         Returns:
             One line per measurement and set of tags.
         """
-        heads = self._heads.setdefault((batch.source, batch.vendor, batch.labels), {})
+        device = batch.source, batch.vendor, batch.labels
+        if batch.health.removed:
+            self._heads.pop(device, None)
+            return []
+        heads = self._heads.setdefault(device, {})
         fields: dict[str, list[str]] = {}
         for series, value in batch.values:
             text = field_value(value)

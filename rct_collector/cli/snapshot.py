@@ -68,6 +68,8 @@ class Snapshot:
         if batch.origin is Origin.LIVE:
             self.time_ns = batch.time_ns
         self._read(batch)
+        if batch.health.removed:
+            self.readings.clear()
         self.rounds += batch.ends_round
         return batch.ends_round
 

@@ -343,6 +343,11 @@ class Device:
         self._publish()
         self._hurry.set()
 
+    def removed(self) -> None:
+        """Nobody collects from it any more: hand over a last batch, which says so."""
+        self.settled.set()
+        self._publisher.remove(self._clock.wall_ns())
+
     # -- one round -------------------------------------------------------------------------
 
     async def round(self, limit: float | None = None) -> None:

@@ -13,7 +13,7 @@ import math
 import threading
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rct_collector.device.folder import Folder
 
@@ -30,7 +30,12 @@ SAVE_S = 60.0
 
 
 class StateFile:
-    """Where what was learnt about one device is kept."""
+    """Where what was learnt about one device is kept.
+
+    Attributes:
+        path: The file.
+        driver: Name of the driver that learnt it.
+    """
 
     def __init__(self, folder: Path, device: str, driver: str) -> None:
         """Name the file after the device.
@@ -42,7 +47,7 @@ class StateFile:
         """
         self.path = folder / f"{device}.json"
         self._folder = Folder(folder)
-        self._driver = driver
+        self.driver = driver
         self._device = device
         self._complained = False
 
@@ -57,7 +62,7 @@ class StateFile:
             content = json.loads(data, parse_constant=_refuse)
             if not isinstance(content, dict):
                 raise TypeError("it holds no mapping")
-            if content["version"] != VERSION or content["driver"] != self._driver:
+            if content["version"] != VERSION or content["driver"] != self.driver:
                 return {}
             return {k: v for k, v in content.items() if k not in ("version", "driver")}
         except FileNotFoundError:
@@ -71,7 +76,7 @@ class StateFile:
 
         It blocks until everything is on the disk.
         """
-        content = {**kept, "version": VERSION, "driver": self._driver}
+        content = {**kept, "version": VERSION, "driver": self.driver}
         try:
             text = json.dumps(content, indent=1) + "\n"
             self._folder.replace(self.path.name, text.encode())
@@ -112,6 +117,13 @@ def sweep(folder: Path, devices: Iterable[str]) -> None:
         log.debug("%s is not tidied: %s", folder, error)
 
 
+class _Content(NamedTuple):
+    """What is to be written into a file."""
+
+    file: StateFile
+    kept: dict[str, Any]
+
+
 class Writer:
     """Writes files in a thread of its own, of which there is one at most, and none when idle.
 
@@ -120,15 +132,28 @@ class Writer:
 
     def __init__(self) -> None:
         """Nothing is to be written yet."""
-        self._waiting: dict[StateFile, dict[str, Any]] = {}
+        self._waiting: dict[Path, _Content] = {}
+        self._writing: _Content | None = None
         self._changed = threading.Condition()
         self._is_running = False
 
     def put(self, file: StateFile, kept: dict[str, Any]) -> None:
         """Have something written; returns at once."""
         with self._changed:
-            self._waiting[file] = kept
+            self._waiting[file.path] = _Content(file, kept)
             self._start()
+
+    def newest(self, file: StateFile) -> dict[str, Any] | None:
+        """What is on its way into a file; None where nothing is, or where it is another driver's.
+
+        A device may be back before what it has left is on the disk.
+        """
+        with self._changed:
+            found = self._waiting.get(file.path, self._writing)
+        if found is None or (found.file.path, found.file.driver) != (file.path, file.driver):
+            return None
+        kept: dict[str, Any] = json.loads(json.dumps(found.kept))
+        return kept
 
     def finish(self, timeout: float) -> bool:
         """Wait until everything is written.
@@ -159,13 +184,14 @@ class Writer:
     def _run(self) -> None:
         while True:
             with self._changed:
+                self._writing = None
                 if not self._waiting:
                     self._is_running = False
                     self._changed.notify_all()
                     return
-                file = next(iter(self._waiting))
-                kept = self._waiting.pop(file)
-            file.save(kept)
+                path = next(iter(self._waiting))
+                content = self._writing = self._waiting.pop(path)
+            content.file.save(content.kept)
 
 
 #: The writer of this process.
@@ -188,8 +214,9 @@ class Memory:
         self._saved_at = -math.inf
 
     def load(self) -> dict[str, Any]:
-        """What an earlier run has kept; see :meth:`StateFile.load`."""
-        return self._file.load()
+        """What was kept before; see :meth:`StateFile.load`."""
+        kept = self._writer.newest(self._file)
+        return self._file.load() if kept is None else kept
 
     def save(self, kept: dict[str, Any]) -> None:
         """Keep something, as soon as :meth:`tick` finds that time has come."""

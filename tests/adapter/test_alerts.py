@@ -244,3 +244,22 @@ def test_what_was_is_not_told_as_if_it_were_now(alerts, origin):
     for n in range(3):
         assert list(alerts.take(Batch("roof", "rct", (), n, past, 10.0, origin))) == []
     assert list(silence(alerts, 40)) == [30], "it does not sleep either"
+
+
+def test_nothing_that_was_told_of_a_device_stands_when_it_is_removed(alerts):
+    told(alerts, (UP, 1), (PV, 3000.0))
+    for word in (1 << 25, 1 << 25 | 1 << 3, 1 << 25, 1 << 25):
+        told(alerts, (WORDS[0], word))
+    silence(alerts, 40)
+    removed = Health(up=False, missed=40, removed=True)
+    last = Batch("roof", "rct", (), 1, (), 10.0, health=removed)
+    text = "roof is not collected from any more"
+    found = [(alert.place.type_instance, *alert[1:]) for alert in alerts.take(last)]
+    assert found == [("fault_25_active", OKAY, text), ("collector_up", OKAY, text)]
+    assert list(alerts.take(last)) == []
+
+
+def test_a_device_that_was_well_is_removed_without_a_word(alerts):
+    told(alerts, (UP, 1), *((word, 0) for word in WORDS))
+    last = Batch("roof", "rct", (), 1, (), 10.0, health=Health(removed=True))
+    assert list(alerts.take(last)) == []

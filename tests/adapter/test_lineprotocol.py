@@ -10,7 +10,7 @@ from line_protocol_parser import parse_line
 
 from rct_collector.adapter.lineprotocol import LineProtocol, chunks, field_value, tag_value
 from rct_collector.catalog import catalog
-from rct_collector.model import Batch, Kind, Origin
+from rct_collector.model import Batch, Health, Kind, Origin
 
 untimed = settings(deadline=None)
 
@@ -100,6 +100,16 @@ def test_what_is_of_the_past_is_written_like_what_is_of_now(origin):
 
 def test_a_batch_that_only_ends_a_round_is_no_line():
     assert LineProtocol().lines(batch()._replace(ends_round=True)) == []
+
+
+def test_of_a_removed_device_nothing_is_remembered():
+    lines = LineProtocol()
+    for source in ("roof", "barn"):
+        found = batch(("inverter_power.grid_watts", -600.0), source=source)
+        written_first = lines.lines(found)
+    assert lines.lines(batch(source="roof")._replace(health=Health(removed=True))) == []
+    assert [source for source, _, _ in lines._heads] == ["barn"]
+    assert lines.lines(found) == written_first
 
 
 def test_values_that_share_tags_share_a_line():

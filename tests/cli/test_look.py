@@ -19,7 +19,7 @@ from rct_collector.cli.layout import (
     snapshot_sections,
 )
 from rct_collector.format import duration_text, field_label, value_text
-from rct_collector.model import Kind, Origin, PollClass
+from rct_collector.model import Health, Kind, Origin, PollClass
 from tests.cli import handmade
 
 METRICS = {metric.name: metric for metric in catalog().metrics}
@@ -233,6 +233,12 @@ def test_what_came_late_is_taken_where_it_is_newer_and_the_past_is_not():
         batch = handmade.batch({"inverter_power.pv_watts": value}, time_ns)
         found.take(batch._replace(origin=origin))
         assert found.number("inverter_power.pv_watts") == expected
+
+
+def test_of_a_removed_device_no_values_are_left():
+    found = handmade.snapshot()
+    found.take(handmade.batch({})._replace(health=Health(removed=True)))
+    assert found.readings == {}
 
 
 # -- words on top ------------------------------------------------------------------------------

@@ -391,7 +391,10 @@ def test_tidying_up_needs_no_folder(tmp_path, caplog):
 class Slow:
     """A file on a slow disk."""
 
-    def __init__(self):
+    driver = "toy"
+
+    def __init__(self, path="device.json"):
+        self.path = Path(path)
         self.begun, self.disk = threading.Event(), threading.Event()
         self.saved, self.threads = [], set()
 
@@ -403,7 +406,7 @@ class Slow:
 
 
 def test_nobody_waits_for_the_disk_and_of_several_facts_the_newest_count():
-    writer, file, other = Writer(), Slow(), Slow()
+    writer, file, other = Writer(), Slow(), Slow("other.json")
     writer.put(file, {"n": 0})
     assert file.begun.wait(60)
     for n in range(1, 100):
@@ -420,6 +423,24 @@ def test_nobody_waits_for_the_disk_and_of_several_facts_the_newest_count():
     (thread,) = file.threads
     thread.join(60)
     assert not thread.is_alive(), "idle threads cost memory"
+
+
+def test_what_is_on_its_way_to_the_disk_is_known_already():
+    """A device is removed and added again within a moment."""
+    writer, file = Writer(), Slow()
+    writer.put(file, {"n": (1, 2)})
+    assert file.begun.wait(60)
+    assert writer.newest(Slow()) == {"n": [1, 2]}, "while it is written"
+    writer.put(Slow(), {"n": 3})
+    assert writer.newest(Slow()) == {"n": 3}, "while it waits"
+    assert writer.newest(Slow("other.json")) is None
+    stranger = Slow()
+    stranger.driver = "another"
+    assert writer.newest(stranger) is None
+    file.disk.set()
+    writer._waiting.clear()
+    assert writer.finish(60)
+    assert writer.newest(Slow()) is None
 
 
 def test_without_a_thread_it_is_written_with_the_next(monkeypatch):

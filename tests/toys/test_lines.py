@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import re
 from collections import Counter
@@ -14,7 +15,7 @@ from rct_collector import collector as module
 from rct_collector.adapter.lineprotocol import LineProtocol
 from rct_collector.cli.collect import read_once
 from rct_collector.cli.snapshot import Snapshot
-from rct_collector.collector import RESERVE, RESTART_S, Collector, fit, share
+from rct_collector.collector import RESERVE, RESTART_S, Applied, Collector, fit, share
 from rct_collector.config import Config
 from rct_collector.device.device import Device, Options
 from rct_collector.exits import Exit
@@ -270,6 +271,37 @@ def test_the_line_of_a_bus_is_closed_with_its_last_device(toys):
         return len(lines), plug.wires[-1].lost
 
     assert run(main) == (1, None)
+
+
+def test_units_come_and_go_on_a_line_that_stays_open(toys):
+    async def main(loop):
+        wires = Wires({"1": 100, "2": 200, "3": 300})
+        plug = Plug(wires)
+        found = {}
+        async with Plant(loop, [unit("one", "1"), unit("two", "2")], plug=plug) as plant:
+            await asyncio.sleep(45)
+            new = [unit("one", "1"), unit("three", "3"), unit("second", "2")]
+            found = await plant.collector.apply(Config.parse({"devices": new}))
+            await asyncio.sleep(60)
+            lines = {device.port.line for device in plant.collector.devices}
+        assert found == Applied(("three", "second"), ("two",), (), ("one",), {})
+        assert len(lines) == len(plug.attempts) == 1
+        times = [time_ns / 1e9 for time_ns, _ in plant.grid("one")]
+        assert all(9.5 < b - a < 10.5 for a, b in itertools.pairwise(times[1:]))
+        assert len(times) >= 10
+        assert {value for _, value in plant.grid("three")} == {300.0}
+        assert {value for _, value in plant.grid("second")} == {200.0}
+
+    run(main)
+
+
+def test_a_configuration_applied_later_leads_to_the_lines_that_there_are(toys):
+    async def main(_loop):
+        made = Collector(Config.parse({"devices": [unit("one", "1")]}), Recorder())
+        await made.apply(Config.parse({"devices": [unit("one", "1"), unit("two", "2")]}))
+        assert len({device.port.line for device in made.devices}) == 1
+
+    run(main)
 
 
 def test_one_process_cannot_have_two_families_on_one_line(toys, register, caplog):  # noqa: F811

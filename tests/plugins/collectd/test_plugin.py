@@ -256,6 +256,26 @@ def test_types_of_somebodys_own_cost_their_values_only(collectd, tmp_path, sourc
     collectd.shutdown()
 
 
+def test_a_removed_device_leaves_nothing_behind_and_may_come_back(collectd, tmp_path):
+    plugin = started(collectd, tmp_path, device())
+    lost = [silent(n + 1, at=1_700_000_001 + n) for n in range(30)]
+    removed = Health(up=False, missed=30, removed=True)
+    gone = batch(at=1_700_000_040, health=removed)
+    feed(plugin, batch((GRID, 1.0)), *lost, gone)
+    collectd.read()
+    assert plugin._plugin._targets == {}
+    feed(plugin, batch((GRID, 2.0), at=1_700_000_050))
+    collectd.read()
+    assert [value["values"] for value in collectd.values] == [(1.0,), (2.0,)]
+    assert [n["severity"] for n in collectd.notifications] == [
+        collectd.NOTIF_WARNING,
+        collectd.NOTIF_OKAY,
+    ]
+    assert list(plugin._plugin._targets) == ["roof"]
+    assert collectd.of("error") == []
+    collectd.shutdown()
+
+
 def test_a_bug_is_told_once_and_spares_what_comes_later(collectd, tmp_path):
     plugin = started(collectd, tmp_path, device())
     for _ in range(2):
