@@ -49,10 +49,10 @@ class Inquiry:
         """
         ask = Ask(query, self._port.unit, argument)
         async with self._port.turn():
+            self._port.ask(ask)
             answer: asyncio.Future[Answer | Refused]
             answer = self._answer = asyncio.get_running_loop().create_future()
             self.query = query
-            self._port.ask(ask)
             try:
                 async with asyncio.timeout(self._timeout):
                     return await answer

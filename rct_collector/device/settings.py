@@ -2,10 +2,13 @@
 
 ::
 
-    name, value ─► known? allowed? of this shape? by the unit's rules? not too often? ─► Denied
+    name, value ─► known? allowed? of this shape? not too often? ─► denied
                         │
                         ▼
                    read the present value ─► equal: not written, since the unit's memory wears out
+                        │
+                        ▼
+                   by the rules of the unit? ─► denied
                         │
                         ▼
                    Approved ─► sent, once ─► "no": refused
@@ -99,16 +102,15 @@ class Journal:
         return ""
 
 
-def approve(setting: Setting, value: Any, facts: Facts, objection: str = "") -> Approved | Denied:
+def approve(setting: Setting, value: Any, facts: Facts) -> Approved | Denied:
     """Decide whether a value may be written. Nobody else makes an ``Approved``.
 
     Args:
         setting: What is to be set.
         value: To what.
-        facts: What is known of the unit.
-        objection: What else stands against it, in words.
+        facts: What is known of the unit, with what it has just answered.
     """
-    rule = objection or _misfit(setting, value) or setting.rule(value, facts)
+    rule = _misfit(setting, value) or setting.rule(value, facts)
     return Denied(rule) if rule else Approved(setting, value)
 
 
@@ -173,7 +175,8 @@ class Gate:
             KeyError: There is none of that name.
             TransportError: It cannot be read.
         """
-        return await self._read(self.settings[name])
+        setting = self.settings[name]
+        return setting.shown(await self._read(setting))
 
     async def set(self, name: str, value: Any) -> Result:
         """Write a setting, if nothing stands against it, and see whether it shows.
@@ -206,15 +209,19 @@ class Gate:
         if name not in self._allowed:
             return Result(State.DENIED, why=f"{name} is not among the settings that may be written")
         loop = asyncio.get_running_loop()
-        approved = approve(setting, value, self._facts(), self._journal.objection(loop.time()))
-        if isinstance(approved, Denied):
-            return Result(State.DENIED, why=approved.rule)
+        objection = self._journal.objection(loop.time())
+        if rule := objection or _misfit(setting, value):
+            return Result(State.DENIED, why=rule)
         try:
-            before = await self._read(setting)
+            raw = await self._read(setting)
         except TransportError as error:
             return Result(State.DENIED, why=f"the present value cannot be read: {error}")
+        before = setting.shown(raw)
         if _is_same(before, value):
             return Result(State.UNCHANGED, before, before, "the unit has this value")
+        approved = approve(setting, value, {**self._facts(), setting.shown_by.name: raw})
+        if isinstance(approved, Denied):
+            return Result(State.DENIED, before, before, approved.rule)
         self._journal.wrote(loop.time())
         try:
             answer = await self._inquiry.ask(setting.query, approved)
@@ -237,14 +244,15 @@ class Gate:
             number += 1
             await asyncio.sleep(pause)
             try:
-                shown = await self._read(setting)
+                shown = setting.shown(await self._read(setting))
             except TransportError:
                 continue
             if _is_same(shown, approved.value):
                 return Result(State.WRITTEN, before, shown)
 
     async def _read(self, setting: Setting) -> Any:
+        """The answer that tells the present value."""
         answer = await self._inquiry.ask(setting.shown_by)
         if isinstance(answer, Answer):
-            return setting.shown(answer.value)
+            return answer.value
         raise TransportError(f"the unit refuses {setting.shown_by.label}")

@@ -366,7 +366,8 @@ class Setting:
         low: Smallest number.
         high: Largest number.
         step: Numbers are multiples of this above the smallest; 0 for any.
-        rule: Value, facts → why this unit must not get it, or "".
+        rule: Value, facts → why this unit must not get it, or "". Among the facts is the answer
+            to ``shown_by``, just read.
         visible_s: Seconds within which a value that was accepted is to show.
     """
 

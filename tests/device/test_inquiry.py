@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from rct_collector.drivers.base import Answer, Query, Refused
-from rct_collector.errors import TransportError
+from rct_collector.errors import RefusedFrameError, TransportError
 from tests import virtual
 from tests.answering import REFUSES, Answering
 
@@ -79,6 +79,17 @@ def test_lost_line_ends_the_wait():
 
     assert virtual.run(main) == pytest.approx(1000.5)
     assert not port.busy
+
+
+def test_frame_that_the_driver_refuses_was_never_sent():
+    def refuse(*_):
+        raise RefusedFrameError("not in the table")
+
+    port = Answering(refuse)
+    with pytest.raises(RefusedFrameError):
+        ask(port)
+    assert port.abandoned == []
+    assert (port.busy, port.inquiry.query) == (False, None)
 
 
 def test_cancelled_wait_gives_the_line_back():

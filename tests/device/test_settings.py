@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import asyncio
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -211,6 +212,21 @@ def test_value_out_of_range_sends_nothing():
 def test_unit_whose_value_cannot_be_read_is_not_written():
     unit = Unit(value=None)
     assert "cannot be read" in unit.set("solar")[0].why
+    assert unit.written == []
+
+
+def test_rule_sees_what_the_unit_has_just_answered():
+    """A voltage is held against the others that the same answer tells."""
+    unit = Unit(value=540)
+    below = replace(
+        VOLTS,
+        rule=lambda value, facts: (
+            "must not be lowered" if value < facts["show"] / 10 and facts["kind"] == 1 else ""
+        ),
+    )
+    gate = Gate("roof", [below], [VOLTS.name], unit.port.inquiry, lambda: {"kind": 1})
+    result = virtual.run(lambda _loop: gate.set(VOLTS.name, 50.0))
+    assert result == (State.DENIED, 54.0, 54.0, "must not be lowered")
     assert unit.written == []
 
 
