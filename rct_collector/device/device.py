@@ -547,11 +547,10 @@ class Device:
         """Take what the unit said by itself; see :class:`polling.exchange.Owner`."""
         if self.receiving is None:
             return
-        self.stats.totals["answers"] += len(records)
         wall_ns = self._clock.wall_ns()
         self._publisher.heard(wall_ns / 1e9)
-        self.receiving.heard(now)
-        self.receiving.take(records, now=now, wall_ns=wall_ns)
+        taken = self.receiving.take(records, now=now, wall_ns=wall_ns)
+        self.stats.totals["answers"] += taken
         self._spoken.set()
 
     def _send(self, time_ns: int, values: list[tuple[Series, Value]], origin: Origin) -> None:

@@ -100,15 +100,19 @@ class Receiving:
         """Seconds since the time of the newest record; None before the first."""
         return max(0.0, (wall_ns - self.newest_ns) / 1e9) if self.newest_ns else None
 
-    def take(self, records: Iterable[Record], *, now: float, wall_ns: int) -> None:
+    def take(self, records: Iterable[Record], *, now: float, wall_ns: int) -> int:
         """Take records that came together, and hand over what is new in them.
 
         Args:
             records: In the order in which they came.
             now: Monotonic seconds.
             wall_ns: Nanoseconds since the epoch.
+
+        Returns:
+            How many of them were new.
         """
         self.heard(now)
+        before = self.records
         live: dict[int, list[tuple[Series, Value]]] = {}
         late: dict[int, list[tuple[Series, Value]]] = {}
         for record in records:
@@ -129,6 +133,7 @@ class Receiving:
         for origin, batches in ((Origin.LATE, late), (Origin.LIVE, live)):
             for time_ns in sorted(batches):
                 self._send(time_ns, batches[time_ns], origin)
+        return self.records - before
 
     def _is_dated(self, record: Record, wall_ns: int) -> bool:
         """Whether its time can be that of a record."""

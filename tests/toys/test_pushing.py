@@ -85,6 +85,7 @@ def test_record_that_comes_again_is_acknowledged_again_and_taken_once(driver):
     assert len(run.lines) == 1
     assert len(unit.heard) == 3
     assert run.device.receiving.repeated == 2
+    assert run.device.stats.totals["answers"] == 1
 
 
 def test_late_records_keep_their_time_and_say_that_they_are_late(driver):
