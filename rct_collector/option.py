@@ -104,6 +104,9 @@ def _marked(of: type, mark: str) -> dict[str, Any]:
 #: Characters of a value in a message.
 _LONGEST_SHOWN = 60
 
+#: What no line carries as it is: control characters, separators of lines, halves of characters.
+UNFIT = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
 
 class Invalid(ValueError):  # noqa: N818 - says what would be right, not that it is an error
     """A value is not what an option takes; the text says what would be right.

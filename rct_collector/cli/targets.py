@@ -143,9 +143,10 @@ def _check(choice: TargetOptions) -> None:
 
 def _address(choice: TargetOptions, text: str) -> Address:
     """An address, of which the scheme may be left out where it is one in a network."""
-    full = text if has_scheme(text) else f"tcp://{text}"
-    known = driver(_family(choice)).ways
-    return _checked("address", full, lambda value: parse_address(value, known))
+    ways = driver(_family(choice)).ways
+    bare = "tcp" in ways and not has_scheme(text) and not text.startswith("/")
+    full = f"tcp://{text}" if bare else text
+    return _checked("address", full, lambda value: parse_address(value, ways))
 
 
 def _family(choice: TargetOptions) -> str:

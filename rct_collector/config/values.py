@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from rct_collector.catalog import catalog
 from rct_collector.model import Kind, Series
-from rct_collector.option import Invalid, is_null, shown, text_of
+from rct_collector.option import UNFIT, Invalid, is_null, shown, text_of
 
 #: Tags that the collector or Telegraf sets itself.
 RESERVED_LABELS = frozenset({"source", "vendor", "host", "time"})
@@ -32,9 +32,6 @@ _TAKEN_DOWNSTREAM = {
 
 #: Longest value of a label, in characters; it is in every line.
 _LONGEST_LABEL = 255
-
-#: What no line carries as it is: control characters, separators of lines, halves of characters.
-_UNFIT = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 _LONGEST_GLOB = 200
 
@@ -80,7 +77,7 @@ def parse_path(value: Any) -> Path | None:
     """An absolute path; None for the default."""
     if is_null(value):
         return None
-    if isinstance(value, str) and value.startswith("/") and not _UNFIT.search(value):
+    if isinstance(value, str) and value.startswith("/") and not UNFIT.search(value):
         return Path(str(value))
     raise Invalid("an absolute path")
 
@@ -187,7 +184,7 @@ def _fits_a_tag(text: str) -> bool:
         len(text) <= _LONGEST_LABEL
         and text == text.strip()
         and not text.endswith("\\")
-        and not _UNFIT.search(text)
+        and not UNFIT.search(text)
     )
 
 

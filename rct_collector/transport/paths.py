@@ -12,11 +12,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from urllib.parse import unquote
 
-from rct_collector.option import Invalid, shown
+from rct_collector.option import UNFIT, Invalid, shown
 from rct_collector.transport.address import Address, Parameter
-
-#: What no path is written with: control characters, separators of lines, halves of characters.
-_UNFIT = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 def one_of(*choices: str, meaning: str) -> Parameter:
@@ -92,7 +89,7 @@ def read_path(
     if not begin.startswith("/"):
         raise Invalid(f"{right}, with an absolute path behind {scheme}://, so with three slashes")
     path = "/" + unquote(begin, errors="surrogateescape").strip("/")
-    if path == "/" or _UNFIT.search(path):
+    if path == "/" or UNFIT.search(path):
         raise Invalid(f"{right}, with a path of visible characters")
     place = path.replace("%", "%25").replace("?", "%3F")
     settled, told = read_options(options, known, defaults, right)

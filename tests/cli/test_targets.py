@@ -9,6 +9,7 @@ import pytest
 from rct_collector.cli.options import TargetOptions
 from rct_collector.cli.targets import hurried, targets
 from rct_collector.drivers.rct.options import RctRequests
+from rct_collector.errors import ConfigError
 from tests.cli import handmade
 
 
@@ -48,6 +49,15 @@ def test_an_address_needs_no_scheme_and_gives_a_name(address, written, name):
 
     assert str(device.address) == written
     assert device.name == name
+
+
+@pytest.mark.parametrize("address", ["/dev/ttyUSB0", "serial:/dev/ttyUSB0", "hidraw://"])
+def test_an_address_that_the_family_is_not_reached_by_is_refused_as_it_was_written(address):
+    with pytest.raises(ConfigError) as told:
+        targets(TargetOptions(address=address))
+    (problem,) = told.value.problems
+    right = "an address such as tcp://192.0.2.10:8899"
+    assert problem.startswith(f"--address: found {address!r}, expected {right}")
 
 
 def test_the_options_of_the_file_stay_under_those_of_the_command_line(tmp_path):
