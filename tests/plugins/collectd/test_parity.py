@@ -123,8 +123,8 @@ class Reading:
         return {series for values in self.rounds for series in values}
 
 
-def settled(known, quiet=2.5 * ROUND_S, limit=12.0 * ROUND_S):
-    """Wait until a growing collection has not grown for a while."""
+def settled(known, quiet=2.5 * ROUND_S, limit=24.0 * ROUND_S):
+    """Wait until a growing collection has not grown for a while; long, on a busy machine."""
     end = time.monotonic() + limit
     size, since = -1, 0.0
     while time.monotonic() < end:
