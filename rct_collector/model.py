@@ -12,7 +12,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from functools import cached_property
 from typing import ClassVar, NamedTuple
@@ -114,6 +114,44 @@ class CollectdId(NamedTuple):
     type_instance: str
 
 
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """How the values of a tag look, where only drivers and units know which there are.
+
+    Attributes:
+        letters: Ranges of letters and digits, as within the brackets of a regular expression.
+        shortest: Fewest characters.
+        longest: Most characters.
+        most: Series that a metric may have because of it, so that no unit fills the memory.
+    """
+
+    letters: str
+    shortest: int
+    longest: int
+    most: int = 10_000
+    _expression: re.Pattern[str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Other characters would make names of collectd alike, or change in some database."""
+        if not re.fullmatch("(?:[0-9A-Za-z](?:-[0-9A-Za-z])?)+", self.letters):
+            raise ValueError(f"{self.letters}: letters and digits, or ranges of them")
+        object.__setattr__(self, "_expression", re.compile(str(self)))
+
+    def __str__(self) -> str:
+        """As documentation shows it, a regular expression: ``[0-9A-F]{8}``."""
+        if self.shortest == self.longest:
+            return f"[{self.letters}]{{{self.longest}}}"
+        return f"[{self.letters}]{{{self.shortest},{self.longest}}}"
+
+    def fits(self, value: str) -> bool:
+        """Whether a text can be a value."""
+        return self._expression.fullmatch(value) is not None
+
+
+#: Component tags, sorted by key, and the values of each.
+Dimensions = tuple[tuple[str, tuple[str, ...] | Pattern], ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Metric:
     """One row of the catalogue.
@@ -124,7 +162,8 @@ class Metric:
         kind: How the value behaves.
         poll: How often it is asked for by default.
         description: One sentence for people.
-        dimensions: Component tags and their possible values, in tag order.
+        dimensions: Component tags in tag order, each with its values: all that there are, or how
+            they look where only drivers and units know them.
         default: Published unless excluded.
         option: Name of the device option that turns the metric on (``cells``), or "".
         low: Smallest plausible value, in the metric's unit.
@@ -139,7 +178,7 @@ class Metric:
     kind: Kind
     poll: PollClass
     description: str
-    dimensions: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    dimensions: Dimensions = ()
     default: bool = True
     option: str = ""
     low: float
@@ -157,6 +196,12 @@ class Metric:
     def unit(self) -> Unit:
         """The unit, read from the field name."""
         return Unit.of_field(self.field)
+
+    @property
+    def most(self) -> int | None:
+        """Series that it may have; None where all of them are known beforehand."""
+        caps = [values.most for _, values in self.dimensions if isinstance(values, Pattern)]
+        return min(caps) if caps else None
 
     @property
     def agents(self) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from rct_collector.catalog import catalog
 from rct_collector.drivers.rct.texts import CODES, FAULTS
 from tests.plugins.grafana import BUILT_IN, variables_in
 from tools.dashboards.panels import ROWS
@@ -104,7 +105,7 @@ def test_every_panel_says_what_it_shows(found):
 
 @pytest.mark.parametrize("show", SHOWS, ids=lambda show: f"{show.name} {show.label}")
 def test_labels_tell_series_apart(show):
-    several = {tag for tag, values in show.metric.dimensions if len(values) > 1}
+    several = {tag for tag, values in catalog().dimensions(show.metric) if len(values) > 1}
 
     assert several <= {*show.free, *show.where}
     assert set(show.free) <= set(show.tags)

@@ -7,14 +7,23 @@ named for an agent follows from the row. Documentation, samples and tests are ma
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache, cached_property
+from typing import Any
 
-from rct_collector.catalog.rows import ROWS, Dimensions
+from rct_collector.catalog.rows import ROWS
 from rct_collector.catalog.rules import RULES, Rule
-from rct_collector.model import Metric, Series, Tags, expand
+from rct_collector.model import Metric, Pattern, Series, Tags, expand
 
 _SERIES_NAME = re.compile(r"(?P<measurement>[a-z_0-9]+)(?:\{(?P<tags>[^}]*)\})?\.(?P<field>\w+)")
+
+
+#: Values of some tags → the series that have them, in catalogue order.
+Groups = dict[tuple[str, ...], list[Series]]
+
+
+class TooManySeriesError(KeyError):
+    """A metric has as many series as it may have: units name more components than there can be."""
 
 
 class Catalog:
@@ -26,17 +35,59 @@ class Catalog:
         self._by_name: dict[str, list[Metric]] = {}
         for metric in rows:
             self._by_name.setdefault(metric.name, []).append(metric)
+        self._places = {metric: n for n, metric in enumerate(rows)}
         self._series: dict[tuple[str, Tags], Series] = {}
+        # Of metrics whose components only drivers and units know:
+        self._open: dict[Metric, list[Series]] = {m: [] for m in rows if m.most is not None}
+        self._made = 0  # so many of them; what is kept below is right as long as that stays
+        self._expanded: dict[Metric, tuple[int, tuple[Series, ...]]] = {}
+        self._grouped: dict[tuple[Metric, tuple[str, ...]], tuple[int, Groups]] = {}
 
     def __iter__(self) -> Iterator[Series]:
-        """Every concrete series, in catalogue order."""
+        """Every series that is known by now, in catalogue order.
+
+        Drivers make their own when they are loaded, see :func:`rct_collector.drivers.series`.
+        """
         for metric in self.metrics:
             yield from self.expand(metric)
 
     def expand(self, metric: Metric) -> Iterator[Series]:
-        """The concrete series of one metric."""
-        for tags in expand(metric.dimensions):
-            yield self._intern(metric, tags)
+        """The series of one metric: all, or of open dimensions those that are known by now."""
+        made, found = self._expanded.get(metric, (-1, ()))
+        if made != self._made:
+            if metric in self._open:
+                for tags in self._computable(metric):
+                    self._intern(metric, tags)
+                found = tuple(sorted(self._open[metric], key=_order))
+            else:
+                found = tuple(self._intern(metric, tags) for tags in expand(_closed(metric)))
+            self._expanded[metric] = self._made, found
+        return iter(found)
+
+    def place(self, series: Series) -> tuple[Any, ...]:
+        """Sorts series in catalogue order, whenever they were made."""
+        return self._places[series.metric], _order(series)
+
+    def dimensions(self, metric: Metric) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """The tags of a metric with the values that are known by now, in their order."""
+        if metric not in self._open:
+            return _closed(metric)
+        found = [dict(series.tags) for series in self.expand(metric)]
+        return tuple(
+            (key, tuple(sorted({tags[key] for tags in found}, key=lambda v: _rank(values, v))))
+            for key, values in metric.dimensions
+        )
+
+    def _computable(self, metric: Metric) -> set[Tags]:
+        """Tags of a metric that is computed, as its inputs have them."""
+        keys = [key for key, _ in metric.dimensions]
+        found = set()
+        for name in metric.inputs:
+            for series in self.matching(name):
+                own = tuple(pair for pair in series.tags if pair[0] in keys)
+                if len(own) == len(keys):
+                    found.add(own)
+        return found
 
     def named(self, name: str) -> list[Metric]:
         """The rows called ``measurement.field``; more than one when they differ by tags.
@@ -51,6 +102,7 @@ class Catalog:
 
         Raises:
             KeyError: No row has that name and those tags.
+            TooManySeriesError: There are too many of the metric, so that this one is not made.
         """
         wanted = tuple(sorted(tags.items()))
         found = self._series.get((name, wanted))
@@ -72,11 +124,48 @@ class Catalog:
         if match and match["tags"]:
             own = dict(pair.split("=") for pair in match["tags"].split(","))
             return [self.series(f"{match['measurement']}.{match['field']}", **own)]
-        return [
-            self._intern(metric, found)
-            for metric in self.named(name)
-            for found in expand(_narrowed(metric.dimensions, tags))
-        ]
+        found: list[Series] = []
+        for metric in self.named(name):
+            keys = tuple(key for key, _ in metric.dimensions if key in tags)
+            found += self._group(metric, keys).get(tuple(tags[key] for key in keys), ())
+        return found
+
+    def _group(self, metric: Metric, keys: tuple[str, ...]) -> Groups:
+        """The series of a metric by the values of some of its tags."""
+        made, groups = self._grouped.get((metric, keys), (-1, {}))
+        if made != self._made:
+            groups = {}
+            for series in self.expand(metric):
+                tags = dict(series.tags)
+                groups.setdefault(tuple(tags[key] for key in keys), []).append(series)
+            self._grouped[metric, keys] = self._made, groups
+        return groups
+
+    def across(self, name: str, known: Mapping[str, Sequence[str]], /, **tags: str) -> list[Series]:
+        """The series of a metric for all components that a driver knows, in catalogue order.
+
+        Args:
+            name: ``measurement.field``.
+            known: Tag → values, where the row does not say which there are.
+            tags: Tags that the series must have, where the metric has them at all.
+
+        Raises:
+            KeyError: The driver says nothing of a tag, or a value does not look as the row says.
+        """
+        found = []
+        for metric in self.named(name):
+            dimensions = tuple(
+                (key, (tags[key],) if key in tags else _values(values, known, key))
+                for key, values in metric.dimensions
+            )
+            found += [
+                self._intern(metric, combination)
+                for combination in expand(dimensions)
+                if _fits(metric, combination)
+            ]
+        if not found:
+            raise KeyError(f"{name} has no series with the tags {tags}")
+        return found
 
     def inputs(self, series: Series) -> list[list[Series]]:
         """The series a derived one is computed from, one list per input metric."""
@@ -95,23 +184,43 @@ class Catalog:
         key = (metric.name, tags)
         series = self._series.get(key)
         if series is None:
+            held = self._open.get(metric)
+            if held is not None and len(held) >= (metric.most or 0):
+                raise TooManySeriesError(f"{metric.name} has {metric.most} series already")
             series = self._series[key] = Series(metric, tags)
+            if held is not None:
+                held.append(series)
+                self._made += 1
         return series
 
 
-def _narrowed(dimensions: Dimensions, tags: Mapping[str, str]) -> Dimensions:
-    """Dimensions with only the given values where tags name some."""
-    return tuple(
-        (key, tuple(value for value in values if tags.get(key, value) == value))
-        for key, values in dimensions
-    )
+def _closed(metric: Metric) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Dimensions of which the row says all values."""
+    return tuple((key, _values(values, {}, key)) for key, values in metric.dimensions)
+
+
+def _values(
+    values: tuple[str, ...] | Pattern, known: Mapping[str, Sequence[str]], key: str
+) -> tuple[str, ...]:
+    return tuple(known[key]) if isinstance(values, Pattern) else values
 
 
 def _fits(metric: Metric, tags: Tags) -> bool:
-    dimensions = dict(metric.dimensions)
-    return len(dimensions) == len(tags) and all(
-        value in dimensions.get(key, ()) for key, value in tags
+    """Whether a metric can have a series with such tags."""
+    return len(metric.dimensions) == len(tags) and all(
+        key == wanted and (values.fits(value) if isinstance(values, Pattern) else value in values)
+        for (key, values), (wanted, value) in zip(metric.dimensions, tags, strict=True)
     )
+
+
+def _order(series: Series) -> tuple[tuple[int, str], ...]:
+    """Sorts series of one metric as its dimensions say, numbers by their size."""
+    values = (values for _, values in series.metric.dimensions)
+    return tuple(_rank(known, tag[1]) for known, tag in zip(values, series.tags, strict=True))
+
+
+def _rank(known: tuple[str, ...] | Pattern, value: str) -> tuple[int, str]:
+    return (len(value), value) if isinstance(known, Pattern) else (known.index(value), "")
 
 
 @cache

@@ -1,36 +1,34 @@
 """The rows of the catalogue: what each metric means, once, for every driver and agent.
 
 Reading a row: measurement, field (its last words are the unit), kind, poll class, description.
-``over`` names the component tag and its values. Signs: ``grid`` > 0 draws from the grid,
-``battery`` > 0 discharges, so that pv + grid + battery = load + losses. Every ``*_total`` is
+``over`` names the component tag with its values, or with how these look: which strings, towers,
+modules or faults there are is the driver's to say, or the unit's. Signs: ``grid`` > 0 draws from the
+grid, ``battery`` > 0 discharges, so that pv + grid + battery = load + losses. Every ``*_total`` is
 positive and grows; a sum that may run back is a gauge called ``balance_…``. Where a device keeps
 a value is its driver's business, not said here.
 """
 
 from __future__ import annotations
 
-from rct_collector.model import Kind, Metric, PollClass, Unit
+from rct_collector.model import Dimensions, Kind, Metric, Pattern, PollClass, Unit
 
 GAUGE, TIME, TOTAL, CODE, WORD = Kind.GAUGE, Kind.TIME, Kind.TOTAL, Kind.CODE, Kind.WORD
 FLAG, COUNT, TEXT = Kind.FLAG, Kind.COUNT, Kind.TEXT
 F, M, S, X = PollClass.FAST, PollClass.MEDIUM, PollClass.SLOW, PollClass.STATIC
 
-Dimensions = tuple[tuple[str, tuple[str, ...]], ...]
 
-
-def _numbers(count: int) -> tuple[str, ...]:
-    return tuple(str(n) for n in range(count))
+def _number(digits: int) -> Pattern:
+    """A number of up to so many digits; which of them there are is the driver's to say."""
+    return Pattern("0-9", 1, digits)
 
 
 PHASE: Dimensions = (("phase", ("l1", "l2", "l3")),)
 PAIR: Dimensions = (("pair", ("1", "2", "3")),)
-STRING: Dimensions = (("string", ("a", "b")),)
-BATTERY: Dimensions = (("battery", _numbers(2)),)
-#: What the first tower, or the power manager for all towers, has alone.
-TOWER: Dimensions = (("battery", ("0",)),)
-MODULE: Dimensions = (*BATTERY, ("module", _numbers(7)))
-CELL: Dimensions = (*BATTERY, ("cell", _numbers(24)), ("module", _numbers(7)))
-FAULT: Dimensions = (("fault", _numbers(128)),)
+STRING: Dimensions = (("string", Pattern("a-z", 1, 1)),)
+BATTERY: Dimensions = (("battery", _number(2)),)
+MODULE: Dimensions = (*BATTERY, ("module", _number(2)))
+CELL: Dimensions = (*BATTERY, ("cell", _number(3)), ("module", _number(2)))
+FAULT: Dimensions = (("fault", _number(4)),)
 RESERVE: Dimensions = (("reserve", ("compensation", "battery_to_grid", "output")),)
 IO: Dimensions = (("io", ("1", "2")),)
 ERROR_KIND: Dimensions = (
@@ -239,57 +237,57 @@ BATTERIES = (
     row("inverter_battery", "current_amperes", GAUGE, F, "Current of one battery tower, sign as the device sends it.", over=BATTERY),
     row("inverter_battery", "temperature_celsius", GAUGE, M, "Temperature of one battery tower.", over=BATTERY),
     row("inverter_battery", "soh_percent", GAUGE, S, "State of health of one battery tower.", over=BATTERY),
-    row("inverter_battery", "cycles_total", TOTAL, S, "Charge and discharge cycles.", over=TOWER),
-    row("inverter_battery", "power_watts", GAUGE, F, "Power of one battery tower by the power manager; positive discharges.", over=TOWER, default=False),
-    row("inverter_battery", "converter_voltage_volts", GAUGE, M, "Battery voltage at the converter.", over=TOWER),
-    row("inverter_battery", "converter_current_amperes", GAUGE, M, "Battery current at the converter.", over=TOWER),
-    row("inverter_battery", "adc_voltage_volts", GAUGE, F, "Battery voltage, raw reading of the inverter.", over=TOWER, default=False),
-    row("inverter_battery", "converter_filtered_volts", GAUGE, F, "Battery voltage at the converter, low-pass filtered.", over=TOWER, default=False),
-    row("inverter_battery", "converter_slow_amperes", GAUGE, F, "Battery current at the converter, slow filter.", over=TOWER, default=False),
-    row("inverter_battery", "soc_target_percent", GAUGE, M, "State of charge that the inverter aims at.", over=TOWER),
-    row("inverter_battery", "soc_target_high_percent", GAUGE, S, "Upper target for the state of charge.", over=TOWER),
-    row("inverter_battery", "soc_target_low_percent", GAUGE, S, "Lower target for the state of charge.", over=TOWER),
+    row("inverter_battery", "cycles_total", TOTAL, S, "Charge and discharge cycles.", over=BATTERY),
+    row("inverter_battery", "power_watts", GAUGE, F, "Power of one battery tower by the power manager; positive discharges.", over=BATTERY, default=False),
+    row("inverter_battery", "converter_voltage_volts", GAUGE, M, "Battery voltage at the converter.", over=BATTERY),
+    row("inverter_battery", "converter_current_amperes", GAUGE, M, "Battery current at the converter.", over=BATTERY),
+    row("inverter_battery", "adc_voltage_volts", GAUGE, F, "Battery voltage, raw reading of the inverter.", over=BATTERY, default=False),
+    row("inverter_battery", "converter_filtered_volts", GAUGE, F, "Battery voltage at the converter, low-pass filtered.", over=BATTERY, default=False),
+    row("inverter_battery", "converter_slow_amperes", GAUGE, F, "Battery current at the converter, slow filter.", over=BATTERY, default=False),
+    row("inverter_battery", "soc_target_percent", GAUGE, M, "State of charge that the inverter aims at.", over=BATTERY),
+    row("inverter_battery", "soc_target_high_percent", GAUGE, S, "Upper target for the state of charge.", over=BATTERY),
+    row("inverter_battery", "soc_target_low_percent", GAUGE, S, "Lower target for the state of charge.", over=BATTERY),
     row("inverter_battery", "soc_update_age_raw", GAUGE, M, "Time since the state of charge was corrected; unit unknown.", over=BATTERY, default=False),
-    row("inverter_battery", "soc_minimum_percent", GAUGE, S, "Least state of charge, setting.", over=TOWER),
-    row("inverter_battery", "soc_minimum_island_percent", GAUGE, S, "Least state of charge in island operation, setting.", over=TOWER),
-    row("inverter_battery", "soc_maximum_percent", GAUGE, S, "Highest state of charge, setting.", over=TOWER),
-    row("inverter_battery", "soc_strategy_code", CODE, S, "How the target state of charge is chosen, setting.", over=TOWER),
-    row("inverter_battery", "soc_target_set_percent", GAUGE, S, "Fixed target for the state of charge, setting.", over=TOWER),
-    row("inverter_battery", "soc_maintenance_percent", GAUGE, S, "State of charge below which maintenance charging starts, setting.", over=TOWER),
-    row("inverter_battery", "maintenance_charge_watts", GAUGE, S, "Power of maintenance charging, setting.", over=TOWER),
-    row("inverter_battery", "external_target_watts", GAUGE, M, "Battery power asked for from outside; positive discharges.", over=TOWER),
-    row("inverter_battery", "grid_charging_enabled", FLAG, S, "External energy may charge the battery, setting.", over=TOWER),
-    row("inverter_battery", "bat_status_word", WORD, F, "Battery status word (bat_status) as the device sends it.", over=TOWER),
-    row("inverter_battery", "status_word", WORD, M, "Battery status as the inverter sees it, as the device sends it.", over=TOWER),
+    row("inverter_battery", "soc_minimum_percent", GAUGE, S, "Least state of charge, setting.", over=BATTERY),
+    row("inverter_battery", "soc_minimum_island_percent", GAUGE, S, "Least state of charge in island operation, setting.", over=BATTERY),
+    row("inverter_battery", "soc_maximum_percent", GAUGE, S, "Highest state of charge, setting.", over=BATTERY),
+    row("inverter_battery", "soc_strategy_code", CODE, S, "How the target state of charge is chosen, setting.", over=BATTERY),
+    row("inverter_battery", "soc_target_set_percent", GAUGE, S, "Fixed target for the state of charge, setting.", over=BATTERY),
+    row("inverter_battery", "soc_maintenance_percent", GAUGE, S, "State of charge below which maintenance charging starts, setting.", over=BATTERY),
+    row("inverter_battery", "maintenance_charge_watts", GAUGE, S, "Power of maintenance charging, setting.", over=BATTERY),
+    row("inverter_battery", "external_target_watts", GAUGE, M, "Battery power asked for from outside; positive discharges.", over=BATTERY),
+    row("inverter_battery", "grid_charging_enabled", FLAG, S, "External energy may charge the battery, setting.", over=BATTERY),
+    row("inverter_battery", "bat_status_word", WORD, F, "Battery status word (bat_status) as the device sends it.", over=BATTERY),
+    row("inverter_battery", "status_word", WORD, M, "Battery status as the inverter sees it, as the device sends it.", over=BATTERY),
     row("inverter_battery", "status2_word", WORD, M, "Battery status as the battery management sees it, as the device sends it.", over=BATTERY),
     *(row("inverter_battery", f"{word}_{flag}", FLAG, poll, f"{meaning} (bit {bit} of the {word} word).", over=over)
-      for word, poll, over in (("bat_status", F, TOWER), ("status", M, TOWER), ("status2", M, BATTERY))
+      for word, poll, over in (("bat_status", F, BATTERY), ("status", M, BATTERY), ("status2", M, BATTERY))
       for flag, bit, meaning in (
           ("calibration_charge", 3, "Calibration at high voltage is running"),
           ("calibration_discharge", 10, "Calibration at low voltage is running"),
           ("balancing", 11, "Cells are being balanced"),
           ("error", 12, "The battery reports an error"),
           ("updating", 13, "The battery is being updated"))),
-    row("inverter_battery", "state_code", CODE, F, "State of the battery state machine; no list of the codes is known.", over=TOWER),
-    row("inverter_battery", "empty_full_word", WORD, M, "Bit 0: was empty, bit 1: was full.", over=TOWER),
-    row("inverter_battery", "impedance_raw", GAUGE, S, "Impedance of the battery circuit; unit unknown.", over=TOWER),
+    row("inverter_battery", "state_code", CODE, F, "State of the battery state machine; no list of the codes is known.", over=BATTERY),
+    row("inverter_battery", "empty_full_word", WORD, M, "Bit 0: was empty, bit 1: was full.", over=BATTERY),
+    row("inverter_battery", "impedance_raw", GAUGE, S, "Impedance of the battery circuit; unit unknown.", over=BATTERY),
     row("inverter_battery", "capacity_ampere_hours", GAUGE, S, "Capacity.", over=BATTERY),
-    row("inverter_battery", "charge_ampere_hours", GAUGE, S, "Charge held, by the power manager.", over=TOWER),
-    row("inverter_battery", "measured_capacity_ampere_hours", GAUGE, S, "Capacity measured at the last calibration.", over=TOWER),
-    row("inverter_battery", "charged_ampere_hours_total", TOTAL, S, "Charge that has flowed into the battery.", over=TOWER),
-    row("inverter_battery", "discharged_ampere_hours_total", TOTAL, S, "Charge that has flowed out of the battery.", over=TOWER),
-    row("inverter_battery", "efficiency_percent", GAUGE, S, "Efficiency by the device's own reckoning.", over=TOWER),
-    row("inverter_battery", "round_trip_percent", GAUGE, S, "Energy taken out divided by energy put in, over the battery's life.", over=TOWER,
+    row("inverter_battery", "charge_ampere_hours", GAUGE, S, "Charge held, by the power manager.", over=BATTERY),
+    row("inverter_battery", "measured_capacity_ampere_hours", GAUGE, S, "Capacity measured at the last calibration.", over=BATTERY),
+    row("inverter_battery", "charged_ampere_hours_total", TOTAL, S, "Charge that has flowed into the battery.", over=BATTERY),
+    row("inverter_battery", "discharged_ampere_hours_total", TOTAL, S, "Charge that has flowed out of the battery.", over=BATTERY),
+    row("inverter_battery", "efficiency_percent", GAUGE, S, "Efficiency by the device's own reckoning.", over=BATTERY),
+    row("inverter_battery", "round_trip_percent", GAUGE, S, "Energy taken out divided by energy put in, over the battery's life.", over=BATTERY,
         inputs=("inverter_energy{flow=battery_discharge}.watt_hours_total", "inverter_energy{flow=battery_charge}.watt_hours_total"), rule="quotient_percent"),
     row("inverter_battery", "charge_limit_amperes", GAUGE, M, "Highest charge current at present.", over=BATTERY),
     row("inverter_battery", "discharge_limit_amperes", GAUGE, M, "Highest discharge current at present.", over=BATTERY),
     row("inverter_battery", "charge_limit_volts", GAUGE, M, "Highest charge voltage at present.", over=BATTERY),
     row("inverter_battery", "discharge_limit_volts", GAUGE, M, "Lowest discharge voltage at present.", over=BATTERY),
-    row("inverter_battery", "charge_setting_volts", GAUGE, X, "Highest charge voltage, setting.", over=TOWER),
-    row("inverter_battery", "discharge_setting_volts", GAUGE, X, "Lowest discharge voltage, setting.", over=TOWER),
-    row("inverter_battery", "next_calibration_seconds", TIME, S, "Time of the next calibration, Unix seconds.", over=TOWER, low=0.0, high=_LATEST),
-    row("inverter_battery", "calibration_interval_days", GAUGE, X, "Days between calibrations, setting.", over=TOWER),
-    row("inverter_battery", "calibration_advance_days", GAUGE, X, "Days before a calibration at which it is prepared, setting.", over=TOWER),
+    row("inverter_battery", "charge_setting_volts", GAUGE, X, "Highest charge voltage, setting.", over=BATTERY),
+    row("inverter_battery", "discharge_setting_volts", GAUGE, X, "Lowest discharge voltage, setting.", over=BATTERY),
+    row("inverter_battery", "next_calibration_seconds", TIME, S, "Time of the next calibration, Unix seconds.", over=BATTERY, low=0.0, high=_LATEST),
+    row("inverter_battery", "calibration_interval_days", GAUGE, X, "Days between calibrations, setting.", over=BATTERY),
+    row("inverter_battery", "calibration_advance_days", GAUGE, X, "Days before a calibration at which it is prepared, setting.", over=BATTERY),
     row("inverter_battery", "firmware_code", CODE, X, "Firmware version of the battery management.", over=BATTERY),
     row("inverter_battery", "power_firmware_code", CODE, X, "Firmware version of the battery's power unit.", over=BATTERY),
     row("inverter_battery", "cell_minimum_volts", GAUGE, M, "Voltage of the weakest cell.", over=BATTERY, low=0.0, high=10.0),

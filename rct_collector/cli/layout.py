@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from rich.cells import cell_len
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from rct_collector.cli.snapshot import Snapshot, catalogue_order
+from rct_collector.catalog import catalog
+from rct_collector.cli.snapshot import Snapshot
 from rct_collector.format import capitalised, component, field_label, value_text, words
 from rct_collector.model import Series
 
@@ -101,10 +102,10 @@ def sections(texts: Mapping[Series, str]) -> list[TextSection]:
         if series.metric.name not in _HIDDEN:
             keys = tuple(key for key, _ in series.tags)
             groups.setdefault((series.metric.measurement, keys), []).append(series)
-    place = catalogue_order()
-    first: dict[str, int] = {}
+    place = catalog().place
+    first: dict[str, Any] = {}
     for (measurement, _), found in groups.items():
-        here = min(place[series] for series in found)
+        here = min(place(series) for series in found)
         first[measurement] = min(here, first.get(measurement, here))
     ordered = sorted(
         groups.items(), key=lambda item: (_rank(item[0][0]), first[item[0][0]], len(item[0][1]))
@@ -114,7 +115,7 @@ def sections(texts: Mapping[Series, str]) -> list[TextSection]:
         name = component(measurement)
         if keys and (measurement, ()) in groups:
             name += f" by {keys[-1]}"
-        result += _group(name, keys, sorted(found, key=place.__getitem__), texts)
+        result += _group(name, keys, sorted(found, key=place), texts)
     return result
 
 

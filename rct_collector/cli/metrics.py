@@ -88,12 +88,12 @@ def command(
 
 
 def _chosen(globs: tuple[str, ...], poll: str | None, *, default: bool) -> list[Series]:
-    from rct_collector.catalog import catalog
     from rct_collector.config import matches
+    from rct_collector.drivers import series as every_series
 
     return [
         series
-        for series in catalog()
+        for series in every_series()
         if (not globs or any(matches(glob, series) for glob in globs))
         and (poll is None or series.metric.poll == poll)
         and (series.metric.default or not default)
@@ -118,7 +118,7 @@ def _print_list(found: list[Series], form: str) -> None:
 def _print_table(found: list[Series]) -> None:
     """For people by measurement; in a pipe with whole names, to be searched in."""
     from rct_collector.cli.console import console, show
-    from rct_collector.docs.metrics import pattern
+    from rct_collector.docs.metrics import pattern, values_of
     from rct_collector.format import span
 
     metrics = list(dict.fromkeys(series.metric for series in found))
@@ -128,7 +128,7 @@ def _print_table(found: list[Series]) -> None:
         return
     groups: dict[str, list[Metric]] = {}
     for metric in metrics:
-        dimensions = [f"{key}={span(values)}" for key, values in metric.dimensions]
+        dimensions = [f"{key}={span(values)}" for key, values in values_of(metric)]
         groups.setdefault("  ".join([metric.measurement, *dimensions]), []).append(metric)
     for name, rows in groups.items():
         measurement, _, tags = name.partition("  ")

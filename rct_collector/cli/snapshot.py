@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
 from typing import NamedTuple
 
 from rct_collector.catalog import catalog
@@ -103,8 +102,8 @@ class Snapshot:
 
     def ordered(self) -> list[tuple[Series, Reading]]:
         """All values, in the order of the catalogue."""
-        place = catalogue_order()
-        return sorted(self.readings.items(), key=lambda item: place[item[0]])
+        place = catalog().place
+        return sorted(self.readings.items(), key=lambda item: place(item[0]))
 
     def faults(self) -> list[tuple[int, str]] | None:
         """Active faults: number and meaning; None while not all fault words are known."""
@@ -136,12 +135,6 @@ class Snapshot:
 def fault_texts(name: str) -> Mapping[int, str]:
     """Fault bit → meaning, for a device family; empty where it has no such list."""
     return driver(name).faults
-
-
-@cache
-def catalogue_order() -> dict[Series, int]:
-    """Where each series stands in the catalogue."""
-    return {series: n for n, series in enumerate(catalog())}
 
 
 def _codes(name: str) -> dict[Series, Mapping[int, str]]:

@@ -14,8 +14,9 @@ import click
 from rct_collector.catalog import catalog
 from rct_collector.cli.options import TargetOptions
 from rct_collector.collector import fit
-from rct_collector.config import Config, DeviceConfig, Intervals
+from rct_collector.config import Config, DeviceConfig, Intervals, device_options
 from rct_collector.drivers import DEFAULT, driver
+from rct_collector.drivers.base import Driver
 from rct_collector.errors import ConfigError
 from rct_collector.model import PREFIX
 from rct_collector.option import Invalid, options
@@ -159,15 +160,16 @@ def _name(address: Address) -> str:
     return re.sub(r"[^A-Za-z0-9.-]+", "-", name).strip("-.") or "device"
 
 
-def _value(option: str, value: Any, shown: str = "") -> Any:  # noqa: ANN401
+def _value(option: str, value: Any, shown: str = "", family: Driver | None = None) -> Any:  # noqa: ANN401
     """Check one value as the configuration would.
 
     Args:
         option: Name of the configuration's option.
         value: As it would be written there.
         shown: Name of the command line's option, if that is another.
+        family: Whose device is meant.
     """
-    return _checked(shown or option, value, options(DeviceConfig)[option].parse)
+    return _checked(shown or option, value, device_options(family)[option].parse)
 
 
 def _checked(name: str, value: Any, parse: Callable[[Any], T]) -> T:
@@ -219,10 +221,11 @@ def _path(choice: TargetOptions) -> Path:
 
 def _with_metrics(device: DeviceConfig, choice: TargetOptions) -> DeviceConfig:
     """Apply the options that choose metrics, on top of what the file says."""
-    include = _value("include", list(choice.include))
-    exclude = _value("exclude", list(choice.exclude))
+    family = driver(device.driver)
+    include = _value("include", list(choice.include), family=family)
+    exclude = _value("exclude", list(choice.exclude), family=family)
     if choice.only:
-        only = _value("include", list(choice.only), "only")
+        only = _value("include", list(choice.only), "only", family)
         return replace(device, include=(*only, *include), exclude=("*",))
     if choice.everything:
         include = (*include, *_off_by_default())

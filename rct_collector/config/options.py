@@ -160,6 +160,8 @@ def device_options(family: Driver | None) -> Mapping[str, Option]:
     common = dict(options(DeviceConfig))
     read = partial(parse_address, ways=ways(family))
     common["address"] = replace(common["address"], parse=read)
+    for name in ("include", "exclude"):
+        common[name] = replace(common[name], parse=partial(parse_globs, family=family))
     if family and family.unit:
         common["unit"] = family.unit
     return {**common, **(options(type(family.options)) if family else {})}

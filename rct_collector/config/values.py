@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import zlib
 from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import tzinfo
 from fnmatch import fnmatchcase, translate
 from functools import cache, lru_cache
@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rct_collector.catalog import catalog
-from rct_collector.model import Kind, Series
+from rct_collector.config.globs import may_match
+from rct_collector.drivers.base import Driver
+from rct_collector.model import Kind, Metric, Series
 from rct_collector.option import UNFIT, Invalid, is_null, shown, text_of
 
 #: Tags that the collector or Telegraf sets itself.
@@ -82,8 +84,13 @@ def parse_path(value: Any) -> Path | None:
     raise Invalid("an absolute path")
 
 
-def parse_globs(value: Any) -> tuple[str, ...]:
-    """Globs, each of which matches some metric."""
+def parse_globs(value: Any, family: Driver | None = None) -> tuple[str, ...]:
+    """Globs, each of which matches some metric.
+
+    Args:
+        value: What the file says.
+        family: Whose components are meant; of None, any that there may be.
+    """
     values = [value] if isinstance(value, str) else value
     if not isinstance(values, list) or not all(isinstance(item, str) for item in values):
         raise Invalid("a list of globs over metric names, such as [inverter_battery.*]")
@@ -92,7 +99,7 @@ def parse_globs(value: Any) -> tuple[str, ...]:
             raise Invalid(f"globs of up to {_LONGEST_GLOB} characters; {shown(item)} has more")
         if not _GLOB.fullmatch(item):
             raise Invalid(f"globs of names; {shown(item)} has other characters or an open '['")
-        if not _matches_any(item):
+        if not _matches_any(item, family):
             names = [metric.name for metric in catalog().metrics]
             raise Invalid(f"globs that match a metric; {shown(item)} matches none", item, names)
     return tuple(map(str, values))
@@ -103,16 +110,33 @@ _WILD = re.compile(r"[*?]|\[[^]]*\]")
 
 
 @cache
-def _names() -> tuple[list[str], str]:
-    """What a glob may match, in alphabetical order, and all of it in one text."""
-    names = sorted({name for series in catalog() for name in (series.metric.name, series.name)})
+def _names(family: Driver | None) -> tuple[list[str], str]:
+    """What a glob may match, in alphabetical order, and all of it in one text.
+
+    Args:
+        family: Has been loaded, so that the components that it knows are there.
+    """
+    known = {name for series in catalog() for name in (series.metric.name, series.name)}
+    names = sorted(known.union(metric.name for metric in _open_metrics(family)))
     return names, "\n".join(names)
 
 
+def _open_metrics(family: Driver | None) -> Iterable[Metric]:
+    """The metrics of which units may name components that nobody knows yet."""
+    if family is None:
+        return catalog().metrics
+    return [m for ms in family.pushed.records.values() for m in ms] if family.pushed else ()
+
+
 @lru_cache(maxsize=1024)
-def _matches_any(glob: str) -> bool:
-    """Whether a glob matches a metric, without looking at each where it cannot."""
-    names, text = _names()
+def _matches_any(glob: str, family: Driver | None) -> bool:
+    """Whether a glob matches a metric, or a series that it has or may get."""
+    return _is_among(glob, *_names(family)) or may_match(
+        glob, [metric for metric in _open_metrics(family) if metric.most is not None]
+    )
+
+
+def _is_among(glob: str, names: list[str], text: str) -> bool:
     begin, *others = _WILD.split(glob)
     if any(word not in text for word in others):
         return False

@@ -8,7 +8,8 @@ from functools import cache
 from typing import Any
 
 from rct_collector.catalog import catalog
-from rct_collector.drivers import BUILTIN, driver
+from rct_collector.drivers import BUILTIN, driver, families
+from rct_collector.drivers import series as every_series
 from rct_collector.drivers.base import Binding, Query
 from rct_collector.format import span
 from rct_collector.markdown import code, table
@@ -73,7 +74,7 @@ def homes() -> dict[str, dict[Series, tuple[Query, Binding]]]:
 
 def by_measurement() -> str:
     """The whole catalogue, one heading per measurement, one row per metric."""
-    return markdown(list(catalog()))
+    return markdown(every_series())
 
 
 def markdown(found: Iterable[Series]) -> str:
@@ -87,10 +88,10 @@ def markdown(found: Iterable[Series]) -> str:
 
 def _group(measurement: str, rows: list[Metric]) -> str:
     tables = []
-    for dimensions in dict.fromkeys(metric.dimensions for metric in rows):
+    for dimensions in dict.fromkeys(map(values_of, rows)):
         tags = ", ".join(f"{code(key)} = {span(values)}" for key, values in dimensions)
         intro = f"Tags: {tags}\n\n" if tags else ""
-        lines = [_row(metric) for metric in rows if metric.dimensions == dimensions]
+        lines = [_row(metric) for metric in rows if values_of(metric) == dimensions]
         tables.append(intro + table(_HEAD, lines))
     return f"### {measurement}\n\n" + "\n".join(tables)
 
@@ -123,9 +124,20 @@ def _collectd_row(metric: Metric) -> tuple[str, ...]:
 
 def pattern(metric: Metric) -> str:
     """``measurement{tag=values}.field``: all series of a metric in one short name."""
-    inner = ",".join(f"{key}={_short_span(values)}" for key, values in metric.dimensions)
+    inner = ",".join(f"{key}={_short_span(values)}" for key, values in values_of(metric))
     braces = f"{{{inner}}}" if inner else ""
     return f"{metric.measurement}{braces}.{metric.field}"
+
+
+def values_of(metric: Metric) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """The tags of a metric with their values: where only units know any, how they look."""
+    families()
+    return tuple(
+        (key, found or (str(values),))
+        for (key, found), (_, values) in zip(
+            catalog().dimensions(metric), metric.dimensions, strict=True
+        )
+    )
 
 
 def _short_span(values: tuple[str, ...]) -> str:

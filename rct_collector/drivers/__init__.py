@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from importlib import import_module
 
+from rct_collector.catalog import catalog
 from rct_collector.drivers.base import Driver
+from rct_collector.model import Series
 
 #: Driver name → module that holds its ``DRIVER``; imported only when a device needs it.
 BUILTIN = {"rct": "rct_collector.drivers.rct"}
@@ -21,3 +23,14 @@ def driver(name: str) -> Driver:
     """
     found: Driver = import_module(BUILTIN[name]).DRIVER
     return found
+
+
+def families() -> list[Driver]:
+    """All drivers, loaded."""
+    return [driver(name) for name in BUILTIN]
+
+
+def series() -> list[Series]:
+    """Every series that is known beforehand, in catalogue order; loads all drivers."""
+    families()
+    return list(catalog())

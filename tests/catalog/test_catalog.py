@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from rct_collector.catalog import Catalog, catalog
 from rct_collector.catalog.rows import ROWS, row
 from rct_collector.catalog.rules import LEAST_WATTS, RULES, TOLERANT
+from rct_collector.drivers import series as every_series
 from rct_collector.model import Kind, PollClass, Unit
 
-SERIES = list(catalog())
+SERIES = every_series()
 DERIVED = [metric for metric in ROWS if metric.inputs]
 
 #: Types that every collectd has.
@@ -39,7 +40,7 @@ def test_names_are_lower_case_words():
         assert word.fullmatch(metric.measurement)
         assert word.fullmatch(metric.field)
         assert metric.measurement.split("_")[0] == "inverter"
-        for key, values in metric.dimensions:
+        for key, values in catalog().dimensions(metric):
             assert word.fullmatch(key)
             assert all(re.fullmatch(r"[a-z0-9_]+", value) for value in values)
 

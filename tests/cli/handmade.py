@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from zoneinfo import ZoneInfo
 
-from rct_collector.catalog import catalog
 from rct_collector.cli.snapshot import Snapshot
 from rct_collector.config import DeviceConfig
+from rct_collector.drivers import series as every_series
 from rct_collector.model import Batch, Health
 from tests.addresses import tcp
 
@@ -81,7 +81,7 @@ def device(name="roof", **more):
 
 def batch(values=None, time_ns=TIME_NS, name="roof"):
     """Values by series name as a batch."""
-    series = {item.name: item for item in catalog()}
+    series = {item.name: item for item in every_series()}
     found = VALUES if values is None else values
     pairs = tuple((series[key], value) for key, value in found.items())
     health = Health(up=bool(found.get("inverter_collector.up", 1)))

@@ -18,6 +18,7 @@ from rct_collector.cli.layout import (
     sections,
     snapshot_sections,
 )
+from rct_collector.drivers import series as every_series
 from rct_collector.format import duration_text, field_label, value_text
 from rct_collector.model import Health, Kind, Origin, PollClass
 from tests.cli import handmade
@@ -123,11 +124,11 @@ def test_line_protocol_looks_as_accepted(capsys, golden):
 
 def test_no_two_series_share_a_place():
     """Whatever the catalogue holds: every series has a cell of its own."""
-    shown = sections({series: series.name for series in catalog()})
+    shown = sections({series: series.name for series in every_series()})
     texts = [text for section in shown for row in section.rows for text in row[1:] if text]
 
     hidden = {"inverter_fault.active", "inverter.info"}
-    expected = [s.name for s in catalog() if s.metric.name not in hidden]
+    expected = [s.name for s in every_series() if s.metric.name not in hidden]
     assert sorted(expected) == sorted(texts)
 
 

@@ -87,7 +87,7 @@ class Show:
             KeyError: There is none of that name, or none with those tags.
         """
         for metric in catalog().named(self.name):
-            tags = dict(metric.dimensions)
+            tags = dict(catalog().dimensions(metric))
             if all(_may_be(value, tags.get(key, ())) for key, value in self.where.items()):
                 return metric
         raise KeyError(f"{self.name} has no series with the tags {dict(self.where)}")

@@ -34,6 +34,19 @@ RESIST = DataType.BATTERY_MODULE_RESISTANCE
 STATS = DataType.BATTERY_MODULE_STATISTICS
 
 
+#: Components that a unit may have, in the order of the index.
+KNOWN = {
+    "string": ("a", "b"),
+    "battery": ("0", "1"),
+    "module": tuple(map(str, range(7))),
+    "cell": tuple(map(str, range(24))),
+    "fault": tuple(map(str, range(128))),
+}
+
+#: Computed series whose inputs do not say of which component they are.
+COMPUTED = (catalog().series("inverter_battery.round_trip_percent", battery="0"),)
+
+
 @dataclass(frozen=True, eq=False)
 class RctObject(Query):
     """One object of the unit.
@@ -495,10 +508,10 @@ def _spread(target: Target, count: int) -> list[tuple[Series, ...]]:
     """Deal the series of a target out to ``count`` objects."""
     if target.part.startswith("cell "):
         return [
-            tuple(catalog().matching(target.metric, module=str(index), **target.tags))
+            tuple(catalog().across(target.metric, KNOWN, module=str(index), **target.tags))
             for index in range(count)
         ]
-    series = catalog().matching(target.metric, **target.tags)
+    series = catalog().across(target.metric, KNOWN, **target.tags)
     if len(series) != count:
         raise ValueError(f"{target.metric}: {len(series)} series for {count} objects")
     return [(item,) for item in series]

@@ -146,7 +146,7 @@ def test_index_is_the_place_of_the_tag():
             continue
         places = [
             values.index(dict(series.tags)[key])
-            for key, values in series.metric.dimensions
+            for key, values in catalog().dimensions(series.metric)
             if key not in ("battery", "cell")
         ]
         assert places == [int(match[1])], item.name

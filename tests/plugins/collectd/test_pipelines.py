@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from rct_collector.catalog import catalog
+from rct_collector.drivers import series as every_series
 from rct_collector.model import PollClass
 from tests.inverter import running_inverter
 from tests.plugins.collectd.daemon import PLUGIN, QUICK, ROOT, Daemon, ask, device, module
@@ -226,7 +226,7 @@ def test_http(run):
 def test_prometheus(run):
     """It asks when it likes, so it has some of the values, and of each series the last ones."""
     assert run.scraped.keys() == run.rows.keys()
-    places = {f"{PLACE}/{'-'.join(s.collectd)}": s for s in catalog() if s.collectd}
+    places = {f"{PLACE}/{'-'.join(s.collectd)}": s for s in every_series() if s.collectd}
     for name, found in run.scraped.items():
         timed = places[name].metric.poll is not PollClass.STATIC
         for when, value in found:

@@ -7,8 +7,8 @@ import urllib.request
 
 import pytest
 
-from rct_collector.catalog import catalog
 from rct_collector.drivers import driver
+from rct_collector.drivers import series as every_series
 from rct_collector.drivers.rct import wire
 from rct_collector.drivers.rct.table import BY_OID
 from tests.inverter import running_inverter
@@ -75,7 +75,7 @@ def test_a_round_has_one_time_and_names_are_those_of_the_catalogue(collectd, tmp
     daemon = collectd(module(tmp_path, device("roof", inverter.address))).start()
     assert wait_for(lambda: len(daemon.rows(UP)) >= 3)
     daemon.stop()
-    places = {f"inverter-roof/{'-'.join(s.collectd)}" for s in catalog() if s.collectd}
+    places = {f"inverter-roof/{'-'.join(s.collectd)}" for s in every_series() if s.collectd}
     assert daemon.names() <= places
     same = ("power-grid", "voltage-grid_l1")
     times = [{t for t, _ in daemon.rows(f"inverter-roof/{name}")} for name in same]
