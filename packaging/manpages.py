@@ -193,7 +193,7 @@ def pages() -> dict[str, str]:
 
 def main() -> int:
     """Run the command; return its exit status."""
-    if len(sys.argv) != 2:
+    if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
         print("usage: manpages.py FOLDER", file=sys.stderr)
         return 2
     for name, text in pages().items():

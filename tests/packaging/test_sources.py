@@ -222,3 +222,18 @@ def test_no_line_of_a_page_is_taken_for_a_request(pages):
     for text in pages.values():
         dots = {line.split()[0] for line in text.splitlines() if line[:1] in (".", "'")}
         assert dots <= known
+
+
+@pytest.mark.parametrize("arguments", [(), ("--help",), ("one", "two")])
+def test_manual_pages_are_written_into_no_folder_that_looks_like_an_option(tmp_path, arguments):
+    found = subprocess.run(
+        [sys.executable, ROOT / "packaging" / "manpages.py", *arguments],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+
+    assert found.returncode == 2
+    assert found.stderr == "usage: manpages.py FOLDER\n"
+    assert list(tmp_path.iterdir()) == []
