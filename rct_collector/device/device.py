@@ -374,7 +374,7 @@ class Device:
         who = self.discovery.unidentified
         fast = self._backlog.present(fast, started)
         rest = self._backlog.in_turn(started)
-        self._probe = self._backlog.probe([*who, *fast, *rest], self.exchange.poller.proven)
+        self._probe = self._backlog.probe([*who, *fast, *rest], self.exchange.proven)
         try:
             await self.exchange.round(
                 [*who, *fast, *self._probe],
@@ -411,7 +411,7 @@ class Device:
     def _end_round(self, started: float, now: float) -> None:
         """Publish what is left, keep what was not asked for the next round, count."""
         assert self._round is not None  # noqa: S101 - set by the caller
-        tally = self.exchange.poller.tally
+        tally = self.exchange.result().tally
         answered = bool(self._round.time_ns)
         up = answered or bool(self.receiving and self.receiving.is_up(now))
         self._settle(started, now, up=answered)
@@ -452,14 +452,15 @@ class Device:
 
     def _settle(self, started: float, now: float, *, up: bool) -> None:
         """Carry over what was not asked; leave alone what never answers."""
-        poller = self.exchange.poller
-        silent = (*poller.unsettled()[0], *poller.unheard()) if up and self.exchange.stood else ()
-        for query in silent:
+        if not up:  # what brought nothing at all changes nothing
+            return
+        result = self.exchange.result()
+        for query in result.silent:
             self._in_vain(query, "%s is not answered; asked now and then", started, now)
-        for query in poller.refusals() if up else ():
+        for query in result.refused:
             self._in_vain(query, "%s is refused; asked now and then", started, now)
-        if up:  # what brought nothing at all changes nothing
-            self._backlog.keep(poller.unsettled()[1], poller.unheard(), now)
+        # What was learnt of that may be left for the next round as well.
+        self._backlog.keep(self.exchange.result().unasked, result.tried, now)
 
     def _in_vain(self, query: Query, text: str, started: float, now: float) -> None:
         """A round asked for something in vain, though it brought other things."""
@@ -567,7 +568,7 @@ class Device:
             self._forget()
         classes = (PollClass.FAST, *SLOW_CLASSES) if self._one_shot else SLOW_CLASSES
         for query in self._backlog.news(classes, now):
-            self.exchange.poller.add(query)
+            self.exchange.want(query)
         if self._state is not None:
             self._state.save(self.discovery.content(self._place))
 

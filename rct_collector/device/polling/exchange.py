@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Iterable, Sequence
-from typing import Protocol
+from collections.abc import Container, Iterable, Sequence
+from typing import NamedTuple, Protocol
 
 from rct_collector.device.inquiry import Inquiry
 from rct_collector.device.polling.adaptive_rate import AdaptiveRate
 from rct_collector.device.polling.pacing import Pacer, TokenBucket
 from rct_collector.device.polling.poller import Poller
+from rct_collector.device.polling.request import Tally
 from rct_collector.device.polling.response_time import ResponseTime
 from rct_collector.device.polling.standstill import Standstill
 from rct_collector.device.stats import Stats
@@ -68,6 +69,24 @@ class Owner(Protocol):
 
     def unasked(self, records: Sequence[Record], now: float) -> None:
         """The unit said something by itself: records, or only that it is there."""
+
+
+class RoundResult(NamedTuple):
+    """What became of a round.
+
+    Attributes:
+        tally: What happened in it.
+        silent: What was asked in vain while the line held, so that the silence is the unit's own.
+        refused: What the unit has no answer to.
+        tried: What was never answered, in a round that was too short for all repeats.
+        unasked: What is left for the next round.
+    """
+
+    tally: Tally
+    silent: tuple[Query, ...]
+    refused: tuple[Query, ...]
+    tried: tuple[Query, ...]
+    unasked: tuple[Query, ...]
 
 
 class Exchange:
@@ -190,6 +209,18 @@ class Exchange:
         missing = max(0.0, count - bucket.tokens(now)) / bucket.rate
         return max(count * self._pacer.gap, missing) + 2 * self._timeout
 
+    def want(self, query: Query) -> None:
+        """Ask for one thing more in this round."""
+        self.poller.add(query)
+
+    def result(self) -> RoundResult:
+        """What became of the round so far, until :meth:`end_round`."""
+        lost, unasked = self.poller.unsettled()
+        tried = tuple(self.poller.unheard())
+        silent = (*lost, *tried) if self.stood else ()
+        refused = tuple(self.poller.refusals())
+        return RoundResult(self.poller.tally, silent, refused, tried, tuple(unasked))
+
     def end_round(self, now: float) -> None:
         """Nothing is wanted any more: learn from what was lost, and ask slower if it was much."""
         tally = self.poller.tally
@@ -230,6 +261,11 @@ class Exchange:
 
     def _new_rate(self) -> AdaptiveRate:
         return AdaptiveRate(self._window, self._requests.gap, self._slowest_gap)
+
+    @property
+    def proven(self) -> Container[Query]:
+        """What the unit is known to answer."""
+        return self.poller.proven
 
     @property
     def gap(self) -> float:
