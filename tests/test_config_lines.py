@@ -158,4 +158,4 @@ def test_the_documentation_has_the_addresses_that_some_family_takes():
         "`bus`, `alone`",
         "`bus`",
     ]
-    assert "`parity=`none, even or odd: Parity bit; none unless given." in rows[1]
+    assert "`parity` takes none, even or odd. Parity bit; none unless given." in rows[1]

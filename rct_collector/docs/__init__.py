@@ -41,6 +41,7 @@ MARKDOWN = ("README.md", "docs/**/*.md", "plugins/*/README.md")
 REGIONS: dict[str, Generator] = {
     "options": tables.options,
     "addresses": tables.addresses,
+    "transports": tables.transports,
     "metrics": metrics.by_measurement,
     "devices": tables.devices,
     "codes": tables.codes,

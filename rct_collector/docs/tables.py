@@ -17,7 +17,7 @@ from rct_collector.exits import MEANINGS
 from rct_collector.markdown import code, table
 from rct_collector.option import Option, Shape
 from rct_collector.option import options as options_of
-from rct_collector.transport import examples, transport
+from rct_collector.transport import TRANSPORTS, examples, transport
 
 #: How the list of devices is written in front of the name of an option.
 _DEVICE = "devices[]"
@@ -124,12 +124,25 @@ def _addresses() -> Iterator[tuple[str, ...]]:
         for scheme, defaults in driver(name).ways.items():
             takers.setdefault(scheme, {})[name] = transport(scheme).example(defaults)
     for scheme, examples_of in takers.items():
-        found = transport(scheme)
-        what = [found.DESCRIPTION]
-        for key, parameter in found.PARAMETERS.items():
-            what.append(f"{code(f'{key}=')}{parameter.takes}: {parameter.meaning}")
         example, *_ = examples_of.values()
-        yield code(example), "; ".join(what), ", ".join(map(code, examples_of))
+        yield code(example), _what(scheme), ", ".join(map(code, examples_of))
+
+
+def transports() -> str:
+    """The schemes of addresses, whether a family takes them or not."""
+    return table(
+        ("Scheme", "For example", "What is there"),
+        ((code(name), code(transport(name).example({})), _what(name)) for name in TRANSPORTS),
+    )
+
+
+def _what(scheme: str) -> str:
+    found = transport(scheme)
+    options = (
+        f"{code(key)} takes {parameter.takes}. {parameter.meaning}"
+        for key, parameter in found.PARAMETERS.items()
+    )
+    return " ".join([found.DESCRIPTION, *options])
 
 
 def codes() -> str:

@@ -69,7 +69,7 @@ Listen = Callable[[Address, Accept], Awaitable[ListeningServer]]
 class Transport(Protocol):
     """What the module of a transport offers."""
 
-    #: What is at such an address, in a few words, for the documentation.
+    #: What is at such an address, in a short sentence, for the documentation.
     DESCRIPTION: str
 
     #: Options that may follow a question mark in an address: name → what it takes.

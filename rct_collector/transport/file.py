@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from rct_collector.transport.address import Address, Parameter
 from rct_collector.transport.paths import name_of, read_path
 
-DESCRIPTION = "a recorded line that is played again"
+DESCRIPTION = "A recorded line that is played again."
 
 PARAMETERS: Mapping[str, Parameter] = {}
 

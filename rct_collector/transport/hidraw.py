@@ -21,13 +21,13 @@ from rct_collector.option import Invalid
 from rct_collector.transport.address import Address, Parameter
 from rct_collector.transport.paths import name_of, read_options, read_path, written
 
-DESCRIPTION = "a USB device of this host"
+DESCRIPTION = "A USB device of this host."
 
 PARAMETERS: Mapping[str, Parameter] = {
     "port": Parameter(
         r"[0-9]{1,3}-[0-9]{1,3}(?:\.[0-9]{1,3}){0,6}",
         "the USB socket as the kernel names it, such as 1-1.4",
-        "USB socket; not with a path.",
+        "Which of several of a kind; not with a path.",
     )
 }
 

@@ -23,7 +23,7 @@ from rct_collector.transport.address import NO_OPTIONS, Address, Parameter
 from rct_collector.transport.base import Accept, ListeningServer
 from rct_collector.transport.tcp import Connection, explain, keep_alive
 
-DESCRIPTION = "a TCP port of this host, for devices that connect to it"
+DESCRIPTION = "A TCP port of this host, for devices that connect to it."
 
 PARAMETERS: Mapping[str, Parameter] = {}
 

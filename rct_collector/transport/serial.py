@@ -34,7 +34,7 @@ from rct_collector.transport.address import Address, Parameter
 from rct_collector.transport.base import READ_BYTES, Lost, Receive
 from rct_collector.transport.paths import name_of, one_of, path_of, read_path
 
-DESCRIPTION = "a serial port of this host, RS232 or RS485"
+DESCRIPTION = "A serial port of this host, RS232 or RS485."
 
 #: Rates that serial ports have names for (POSIX and Linux, termios(3)).
 BAUD_RATES = (

@@ -33,7 +33,7 @@ from rct_collector.transport import hosts
 from rct_collector.transport.address import NO_OPTIONS, Address, Parameter
 from rct_collector.transport.base import READ_BYTES, Ends, Lost, Receive
 
-DESCRIPTION = "a device in the network, or a serial server with a device at its raw TCP port"
+DESCRIPTION = "A device in the network, or a serial server with a device at its raw TCP port."
 
 PARAMETERS: Mapping[str, Parameter] = {}
 
