@@ -689,7 +689,8 @@ class Unit:
         if roll < self.loss / 2:
             return
         at = now + self.random.uniform(0, self.latency)
-        self._push(at, "spoiled" if roll < self.loss else "answer", query)
+        said = "refused" if self.random.random() < self.moods / 2 else "answer"
+        self._push(at, "spoiled" if roll < self.loss else said, query)
         if self.random.random() < self.moods:
             self._push(at, "answer", query)  # an echo of the bridge
         if self.random.random() < self.moods:
@@ -767,6 +768,8 @@ class Play:
         self.outstanding: dict[Query, float] = {}
         self.attempts: dict[Query, int] = {}
         self.satisfied: set[Query] = set()
+        self.refused: set[Query] = set()
+        self.waiting: set[Query] = set()
         self.owed: Counter[Query] = Counter()
         self.silent: Counter[Query] = Counter()
         self.overtakers: Counter[Query] = Counter()
@@ -785,7 +788,7 @@ class Play:
         self.outstanding.clear()
         self.attempts = dict.fromkeys([*self.fast, *backlog], 0)
         self.unasked = sorted(self.fast, key=lambda query: self.owed[query] > 0)
-        self.satisfied = set()
+        self.satisfied, self.refused, self.waiting = set(), set(), set()
         if self.fast and self.punctual and (not self.sent or now - self.sent[-1] >= settings.gap):
             assert poller.next(now)[0] is self.unasked[0], "the first request goes at once"
         wakes = 0
@@ -807,7 +810,7 @@ class Play:
         )
         assert now >= deadline or not self.unasked
         lost, unasked = poller.unsettled()
-        assert not self.satisfied & {*lost, *unasked}
+        assert not (self.satisfied | self.refused) & {*lost, *unasked}
         assert all(self.attempts[query] == 3 for query in lost)
         return unasked
 
@@ -815,6 +818,7 @@ class Play:
         settings, poller = self.settings, self.poller
         assert query not in self.outstanding or self._expired(query, now)
         assert query not in self.satisfied, "what was answered is not asked again"
+        assert query not in self.refused, "nor is what was refused"
         self._forget_expired(now)
         assert not any(other.exclusive for other in self.outstanding)
         assert not (query.exclusive and self.outstanding), "a long answer is waited for alone"
@@ -825,6 +829,7 @@ class Play:
         self.outstanding[query] = now
         self.overtakers[query] = 0
         self.owed[query] = 0
+        self.waiting.discard(query)
         assert len(self.outstanding) == poller.pending <= settings.window
         self.attempts[query] += 1
         assert self.attempts[query] <= 3
@@ -852,7 +857,11 @@ class Play:
         for kind, query in self.unit.pull(now):
             if kind == "spoiled":
                 self.poller.spoiled(query, now)
-                self.outstanding.pop(query, None)
+                if self.outstanding.pop(query, None) is not None and self.attempts[query] < 3:
+                    self.waiting.add(query)
+                continue
+            if kind == "refused":
+                self._refuse(query, now)
                 continue
             ask = self.poller.answered(query, now)
             wanted = query in self.attempts and query not in self.satisfied
@@ -865,12 +874,26 @@ class Play:
             if query in self.outstanding:
                 self._overtake(query)
             self.outstanding.pop(query, None)
+            self.waiting.discard(query)
+            self.refused.discard(query)  # somebody else was answered
             if query in self.unasked:
                 self.unasked.remove(query)
             if self.random.random() < self.unit.moods and self.poller.repeat(query):
                 self.attempts[query] = 0
+                self.waiting.add(query)
             else:
                 self.satisfied.add(query)
+
+    def _refuse(self, query, now):
+        """A "no" to what is outstanding or to be repeated is its end."""
+        is_open = query in self.outstanding or query in self.waiting
+        assert self.poller.refused(query, now) == is_open
+        if is_open:
+            if query in self.outstanding:
+                self._overtake(query)
+            self.outstanding.pop(query, None)
+            self.waiting.discard(query)
+            self.refused.add(query)
 
     def _expired(self, query, now):
         return self.outstanding[query] + self.settings.timeout <= now
@@ -891,6 +914,8 @@ class Play:
     def _given_up(self, query):
         del self.outstanding[query]
         self.silent[query] += 1
+        if self.attempts[query] < 3:
+            self.waiting.add(query)
 
 
 @pytest.mark.slow
