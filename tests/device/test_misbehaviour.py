@@ -131,7 +131,7 @@ def test_a_flood_in_which_the_unit_hangs_up_all_the_time_is_told_of_once(caplog)
         await asyncio.sleep(2 * CALM_S + LONGEST_PAUSE_S)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        return made.port.line.opened, lines, [r.getMessage() for r in caplog.records][len(lines) :]
+        return made.port.opened, lines, [r.getMessage() for r in caplog.records][len(lines) :]
 
     opened, during, after = run(main)
     assert opened > 8
