@@ -161,15 +161,17 @@ def run(main: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401 - whatever the c
 
 @contextlib.contextmanager
 def quiet_link() -> Iterator[None]:
-    """Silence the link: it promises another attempt, which a single reading does not make."""
-    log = logging.getLogger("rct_collector.lines.reconnect")
+    """Silence the lines: they promise another attempt, which a single reading does not make."""
+    logs = [logging.getLogger(f"rct_collector.lines.{name}") for name in ("reconnect", "listener")]
 
     def nothing(_record: logging.LogRecord) -> bool:
         return False
 
     # A filter of its own for each reading: several of them overlap.
-    log.addFilter(nothing)
+    for log in logs:
+        log.addFilter(nothing)
     try:
         yield
     finally:
-        log.removeFilter(nothing)
+        for log in logs:
+            log.removeFilter(nothing)

@@ -304,6 +304,34 @@ def test_a_configuration_applied_later_leads_to_the_lines_that_there_are(toys):
     run(main)
 
 
+def test_units_of_a_bus_come_and_go_while_the_others_stay(toys):
+    wires = Wires({"1": 100, "2": 200, "3": 300})
+
+    async def main(loop):
+        plug = Plug(wires)
+        async with Plant(loop, [unit("east", "1")], plug=plug) as plant:
+            await asyncio.sleep(30)
+            (later,) = Config.parse({"devices": [unit("west", "2")]}).devices
+            plant.collector.add(later)
+            await asyncio.sleep(30)
+            await plant.collector.remove("east")
+            asked = wires.asked["1"]
+            await asyncio.sleep(30)
+            stayed = len(plug.attempts), wires.asked["1"] - asked, plug.wires[-1].lost is not None
+            await plant.collector.remove("west")
+            closed = plug.wires[-1].lost is None
+            (last,) = Config.parse({"devices": [unit("north", "3")]}).devices
+            plant.collector.add(last)
+            await asyncio.sleep(30)
+        return plant, stayed, closed
+
+    plant, stayed, closed = run(main)
+    assert stayed == (1, 0, True), "one line, on which the unit that left is not asked any more"
+    assert closed
+    assert len(plant.plug.attempts) == 2
+    assert [len(plant.grid(name)) >= 3 for name in ("east", "west", "north")] == [True] * 3
+
+
 def test_one_process_cannot_have_two_families_on_one_line(toys, register, caplog):  # noqa: F811
     """Where the lock tells them apart: bytes of one mean nothing to the other."""
     register(replace(bus.DRIVER, name="other"))
@@ -377,6 +405,26 @@ def test_commands_read_all_units_of_a_line_over_one_line(toys):
     assert statuses == [Exit.OK, Exit.OK]
     assert [snapshot.trouble for snapshot in snapshots] == ["", ""]
     assert len(plug.attempts) == 1
+
+
+def test_who_reads_once_is_promised_no_other_attempt(toys, caplog):
+    """Neither by a line that is opened, nor by one that waits for a call."""
+
+    async def main(loop):
+        plug, doors = Plug(Wires({})), Doors()
+        plug.refuse = "cannot connect to gateway.test:1: refused"
+        loop.call_later(1.0, lambda: doors.call().hang_up())
+        devices = [unit("east", "1"), calling("west", "2")]
+        snapshots = [Snapshot(item) for item in Config.parse({"devices": devices}).devices]
+        options = Options(opener=plug, listen=doors)
+        await asyncio.gather(*(read_once(s, 30.0, options=options) for s in snapshots))
+        return [snapshot.trouble for snapshot in snapshots]
+
+    assert run(main) == [
+        "cannot connect to gateway.test:1: refused",
+        "the device closed the connection",
+    ]
+    assert caplog.records == []
 
 
 # -- units that dial in ------------------------------------------------------------------------
