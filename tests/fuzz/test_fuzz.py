@@ -479,7 +479,8 @@ def test_a_short_search_finds_nothing(name, tmp_path):
     options = (f"-runs={RUNS[name]}", "-seed=1", "-max_len=256")
     result = run("-m", "tests.fuzz", name, f"--work={tmp_path}", *options)
     assert result.returncode == 0, result.stdout[-4000:] + result.stderr[-4000:]
-    assert f"Done {RUNS[name]} runs" in result.stderr
+    # Now and then the engine runs some inputs once more, so that there may be a few more.
+    assert int(re.search(r"Done (\d+) runs", result.stderr)[1]) >= RUNS[name]
     assert re.search(r"DONE +cov: [1-9]", result.stderr), "nothing is instrumented"
 
 
