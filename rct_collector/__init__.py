@@ -7,7 +7,8 @@ plugin pays only for what it needs.
   :class:`DeviceConfig` is that of one device, :class:`DeviceList` gathers them from many places.
 * :class:`Collector` collects on an event loop, which ``new_event_loop`` makes;
   :class:`Background` does so in a thread of its own.
-* :class:`Batch` is what comes of it: values of :class:`Series`. :class:`LineProtocol`,
+* :class:`Batch` is what comes of it: values of :class:`Series`, whose :class:`Origin` tells of
+  when they are, and the :class:`Health` of the unit. :class:`LineProtocol`,
   :class:`Gauges` and :class:`Alerts` make of it what an agent takes; :class:`PipeWriter` writes
   without ever waiting.
 * ``process`` is what a process inherits: ``prepare`` it first, and ask it for the
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from rct_collector.config import Config, DeviceConfig
     from rct_collector.errors import CollectorError, ConfigError
     from rct_collector.loop import new_event_loop
-    from rct_collector.model import Batch, CollectdId, Series
+    from rct_collector.model import Batch, CollectdId, Health, Origin, Series
 
 __all__ = [
     "Alert",
@@ -48,7 +49,9 @@ __all__ = [
     "DeviceConfig",
     "Gauge",
     "Gauges",
+    "Health",
     "LineProtocol",
+    "Origin",
     "PipeWriter",
     "DeviceList",
     "Series",
@@ -70,7 +73,9 @@ _HOMES = {
     "DeviceConfig": "config",
     "Gauge": "adapter.gauges",
     "Gauges": "adapter.gauges",
+    "Health": "model",
     "LineProtocol": "adapter.lineprotocol",
+    "Origin": "model",
     "PipeWriter": "adapter.pipe",
     "DeviceList": "adapter.devices",
     "Series": "model",
