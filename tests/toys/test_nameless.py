@@ -77,6 +77,21 @@ def test_line_is_probed_when_it_is_opened(driver):
     assert second_at - first_at >= 0.2
 
 
+def test_line_is_probed_when_it_is_opened_again(driver):
+    """What was asked before may still be answered over the new line."""
+
+    async def during(run):
+        await asyncio.sleep(11.3)  # in the middle of a round
+        run.cut_at = len(run.unit.heard)
+        run.plug.cut()
+
+    run = Run(driver, Late(usual=0.8), 30.0, during=during)
+    assert len(run.plug.attempts) == 2
+    assert run.unit.heard[run.cut_at - 1][1] in VALUES
+    assert run.unit.heard[run.cut_at][1].startswith("PI")
+    assert not wrong(run)
+
+
 def test_after_a_lost_answer_the_line_is_silent_and_probed(driver):
     run = Run(driver, Late([0.2, None]), 15.0)
     heard = [line for _, line in run.unit.heard[:6]]
