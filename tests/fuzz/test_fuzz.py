@@ -479,7 +479,7 @@ def test_a_short_search_finds_nothing(name, tmp_path):
     options = (f"-runs={RUNS[name]}", "-seed=1", "-max_len=256")
     result = run("-m", "tests.fuzz", name, f"--work={tmp_path}", *options)
     assert result.returncode == 0, result.stdout[-4000:] + result.stderr[-4000:]
-    # Now and then the engine runs some inputs once more, so that there may be a few more.
+    # The engine was seen to make a few more, 308 for 300; why is not known.
     assert int(re.search(r"Done (\d+) runs", result.stderr)[1]) >= RUNS[name]
     assert re.search(r"DONE +cov: [1-9]", result.stderr), "nothing is instrumented"
 
