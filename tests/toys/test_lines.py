@@ -20,6 +20,7 @@ from rct_collector.config import Config
 from rct_collector.device.device import Device, Options
 from rct_collector.exits import Exit
 from tests.dialling import Doors
+from tests.processes import free_port
 from tests.toys import bus, dial_in, register  # noqa: F401 - a fixture
 from tests.virtual import Plug, Recorder, VirtualClock, run
 
@@ -451,7 +452,8 @@ class Calling:
 
 
 def calling(name, number, **more):
-    return unit(name, number, driver="dial_in", address="listen://127.0.0.1:7777", **more)
+    more.setdefault("address", "listen://127.0.0.1:7777")
+    return unit(name, number, driver="dial_in", **more)
 
 
 def test_units_that_dial_in_are_collected_each_as_its_own_device(toys, caplog):
@@ -544,3 +546,47 @@ def test_who_cannot_listen_says_so_and_tries_again(toys, caplog):
         " works",
         "east: 127.0.0.1:7777 can be listened at again",
     ]
+
+
+def test_units_dial_in_over_real_sockets(toys):
+    port = free_port()
+    out = Recorder()
+    config = Config.parse(
+        {
+            "devices": [
+                calling(name, number, address=f"listen://127.0.0.1:{port}")
+                for name, number in (("east", "1"), ("west", "2"))
+            ]
+        }
+    )
+
+    async def dial(number, watts):
+        """Call until somebody listens; then answer as long as one is asked."""
+        while True:
+            try:
+                reader, writer = await asyncio.open_connection("127.0.0.1", port)
+                break
+            except ConnectionRefusedError:
+                await asyncio.sleep(0)
+        writer.write(f"{number} hello\n".encode())
+        assert await reader.readline() == f"{number} welcome\n".encode()
+        while line := await reader.readline():
+            writer.write(line.rstrip()[:-1] + f"={watts}\n".encode())
+        writer.close()
+
+    def published():
+        wanted = "inverter_power.grid_watts"
+        return {b.source: v for b in out.batches for s, v in b.values if s.name == wanted}
+
+    async def main():
+        task = asyncio.create_task(Collector(config, out, Options(lock=False)).run())
+        units = [asyncio.create_task(dial("1", 100)), asyncio.create_task(dial("2", 200))]
+        async with asyncio.timeout(60):
+            while len(published()) < 2:
+                await asyncio.sleep(0.01)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await asyncio.gather(*units, return_exceptions=True)
+
+    asyncio.run(main())
+    assert published() == {"east": 100.0, "west": 200.0}
