@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import logging
 import math
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -81,6 +82,9 @@ class Options:
     _lines: WeakValueDictionary[tuple[str, str], Keeper] = field(
         init=False, repr=False, compare=False, default_factory=WeakValueDictionary
     )
+    _users: Counter[tuple[str, str]] = field(
+        init=False, repr=False, compare=False, default_factory=Counter
+    )
 
     def line(self, config: DeviceConfig) -> Keeper:
         """The line of a device, which it shares with all others that have its key.
@@ -92,7 +96,22 @@ class Options:
         line = self._lines.get(key)
         if line is None:
             line = self._lines[key] = self._new_line(config)
+        self._users[key] += 1
         return line
+
+    def leave(self, config: DeviceConfig) -> None:
+        """A device is there no more. With the last one goes the line, whoever remembers it still.
+
+        Whoever comes next may reach it in another way, such as at another rate.
+
+        Args:
+            config: The device; it has had its :meth:`line`.
+        """
+        key = line_key(config)
+        self._users[key] -= 1
+        if not self._users[key]:
+            del self._users[key]
+            self._lines.pop(key, None)
 
     def _new_line(self, config: DeviceConfig) -> Keeper:
         driver, name, address = load_driver(config.driver), config.name, config.address
@@ -162,6 +181,7 @@ class Device:
         self._unsupported = Unsupported(self._schedule.interval)
         self._backlog = Backlog(self.plan, self.discovery, self._unsupported, config)
         self.exchange = self._attach(options.line(config))
+        self._options = options
         self.receiving = self._receiving()
         self._history = self._memory_reader()
         self.settings = self._gate()
@@ -345,6 +365,7 @@ class Device:
 
     def removed(self) -> None:
         """Nobody collects from it any more: hand over a last batch, which says so."""
+        self._options.leave(self.config)
         self.settled.set()
         self._publisher.remove(self._clock.wall_ns())
 

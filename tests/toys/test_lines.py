@@ -305,6 +305,35 @@ def test_a_configuration_applied_later_leads_to_the_lines_that_there_are(toys):
     run(main)
 
 
+@pytest.mark.parametrize("running", [True, False])
+def test_a_line_whose_address_has_changed_is_opened_as_that_says(toys, register, running):  # noqa: F811
+    """Though who was on it before may not be forgotten by everybody yet."""
+    register(replace(bus.DRIVER, name="wired", ways={"serial": {"baud": "9600"}}))
+    port, rates = {"driver": "wired", "address": "serial:///dev/ttyTEST"}, []
+
+    async def main(loop):
+        plug = Plug(Wires({"1": 100, "2": 200}))
+
+        async def opener(address, *rest):
+            rates.append(address.options["baud"])
+            return await plug(address, *rest)
+
+        plant = Plant(loop, [unit(name, name, **port) for name in "12"], plug=opener)
+        port["address"] += "?baud=2400"
+        new = Config.parse({"devices": [unit(name, name, **port) for name in "12"]})
+        if not running:
+            await plant.collector.apply(new)
+        async with plant:
+            await asyncio.sleep(30)
+            if running:
+                await plant.collector.apply(new)
+            await asyncio.sleep(30)
+            assert len({device.port.line for device in plant.collector.devices}) == 1
+
+    run(main)
+    assert rates == ["9600", "2400"][not running :]
+
+
 def test_units_of_a_bus_come_and_go_while_the_others_stay(toys):
     wires = Wires({"1": 100, "2": 200, "3": 300})
 
