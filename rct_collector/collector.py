@@ -306,6 +306,9 @@ class Collector:
             return "there is a device of that name already; names must differ"
         if other := self._places.get(item.identity):
             return f"{item.address} is asked by {other} already; ask a device only once"
+        beside = self._options.beside(item)
+        if beside and (right := beside.differs(item.address)):
+            return f"others on the line of {item.address} say {right}; all must say the same"
         return ""
 
     def _take_up(self, item: DeviceConfig) -> None:

@@ -159,3 +159,22 @@ def test_the_documentation_has_the_addresses_that_some_family_takes():
         "`bus`",
     ]
     assert "`parity` takes none, even or odd. Parity bit; none unless given." in rows[1]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "right"),
+    [
+        ("", "?baud=9600", "baud=115200"),
+        ("?baud=9600&parity=even", "?baud=9600", "parity=even"),
+        ("", "?baud=9600&parity=even", "baud=115200 and no parity"),
+        ("?baud=115200", "", ""),
+    ],
+)
+def test_devices_of_a_line_say_alike_how_it_is_set(first, second, right):
+    """Else that of the first would hold for all, and nobody be told."""
+    devices = [device(n, "bus", PORT + how, unit=n) for n, how in (("a", first), ("b", second))]
+    found = f"file: devices[1].address: found '{PORT}{second}'"
+    text = f"{found}, expected {right}, as in devices[0]"
+    assert problems(*devices) == ([text] if right else [])
+    usable, _ = Config.salvage({"devices": devices}, "file")
+    assert [item.name for item in usable.devices] == (["a"] if right else ["a", "b"])

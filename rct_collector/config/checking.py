@@ -13,6 +13,7 @@ from rct_collector.config.options import DeviceConfig, device_options, device_se
 from rct_collector.drivers import BUILTIN, driver
 from rct_collector.drivers.base import Driver
 from rct_collector.option import Invalid, Option, closest, nearest, options, sections, shown
+from rct_collector.transport.address import Address
 
 #: Mistakes that are told; whoever has more has made the same one again and again.
 MOST_TOLD = 1000
@@ -127,6 +128,7 @@ class _Checker:
             return None
         found = [self.device(item, f"devices[{n}]") for n, item in enumerate(items)]
         self._unique(items, [parts for parts, _ in found])
+        self._alike([parts for parts, _ in found])
         usable = _first_of_each(device for _, device in found if device is not None)
         return None if spoilt or not usable else {"devices": usable, **parts}
 
@@ -148,6 +150,23 @@ class _Checker:
                         f"found {shown(value)} a second time (first in devices[{first}]); {reason}",
                     )
 
+    def _alike(self, read: list[dict[str, Any]]) -> None:
+        """All devices of a line say alike how it is to be set."""
+        seen: dict[tuple[str, Any], tuple[int, Address]] = {}
+        units: set[Any] = set()
+        for n, parts in enumerate(read):
+            address: Address | None = parts.get("address")
+            if address is None:
+                continue
+            line, unit = (address.key, parts.get("driver")), (address.key, parts.get("unit", ""))
+            if unit in units:  # it was told of
+                continue
+            units.add(unit)
+            first, other = seen.setdefault(line, (n, address))
+            if reason := other.differs(address):
+                text = f"found {shown(str(address))}, expected {reason}, as in devices[{first}]"
+                self.problem(f"devices[{n}].address", text)
+
 
 def _family(value: Any) -> Driver | None:
     """The family of a device: of a name that is wrong, the one that was probably meant.
@@ -165,12 +184,15 @@ def _inside(path: str, key: Any) -> str:
 
 
 def _first_of_each(devices: Iterable[DeviceConfig]) -> tuple[DeviceConfig, ...]:
-    """Of devices that share a name, or a line and a unit, only the first."""
+    """Of devices that share a name, or a line and a unit, only the first; a line as that says."""
     names: set[str] = set()
     identities: set[tuple[str, str]] = set()
+    lines: dict[tuple[str, str], Address] = {}
     kept = []
     for device in devices:
-        if device.name not in names and device.identity not in identities:
+        line = lines.setdefault((device.address.key, device.driver), device.address)
+        is_free = device.name not in names and device.identity not in identities
+        if is_free and not line.differs(device.address):
             names.add(device.name)
             identities.add(device.identity)
             kept.append(device)

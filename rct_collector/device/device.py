@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import logging
 import math
-from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -42,7 +41,7 @@ from rct_collector.lines.port import Keeper, Port
 from rct_collector.lines.shared import SharedLine
 from rct_collector.model import Kind, Origin, PollClass, Series, Value
 from rct_collector.reports import Reports
-from rct_collector.transport import Listen, Opener, is_dialled_in, listen_at, open_line
+from rct_collector.transport import Address, Listen, Opener, is_dialled_in, listen_at, open_line
 
 log = logging.getLogger(__name__)
 
@@ -82,8 +81,9 @@ class Options:
     _lines: WeakValueDictionary[tuple[str, str], Keeper] = field(
         init=False, repr=False, compare=False, default_factory=WeakValueDictionary
     )
-    _users: Counter[tuple[str, str]] = field(
-        init=False, repr=False, compare=False, default_factory=Counter
+    #: The addresses of those devices, as each says it.
+    _users: dict[tuple[str, str], list[Address]] = field(
+        init=False, repr=False, compare=False, default_factory=dict
     )
 
     def line(self, config: DeviceConfig) -> Keeper:
@@ -96,8 +96,12 @@ class Options:
         line = self._lines.get(key)
         if line is None:
             line = self._lines[key] = self._new_line(config)
-        self._users[key] += 1
+        self._users.setdefault(key, []).append(config.address)
         return line
+
+    def beside(self, config: DeviceConfig) -> Address | None:
+        """The address of a device that is on the same line already, if there is one."""
+        return next(iter(self._users.get(line_key(config), ())), None)
 
     def leave(self, config: DeviceConfig) -> None:
         """A device is there no more. With the last one goes the line, whoever remembers it still.
@@ -108,7 +112,7 @@ class Options:
             config: The device; it has had its :meth:`line`.
         """
         key = line_key(config)
-        self._users[key] -= 1
+        self._users[key].remove(config.address)
         if not self._users[key]:
             del self._users[key]
             self._lines.pop(key, None)

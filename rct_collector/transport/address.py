@@ -53,3 +53,17 @@ class Address(NamedTuple):
 
     def __str__(self) -> str:
         return self.text
+
+    def differs(self, other: Address) -> str:
+        """What another address of the same line would have to say to have it set like this one.
+
+        Returns:
+            The options, in words; "" when they are the same.
+        """
+        if self.options == other.options:
+            return ""
+        names = {**self.options, **other.options}
+        wanted = [n for n in names if self.options.get(n) != other.options.get(n)]
+        return " and ".join(
+            f"{n}={self.options[n]}" if n in self.options else f"no {n}" for n in wanted
+        )

@@ -18,6 +18,7 @@ from rct_collector.cli.snapshot import Snapshot
 from rct_collector.collector import RESERVE, RESTART_S, Applied, Collector, fit, share
 from rct_collector.config import Config
 from rct_collector.device.device import Device, Options
+from rct_collector.errors import ConfigError
 from rct_collector.exits import Exit
 from tests.dialling import Doors
 from tests.processes import free_port
@@ -332,6 +333,17 @@ def test_a_line_whose_address_has_changed_is_opened_as_that_says(toys, register,
 
     run(main)
     assert rates == ["9600", "2400"][not running :]
+
+
+def test_a_device_that_would_set_the_line_of_others_is_not_added(toys, register):  # noqa: F811
+    register(replace(bus.DRIVER, name="wired", ways={"serial": {"baud": "9600"}}))
+    port = {"driver": "wired", "address": "serial:///dev/ttyTEST"}
+    made = Collector(Config.parse({"devices": [unit("one", "1", **port)]}), Recorder())
+    port["address"] += "?baud=2400"
+    (other,) = Config.parse({"devices": [unit("two", "2", **port)]}).devices
+    with pytest.raises(ConfigError, match=r"two is not added: .* say baud=9600; all must"):
+        made.add(other)
+    assert [device.name for device in made.devices] == ["one"]
 
 
 def test_units_of_a_bus_come_and_go_while_the_others_stay(toys):
