@@ -32,6 +32,9 @@ MOST_PAGES = 10_000
 #: So many pages in a row without anything new are no hole in the memory, but its end.
 MOST_EMPTY = 32
 
+#: What was handed over of a range: series that come together → their times.
+_Seen = dict[tuple[Series, ...], set[int]]
+
 
 @dataclass(slots=True)
 class Progress:
@@ -39,7 +42,7 @@ class Progress:
 
     Attributes:
         pages: Pages read.
-        rows: Times with values.
+        rows: Rows, each with the values of one time.
         reached_ns: Time of the last row read, nanoseconds since the epoch; 0 before the first.
         complete: Nothing is left to be read.
         why: Why there is nothing more although it is not complete, in words.
@@ -108,7 +111,7 @@ class HistoryReader:
             raise ValueError(f"the range ends at {end_ns}, which is not after {start_ns}")
         span = TimeRange(start_ns, end_ns, self._zone)
         progress, argument = Progress(), self._memory.first(query, span)
-        seen: set[int] = set()
+        seen: _Seen = {}
         empty = 0
         while not progress.complete and not progress.why:
             if progress.pages >= MOST_PAGES:
@@ -118,9 +121,9 @@ class HistoryReader:
             value = await self._value(query, argument, progress)
             if not progress.why:
                 page = self._memory.page(Ask(query, argument=argument), value, span)
-                before = len(seen)
+                before = progress.rows
                 self._hand_over(page.rows, span, seen, progress)
-                empty = 0 if len(seen) > before else empty + 1
+                empty = 0 if progress.rows > before else empty + 1
                 progress.complete = page.more is None
                 if not progress.complete and (page.more == argument or empty >= MOST_EMPTY):
                     progress.why = "the unit comes no further"
@@ -145,13 +148,17 @@ class HistoryReader:
         return None
 
     def _hand_over(
-        self, rows: tuple[Past, ...], span: TimeRange, seen: set[int], progress: Progress
+        self, rows: tuple[Past, ...], span: TimeRange, seen: _Seen, progress: Progress
     ) -> None:
-        """Each time of the range once, oldest first, though pages may overlap."""
+        """Each time of the range once, oldest first, though pages may overlap.
+
+        Several rows may be of one time, each with other series: one of each battery, say.
+        """
         for row in sorted(rows, key=lambda row: row.time_ns):
-            if not span.start_ns <= row.time_ns < span.end_ns or row.time_ns in seen:
+            times = seen.setdefault(tuple(series for series, _ in row.values), set())
+            if not span.start_ns <= row.time_ns < span.end_ns or row.time_ns in times:
                 continue
-            seen.add(row.time_ns)
+            times.add(row.time_ns)
             progress.rows += 1
             progress.reached_ns = row.time_ns
             values = [(series, value) for series, value in row.values if self._wanted(series)]

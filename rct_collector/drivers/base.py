@@ -316,7 +316,7 @@ class Page(NamedTuple):
     """What one answer brings of the past.
 
     Attributes:
-        rows: Values with their times, in any order.
+        rows: Values with their times, in any order; several may be of one time.
         more: What to ask with for the next page; None when this was the last.
     """
 

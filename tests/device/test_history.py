@@ -17,7 +17,8 @@ from rct_collector.model import Origin
 from tests import virtual
 from tests.answering import REFUSES, Answering
 
-SOC = catalog().series("inverter_battery.soc_percent", battery="0")
+ROWS = catalog()
+SOC = ROWS.series("inverter_battery.soc_percent", battery="0")
 LOG, OTHER = Query("log", "always"), Query("other", "always")
 STEP = 300
 
@@ -82,6 +83,24 @@ def test_each_page_is_handed_over_in_the_order_of_time():
     reading.read()
     pages = [reading.times[:10], reading.times[10:20], reading.times[20:]]
     assert pages == [list(range(16, 26)), list(range(6, 16)), list(range(1, 6))]
+
+
+def test_several_rows_may_be_of_one_time():
+    """Of each battery one, on one page or on two; what comes twice is left out all the same."""
+    first, second = (ROWS.series("inverter_battery.soc_percent", battery=n) for n in "01")
+    pages = [[(first, 1), (second, 1)], [(first, 2)], [(first, 1), (second, 2), (second, 2)]]
+    memory = base.History(
+        queries=(LOG,),
+        first=lambda _query, _span: 0,
+        page=lambda ask, value, _span: Page(
+            tuple(Past(at, ((series, 50.0),)) for series, at in value),
+            ask.argument + 1 if ask.argument < len(pages) - 1 else None,
+        ),
+    )
+    reading = Reading(lambda _query, page: pages[page], memory)
+    assert reading.read().rows == 4
+    found = [(series, at) for at, ((series, _),), _ in reading.batches]
+    assert found == [(first, 1), (second, 1), (first, 2), (second, 2)]
 
 
 def test_the_line_is_left_to_others_between_two_pages():
