@@ -105,6 +105,7 @@ class Port:
         unit: Which of the units on the line; "" where there is one.
         attached: Who is told what happens.
         conversation: The dialogue that the unit takes part in; None while there is none.
+        takes_part: It is told what comes, and may ask.
         opened: Times that the unit could be asked after it could not.
         sent_bytes: Bytes sent for it so far.
         received_bytes: Bytes received for it so far.
@@ -118,6 +119,7 @@ class Port:
         self.unit = unit
         self.attached = attached
         self.conversation = conversation
+        self.takes_part = False
         self.opened = 0
         self.sent_bytes = 0
         self.received_bytes = 0
@@ -126,7 +128,8 @@ class Port:
     @property
     def is_open(self) -> bool:
         """Whether the unit can be asked."""
-        return self.conversation is not None and self.conversation.wire.is_open
+        conversation = self.conversation
+        return self.takes_part and conversation is not None and conversation.wire.is_open
 
     @property
     def last_error(self) -> str:
@@ -264,13 +267,15 @@ class Ports:
                 f"{port.attached.name} and {other.attached.name} are the same unit"
                 f" {port.unit!r} on one line; each needs a unit of its own"
             )
+        port.takes_part = True
         self._name()
 
     def leave(self, port: Port) -> None:
-        """One takes part no more."""
+        """One takes part no more; whoever still waits for an answer need not."""
         if self._by_unit.get(port.unit) is port:
             del self._by_unit[port.unit]
-            port.leave()
+            port.takes_part = False
+            port.line_lost()
             self._name()
 
     def deliver(

@@ -288,7 +288,7 @@ def test_it_listens_while_anybody_takes_part():
                 call = bench.call("2=2\n")
             assert call.is_open, "it may come back"
             async with two.open(0.01):
-                assert two.told == ["opened", [2], "opened"]
+                assert two.told == ["opened", [2], "lost", "opened"]
             call.hang_up()
             async with two.open(0.01):
                 assert not two.port.is_open

@@ -18,7 +18,7 @@ from rct_collector.cli.snapshot import Snapshot
 from rct_collector.collector import RESERVE, RESTART_S, Applied, Collector, fit, share
 from rct_collector.config import Config
 from rct_collector.device.device import Device, Options
-from rct_collector.errors import ConfigError
+from rct_collector.errors import ConfigError, TransportError
 from rct_collector.exits import Exit
 from tests.dialling import Doors
 from tests.processes import free_port
@@ -333,6 +333,31 @@ def test_a_line_whose_address_has_changed_is_opened_as_that_says(toys, register,
 
     run(main)
     assert rates == ["9600", "2400"][not running :]
+
+
+def test_a_unit_that_has_left_is_not_asked_any_more_by_anybody(toys):
+    """A setting or its past may be under way, or wanted later by who has not noticed."""
+    wires = Wires({"1": 100, "2": 200})
+    load = bus.QUERIES["load"]
+
+    async def main(loop):
+        async with Plant(loop, [unit("east", "1"), unit("west", "2")], plug=Plug(wires)) as plant:
+            await asyncio.sleep(35)
+            inquiry = plant.collector.devices[0].exchange.inquiry
+            wires.silent = {"1"}
+            asking = asyncio.create_task(inquiry.ask(load))
+            await asyncio.sleep(0.5)
+            await plant.collector.remove("east")
+            left, asked = loop.time(), wires.asked["1"]
+            with pytest.raises(TransportError, match="the line was lost"):
+                await asking
+            with pytest.raises(TransportError, match="the line is not open"):
+                await inquiry.ask(load)
+            assert loop.time() == left
+            await asyncio.sleep(30)
+            assert wires.asked["1"] == asked
+
+    run(main)
 
 
 def test_a_device_that_would_set_the_line_of_others_is_not_added(toys, register):  # noqa: F811
