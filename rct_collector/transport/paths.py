@@ -91,10 +91,29 @@ def read_path(
     path = "/" + unquote(begin, errors="surrogateescape").strip("/")
     if path == "/" or UNFIT.search(path):
         raise Invalid(f"{right}, with a path of visible characters")
-    place = path.replace("%", "%25").replace("?", "%3F")
+    place = _quoted(path)
     settled, told = read_options(options, known, defaults, right)
-    key = f"{scheme}{os.path.realpath(path)}"
-    return Address(scheme, place, settled, key, written(scheme, place, told))
+    return Address(scheme, place, settled, _key(scheme, path), written(scheme, place, told))
+
+
+def where_it_leads(address: Address) -> Address:
+    """The address of the path that an address leads to at present, with the same options."""
+    path = path_of(address)
+    key = _key(address.scheme, path)
+    return address._replace(place=_quoted(_shown(os.path.realpath(path))), key=key)
+
+
+def _key(scheme: str, path: str) -> str:
+    return scheme + _shown(os.path.realpath(path))
+
+
+def _shown(path: str) -> str:
+    """A path in characters that can be written: a link may lead to bytes that are none."""
+    return os.fsencode(path).decode(errors="backslashreplace")
+
+
+def _quoted(path: str) -> str:
+    return path.replace("%", "%25").replace("?", "%3F")
 
 
 def path_of(address: Address) -> str:

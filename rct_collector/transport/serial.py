@@ -32,7 +32,7 @@ from collections.abc import Mapping
 from rct_collector.errors import TransportError
 from rct_collector.transport.address import Address, Parameter
 from rct_collector.transport.base import READ_BYTES, Lost, Receive
-from rct_collector.transport.paths import name_of, one_of, path_of, read_path
+from rct_collector.transport.paths import name_of, one_of, path_of, read_path, where_it_leads
 
 DESCRIPTION = "A serial port of this host, RS232 or RS485."
 
@@ -202,8 +202,7 @@ async def open_line(address: Address, receive: Receive, lost: Lost, timeout: flo
             reason = _REASONS.get(number) or str(error.args[-1]).lower()
             raise TransportError(f"cannot open the serial port {path}: {reason}") from error
         undo.pop_all()
-    peer = parse(os.path.realpath(path).replace("%", "%25").replace("?", "%3F"), address.options)
-    return _Port(descriptor, peer, receive, lost)
+    return _Port(descriptor, where_it_leads(address), receive, lost)
 
 
 def _set(descriptor: int, options: Mapping[str, str]) -> None:

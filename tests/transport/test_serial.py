@@ -302,3 +302,25 @@ def test_two_links_to_a_port_are_found_out_when_one_moves(port, tmp_path):
     finally:
         first.release()
         second.release()
+
+
+def test_a_link_may_lead_to_a_name_that_is_no_text(port, tmp_path):
+    """It is a line like any other, which has its lock."""
+    _, path = port
+    odd, link = tmp_path / os.fsdecode(b"\xff"), tmp_path / "link"
+    odd.symlink_to(path)
+    link.symlink_to(odd)
+
+    async def main():
+        ends = Ends()
+        line = await ends.open(link)
+        assert line.peer.key == f"serial{path}"
+        line.close()
+        odd.unlink()
+        lock = DeviceLock(at(link))
+        lock.acquire()
+        lock.release()
+        with pytest.raises(TransportError, match="there is no such port"):
+            await ends.open(link)
+
+    asyncio.run(main())
