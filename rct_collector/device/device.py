@@ -29,7 +29,7 @@ from rct_collector.device.polling.round import Round
 from rct_collector.device.polling.schedule import Schedule
 from rct_collector.device.polling.unsupported import Unsupported
 from rct_collector.device.publisher import Emit, Publisher
-from rct_collector.device.receiving import Receiving
+from rct_collector.device.receiving import Receiving, can_be
 from rct_collector.device.settings import Gate
 from rct_collector.device.state import Memory, StateFile
 from rct_collector.device.stats import Stats
@@ -542,7 +542,9 @@ class Device:
             certain = news is not None
             if news:
                 self._learnt(now)
-        wall_ns = answer.time_ns or self._clock.wall_ns()
+        wall_ns = self._clock.wall_ns()
+        if answer.time_ns and can_be(answer.time_ns, wall_ns):
+            wall_ns = answer.time_ns
         if query in self._probe:
             self._round.heard(now=now, wall_ns=wall_ns)
             return certain

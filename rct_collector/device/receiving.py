@@ -42,6 +42,16 @@ MOST_TOLD = 1
 Send = Callable[[int, list[tuple[Series, Value]], Origin], None]
 
 
+def can_be(time_ns: int, wall_ns: int) -> bool:
+    """Whether a unit can have meant a time, in nanoseconds since the epoch.
+
+    Args:
+        time_ns: What it said.
+        wall_ns: What time it is.
+    """
+    return EARLIEST_NS <= time_ns <= wall_ns + round(AHEAD_S * 1e9)
+
+
 class Receiving:
     """The records of one unit.
 
@@ -124,7 +134,8 @@ class Receiving:
                 if not self._is_ours(series):
                     continue
                 is_live = record.time_ns > self._newest.get(series, 0)
-                if self._is_believed(series, value, record.time_ns, is_live=is_live):
+                at = now - (wall_ns - record.time_ns) / 1e9
+                if self._is_believed(series, value, at, is_live=is_live):
                     (live if is_live else late).setdefault(record.time_ns, []).append(
                         (series, value)
                     )
@@ -137,7 +148,7 @@ class Receiving:
 
     def _is_dated(self, record: Record, wall_ns: int) -> bool:
         """Whether its time can be that of a record."""
-        if EARLIEST_NS <= record.time_ns <= wall_ns + round(AHEAD_S * 1e9):
+        if can_be(record.time_ns, wall_ns):
             return True
         self.misdated += 1
         self._faults(Fault.DECODE)
@@ -181,14 +192,12 @@ class Receiving:
     def _has_room(self) -> bool:
         return len(self._newest) + len(self._unwanted) < MOST_SERIES
 
-    def _is_believed(self, series: Series, value: Value, time_ns: int, *, is_live: bool) -> bool:
-        """Judge a value by its own time; a total of the past is no sign that it fell."""
-        verdict = self._plausibility.judge(
-            series,
-            value,
-            now=time_ns / 1e9,
-            derived=not is_live,
-        )
+    def _is_believed(self, series: Series, value: Value, at: float, *, is_live: bool) -> bool:
+        """Judge a value by its own time; a total of the past is no sign that it fell.
+
+        The time is in monotonic seconds, as of what the unit is asked for: it may be the same.
+        """
+        verdict = self._plausibility.judge(series, value, now=at, derived=not is_live)
         if verdict is Verdict.GOOD:
             return True
         self.implausible += 1

@@ -115,7 +115,8 @@ class Answer(NamedTuple):
         query: What was answered.
         value: The decoded value, in the unit's own scale.
         unit: Who answered; "" where there is one unit on the line.
-        time_ns: The unit's own time of the value, nanoseconds since the epoch, or None for "now".
+        time_ns: The unit's own time of the value, nanoseconds since the epoch, or None for "now",
+            for which a time that cannot be is taken as well: the clock was not set.
     """
 
     query: Query

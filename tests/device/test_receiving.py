@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from rct_collector.catalog import catalog
 from rct_collector.device import receiving
-from rct_collector.device.plausibility import Plausibility
+from rct_collector.device.plausibility import Plausibility, Verdict
 from rct_collector.device.receiving import AHEAD_S, EARLIEST_NS, Receiving
 from rct_collector.drivers.base import Fault, Pushed, Record
 from rct_collector.model import Origin
@@ -29,7 +29,7 @@ NOW_NS = 1_782_036_003 * S
 class Made:
     """A receiver whose batches are kept."""
 
-    def __init__(self, *, unwanted=(), heartbeat_s=60.0):
+    def __init__(self, *, unwanted=(), heartbeat_s=60.0, plausibility=None):
         self.batches = []
         self.faults = Counter()
         self.told = []
@@ -39,7 +39,7 @@ class Made:
                 heartbeat_s=heartbeat_s,
             ),
             wanted=lambda series: series not in unwanted,
-            plausibility=Plausibility(),
+            plausibility=plausibility or Plausibility(),
             send=lambda *batch: self.batches.append(batch),
             faults=lambda fault: self.faults.update([fault]),
             reports=self,
@@ -145,6 +145,16 @@ def test_growth_is_judged_by_the_times_of_the_records(made):
     """A day that was stored comes within a second."""
     made.take(record(86400, (TOTAL, 1e6)), record(0, (TOTAL, 1e6 + 80_000)))
     assert [value for _, value, _ in made.values] == [1e6, 1e6 + 80_000]
+
+
+def test_growth_is_judged_beside_what_the_unit_is_asked_for():
+    """The same total may come in answers, whose times are those of the loop."""
+    plausibility = Plausibility()
+    made = Made(plausibility=plausibility)
+    assert plausibility.judge(TOTAL, 1e6, now=900.0) is Verdict.GOOD
+    made.take(record(50, (TOTAL, 2e6)), record(0, (TOTAL, 1e6 + 2e4)), now=1000.0)
+    assert made.values == [(0, 1e6 + 2e4, "live")]
+    assert plausibility.judge(TOTAL, 1e6 + 4e4, now=1100.0) is Verdict.GOOD
 
 
 def test_series_of_other_families_are_counted(made):

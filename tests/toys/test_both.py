@@ -58,6 +58,26 @@ def test_answers_have_the_time_of_the_round_and_records_their_own(driver):
     assert "ACK 1" in [line for _, line in unit.heard]
 
 
+@pytest.mark.parametrize(
+    ("said", "is_taken"),
+    [(WALL - 100, True), (WALL + 100, True), (86400, False), (WALL + 86400, False)],
+)
+def test_answers_may_have_times_of_their_own_but_not_of_a_clock_that_was_never_set(
+    register,  # noqa: F811
+    driver,
+    said,
+    is_taken,
+):
+    class Dated(Session):
+        def _event(self, line):
+            return super()._event(line)._replace(time_ns=said * 10**9)
+
+    run = Run(register(replace(driver, name="dated", session=Dated)), Both(), 15.0)
+    times = {int(line.split()[-1]) // 10**9 for line in run.lines if "voltage_volts" in line}
+    assert times == {said} if is_taken else min(times) >= WALL
+    assert is_taken or max(times) < WALL + 60
+
+
 def test_records_between_question_and_answer_disturb_neither(driver):
     unit = Both()
     for n in range(30):
