@@ -17,6 +17,7 @@ from rct_collector.limiter import SPAN_S
 from rct_collector.lines.inflow import BURST, CALM_S, RATE
 from rct_collector.transport import READ_BYTES
 from tests.scripted import BY_NAME, FULL, ScriptedUnit
+from tests.slow import slow_but
 from tests.virtual import MOST_HELD, START, Plug, Recorder, collect, options, run
 
 GRID = "g_sync.p_ac_grid_sum_lp"
@@ -80,14 +81,13 @@ FLOODS = {
 }
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("part", FLOODS.values(), ids=FLOODS.keys())
-def test_a_flood_is_read_slowly_told_of_once_and_over_when_it_ends(part, caplog):
+@pytest.mark.parametrize("kind", slow_but("answers that nobody asked for", FLOODS))
+def test_a_flood_is_read_slowly_told_of_once_and_over_when_it_ends(kind, caplog):
     caplog.set_level(logging.INFO)
 
     async def main(loop):
         begin, end = loop.time() + 60, loop.time() + 120
-        unit = Flooding(part, begin, end)
+        unit = Flooding(FLOODS[kind], begin, end)
         made, out = device(loop, Plug(unit))
         task = asyncio.create_task(made.run())
         await asyncio.sleep(60)
