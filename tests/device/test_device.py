@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import random
+import re
 import sys
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -1182,3 +1183,25 @@ def test_the_time_of_a_round_is_that_of_its_first_answer():
     made = bench(8)
     first = made.unit.asked[0][0] + made.unit.latency
     assert made.out.batches[0].time_ns == pytest.approx((first - 1000 + START) * 1e9, abs=2e6)
+
+
+class Overtaxed(ScriptedUnit):
+    """A unit that loses each second request that comes while an answer is due."""
+
+    def __init__(self):
+        super().__init__()
+        self.latency = 0.1
+        self._lost = False
+
+    def receive(self, client, data, now):
+        self._lost = self.next_due() is not None and not self._lost
+        if not self._lost:
+            super().receive(client, data, now)
+
+
+def test_a_unit_that_loses_what_comes_too_fast_is_asked_slower_and_that_is_told(caplog):
+    with caplog.at_level(logging.INFO):
+        bench(300, Overtaxed())
+    told = [r.getMessage() for r in caplog.records if "of the answers are lost" in r.getMessage()]
+    slower = r"roof: \d+ % of the answers are lost; now up to 2 requests at a time, 120 ms apart"
+    assert re.fullmatch(slower, told[0])
