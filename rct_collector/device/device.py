@@ -577,8 +577,10 @@ class Device:
             return
         wall_ns = self._clock.wall_ns()
         self._publisher.heard(wall_ns / 1e9)
+        doubted = self.receiving.implausible
         taken = self.receiving.take(records, now=now, wall_ns=wall_ns)
         self.stats.totals["answers"] += taken
+        self.stats.totals["implausible"] += self.receiving.implausible - doubted
         self._spoken.set()
 
     def _send(self, time_ns: int, values: list[tuple[Series, Value]], origin: Origin) -> None:

@@ -88,6 +88,12 @@ def test_records_between_question_and_answer_disturb_neither(driver):
     assert run.own("timeouts_total")[-1] == 0
 
 
+def test_values_of_records_that_are_not_believed_are_counted_with_those_of_answers(driver):
+    unit = Both()
+    unit.say(f"1;inverter;{WALL};9e9", BEGUN + 1)
+    assert Run(driver, unit, 25.0).own("implausible_total")[-1] == 1
+
+
 @pytest.mark.parametrize(("answers", "speaks"), [(True, False), (False, True)])
 def test_unit_is_up_as_long_as_it_does_either(driver, answers, speaks):
     unit = Both()
