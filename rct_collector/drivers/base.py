@@ -71,14 +71,14 @@ class Query:
 
     Attributes:
         name: Name in the vendor's or the library's words.
-        condition: Name of the condition under which the unit has it.
+        condition: Name of the condition under which the unit has it; "" where every unit has.
         bindings: The series that its answer feeds.
         exclusive: Nothing else may be outstanding while it is (long answers get cut short).
         poll: Class for a query that feeds no series but decides conditions.
     """
 
     name: str
-    condition: str
+    condition: str = ""
     bindings: tuple[Binding, ...] = ()
     exclusive: bool = False
     poll: PollClass = PollClass.STATIC
@@ -264,13 +264,17 @@ class Condition(NamedTuple):
     vital: tuple[str, ...] = ()
 
 
+#: The condition "": every unit has what hangs on it.
+ALWAYS = Condition((), lambda _facts: True)
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Polled:
     """What a family is asked for, round by round.
 
     Attributes:
         queries: Everything that can be asked for.
-        conditions: Parts that not every unit has.
+        conditions: Parts that not every unit has. ``""`` need not be named, and is always met.
         identity: Names of the queries whose change means another unit or firmware; the first of
             them names the unit. Empty where a family has no such thing.
         pace: How hard its units may be asked: the defaults, and in their class the limits, of what
@@ -278,13 +282,31 @@ class Polled:
         resync: What a line needs that was opened, or on which a request was given up. None where
             answers name what they answer. Where they do not, one request is outstanding at a time,
             and it is waited for as long as the timeout says.
+
+    Raises:
+        ValueError: A name is that of nothing, which is found when the driver is loaded.
     """
 
     queries: tuple[Query, ...]
-    conditions: Mapping[str, Condition]
+    conditions: Mapping[str, Condition] = field(default_factory=dict)
     identity: tuple[str, ...] = ()
     pace: Requests = MODEST
     resync: Resync | None = None
+
+    def __post_init__(self) -> None:
+        """Hold names against each other."""
+        if any(not query.condition for query in self.queries):
+            object.__setattr__(self, "conditions", {"": ALWAYS, **self.conditions})
+        names = {query.name for query in self.queries}
+        for query in self.queries:
+            if query.condition not in self.conditions:
+                known = ", ".join(map(repr, self.conditions))
+                text = f"{query.name} hangs on the condition {query.condition!r}; known: {known}"
+                raise ValueError(text)
+        inputs = (name for condition in self.conditions.values() for name in condition.inputs)
+        for name in (*self.identity, *inputs):
+            if name not in names:
+                raise ValueError(f"{name} is to tell which unit it is, or what it has: no query")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

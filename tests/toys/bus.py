@@ -14,9 +14,7 @@ def number(name):
 
 
 QUERIES = {name: number(name) for name in ("grid", "load")}
-POLLED = base.Polled(
-    queries=tuple(QUERIES.values()), conditions={"": base.Condition((), lambda _: True)}
-)
+POLLED = base.Polled(queries=tuple(QUERIES.values()))
 
 
 class Bus:

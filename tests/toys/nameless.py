@@ -15,7 +15,6 @@ from rct_collector.drivers.base import (
     Answer,
     Ask,
     Binding,
-    Condition,
     Driver,
     Fault,
     Garbled,
@@ -87,7 +86,6 @@ DRIVER = Driver(
     session=Session,
     polled=Polled(
         queries=tuple(QUERIES.values()),
-        conditions={"": Condition((), lambda _facts: True)},
         pace=Requests(),
         resync=RESYNC,
     ),

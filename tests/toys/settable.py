@@ -13,7 +13,6 @@ from rct_collector.drivers.base import (
     Answer,
     Approved,
     Binding,
-    Condition,
     Driver,
     Polled,
     Query,
@@ -72,6 +71,6 @@ DRIVER = Driver(
     ways={"tcp": {"port": "1"}},
     session=Session,
     options=Options(),
-    polled=Polled(queries=(SHOW,), conditions={"": Condition((), lambda _facts: True)}),
+    polled=Polled(queries=(SHOW,)),
     settings=(FLOAT,),
 )
