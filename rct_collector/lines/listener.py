@@ -12,6 +12,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from typing import Protocol, cast
+from weakref import WeakKeyDictionary
 
 from rct_collector.drivers.base import Event, Garbled, Resync, Session
 from rct_collector.lines.conversation import Conversation, Deliver
@@ -167,7 +168,7 @@ class ListeningLine(KeptLine):
         #: In the order of their calls.
         self._callers: dict[Conversation, Caller] = {}
         self._called = asyncio.Event()
-        self._waits: dict[str, _Wait] = {}
+        self._waits: WeakKeyDictionary[Port, _Wait] = WeakKeyDictionary()
         opener = locked(self._serve, lock) if lock else self._serve
         again = "can be listened at again"
         self.link = Link(self.ports.reports, opener, address, _nothing, self._changed, again=again)
@@ -185,8 +186,8 @@ class ListeningLine(KeptLine):
         now = asyncio.get_running_loop().time()
         for conversation in list(self._callers):
             conversation.tend(now)
-        for wait in self._waits.values():
-            wait.reports.sum_up()
+        for port in self.ports:
+            self._wait(port).reports.sum_up()
         super().tend()
 
     def close(self) -> None:
@@ -205,6 +206,14 @@ class ListeningLine(KeptLine):
     def _changed(self, is_open: bool) -> None:  # noqa: FBT001 - a callback
         if is_open:
             self.link.proven()
+            return
+        # Somebody else is to have the address, with all who call there.
+        served = [port for port in self.ports if port.is_open]
+        self.close()
+        for port in served:
+            self._wait(port).reason = "it has not called again yet"
+            port.line_lost()
+            port.conversation = None
 
     def _joined(self, port: Port) -> None:
         if port.is_open:  # it was away for a while only
@@ -291,7 +300,7 @@ class ListeningLine(KeptLine):
         return [port for port in self.ports if port.conversation is caller.conversation]
 
     def _wait(self, port: Port) -> _Wait:
-        return self._waits.setdefault(port.unit, _Wait(port.attached.name))
+        return self._waits.setdefault(port, _Wait(port.attached.name))
 
 
 class _Wait:

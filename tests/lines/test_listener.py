@@ -19,7 +19,7 @@ from rct_collector.lines.listener import (
 )
 from rct_collector.transport import parse_address
 from tests.dialling import Doors
-from tests.lines.words import POWER, Attached, Words
+from tests.lines.words import POWER, Attached, Lock, Words
 from tests.virtual import run
 
 STATION = parse_address("listen://:7777", {"listen": {}})
@@ -323,3 +323,42 @@ def test_at_the_end_all_are_hung_up_on():
             assert not bench.devices[0].port.is_open
 
     run(main)
+
+
+def test_who_gives_way_to_another_process_hangs_up():
+    """Else it would go on collecting from all who have called by then."""
+
+    async def main(_loop):
+        bench = Bench("1", "2", lock=(lock := Lock()))
+        async with bench:
+            calls = [bench.call("1=1\n"), bench.call()]
+            lock.busy = True
+            bench.line.tend()
+            assert not bench.doors.is_open
+            assert [call.is_open for call in calls] == [False, False]
+            one, two = bench.devices
+            assert one.told == ["opened", [1], "lost"]
+            assert two.told == []
+            assert not one.port.is_open
+            assert "already collected" in one.port.last_error
+            lock.busy = False
+            await asyncio.sleep(300)
+            bench.call("1=2\n")
+            assert one.heard() == [1, 2]
+
+    run(main)
+
+
+def test_a_unit_is_waited_for_in_the_name_of_its_device_at_present(with_bench):
+    """Another device may be the unit when a configuration has changed."""
+
+    async def test(bench):
+        (old,) = bench.devices
+        bench.call("1=1\n")
+        await bench._stack.pop().__aexit__(None, None, None)
+        new = Attached(bench.line, "1", name="new")
+        async with new.open(0.01):
+            bench.call("1=2\n").hang_up("gone")
+        assert (old.heard(), new.heard()) == ([1], [2])
+
+    assert with_bench(test, "1") == ["new: gone; waiting until it calls again"]

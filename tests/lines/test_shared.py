@@ -13,7 +13,7 @@ from rct_collector.lines.conversation import SILENCE_S, WATCHDOG_S
 from rct_collector.lines.port import MOST_COUNTED, MOST_STRANGERS
 from rct_collector.lines.shared import SharedLine
 from tests.addresses import tcp
-from tests.lines.words import POWER, Attached, Words
+from tests.lines.words import POWER, Attached, Lock, Words
 from tests.virtual import run
 
 
@@ -325,31 +325,6 @@ def test_a_line_that_does_not_open_is_waited_for_with_patience():
             assert bench.devices[0].port.last_error == "refused"
 
     run(main)
-
-
-class Lock:
-    """A lock that notes what is done with it."""
-
-    def __init__(self):
-        self.done, self.refusal, self.busy = [], None, False
-
-    def acquire(self):
-        self._do("acquire")
-
-    def confirm(self, ends):
-        self.done.append("confirm")
-
-    def tend(self):
-        self._do("tend")
-
-    def release(self):
-        self.done.append("release")
-
-    def _do(self, what):
-        self.done.append(what)
-        if self.busy:
-            self.refusal = BusyError("already collected by process 7")
-            raise self.refusal
 
 
 def test_the_lock_is_the_line_s():

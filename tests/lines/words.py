@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rct_collector.drivers.base import Answer, Fault, Garbled, Query, Refused, Reply
+from rct_collector.errors import BusyError
 
 POWER = Query("power", "always")
 
@@ -81,3 +82,28 @@ class Attached:
         if self.fails:
             raise ZeroDivisionError("a defect")
         self.told.append(what)
+
+
+class Lock:
+    """A lock that notes what is done with it."""
+
+    def __init__(self):
+        self.done, self.refusal, self.busy = [], None, False
+
+    def acquire(self):
+        self._do("acquire")
+
+    def confirm(self, ends):
+        self.done.append("confirm")
+
+    def tend(self):
+        self._do("tend")
+
+    def release(self):
+        self.done.append("release")
+
+    def _do(self, what):
+        self.done.append(what)
+        if self.busy:
+            self.refusal = BusyError("already collected by process 7")
+            raise self.refusal
