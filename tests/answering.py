@@ -45,10 +45,10 @@ class Answering:
         finally:
             self.busy = False
 
-    def ask(self, ask):
+    def ask(self, ask, now):
         assert self.busy, "asked out of turn"
         loop = asyncio.get_running_loop()
-        self.asked.append((loop.time(), ask.query.name, ask.argument))
+        self.asked.append((now, ask.query.name, ask.argument))
         value = self.answer(ask.query, ask.argument)
         if value is None:
             return

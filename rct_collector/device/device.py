@@ -588,7 +588,7 @@ class Device:
         texts = {series: value for series, value in values if series.metric.kind is Kind.TEXT}
         if texts:
             values = [(series, value) for series, value in values if series not in texts]
-            values += self._publisher.info_line(texts, texts)
+            values += self._publisher.info_line(texts, lambda: texts)
         self._publisher.send(time_ns, values, origin=origin)
 
     def _learnt(self, now: float) -> None:
@@ -634,10 +634,14 @@ class Device:
             return
         self._publisher.heard(current.time_ns / 1e9)
         values = current.publish()
-        identified = self.discovery.identified
-        expected = [series for series in self.plan.texts if identified and self._expects(series)]
-        line = self._publisher.info_line(current.texts(), expected)
+        line = self._publisher.info_line(current.texts(), self._expected)
         self._publisher.send(current.time_ns, values + line)
+
+    def _expected(self) -> list[Series]:
+        """The texts that the unit is known to have."""
+        if not self.discovery.identified:
+            return []
+        return [series for series in self.plan.texts if self._expects(series)]
 
     def _expects(self, series: Series) -> bool:
         home = self.plan.home(series)

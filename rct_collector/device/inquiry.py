@@ -49,9 +49,10 @@ class Inquiry:
         """
         ask = Ask(query, self._port.unit, argument)
         async with self._port.turn():
-            self._port.ask(ask)
+            loop = asyncio.get_running_loop()
+            self._port.ask(ask, loop.time())
             answer: asyncio.Future[Answer | Refused]
-            answer = self._answer = asyncio.get_running_loop().create_future()
+            answer = self._answer = loop.create_future()
             self.query = query
             try:
                 async with asyncio.timeout(self._timeout):

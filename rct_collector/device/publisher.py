@@ -108,7 +108,7 @@ class Publisher:
         self._texts.clear()
 
     def info_line(
-        self, texts: dict[Series, Value], expected: Iterable[Series]
+        self, texts: dict[Series, Value], expected: Callable[[], Iterable[Series]]
     ) -> list[tuple[Series, Value]]:
         """All texts of the unit, once they are complete, as one line; then wait for new ones.
 
@@ -116,10 +116,12 @@ class Publisher:
 
         Args:
             texts: Those of the present round.
-            expected: Those that the unit is known to have.
+            expected: Tells those that the unit is known to have.
         """
         self._texts.update(texts)
-        wanted = set(expected)
+        if not self._texts:
+            return []
+        wanted = set(expected())
         if not wanted or not wanted <= self._texts.keys():
             return []
         complete = [(s, self._texts[s]) for s in wanted if self._texts[s] != ""]

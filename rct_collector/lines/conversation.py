@@ -112,10 +112,15 @@ class Conversation:
         self._meter(data, events, now)
         self._deliver(self, events, len(data), now)
 
-    def asked(self, data: bytes) -> None:
-        """Send a request, which is to be answered."""
+    def asked(self, data: bytes, now: float) -> None:
+        """Send a request, which is to be answered.
+
+        Args:
+            data: Its bytes.
+            now: Monotonic seconds.
+        """
         if self._unanswered_since is None:
-            self._unanswered_since = asyncio.get_running_loop().time()
+            self._unanswered_since = now
         self.wire.send(data)
 
     def answered(self) -> None:
@@ -168,7 +173,10 @@ class Conversation:
     def _meter(self, data: bytes, events: list[Event], now: float) -> None:
         """Read on later, where more was sent than anybody's share."""
         inflow, flooded = self._inflow, self._inflow.floods
-        noise = sum(e.size for e in events if type(e) is Garbled and e.kind is Fault.NOISE)
+        noise = 0
+        for event in events:
+            if type(event) is Garbled and event.kind is Fault.NOISE:
+                noise += event.size
         pause = inflow.take(now, len(data), len(events), noise)
         self.is_stale = inflow.is_stale(now)
         if pause:

@@ -164,8 +164,12 @@ class Port:
                     return
         raise TransportError(self.last_error or "the line is not open")
 
-    def ask(self, ask: Ask) -> None:
+    def ask(self, ask: Ask, now: float) -> None:
         """Send a request.
+
+        Args:
+            ask: What is asked.
+            now: Monotonic seconds.
 
         Raises:
             RefusedFrameError: The driver does not send such a frame.
@@ -174,7 +178,7 @@ class Port:
         if conversation is not None:
             data = conversation.session.request(ask)
             self.sent_bytes += len(data)
-            conversation.asked(data)
+            conversation.asked(data, now)
 
     def abandon(self, ask: Ask) -> None:
         """A request is not waited for any more; see :meth:`Conversation.abandon`."""

@@ -28,7 +28,7 @@ class Dialogue(Protocol):
     turns: Turns[Any]
     heard_at: float
 
-    def asked(self, data: bytes) -> None:
+    def asked(self, data: bytes, now: float) -> None:
         """Send a request, which is to be answered."""
 
     def answered(self) -> None:
@@ -116,15 +116,14 @@ class Recovery:
 
     def _ask(self) -> None:
         """Send the probe, if there is one."""
-        probe = self._resync.probe
+        probe, loop = self._resync.probe, asyncio.get_running_loop()
         if isinstance(probe, Ask):
-            loop = asyncio.get_running_loop()
             self._timer = loop.call_later(self._resync.wait_s, self._unanswered, probe)
-            self._dialogue.asked(self._dialogue.session.request(probe))
+            self._dialogue.asked(self._dialogue.session.request(probe), loop.time())
             return
         self._end()
         if probe:
-            self._dialogue.asked(probe)
+            self._dialogue.asked(probe, loop.time())
 
     def _unanswered(self, probe: Ask) -> None:
         """The probe itself may be answered late."""

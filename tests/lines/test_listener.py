@@ -80,7 +80,7 @@ def test_who_calls_is_known_by_what_it_says(with_bench):
         second = bench.call("2=20\n")
         first = bench.call("noise\n1=10\n")
         assert (one.told, two.told) == (["opened", [Fault.NOISE, 10]], ["opened", [20]])
-        one.port.ask(Ask(POWER, "1"))
+        one.port.ask(Ask(POWER, "1"), asyncio.get_running_loop().time())
         two.port.send(b"probe")
         assert (first.sent, second.sent) == ([b"1?\n"], [b"probe"])
         first.say(b"1=1")
@@ -111,7 +111,7 @@ def test_before_it_has_called_nothing_can_be_asked(with_bench):
         one, _ = bench.devices
         assert not one.port.is_open
         assert not one.port.take_turn()
-        one.port.ask(Ask(POWER, "1"))
+        one.port.ask(Ask(POWER, "1"), asyncio.get_running_loop().time())
         one.port.send(b"probe")
         one.port.abandon(Ask(POWER, "1"))
         assert not one.port.drop_if_deaf(1e9)
@@ -136,7 +136,7 @@ def test_a_unit_alone_gets_the_call_at_once(with_bench):
         (one,) = bench.devices
         call = bench.call()
         assert one.told == ["opened"]
-        one.port.ask(Ask(POWER, "1"))
+        one.port.ask(Ask(POWER, "1"), asyncio.get_running_loop().time())
         assert call.sent == [b"1?\n"]
 
     with_bench(test, "1")
@@ -178,12 +178,12 @@ def test_where_one_is_dead_the_next_is_asked(with_bench):
         (one,) = bench.devices
         bench.call("1=1\n")
         loop = asyncio.get_running_loop()
-        one.port.ask(Ask(POWER, "1"))
+        one.port.ask(Ask(POWER, "1"), loop.time())
         await asyncio.sleep(WATCHDOG_S - 5)
         new = bench.call()
         await asyncio.sleep(6)
         assert one.port.drop_if_deaf(loop.time())
-        one.port.ask(Ask(POWER, "1"))
+        one.port.ask(Ask(POWER, "1"), loop.time())
         assert new.sent == [b"1?\n"]
         new.say(b"1=2\n")
         assert one.heard() == [1, 2]

@@ -39,7 +39,7 @@ class Line:
         return round(self.loop.time() - self._begun, 6)
 
     # what is needed of a dialogue, and of its session
-    def asked(self, data):
+    def asked(self, data, now):
         self.sent.append((self.since, data))
 
     def answered(self):

@@ -145,7 +145,7 @@ async def test_units_that_nobody_has_are_counted_and_told_of_once(bench):
 @with_bench("1", "2")
 async def test_requests_name_their_unit_and_are_counted_with_it(bench):
     one, two = bench.devices
-    two.port.ask(Ask(POWER, two.port.unit))
+    two.port.ask(Ask(POWER, two.port.unit), asyncio.get_running_loop().time())
     one.port.send(b"probe")
     assert bench.lines.sent == [b"2?\n", b"probe"]
     assert (one.port.sent_bytes, two.port.sent_bytes) == (5, 3)
@@ -206,11 +206,11 @@ async def test_a_silent_unit_does_not_take_the_line_from_one_that_answers(bench)
     one, _ = bench.devices
     loop = asyncio.get_running_loop()
     for _ in range(10):
-        one.port.ask(Ask(POWER, "1"))
+        one.port.ask(Ask(POWER, "1"), loop.time())
         await asyncio.sleep(WATCHDOG_S / 2)
         assert not one.port.drop_if_deaf(loop.time())
         bench.say("2=2\n")
-    one.port.ask(Ask(POWER, "1"))
+    one.port.ask(Ask(POWER, "1"), loop.time())
     await asyncio.sleep(WATCHDOG_S + 1)
     assert one.port.drop_if_deaf(loop.time())
     assert [device.told[-1] for device in bench.devices] == ["lost", "lost"]

@@ -79,12 +79,7 @@ class Backlog:
 
     def present(self, queries: Iterable[Query], now: float) -> list[Query]:
         """Those that the unit is known to answer."""
-        return [
-            query
-            for query in queries
-            if self._discovery.has(query.condition)
-            and not self._unsupported.leaves_alone(query, now)
-        ]
+        return self._unsupported.to_ask(self._discovery.among(queries), now)
 
     def probe(self, asked: Sequence[Query], answered: Container[Query]) -> list[Query]:
         """What else to ask so that it is noticed when the unit is gone.
@@ -132,9 +127,8 @@ class Backlog:
         """
         self._began = now
         self._look()
-        for query in self._discovery.open():
-            if not self._unsupported.leaves_alone(query, now):
-                self._want(query, now)
+        for query in self._unsupported.to_ask(self._discovery.open(), now):
+            self._want(query, now)
         crowded, horizon = not self.budget.fits, self._horizon()
         for poll in SLOW_CLASSES if crowded else due:
             again = self._discovery.deciding if poll is PollClass.STATIC else ()
@@ -171,7 +165,7 @@ class Backlog:
             tried: What of that was asked in vain, and is yet to be repeated.
             now: Monotonic seconds.
         """
-        left = {query for query in unasked if not self._unsupported.leaves_alone(query, now)}
+        left = set(self._unsupported.to_ask(unasked, now))
         for query in (self._waiting.keys() - left).union(tried):
             self._turns[query] = self._next_turn(query)
         kept = {query: since for query, since in self._waiting.items() if query in left}
@@ -199,7 +193,7 @@ class Backlog:
 
     def _look(self) -> None:
         """Work out anew what is asked of the unit and how often, if that has changed."""
-        asked = tuple(filter(self._is_asked, self._plan.classes))
+        asked = tuple(self._unsupported.answering(self._discovery.among(self._plan.classes)))
         if asked != self._asked:
             self._asked = asked
             self.budget = budget_of(self._plan, set(asked).__contains__, self._config)

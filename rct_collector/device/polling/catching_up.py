@@ -16,6 +16,9 @@ class CatchingUp:
 
     From the opening of the line, once it answers, until nothing is left to ask; not while another
     client is heard, nor just after an answer was lost.
+
+    Attributes:
+        answers: The line works; to be set with each answer.
     """
 
     def __init__(self, pacer: Pacer, courtesy: Courtesy) -> None:
@@ -27,16 +30,12 @@ class CatchingUp:
         """
         self._pacer = pacer
         self._courtesy = courtesy
-        self._is_behind = self._answers = False
+        self._is_behind = self.answers = False
         self._lost_at = -math.inf
 
     def opened(self) -> None:
         """A new line: much is wanted, and once it answers, the advance pays for that."""
-        self._is_behind, self._answers = True, False
-
-    def answered(self) -> None:
-        """The line works."""
-        self._answers = True
+        self._is_behind, self.answers = True, False
 
     def lost(self, now: float) -> None:
         """An answer was lost that the unit is known to give."""
@@ -48,11 +47,11 @@ class CatchingUp:
         Args:
             left: It was too short for something.
         """
-        self._is_behind &= left or not self._answers
+        self._is_behind &= left or not self.answers
 
     def advance(self, now: float) -> float:
         """Requests that may go without waiting for the average rate."""
-        if not (self._is_behind and self._answers):
+        if not (self._is_behind and self.answers):
             return 0.0
         if self._courtesy.are_present(now) or now - self._lost_at < CAUTIOUS_S:
             return 0.0

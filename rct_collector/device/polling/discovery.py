@@ -73,7 +73,8 @@ class Discovery:
             driver: Says what decides what.
             facts: Query name → value, as :func:`facts_from` takes them from a file.
         """
-        self._driver = driver
+        self._conditions = driver.conditions
+        self._identity = driver.identity
         self._deciding = _by_dependence(driver)
         names = {query.name for query in self._deciding}
         self.facts: dict[str, Any] = {k: v for k, v in (facts or {}).items() if k in names}
@@ -115,8 +116,17 @@ class Discovery:
         Enough to ask for it. What is published needs more, see :meth:`holds`.
         """
         if condition not in self._known:
-            self._known[condition] = self._driver.conditions[condition].test(self.facts)
+            self._known[condition] = self._conditions[condition].test(self.facts)
         return self._known[condition]
+
+    def among(self, queries: Iterable[Query]) -> list[Query]:
+        """Those of some queries that are about parts which the unit is believed to have."""
+        known, found = self._known, []
+        for query in queries:
+            condition = query.condition
+            if known[condition] if condition in known else self.has(condition):
+                found.append(query)
+        return found
 
     # -- whose facts these are ---------------------------------------------------------------
 
@@ -134,13 +144,13 @@ class Discovery:
         return [
             query
             for query in self._deciding
-            if query.name in self._driver.identity and not self._is_settled(query.name)
+            if query.name in self._identity and not self._is_settled(query.name)
         ]
 
     @property
     def identified(self) -> bool:
         """Whether all facts are those of the unit that answers on this connection."""
-        return not self._unsure and all(map(self._is_settled, self._driver.identity))
+        return not self._unsure and all(map(self._is_settled, self._identity))
 
     def holds(self, condition: str) -> bool | None:
         """Whether the unit that answers on this connection has a part.
@@ -153,8 +163,8 @@ class Discovery:
 
     def _vouches(self, condition: str) -> bool:
         """Whether the unit that answers on this connection stands for a condition's facts."""
-        inputs = self._driver.conditions[condition].inputs
-        if inputs and not all(map(self._is_settled, self._driver.identity)):
+        inputs = self._conditions[condition].inputs
+        if inputs and not all(map(self._is_settled, self._identity)):
             return False
         return not any(name in self._unsure for name in inputs)
 
@@ -163,13 +173,13 @@ class Discovery:
 
     def _is_anonymous(self) -> bool:
         """The unit does not say who it is, as far as is known."""
-        identity = self._driver.identity
+        identity = self._identity
         return not identity or identity[0] in self._given_up or self.facts.get(identity[0]) is None
 
     def _doubt_all(self) -> None:
         """Nothing says of whom the facts are, but for those that were learnt just now."""
         known = (name for name, value in self.facts.items() if value is not None)
-        doubtful = (n for n in known if n not in self._heard and n not in self._driver.identity)
+        doubtful = (n for n in known if n not in self._heard and n not in self._identity)
         self._unsure = dict.fromkeys(doubtful, TWICE)
 
     # -- what is to be asked -----------------------------------------------------------------
@@ -199,7 +209,7 @@ class Discovery:
         Args:
             wanted: Names of the conditions that matter; None for all.
         """
-        conditions = self._driver.conditions
+        conditions = self._conditions
         state = {name: self.has(name) for name, c in conditions.items() if c.part}
         found = [conditions[name] for name, has in state.items() if has is None]
         decided = [conditions[name] for name, has in state.items() if has is not None]
@@ -270,7 +280,7 @@ class Discovery:
         name = query.name
         self._holding.clear()
         news = False
-        if name in self._driver.identity and not self._is_settled(name):
+        if name in self._identity and not self._is_settled(name):
             self._given_up.add(name)
             news = True
             if self._is_anonymous():
@@ -295,12 +305,12 @@ class Discovery:
 
     def _learn(self, name: str, value: Any) -> None:
         before = self.facts.get(name)
-        if name in self._driver.identity and before not in (None, value):
+        if name in self._identity and before not in (None, value):
             # Another unit, or new firmware: nothing that was learnt holds any more.
             self.change = Change(name, before, value)
             for learnt in (self.facts, self._candidates, self._unsure, self._heard, self._given_up):
                 learnt.clear()
-        elif name in self._driver.identity[:1] and name in self.facts:
+        elif name in self._identity[:1] and name in self.facts:
             self._doubt_all()  # a unit that did not say who it was may have been another one
         self.facts[name] = value
         self._heard.add(name)
@@ -320,7 +330,7 @@ class Discovery:
         Args:
             address: Where the unit answers.
         """
-        identity = self._driver.identity
+        identity = self._identity
         return {
             "address": address,
             "serial": self.facts.get(identity[0]) if identity else None,

@@ -376,7 +376,7 @@ class Exchange:
             if not port.take_turn():
                 wake = poller.wake_at(now)
                 break
-            port.ask(Ask(query, port.unit))
+            port.ask(Ask(query, port.unit), now)
             poller.sent(query, now)
         if not poller.pending:
             port.end_turn()

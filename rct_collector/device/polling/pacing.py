@@ -71,7 +71,7 @@ class Pacer:
 
     def ready_at(self, now: float, reserve: float = 0.0) -> float:
         """When the next request may go, leaving ``reserve`` tokens in the bucket."""
-        at = self.free_at
+        at = self._last + self.gap
         if at < now:
             at = now
         full = self.bucket.ready_at(now, 1.0 + reserve)

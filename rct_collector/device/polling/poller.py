@@ -60,6 +60,7 @@ class Poller:
         window: Requests that may be unanswered at the same time.
         abandoned: What nobody waits for any more, though its answer may still come; the caller
             takes it from here.
+        pending: Requests that are unanswered at present, by their queries, the oldest first.
         waits_for_time: Whatever comes next waits for its time, so that answers that come before
             need no new decision.
     """
@@ -99,7 +100,7 @@ class Poller:
         self._fast: deque[Request] = deque()
         self._slow: deque[Request] = deque()
         self._waiting: list[Request] = []
-        self._pending: dict[Query, Request] = {}
+        self.pending: dict[Query, Request] = {}
         self._proven: set[Query] = set()
         self._owed: dict[Query, int] = {}
         self._courtesy = Courtesy()
@@ -134,12 +135,12 @@ class Poller:
             slow: Asked in this order as far as the budget allows. What of it is also fast is asked
                 there, and kept for the next round like the others.
         """
-        self.abandoned += self._pending
-        if (self._pending or self.tally.timeouts) and not self._drains:
+        self.abandoned += self.pending
+        if (self.pending or self.tally.timeouts) and not self._drains:
             self._owed |= {ask.query: owed for ask in self._asks.values() if (owed := ask.owed)}
         self._asks.clear()
         self._waiting.clear()
-        self._pending.clear()
+        self.pending.clear()
         self._given_up.clear()
         # What the unit may still have an answer to comes last, so that the old answer, which the
         # first request may flush out, is not taken for a new one.
@@ -193,7 +194,7 @@ class Poller:
         if now >= self._deadline or self._blocked(now):
             return None, wake
         ask, at = self._candidate(now)
-        if ask is None or (ask.query.exclusive and self._pending):
+        if ask is None or (ask.query.exclusive and self.pending):
             return None, wake
         if at <= now:
             return ask.query, now
@@ -217,7 +218,7 @@ class Poller:
         # Judged by what went out before, not by what is still open: what is lost stays open.
         ask.crowded = now - self._sent_at < CLOSE_S
         self._sent_at = now
-        self._pending[query] = ask
+        self.pending[query] = ask
         self._standstill.asked(now)
         self._owed.pop(query, None)
         self._courtesy.spoke()
@@ -255,7 +256,7 @@ class Poller:
         if ask.attempts > 1 and query not in self._proven and not ask.late:
             self._catching_up.lost(now)  # it is answered, so the first one was not in vain
         self._proven.add(query)
-        self._catching_up.answered()
+        self._catching_up.answers = True
         self._settle(ask, Phase.ANSWERED, now)
         return ask
 
@@ -270,7 +271,7 @@ class Poller:
         ask = self._asks.get(query)
         if ask is None or not fresh or ask.phase not in (Phase.PENDING, Phase.WAITING):
             return False
-        self._catching_up.answered()
+        self._catching_up.answers = True
         self._settle(ask, Phase.REFUSED, now)
         return True
 
@@ -278,7 +279,7 @@ class Poller:
         """The answer to a query came cut short: ask again without waiting for the deadline."""
         self._standstill.answered(now)
         self._heard_at = now
-        ask = self._pending.pop(query, None)
+        ask = self.pending.pop(query, None)
         if ask is not None:
             self.abandoned.append(query)
             self._failed(ask, now)
@@ -317,11 +318,6 @@ class Poller:
         return self._proven
 
     @property
-    def pending(self) -> int:
-        """Requests that are unanswered at present."""
-        return len(self._pending)
-
-    @property
     def fast_unsent(self) -> bool:
         """Some fast query waits for its first request."""
         return bool(self._fast)
@@ -329,14 +325,14 @@ class Poller:
     def fast_settled(self) -> bool:
         """All fast queries were asked, and either answered or missed at least once."""
         return not self._fast and not any(
-            ask.fast and ask.attempts == 1 for ask in self._pending.values()
+            ask.fast and ask.attempts == 1 for ask in self.pending.values()
         )
 
     def done(self, now: float) -> bool:
         """Nothing more can come of this round."""
         if now >= self._deadline:
             return True
-        return not self._pending and self._candidate(now)[0] is None
+        return not self.pending and self._candidate(now)[0] is None
 
     def unsettled(self) -> tuple[list[Query], list[Query]]:
         """At the end of a round: what was asked in vain, and what was not asked at all."""
@@ -373,13 +369,12 @@ class Poller:
         It did when something that the unit is known to answer was asked for after the last sign
         of life, and is not answered.
         """
-        return not any(
-            ask.query in self._proven
-            and ask.attempts
-            and ask.phase is not Phase.ANSWERED
-            and ask.sent_at > self._heard_at
-            for ask in self._asks.values()
-        )
+        heard_at, proven = self._heard_at, self._proven
+        for ask in self._asks.values():
+            asked_since = ask.sent_at > heard_at and ask.attempts
+            if asked_since and ask.phase is not Phase.ANSWERED and ask.query in proven:
+                return False
+        return True
 
     def given_up(self) -> list[Query]:
         """What was given up for this round since the last call."""
@@ -401,7 +396,7 @@ class Poller:
         """Give up what was not answered in time; when the next one will be due."""
         first = math.inf
         late = []
-        for ask in self._pending.values():
+        for ask in self.pending.values():
             if ask.until <= now:
                 late.append(ask)
             elif ask.until < first:
@@ -420,7 +415,7 @@ class Poller:
 
     def _overtake(self, answered: Request, now: float) -> None:
         """Give up what later requests have overtaken, without waiting for the deadline."""
-        for ask in list(self._pending.values()):
+        for ask in list(self.pending.values()):
             if ask is answered:
                 return
             ask.overtaken += 1
@@ -433,7 +428,7 @@ class Poller:
             self._response_time.measured(now - ask.sent_at, long=ask.query.exclusive)
         if ask.phase is Phase.PENDING:
             self._overtake(ask, now)
-            del self._pending[ask.query]
+            del self.pending[ask.query]
             self._outcome(ask).answered += 1
             self.tally.latency += now - ask.sent_at
             self.tally.answers += 1
@@ -443,7 +438,7 @@ class Poller:
 
     def _silent(self, ask: Request, now: float) -> None:
         """Nothing came."""
-        del self._pending[ask.query]
+        del self.pending[ask.query]
         self.abandoned.append(ask.query)
         ask.silent += 1
         self.tally.timeouts += 1
@@ -465,7 +460,7 @@ class Poller:
         self._waiting.append(ask)
 
     def _blocked(self, now: float) -> bool:
-        pending = self._pending
+        pending = self.pending
         if not pending:
             return False
         window = max(1, self.window >> self._courtesy.are_present(now))
@@ -506,7 +501,7 @@ class Poller:
             asks = [ask for ask in asks if not self._may_be_unknown(ask)]
         # A new request may be lost like those that are out already: each of them keeps a token
         # for a repeat, or a busy line would never find out what the unit does not answer.
-        open_asks = len(self._waiting) + len(self._pending) + 1
+        open_asks = len(self._waiting) + len(self.pending) + 1
         if self._slow and spare >= 1.0 + max(0.0, open_asks - self._pacer.repeats.tokens(now)):
             asks = [*asks, self._slow[0]]
         for ask in asks:

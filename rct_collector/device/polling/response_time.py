@@ -32,10 +32,6 @@ class _Latency:
         self.deviation += _BETA * (abs(seconds - self.mean) - self.deviation)
         self.mean += _ALPHA * (seconds - self.mean)
 
-    def wait(self) -> float | None:
-        """Longest time that an answer is likely to take; None while nothing is known."""
-        return None if self.mean is None else self.mean + _MARGIN * self.deviation
-
 
 @dataclass(slots=True)
 class ResponseTime:
@@ -65,7 +61,8 @@ class ResponseTime:
             attempt: Which request for it this is, from 1.
             long: Whether the answer is a long one.
         """
-        likely = self._kinds[long].wait()
-        if likely is None:
+        kind = self._kinds[long]
+        if kind.mean is None:
             return self.limit
+        likely = kind.mean + _MARGIN * kind.deviation
         return min(self.limit, max(likely, LEAST_S) * (1 << attempt - 1))

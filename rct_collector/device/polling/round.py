@@ -70,7 +70,8 @@ class Round:
         Returns:
             False when a value must be read a second time before it can be believed.
         """
-        self.heard(now=now, wall_ns=wall_ns)
+        if not self.time_ns:
+            self.heard(now=now, wall_ns=wall_ns)
         plan = self._plan
         for place in plan.dependents.get(query, ()):
             self._open[place] = wall_ns

@@ -9,7 +9,7 @@ those that follow closely on each other one counts, and a new connection forgive
 from __future__ import annotations
 
 import math
-from collections.abc import Container
+from collections.abc import Container, Iterable
 
 from rct_collector.drivers.base import Query
 
@@ -44,9 +44,17 @@ class Unsupported(Container[Query]):
         """Whether a query was given up, even if it is to be tried again now."""
         return query in self._until
 
-    def leaves_alone(self, query: Query, now: float) -> bool:
-        """Whether a query is not to be asked at a time, in monotonic seconds."""
-        return self._until.get(query, now) > now
+    def answering(self, queries: Iterable[Query]) -> list[Query]:
+        """Those of some queries that were not given up."""
+        given_up = self._until
+        return [query for query in queries if query not in given_up]
+
+    def to_ask(self, queries: Iterable[Query], now: float) -> list[Query]:
+        """Those of some queries that are not left alone at a time, in monotonic seconds."""
+        until = self._until
+        if not until:  # the most frequent case of all
+            return list(queries)
+        return [query for query in queries if until.get(query, now) <= now]
 
     def lost(self, query: Query, now: float) -> bool:
         """A round whose line stood asked in vain.

@@ -63,6 +63,7 @@ def unit(conditions, *, facts=None, still_open=()):
     deciding = RCT.deciding()
     return SimpleNamespace(
         has=lambda condition: condition in conditions,
+        among=lambda queries: [query for query in queries if query.condition in conditions],
         open=lambda: list(still_open),
         deciding=deciding,
         decides=deciding.__contains__,

@@ -79,6 +79,7 @@ def test_nothing_is_known_at_first_except_what_every_unit_has():
     assert discovery.has("always") is True
     assert discovery.has("battery") is None
     assert discovery.has("module") is None
+    assert {query.condition for query in discovery.among(TOY.queries)} == {"always"}
     assert not discovery.complete()
 
 
@@ -130,6 +131,7 @@ def test_single_odd_answer_is_forgotten_when_the_known_one_comes_again():
 def test_changed_fact_changes_what_the_unit_has():
     discovery = Discovery(TOY, COMPLETE)
     assert discovery.has("module") is True
+    assert discovery.among(TOY.queries) == list(TOY.queries)
     learn(discovery, battery=0)
     assert discovery.has("battery") is False
     assert discovery.has("module") is False
@@ -356,6 +358,7 @@ def test_single_reading_hands_over_what_it_learnt_and_the_unit_says_again_who_it
     discovery.adopt(first)
     discovery.opened()
     assert discovery.has("module") is True
+    assert discovery.among(TOY.queries) == list(TOY.queries)
     assert discovery.holds("module") is None
     told(discovery, serial="S1", firmware="1.0")
     assert discovery.holds("module") is True

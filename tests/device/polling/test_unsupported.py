@@ -6,6 +6,7 @@ from rct_collector.device.polling.unsupported import MUTE_S, SILENT_ROUNDS, Unsu
 from rct_collector.drivers.base import Query
 
 QUERY = Query(name="x", condition="always")
+OTHER = Query(name="y", condition="always")
 
 
 def test_a_query_is_given_up_after_three_silent_rounds_and_that_is_news_once():
@@ -24,10 +25,11 @@ def test_it_is_left_alone_for_a_while_and_then_tried_once():
     unsupported = Unsupported()
     for _ in range(SILENT_ROUNDS):
         unsupported.lost(QUERY, 0.0)
-    assert unsupported.leaves_alone(QUERY, MUTE_S - 1)
-    assert not unsupported.leaves_alone(QUERY, MUTE_S + 1)
+    assert unsupported.to_ask([QUERY], MUTE_S - 1) == []
+    assert unsupported.to_ask([QUERY, OTHER], MUTE_S + 1) == [QUERY, OTHER]
     unsupported.lost(QUERY, MUTE_S + 1)
-    assert unsupported.leaves_alone(QUERY, MUTE_S + 2)
+    assert unsupported.to_ask([QUERY, OTHER], MUTE_S + 2) == [OTHER]
+    assert unsupported.answering([QUERY, OTHER]) == [OTHER]
 
 
 def test_silence_counts_once_in_an_interval():
@@ -49,10 +51,10 @@ def test_a_new_connection_tries_once_what_was_given_up():
     for at in (0.0, 10.0, 20.0):
         unsupported.lost(QUERY, at)
     unsupported.reconnected(30.0)
-    assert not unsupported.leaves_alone(QUERY, 30.0)
+    assert unsupported.to_ask([QUERY], 30.0) == [QUERY]
     assert QUERY in unsupported
     assert not unsupported.lost(QUERY, 31.0), "that is no news"
-    assert unsupported.leaves_alone(QUERY, 32.0)
+    assert unsupported.to_ask([QUERY], 32.0) == []
 
 
 def test_another_unit_may_answer_everything():
