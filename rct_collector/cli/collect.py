@@ -98,6 +98,8 @@ async def follow(
     )
     if not any(device.stats.totals["answers"] for device, _ in results):
         return results[0][1]
+    # Other lines: of those of the first round, what was wrong was said where nobody hears it.
+    options = Options(opener=opener)
     devices = [Device(snapshot.config, emit, options) for snapshot in snapshots]
     for device, (known, _) in zip(devices, results, strict=True):
         # What the first round has learnt need not be asked again.
