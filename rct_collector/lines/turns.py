@@ -59,7 +59,12 @@ class Turns(Generic[T]):
         return False
 
     def seize(self, party: Party[T]) -> None:
-        """Take the turn from whoever has it, ahead of all who wait."""
+        """Take the turn from whoever has it, ahead of all who wait.
+
+        Whose turn it is without a request yet, perhaps without being told, has the next one.
+        """
+        if self.holder is not None and not self._used:
+            self._waiting = {self.holder: None, **self._waiting}
         self.holder, self._used = party, True
 
     def end(self, party: Party[T]) -> None:

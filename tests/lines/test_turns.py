@@ -221,3 +221,32 @@ def test_all_get_the_same_number_of_turns():
     run(main)
     assert min(asked.values()) >= 90
     assert max(asked.values()) - min(asked.values()) <= 3
+
+
+def test_whose_turn_was_about_to_come_keeps_it_when_the_line_is_taken_from_all():
+    """A round ends with a request open: its turn goes on, and at once the line is drained."""
+
+    async def main(_loop):
+        turns = Turns()
+        came = []
+        first, drain = Party("first", lambda: None), Party(None, lambda: None)
+        second = Party("second", lambda: came.append("second"))
+
+        async def inquire():
+            async with turns.turn("third"):
+                came.append("third")
+
+        assert turns.take(first)
+        inquiring = asyncio.create_task(inquire())
+        await asyncio.sleep(0)
+        assert not turns.take(second)
+        turns.end(first)
+        turns.seize(drain)
+        await asyncio.sleep(0.01)
+        assert came == []
+        turns.leave(drain)
+        await asyncio.wait_for(inquiring, 1.0)
+        await asyncio.sleep(0.01)
+        assert came == ["third", "second"]
+
+    run(main)
