@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from rct_collector.catalog import catalog
 from rct_collector.drivers.base import Driver
 from rct_collector.model import Series
 
@@ -32,5 +31,7 @@ def families() -> list[Driver]:
 
 def series() -> list[Series]:
     """Every series that is known beforehand, in catalogue order; loads all drivers."""
+    from rct_collector.catalog import catalog  # who wants the names of families only pays nothing
+
     families()
     return list(catalog())
