@@ -16,7 +16,8 @@ from itertools import accumulate
 from typing import Any, NamedTuple
 
 from rct_collector.config import Config, DeviceConfig, state_dir
-from rct_collector.device.device import Device, Options, line_key
+from rct_collector.device.device import Device
+from rct_collector.device.options import Options, line_key
 from rct_collector.device.publisher import Emit
 from rct_collector.device.state import WRITER, sweep
 from rct_collector.errors import ConfigError

@@ -17,7 +17,8 @@ from dataclasses import dataclass, field
 from rctclient.types import DataType
 
 from rct_collector.config import Config
-from rct_collector.device.device import Device, Options
+from rct_collector.device.device import Device
+from rct_collector.device.options import Options
 from rct_collector.device.polling.budget import budget
 from rct_collector.device.polling.plan import plan_for
 from rct_collector.device.polling.schedule import phase

@@ -16,7 +16,8 @@ import pytest
 from rct_collector import collector as module
 from rct_collector.collector import RESERVE, RESTART_S, Applied, Collector
 from rct_collector.config import Config
-from rct_collector.device.device import Device, Options
+from rct_collector.device.device import Device
+from rct_collector.device.options import Options
 from rct_collector.device.polling.exchange import Exchange
 from rct_collector.errors import BusyError, ConfigError
 from rct_collector.limiter import MOST_EACH

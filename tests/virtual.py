@@ -13,7 +13,8 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from rct_collector.device.device import Device, Options
+from rct_collector.device.device import Device
+from rct_collector.device.options import Options
 from rct_collector.device.state import WRITER
 from rct_collector.errors import TransportError
 from rct_collector.model import Batch, Value

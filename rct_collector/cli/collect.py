@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 
 from rct_collector.cli.snapshot import Snapshot
 from rct_collector.cli.targets import hurried
-from rct_collector.device.device import Device, Options
+from rct_collector.device.device import Device
+from rct_collector.device.options import Options
 from rct_collector.device.publisher import Emit
 from rct_collector.errors import BusyError
 from rct_collector.exits import Exit
@@ -68,7 +69,7 @@ async def read_once(
     snapshot.trouble = _trouble(device, timeout if elapsed >= timeout else None)
     if device.stats.totals["answers"]:
         # What was cut off may simply not have been asked for.
-        found = (i for i in device.undecided() if i.silent or not snapshot.trouble)
+        found = (i for i in device.polling.undecided() if i.silent or not snapshot.trouble)
         snapshot.undecided = tuple(map(str, found))
     incomplete = snapshot.trouble or snapshot.undecided
     return device, Exit.UNREACHABLE if incomplete else Exit.OK

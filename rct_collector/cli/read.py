@@ -88,7 +88,7 @@ async def _read(found: Targets, snapshots: list[Snapshot], timeout: float) -> li
     from rct_collector.cli.collect import read_once
     from rct_collector.cli.progress import progress
     from rct_collector.cli.targets import reachable
-    from rct_collector.device.device import Options
+    from rct_collector.device.options import Options
 
     options = Options()  # of all: those on one line are to share it
     async with reachable(found) as devices:

@@ -1,49 +1,35 @@
 """One configured device: rounds on its schedule, over its line, into batches of samples.
 
-This is where the clock and the line meet, by way of :mod:`.polling.exchange`. Everything it decides
-with is pure and lives beside it: when (:mod:`.schedule`), what is left to ask (:mod:`.backlog`),
-what the unit has (:mod:`.discovery`), what a value is worth (:mod:`.plausibility`).
+This is where the clock and the line meet all that a unit may do. When a round begins is decided in
+:mod:`.polling.schedule`, what is asked in it and what comes of that in :mod:`.polling.rounds`. What
+a unit does besides lies beside it: what it sends unasked (:mod:`.receiving`), its memory
+(:mod:`.history`), its settings (:mod:`.settings`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import math
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
-from weakref import WeakValueDictionary
 
 from rct_collector.config import DeviceConfig
-from rct_collector.device.clock import Clock, SystemClock
 from rct_collector.device.history import HistoryReader, Progress
+from rct_collector.device.options import Options
 from rct_collector.device.plausibility import Plausibility
-from rct_collector.device.polling.backlog import SLOW_CLASSES, Backlog
-from rct_collector.device.polling.discovery import Discovery, Undecided, facts_from
-from rct_collector.device.polling.exchange import Exchange
-from rct_collector.device.polling.plan import is_wanted, plan_for
-from rct_collector.device.polling.round import Round
+from rct_collector.device.polling.plan import is_wanted
+from rct_collector.device.polling.rounds import Polling
 from rct_collector.device.polling.schedule import Schedule
-from rct_collector.device.polling.unsupported import Unsupported
 from rct_collector.device.publisher import Emit, Publisher
-from rct_collector.device.receiving import Receiving, can_be
+from rct_collector.device.receiving import Receiving
 from rct_collector.device.settings import Gate
-from rct_collector.device.state import Memory, StateFile
 from rct_collector.device.stats import Stats
 from rct_collector.drivers import driver as load_driver
-from rct_collector.drivers.base import Answer, Driver, Query, Record
-from rct_collector.lines.listener import ListeningLine
-from rct_collector.lines.lock import DeviceLock
-from rct_collector.lines.port import Keeper, Port
-from rct_collector.lines.shared import SharedLine
+from rct_collector.drivers.base import Driver, Query, Record
+from rct_collector.lines.port import Port
 from rct_collector.model import Kind, Origin, PollClass, Series, Value
 from rct_collector.reports import Reports
-from rct_collector.transport import Address, Listen, Opener, is_dialled_in, listen_at, open_line
-
-log = logging.getLogger(__name__)
 
 #: A round ends this much before the next one, in seconds.
 MARGIN_S = 0.25
@@ -51,97 +37,15 @@ MARGIN_S = 0.25
 #: How long the first round waits for the line before it counts as failed.
 FIRST_CONNECT_S = 3.0
 
-#: Queries without an answer that are named in an hour; old firmware lacks a few dozens.
-MOST_MUTES = 12
-
-#: Changes of the unit that are told of in an hour; one may change with each answer.
-MOST_CHANGES = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What is common to all devices of a process.
-
-    Attributes:
-        state_dir: Where to keep what was learnt; None keeps nothing.
-        aligned: Rounds begin at full multiples of the interval.
-        opener: Opens the lines, exchangeable for tests.
-        listen: Waits for devices that dial in, exchangeable for tests.
-        clock: Wall clock.
-        lock: Take the lock of each line on this host.
-    """
-
-    state_dir: Path | None = None
-    aligned: bool = False
-    opener: Opener = open_line
-    listen: Listen = listen_at
-    clock: Clock = SystemClock()
-    lock: bool = True
-    #: A line is there as long as one of its devices.
-    _lines: WeakValueDictionary[tuple[str, str], Keeper] = field(
-        init=False, repr=False, compare=False, default_factory=WeakValueDictionary
-    )
-    #: The addresses of those devices, as each says it.
-    _users: dict[tuple[str, str], list[Address]] = field(
-        init=False, repr=False, compare=False, default_factory=dict
-    )
-
-    def line(self, config: DeviceConfig) -> Keeper:
-        """The line of a device, which it shares with all others that have its key.
-
-        Args:
-            config: The device; see :func:`line_key`.
-        """
-        key = line_key(config)
-        line = self._lines.get(key)
-        if line is None:
-            line = self._lines[key] = self._new_line(config)
-        self._users.setdefault(key, []).append(config.address)
-        return line
-
-    def beside(self, config: DeviceConfig) -> Address | None:
-        """The address of a device that is on the same line already, if there is one."""
-        return next(iter(self._users.get(line_key(config), ())), None)
-
-    def leave(self, config: DeviceConfig) -> None:
-        """A device is there no more. With the last one goes the line, whoever remembers it still.
-
-        Whoever comes next may reach it in another way, such as at another rate.
-
-        Args:
-            config: The device; it has had its :meth:`line`.
-        """
-        key = line_key(config)
-        self._users[key].remove(config.address)
-        if not self._users[key]:
-            del self._users[key]
-            self._lines.pop(key, None)
-
-    def _new_line(self, config: DeviceConfig) -> Keeper:
-        driver, name, address = load_driver(config.driver), config.name, config.address
-        lock = DeviceLock(address, name) if self.lock else None
-        resync = driver.polled.resync if driver.polled else None
-        now = self.clock.wall_ns
-        if is_dialled_in(address):
-            session = driver.session  # one for each call
-            return ListeningLine(
-                name, address, self.listen, session, wall_ns=now, resync=resync, lock=lock
-            )
-        return SharedLine(
-            name, self.opener, address, driver.session(), wall_ns=now, resync=resync, lock=lock
-        )
-
-
-def line_key(device: DeviceConfig) -> tuple[str, str]:
-    """What devices have in common that share a line: where it leads, and their family."""
-    return device.address.key, device.driver
-
 
 class Device:
     """One configured device; :meth:`run` collects from it until cancelled.
 
     Attributes:
         name: Configured name.
+        polling: What it is asked for in rounds.
+        plan: What is wanted of it; the polling's own, like the next two.
+        discovery: What it has.
         exchange: What is asked and answered.
         receiving: Takes what the unit sends unasked; None where its family does not.
         settings: The gate through which it may be set; None where its family cannot.
@@ -163,28 +67,34 @@ class Device:
         self.driver: Driver = load_driver(config.driver)
         self._clock = options.clock
         self.reports = Reports(config.name)
-        self.plan = plan_for(self.driver, config)
         self.stats = Stats(lambda series: is_wanted(series, config))
-        self._place = f"{config.address.scheme}://{config.address.place} {config.unit}".rstrip()
-        self._state = _memory(config, options)
-        self.discovery = self._recall()
-        self._change = self.discovery.change
-        self._changes = 0
-        self._told: set[str] = set()
+        self._state = options.memory(config)
         self._plausibility = Plausibility()
         self._schedule = Schedule(config.name, self._intervals(), aligned=options.aligned)
-        labels = tuple(sorted(config.labels.items()))
         self._publisher = Publisher(
             config.name,
             self.driver.vendor,
-            labels,
+            tuple(sorted(config.labels.items())),
             self._schedule.interval,
             emit,
             now=self._clock.wall(),
         )
-        self._unsupported = Unsupported(self._schedule.interval)
-        self._backlog = Backlog(self.plan, self.discovery, self._unsupported, config)
-        self.exchange = self._attach(options.line(config))
+        self.polling = Polling(
+            config,
+            self.driver,
+            options.line(config),
+            host=self,
+            interval=self._schedule.interval,
+            clock=self._clock,
+            memory=self._state,
+            plausibility=self._plausibility,
+            publisher=self._publisher,
+            stats=self.stats,
+            reports=self.reports,
+        )
+        self.plan = self.polling.plan
+        self.discovery = self.polling.discovery
+        self.exchange = self.polling.exchange
         self._options = options
         self.receiving = self._receiving()
         self._history = self._memory_reader()
@@ -192,42 +102,7 @@ class Device:
         self._hurry = asyncio.Event()
         self._spoken = asyncio.Event()
         self.settled = asyncio.Event()
-        self._round: Round | None = None
-        self._probe: list[Query] = []
-        self._one_shot = False
         self.rounds = 0
-
-    def _recall(self) -> Discovery:
-        """What was learnt of the unit before, as far as it can be believed."""
-        kept = self._state.load() if self._state else {}
-        known = facts_from(kept, self.driver, self._place)
-        discovery = Discovery(self.driver, known)
-        if known and not discovery.facts:
-            log.warning(
-                "%s: what was learnt before is not used: no unit could have said it", self.name
-            )
-        return discovery
-
-    def _attach(self, line: Keeper) -> Exchange:
-        return Exchange(
-            self.name,
-            line,
-            self.config.unit,
-            self.config.requests,
-            interval=self._schedule.interval,
-            fast=len(self.plan.queries(PollClass.FAST)),
-            advance=self._advance(),
-            drains=bool(self.driver.polled and self.driver.polled.resync),
-            stats=self.stats,
-            owner=self,
-            reports=self.reports,
-        )
-
-    def _advance(self) -> int:
-        """Requests that it takes to ask for everything once, at the pace of the gap."""
-        if self.config.requests.per_second < self.config.usual.per_second:
-            return 0  # whoever asks for less than usual on average knows why
-        return len(self.plan.classes) + len(self.driver.deciding())
 
     def _intervals(self) -> dict[PollClass, float]:
         """Seconds between the rounds of each class; of a unit that is not asked, its heartbeat."""
@@ -364,7 +239,7 @@ class Device:
 
     def hurry(self) -> None:
         """An agent asks for values: hand over what is there, and do what is nearly due."""
-        self._publish()
+        self.polling.publish()
         self._hurry.set()
 
     def removed(self) -> None:
@@ -388,21 +263,11 @@ class Device:
         started = loop.time()
         self.stats.totals["polls"] += 1
         due = self._schedule.begin(self._clock.wall())
-        self._backlog.queue([poll for poll in SLOW_CLASSES if poll in due], started)
-        fast = self.plan.queries(PollClass.FAST) if PollClass.FAST in due else []
-        self._round = Round(
-            self.plan, self._plausibility, self.discovery.holds, self.config.timezone
-        )
-        self._one_shot = limit is not None
+        first, rest = self.polling.begin(due, started, one_shot=limit is not None)
         until_next = self._until_next()
-        # Who it is comes first: all else is about that unit.
-        who = self.discovery.unidentified
-        fast = self._backlog.present(fast, started)
-        rest = self._backlog.in_turn(started)
-        self._probe = self._backlog.probe([*who, *fast, *rest], self.exchange.proven)
         try:
             await self.exchange.round(
-                [*who, *fast, *self._probe],
+                first,
                 rest,
                 seconds=limit or until_next - MARGIN_S,
                 next_round=math.inf if limit else until_next,
@@ -430,40 +295,39 @@ class Device:
 
         Half an interval, and as many whole ones as the budget has no fast requests for.
         """
-        left_out = self._backlog.budget.ticks - 1
+        left_out = self.polling.ticks - 1
         return 0.5 * self._schedule.interval + left_out * self.config.intervals.fast
 
     def _end_round(self, started: float, now: float) -> None:
         """Publish what is left, keep what was not asked for the next round, count."""
-        assert self._round is not None  # noqa: S101 - set by the caller
-        tally = self.exchange.result().tally
-        answered = bool(self._round.time_ns)
+        current, tally = self.polling.current, self.exchange.result().tally
+        answered = bool(current.time_ns)
         up = answered or bool(self.receiving and self.receiving.is_up(now))
-        self._settle(started, now, up=answered)
-        self._publish()
+        if answered:  # what brought nothing at all changes nothing
+            self.polling.settle(started, now)
+        self.polling.publish()
         if not up:
             self._publisher.missed(self._why_silent())
         self.rounds += 1
         self.settled.set()
-        self.stats.count_round(tally, up=up, implausible=self._round.implausible)
+        self.stats.count_round(tally, up=up, implausible=current.implausible)
         port = self.port
         self.stats.count_line(port.opened, port.sent_bytes, port.received_bytes)
         gauges = {
             "poll_seconds": now - started,
-            "muted_objects": len(self._unsupported),
+            "muted_objects": self.polling.given_up,
             "request_gap_seconds": self.exchange.gap,
         }
         if answered:
-            gauges["sample_age_seconds"] = now - self._round.first_at
+            gauges["sample_age_seconds"] = now - current.first_at
         elif self.receiving and (age := self.receiving.age(self._clock.wall_ns())) is not None:
             gauges["sample_age_seconds"] = age
         if tally.answers:
             gauges["answer_latency_seconds"] = tally.latency / tally.answers
         # A round that brought nothing still has a time: now.
-        time_ns = self._round.time_ns or self._clock.wall_ns()
+        time_ns = current.time_ns or self._clock.wall_ns()
         self._publisher.send(time_ns, self.stats.samples(up=up, **gauges), ends_round=True)
-        self._round = None
-        self.exchange.end_round(now)
+        self.polling.end(now)
         if self._state:
             self._state.tick(now)
         port.line.tend()
@@ -475,104 +339,18 @@ class Device:
             return f"the line is open, but nothing {what}"
         return self.port.last_error or "no connection yet"
 
-    def _settle(self, started: float, now: float, *, up: bool) -> None:
-        """Carry over what was not asked; leave alone what never answers."""
-        if not up:  # what brought nothing at all changes nothing
-            return
-        result = self.exchange.result()
-        for query in result.silent:
-            self._in_vain(query, "%s is not answered; asked now and then", started, now)
-        for query in result.refused:
-            self._in_vain(query, "%s is refused; asked now and then", started, now)
-        # What was learnt of that may be left for the next round as well.
-        self._backlog.keep(self.exchange.result().unasked, result.tried, now)
-
-    def _in_vain(self, query: Query, text: str, started: float, now: float) -> None:
-        """A round asked for something in vain, though it brought other things."""
-        if self._unsupported.lost(query, started):
-            self.reports.say(log, logging.INFO, "mute", text, query.label, most=MOST_MUTES)
-            self._unanswered(query, now)
-
-    def _unanswered(self, query: Query, now: float) -> None:
-        """The unit does not answer a query: is that news about what it has?"""
-        if not self.discovery.decides(query) or not self.discovery.unanswered(query):
-            return
-        if query.name in self.driver.identity:
-            self._backlog.decide_again(now)  # it does not say who it is: each fact is confirmed
-        self._learnt(now)
-        self._tell_undecided()
-
-    def undecided(self) -> list[Undecided]:
-        """What cannot be told of the unit, as far as anything of it is wanted."""
-        takes = self.plan.takes.items()
-        return self.discovery.undecided({query.condition for query, taken in takes if taken})
-
-    def _tell_undecided(self) -> None:
-        """Say once of which parts nothing is published, because the unit is silent about them."""
-        texts = {
-            f"{item}; nothing of it is published" if not item.assumed else str(item)
-            for item in self.undecided()
-            if item.silent
-        }
-        for text in sorted(texts - self._told):
-            log.warning("%s: %s", self.name, text)
-        self._told = texts
-
-    # -- what the exchange tells -----------------------------------------------------------
+    # -- what the polling tells ------------------------------------------------------------
 
     def opened(self) -> None:
-        """The line is open: begin a round soon, and find out who answers."""
-        now = asyncio.get_running_loop().time()
-        self.discovery.opened()
-        self._unsupported.reconnected(now)
-        self._backlog.decide_again(now)
+        """The line is open: begin a round soon."""
         self._hurry.set()  # a tick may be a whole interval away
 
-    def answered(self, answer: Answer, now: float) -> bool:
-        """Take an answer that the round wants."""
-        assert self._round is not None  # noqa: S101 - the exchange tells during a round only
-        query = answer.query
-        self.stats.totals["answers"] += 1
-        if self._unsupported.answered(query):
-            text = "%s is answered after all"
-            self.reports.say(log, logging.INFO, "unmute", text, query.label)
-        certain = True
-        if self.discovery.decides(query):
-            news = self.discovery.observe(query, answer.value)
-            certain = news is not None
-            if news:
-                self._learnt(now)
-        wall_ns = self._clock.wall_ns()
-        if answer.time_ns and can_be(answer.time_ns, wall_ns):
-            wall_ns = answer.time_ns
-        if query in self._probe:
-            self._round.heard(now=now, wall_ns=wall_ns)
-            return certain
-        return self._round.take(query, answer.value, now=now, wall_ns=wall_ns) and certain
-
     def fast_settled(self) -> None:
-        """The power flows are complete: hand them over at once."""
-        self._publish()
+        """The power flows were handed over."""
         self.settled.set()
 
-    def lost(self, query: Query, now: float) -> None:
-        """A query was given up for this round; a single round has no other to wait for."""
-        if self._one_shot:
-            self._unsupported.give_up(query, now)
-            self._unanswered(query, now)
-
-    def refused(self, query: Query, now: float) -> None:
-        """The unit is there, but has no answer to a query; see :class:`polling.exchange.Owner`."""
-        assert self._round is not None  # noqa: S101 - the exchange tells during a round only
-        self._round.heard(now=now, wall_ns=self._clock.wall_ns())
-        self.lost(query, now)
-
-    def going_on(self) -> None:
-        """The rest takes its time: what came until now does not wait for it."""
-        self._publish()
-
     def unasked(self, records: Sequence[Record], now: float) -> None:
-        """Take what the unit said by itself; see :class:`polling.exchange.Owner`."""
+        """Take what the unit said by itself; see :class:`.polling.exchange.Owner`."""
         if self.receiving is None:
             return
         wall_ns = self._clock.wall_ns()
@@ -590,69 +368,3 @@ class Device:
             values = [(series, value) for series, value in values if series not in texts]
             values += self._publisher.info_line(texts, lambda: texts)
         self._publisher.send(time_ns, values, origin=origin)
-
-    def _learnt(self, now: float) -> None:
-        """A fact is new: ask what it brings, and keep it."""
-        if self.discovery.change is not self._change:
-            self._forget()
-        classes = (PollClass.FAST, *SLOW_CLASSES) if self._one_shot else SLOW_CLASSES
-        for query in self._backlog.news(classes, now):
-            self.exchange.want(query)
-        if self._state is not None:
-            self._state.save(self.discovery.content(self._place))
-
-    def _forget(self) -> None:
-        """Another unit, or new firmware: nothing holds any more that was learnt before."""
-        change = self._change = self.discovery.change
-        assert change is not None  # noqa: S101 - asked before
-        self._changes += 1
-        self.reports.say(
-            log,
-            logging.WARNING,
-            "change",
-            "%s was %r and is %r now: another unit, or new firmware (change %d since the start);"
-            " all is learnt again",
-            self.driver.query(change.name).label,
-            change.before,
-            change.after,
-            self._changes,
-            most=MOST_CHANGES,
-        )
-        self._plausibility.forget()
-        self._publisher.forget()
-        self._backlog.forget()
-        self._unsupported.forget()
-        self.exchange.forget()
-        self._told.clear()
-
-    # -- publishing ------------------------------------------------------------------------
-
-    def _publish(self) -> None:
-        """Hand over what is new, all of it under the time of the round."""
-        current = self._round
-        if current is None or not current.time_ns:
-            return
-        self._publisher.heard(current.time_ns / 1e9)
-        values = current.publish()
-        line = self._publisher.info_line(current.texts(), self._expected)
-        self._publisher.send(current.time_ns, values + line)
-
-    def _expected(self) -> list[Series]:
-        """The texts that the unit is known to have."""
-        if not self.discovery.identified:
-            return []
-        return [series for series in self.plan.texts if self._expects(series)]
-
-    def _expects(self, series: Series) -> bool:
-        home = self.plan.home(series)
-        if home is None:
-            return False
-        query = home[0]
-        return bool(self.discovery.has(query.condition)) and query not in self._unsupported
-
-
-def _memory(config: DeviceConfig, options: Options) -> Memory | None:
-    """Where what is learnt is kept, if it is."""
-    if not options.state_dir:
-        return None
-    return Memory(StateFile(options.state_dir, config.name, config.driver))

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from rct_collector.config import DeviceConfig
-from rct_collector.device.device import Options
+from rct_collector.device.options import Options
 from rct_collector.doctor.examiner import Examiner
 from rct_collector.doctor.figures import Figures, Trouble
 from rct_collector.drivers import driver as load_driver

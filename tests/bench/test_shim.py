@@ -16,7 +16,8 @@ import pytest
 
 from rct_collector.adapter.lineprotocol import LineProtocol, chunks
 from rct_collector.config import Config
-from rct_collector.device.device import Device, Options
+from rct_collector.device.device import Device
+from rct_collector.device.options import Options
 from rct_collector.drivers.rct.frame import READ, assemble
 from rct_collector.drivers.rct.table import OBJECTS
 from tests.bench.report import report

@@ -17,7 +17,8 @@ import pytest
 
 from rct_collector.adapter.alerts import Alerts
 from rct_collector.config import Config
-from rct_collector.device.device import MOST_CHANGES, Device
+from rct_collector.device.device import Device
+from rct_collector.device.polling.rounds import MOST_CHANGES
 from rct_collector.device.polling.unsupported import MUTE_S
 from rct_collector.device.state import SAVE_S, StateFile
 from rct_collector.drivers.rct import frame
@@ -538,7 +539,7 @@ def test_a_unit_that_changes_all_the_time_fills_neither_log_nor_disk(tmp_path, c
     unit = ScriptedUnit()
     unit.seen, unit.mangle = 0, mangle
     made = bench(1800, unit, state_dir=tmp_path, intervals={"static": "10s"})
-    assert made.device._changes > 10, "the unit does not do what the test is about"
+    assert made.device.polling.changes > 10, "the unit does not do what the test is about"
     assert 1 <= len(saved) <= 1800 / SAVE_S + 2
     told = [r for r in caplog.records if "another unit" in r.getMessage()]
     assert len(told) == MOST_CHANGES
@@ -1117,7 +1118,7 @@ def test_a_round_that_has_nothing_to_ask_ends_at_once():
         made = Bench(loop)
         async with made.running():
             await asyncio.sleep(30)
-            made.device._backlog._waiting.clear()
+            made.device.polling._backlog._waiting.clear()
             made.device._schedule.begin = lambda _wall: set()
             before = made.device.rounds
             await asyncio.sleep(25)

@@ -11,7 +11,8 @@ from itertools import pairwise
 import pytest
 
 from rct_collector.config import Config
-from rct_collector.device.device import MOST_MUTES, Device
+from rct_collector.device.device import Device
+from rct_collector.device.polling.rounds import MOST_MUTES
 from rct_collector.drivers.rct.frame import READ, RESPONSE, assemble
 from rct_collector.limiter import SPAN_S
 from rct_collector.lines.inflow import BURST, CALM_S, RATE
@@ -269,7 +270,7 @@ def test_of_what_becomes_silent_a_few_are_named_and_the_others_counted(caplog):
         await asyncio.sleep(2 * SPAN_S)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        return len(made._unsupported)
+        return len(made.polling._unsupported)
 
     silent = run(main)
     lines = [r.getMessage() for r in caplog.records]

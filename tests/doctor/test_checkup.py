@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rct_collector.config import Intervals
-from rct_collector.device.device import Options
+from rct_collector.device.options import Options
 from rct_collector.doctor import steps
 from rct_collector.doctor.checkup import Checkup
 from rct_collector.doctor.findings import Severity

@@ -17,7 +17,9 @@ from rct_collector.cli.collect import read_once
 from rct_collector.cli.snapshot import Snapshot
 from rct_collector.collector import RESERVE, RESTART_S, Applied, Collector, fit, share
 from rct_collector.config import Config
-from rct_collector.device.device import Device, Options
+from rct_collector.device.device import Device
+from rct_collector.device.options import Options
+from rct_collector.device.polling.rounds import Polling
 from rct_collector.errors import ConfigError, TransportError
 from rct_collector.exits import Exit
 from tests.dialling import Doors
@@ -221,15 +223,15 @@ def test_all_units_hear_of_a_loss_which_is_told_once(toys, caplog):
 
 def test_a_bug_of_one_device_takes_neither_the_line_nor_the_others(toys, caplog, monkeypatch):
     wires = Wires({"1": 100, "2": 200})
-    real, broken = Device.answered, [True]
+    real, broken = Polling.answered, [True]
 
     def answered(self, answer, now):
-        if self.name == "east" and broken:
+        if self.exchange.name == "east" and broken:
             broken.clear()
             raise ZeroDivisionError("a defect")
         return real(self, answer, now)
 
-    monkeypatch.setattr(Device, "answered", answered)
+    monkeypatch.setattr(Polling, "answered", answered)
 
     async def main(loop):
         async with Plant(loop, [unit("east", "1"), unit("west", "2")], plug=Plug(wires)) as plant:

@@ -1,0 +1,106 @@
+"""What all devices of a process have in common, the lines that they share among it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from weakref import WeakValueDictionary
+
+from rct_collector.config import DeviceConfig
+from rct_collector.device.clock import Clock, SystemClock
+from rct_collector.device.state import Memory, StateFile
+from rct_collector.drivers import driver as load_driver
+from rct_collector.lines.listener import ListeningLine
+from rct_collector.lines.lock import DeviceLock
+from rct_collector.lines.port import Keeper
+from rct_collector.lines.shared import SharedLine
+from rct_collector.transport import Address, Listen, Opener, is_dialled_in, listen_at, open_line
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What is common to all devices of a process.
+
+    Attributes:
+        state_dir: Where to keep what was learnt; None keeps nothing.
+        aligned: Rounds begin at full multiples of the interval.
+        opener: Opens the lines, exchangeable for tests.
+        listen: Waits for devices that dial in, exchangeable for tests.
+        clock: Wall clock.
+        lock: Take the lock of each line on this host.
+    """
+
+    state_dir: Path | None = None
+    aligned: bool = False
+    opener: Opener = open_line
+    listen: Listen = listen_at
+    clock: Clock = SystemClock()
+    lock: bool = True
+    #: A line is there as long as one of its devices.
+    _lines: WeakValueDictionary[tuple[str, str], Keeper] = field(
+        init=False, repr=False, compare=False, default_factory=WeakValueDictionary
+    )
+    #: The addresses of those devices, as each says it.
+    _users: dict[tuple[str, str], list[Address]] = field(
+        init=False, repr=False, compare=False, default_factory=dict
+    )
+
+    def line(self, config: DeviceConfig) -> Keeper:
+        """The line of a device, which it shares with all others that have its key.
+
+        Args:
+            config: The device; see :func:`line_key`.
+        """
+        key = line_key(config)
+        line = self._lines.get(key)
+        if line is None:
+            line = self._lines[key] = self._new_line(config)
+        self._users.setdefault(key, []).append(config.address)
+        return line
+
+    def beside(self, config: DeviceConfig) -> Address | None:
+        """The address of a device that is on the same line already, if there is one."""
+        return next(iter(self._users.get(line_key(config), ())), None)
+
+    def leave(self, config: DeviceConfig) -> None:
+        """A device is there no more. With the last one goes the line, whoever remembers it still.
+
+        Whoever comes next may reach it in another way, such as at another rate.
+
+        Args:
+            config: The device; it has had its :meth:`line`.
+        """
+        key = line_key(config)
+        self._users[key].remove(config.address)
+        if not self._users[key]:
+            del self._users[key]
+            self._lines.pop(key, None)
+
+    def memory(self, config: DeviceConfig) -> Memory | None:
+        """Where what is learnt of a device is kept; None where nothing is.
+
+        Args:
+            config: The device.
+        """
+        if not self.state_dir:
+            return None
+        return Memory(StateFile(self.state_dir, config.name, config.driver))
+
+    def _new_line(self, config: DeviceConfig) -> Keeper:
+        driver, name, address = load_driver(config.driver), config.name, config.address
+        lock = DeviceLock(address, name) if self.lock else None
+        resync = driver.polled.resync if driver.polled else None
+        now = self.clock.wall_ns
+        if is_dialled_in(address):
+            session = driver.session  # one for each call
+            return ListeningLine(
+                name, address, self.listen, session, wall_ns=now, resync=resync, lock=lock
+            )
+        return SharedLine(
+            name, self.opener, address, driver.session(), wall_ns=now, resync=resync, lock=lock
+        )
+
+
+def line_key(device: DeviceConfig) -> tuple[str, str]:
+    """What devices have in common that share a line: where it leads, and their family."""
+    return device.address.key, device.driver

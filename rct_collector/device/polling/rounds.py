@@ -1,0 +1,357 @@
+"""What a unit is asked for in rounds: this is where all that decides on it meets.
+
+When a round begins, and for how long it may go on, its device says. Here is what belongs into it
+(:mod:`.plan`, :mod:`.discovery`, :mod:`.backlog`, :mod:`.unsupported`); it is asked by way of
+:mod:`.exchange`; and what comes of it becomes samples (:mod:`.round`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Container, Sequence
+from typing import Protocol
+
+from rct_collector.config import DeviceConfig
+from rct_collector.device.clock import Clock
+from rct_collector.device.plausibility import Plausibility
+from rct_collector.device.polling.backlog import SLOW_CLASSES, Backlog
+from rct_collector.device.polling.discovery import Discovery, Undecided, facts_from
+from rct_collector.device.polling.exchange import Exchange
+from rct_collector.device.polling.plan import plan_for
+from rct_collector.device.polling.round import Round
+from rct_collector.device.polling.unsupported import Unsupported
+from rct_collector.device.publisher import Publisher
+from rct_collector.device.receiving import can_be
+from rct_collector.device.state import Memory
+from rct_collector.device.stats import Stats
+from rct_collector.drivers.base import Answer, Driver, Query, Record
+from rct_collector.lines.port import Keeper
+from rct_collector.model import PollClass, Series
+from rct_collector.reports import Reports
+
+log = logging.getLogger(__name__)
+
+#: Queries without an answer that are named in an hour; old firmware lacks a few dozens.
+MOST_MUTES = 12
+
+#: Changes of the unit that are told of in an hour; one may change with each answer.
+MOST_CHANGES = 3
+
+
+class Host(Protocol):
+    """The device of which the rounds are."""
+
+    def opened(self) -> None:
+        """The line is open, for the first time or again: a round is wanted soon."""
+
+    def fast_settled(self) -> None:
+        """The fast part of a round was handed over."""
+
+    def unasked(self, records: Sequence[Record], now: float) -> None:
+        """The unit said something by itself; see :class:`.exchange.Owner`."""
+
+
+class Polling:
+    """The rounds of one unit; its :attr:`exchange` tells it what happens.
+
+    Attributes:
+        plan: What is wanted, and where it is found.
+        discovery: What the unit has.
+        exchange: What is asked and answered.
+        changes: Times that another unit, or new firmware, answered.
+    """
+
+    def __init__(
+        self,
+        config: DeviceConfig,
+        driver: Driver,
+        line: Keeper,
+        *,
+        host: Host,
+        interval: float,
+        clock: Clock,
+        memory: Memory | None,
+        plausibility: Plausibility,
+        publisher: Publisher,
+        stats: Stats,
+        reports: Reports,
+    ) -> None:
+        """Prepare; nothing is opened yet.
+
+        Args:
+            config: The device's options.
+            driver: Its family.
+            line: The line that it is attached to.
+            host: Its device.
+            interval: Seconds from one round to the next.
+            clock: Wall clock.
+            memory: Keeps what was learnt; None keeps nothing.
+            plausibility: Judge of the unit's values.
+            publisher: Takes what is new.
+            stats: Counts answers, and what was not understood.
+            reports: Where what is worth a message goes.
+        """
+        self._config = config
+        self._driver = driver
+        self._host = host
+        self._clock = clock
+        self._memory = memory
+        self._plausibility = plausibility
+        self._publisher = publisher
+        self._stats = stats
+        self._reports = reports
+        self._place = f"{config.address.scheme}://{config.address.place} {config.unit}".rstrip()
+        self.plan = plan_for(driver, config)
+        self.discovery = self._recall()
+        self._change = self.discovery.change
+        self.changes = 0
+        self._told: set[str] = set()
+        self._unsupported = Unsupported(interval)
+        self._backlog = Backlog(self.plan, self.discovery, self._unsupported, config)
+        self.exchange = Exchange(
+            config.name,
+            line,
+            config.unit,
+            config.requests,
+            interval=interval,
+            fast=len(self.plan.queries(PollClass.FAST)),
+            advance=self._advance(),
+            drains=bool(driver.polled and driver.polled.resync),
+            stats=stats,
+            owner=self,
+            reports=reports,
+        )
+        self._round: Round | None = None
+        self._probe: list[Query] = []
+        self._one_shot = False
+
+    def _recall(self) -> Discovery:
+        """What was learnt of the unit before, as far as it can be believed."""
+        kept = self._memory.load() if self._memory else {}
+        known = facts_from(kept, self._driver, self._place)
+        discovery = Discovery(self._driver, known)
+        if known and not discovery.facts:
+            log.warning(
+                "%s: what was learnt before is not used: no unit could have said it",
+                self._config.name,
+            )
+        return discovery
+
+    def _advance(self) -> int:
+        """Requests that it takes to ask for everything once, at the pace of the gap."""
+        if self._config.requests.per_second < self._config.usual.per_second:
+            return 0  # whoever asks for less than usual on average knows why
+        return len(self.plan.classes) + len(self._driver.deciding())
+
+    # -- one round -------------------------------------------------------------------------
+
+    def begin(
+        self, due: Container[PollClass], now: float, *, one_shot: bool
+    ) -> tuple[list[Query], list[Query]]:
+        """Begin a round.
+
+        Args:
+            due: The classes that are due.
+            now: Monotonic seconds.
+            one_shot: There is no other round that anything could wait for.
+
+        Returns:
+            What is to be asked at once, and what after that as far as the pace allows.
+        """
+        self._backlog.queue([poll for poll in SLOW_CLASSES if poll in due], now)
+        fast = self.plan.queries(PollClass.FAST) if PollClass.FAST in due else []
+        zone = self._config.timezone
+        self._round = Round(self.plan, self._plausibility, self.discovery.holds, zone)
+        self._one_shot = one_shot
+        # Who it is comes first: all else is about that unit.
+        who = self.discovery.unidentified
+        fast = self._backlog.present(fast, now)
+        rest = self._backlog.in_turn(now)
+        self._probe = self._backlog.probe([*who, *fast, *rest], self.exchange.proven)
+        return [*who, *fast, *self._probe], rest
+
+    @property
+    def ticks(self) -> int:
+        """Fast intervals from one round to the next, as many as the pace needs."""
+        return self._backlog.budget.ticks
+
+    @property
+    def current(self) -> Round:
+        """The round that goes on."""
+        assert self._round is not None  # noqa: S101 - asked between begin and end only
+        return self._round
+
+    def settle(self, started: float, now: float) -> None:
+        """At the end of a round that brought something: leave alone what never answers.
+
+        What was not asked is kept for the next one.
+
+        Args:
+            started: When the round began, in monotonic seconds.
+            now: Monotonic seconds.
+        """
+        result = self.exchange.result()
+        for query in result.silent:
+            self._in_vain(query, "%s is not answered; asked now and then", started, now)
+        for query in result.refused:
+            self._in_vain(query, "%s is refused; asked now and then", started, now)
+        # What was learnt of that may be left for the next round as well.
+        self._backlog.keep(self.exchange.result().unasked, result.tried, now)
+
+    def end(self, now: float) -> None:
+        """Nothing is wanted any more, and all is published."""
+        self._round = None
+        self.exchange.end_round(now)
+
+    @property
+    def given_up(self) -> int:
+        """How many queries the unit does not answer."""
+        return len(self._unsupported)
+
+    def _in_vain(self, query: Query, text: str, started: float, now: float) -> None:
+        """A round asked for something in vain, though it brought other things."""
+        if self._unsupported.lost(query, started):
+            self._reports.say(log, logging.INFO, "mute", text, query.label, most=MOST_MUTES)
+            self._unanswered(query, now)
+
+    def _unanswered(self, query: Query, now: float) -> None:
+        """The unit does not answer a query: is that news about what it has?"""
+        if not self.discovery.decides(query) or not self.discovery.unanswered(query):
+            return
+        if query.name in self._driver.identity:
+            self._backlog.decide_again(now)  # it does not say who it is: each fact is confirmed
+        self._learnt(now)
+        self._tell_undecided()
+
+    def undecided(self) -> list[Undecided]:
+        """What cannot be told of the unit, as far as anything of it is wanted."""
+        takes = self.plan.takes.items()
+        return self.discovery.undecided({query.condition for query, taken in takes if taken})
+
+    def _tell_undecided(self) -> None:
+        """Say once of which parts nothing is published, because the unit is silent about them."""
+        texts = {
+            f"{item}; nothing of it is published" if not item.assumed else str(item)
+            for item in self.undecided()
+            if item.silent
+        }
+        for text in sorted(texts - self._told):
+            log.warning("%s: %s", self._config.name, text)
+        self._told = texts
+
+    # -- what the exchange tells -----------------------------------------------------------
+
+    def opened(self) -> None:
+        """The line is open: find out who answers."""
+        now = asyncio.get_running_loop().time()
+        self.discovery.opened()
+        self._unsupported.reconnected(now)
+        self._backlog.decide_again(now)
+        self._host.opened()
+
+    def answered(self, answer: Answer, now: float) -> bool:
+        """Take an answer that the round wants."""
+        assert self._round is not None  # noqa: S101 - the exchange tells during a round only
+        query = answer.query
+        self._stats.totals["answers"] += 1
+        if self._unsupported.answered(query):
+            text = "%s is answered after all"
+            self._reports.say(log, logging.INFO, "unmute", text, query.label)
+        certain = True
+        if self.discovery.decides(query):
+            news = self.discovery.observe(query, answer.value)
+            certain = news is not None
+            if news:
+                self._learnt(now)
+        wall_ns = self._clock.wall_ns()
+        if answer.time_ns and can_be(answer.time_ns, wall_ns):
+            wall_ns = answer.time_ns
+        if query in self._probe:
+            self._round.heard(now=now, wall_ns=wall_ns)
+            return certain
+        return self._round.take(query, answer.value, now=now, wall_ns=wall_ns) and certain
+
+    def fast_settled(self) -> None:
+        """The power flows are complete: hand them over at once."""
+        self.publish()
+        self._host.fast_settled()
+
+    def lost(self, query: Query, now: float) -> None:
+        """A query was given up for this round; a single round has no other to wait for."""
+        if self._one_shot:
+            self._unsupported.give_up(query, now)
+            self._unanswered(query, now)
+
+    def refused(self, query: Query, now: float) -> None:
+        """The unit is there, but has no answer to a query; see :class:`.exchange.Owner`."""
+        assert self._round is not None  # noqa: S101 - the exchange tells during a round only
+        self._round.heard(now=now, wall_ns=self._clock.wall_ns())
+        self.lost(query, now)
+
+    def going_on(self) -> None:
+        """The rest takes its time: what came until now does not wait for it."""
+        self.publish()
+
+    def unasked(self, records: Sequence[Record], now: float) -> None:
+        """Not an answer at all; see :class:`.exchange.Owner`."""
+        self._host.unasked(records, now)
+
+    def _learnt(self, now: float) -> None:
+        """A fact is new: ask what it brings, and keep it."""
+        if self.discovery.change is not self._change:
+            self._forget()
+        classes = (PollClass.FAST, *SLOW_CLASSES) if self._one_shot else SLOW_CLASSES
+        for query in self._backlog.news(classes, now):
+            self.exchange.want(query)
+        if self._memory is not None:
+            self._memory.save(self.discovery.content(self._place))
+
+    def _forget(self) -> None:
+        """Another unit, or new firmware: nothing holds any more that was learnt before."""
+        change = self._change = self.discovery.change
+        assert change is not None  # noqa: S101 - asked before
+        self.changes += 1
+        self._reports.say(
+            log,
+            logging.WARNING,
+            "change",
+            "%s was %r and is %r now: another unit, or new firmware (change %d since the start);"
+            " all is learnt again",
+            self._driver.query(change.name).label,
+            change.before,
+            change.after,
+            self.changes,
+            most=MOST_CHANGES,
+        )
+        self._plausibility.forget()
+        self._publisher.forget()
+        self._backlog.forget()
+        self._unsupported.forget()
+        self.exchange.forget()
+        self._told.clear()
+
+    # -- publishing ------------------------------------------------------------------------
+
+    def publish(self) -> None:
+        """Hand over what is new, all of it under the time of the round."""
+        current = self._round
+        if current is None or not current.time_ns:
+            return
+        self._publisher.heard(current.time_ns / 1e9)
+        values = current.publish()
+        line = self._publisher.info_line(current.texts(), self._expected)
+        self._publisher.send(current.time_ns, values + line)
+
+    def _expected(self) -> list[Series]:
+        """The texts that the unit is known to have."""
+        if not self.discovery.identified:
+            return []
+        return [series for series in self.plan.texts if self._expects(series)]
+
+    def _expects(self, series: Series) -> bool:
+        home = self.plan.home(series)
+        if home is None:
+            return False
+        query = home[0]
+        return bool(self.discovery.has(query.condition)) and query not in self._unsupported
