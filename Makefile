@@ -6,7 +6,7 @@ PYTHON ?= python3
 ADDRESS ?=
 PYTEST_ARGS ?=
 # Many tests wait for a real program, so that there is work for more of them than there are cores.
-JOBS ?= $(shell expr 2 + $$(nproc))
+JOBS ?= $(shell expr 1 + $$(nproc))
 TARGET ?= frame
 SECONDS ?= 600
 
@@ -22,7 +22,7 @@ INSTALL_FROM := pyproject.toml setup.py rct_collector/_version.py rct_collector/
     plugins/telegraf/rct-collector-telegraf
 
 # Tests that share what is costly to make say so, and stay in one process.
-SIDE_BY_SIDE := -n $(JOBS) --dist load --no-loadscope-reorder
+SIDE_BY_SIDE := -n $(JOBS) --dist loadgroup --no-loadscope-reorder
 QUICK := not slow and not telegraf and not collectd and not debian and not bench and not gates
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -47,7 +47,7 @@ help:  ## explain the targets
 	@echo '  PYTHON       the Python to use, 3.11 or newer (python3)'
 	@echo '  ADDRESS      make demo: a real inverter, such as 192.0.2.10, instead of the simulated one'
 	@echo '  PYTEST_ARGS  make test, quick, bench: further arguments for pytest'
-	@echo '  JOBS         make test, quick: tests side by side (two more than there are cores)'
+	@echo '  JOBS         make test, quick: tests side by side (one more than there are cores)'
 	@echo '  TELEGRAF     make test: the Telegraf binary to test with'
 	@echo '  TARGET       make fuzz: what to fuzz; tests/fuzz/__init__.py names all (frame)'
 	@echo '  SECONDS      make fuzz: for how long (600)'
