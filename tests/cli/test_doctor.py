@@ -33,9 +33,9 @@ def quick(monkeypatch):
     """An examination that takes a second and asks without pauses."""
     monkeypatch.setattr(doctor, "SHORTEST_S", 0.1)
     monkeypatch.setattr(steps, "MOST_PER_SECOND", 50.0)
-    monkeypatch.setattr(steps, "KNOCK_S", 0.3)
+    monkeypatch.setattr(steps, "KNOCK_S", 3.0)
     monkeypatch.setattr(steps, "INVENTORY", Pace(0.003, 2))
-    monkeypatch.setattr(steps, "LEARN", 1.0)
+    monkeypatch.setattr(steps, "LEARN", 5.0)
 
 
 # -- how it looks ------------------------------------------------------------------------------
