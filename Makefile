@@ -22,7 +22,7 @@ INSTALL_FROM := pyproject.toml setup.py rct_collector/_version.py rct_collector/
     plugins/telegraf/rct-collector-telegraf
 
 # Tests that share what is costly to make say so, and stay in one process.
-SIDE_BY_SIDE := -n $(JOBS) --dist loadgroup --no-loadscope-reorder
+SIDE_BY_SIDE := -n $(JOBS) --dist load --no-loadscope-reorder
 QUICK := not slow and not telegraf and not collectd and not debian and not bench and not gates
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1

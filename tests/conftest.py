@@ -27,6 +27,30 @@ def pytest_addoption(parser):
     parser.addoption("--update", action="store_true", help="accept present output as golden files")
 
 
+#: Side by side, tests that share what is costly to make run in one process: file → group. Marks of
+#: pytest-xdist would do, but with pytest from 9.2 on it does not find them.
+TOGETHER = {
+    "tests/packaging/test_build.py": "debian",
+    "tests/packaging/test_install.py": "debian",
+    "tests/plugins/collectd/test_pipelines.py": "databases",
+    "tests/plugins/test_dashboards.py": "databases",
+    "tests/plugins/test_old_names.py": "databases",
+    "tests/plugins/test_outputs.py": "databases",
+}
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Hand out groups whole, and all other tests one by one."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            return TOGETHER.get(nodeid.partition("::")[0], nodeid)
+
+    return Scheduling(config, log)
+
+
 #: Marks of tests that take long, longest first.
 LONGEST_FIRST = ("debian", "servers", "slow", "collectd", "telegraf")
 

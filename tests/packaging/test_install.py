@@ -15,7 +15,6 @@ pytestmark = [
     pytest.mark.debian,
     pytest.mark.slow,
     pytest.mark.timeout(900),
-    pytest.mark.xdist_group("debian"),
 ]
 
 #: What an administrator may have beside ours, under collectd's own main configuration.

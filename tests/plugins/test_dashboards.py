@@ -26,7 +26,6 @@ pytestmark = [
     pytest.mark.telegraf,
     pytest.mark.servers,
     pytest.mark.slow,
-    pytest.mark.xdist_group("databases"),
 ]
 
 FOLDER = Path(__file__).parents[2] / "docs/dashboards"

@@ -30,7 +30,6 @@ pytestmark = [
     pytest.mark.telegraf,
     pytest.mark.servers,
     pytest.mark.slow,
-    pytest.mark.xdist_group("old names"),
 ]
 
 #: The world of this unit stands still, so that each object has one value.

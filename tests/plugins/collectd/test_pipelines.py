@@ -27,7 +27,6 @@ pytestmark = [
     pytest.mark.collectd,
     pytest.mark.servers,
     pytest.mark.slow,
-    pytest.mark.xdist_group("databases"),
 ]
 
 #: Servers are shared with other tests, so the device has a name that no other has.
