@@ -21,7 +21,7 @@ DEVELOP := $(VENV)/.dev-done
 INSTALL_FROM := pyproject.toml setup.py rct_collector/_version.py rct_collector/cli/rct-collector \
     plugins/telegraf/rct-collector-telegraf
 
-# Tests that share what is costly to make say so, and stay in one process.
+# Tests that share what is costly to make stay in one process: TOGETHER in tests/conftest.py.
 SIDE_BY_SIDE := -n $(JOBS) --dist load --no-loadscope-reorder
 QUICK := not slow and not telegraf and not collectd and not debian and not bench and not gates
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import rct_collector
+from tests.conftest import TOGETHER
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "rct_collector"
@@ -334,6 +335,10 @@ def test_a_plugin_that_knows_a_driver_breaks_a_law(tmp_path):
 def test_folders_that_are_no_packages_do_not_pretend_to_be(folder):
     """With an ``__init__.py`` they would be installed, or hide an agent's own module."""
     assert list((ROOT / folder).rglob("__init__.py")) == []
+
+
+def test_tests_that_run_together_are_there():
+    assert [name for name in TOGETHER if not (ROOT / name).is_file()] == []
 
 
 def test_version_is_that_of_the_changelog():
