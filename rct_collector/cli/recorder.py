@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import NoReturn
 
 from rct_collector.capture.recording import NOWHERE, PcapFile, RecordedConversation
-from rct_collector.drivers.tools import Tally, Tools
+from rct_collector.drivers.tools import FrameCounter, Tools
 from rct_collector.errors import CaptureError
 from rct_collector.lines.tap import ClockNs, Observer, tapped
 from rct_collector.transport.base import Ends, Opener
@@ -71,7 +71,7 @@ class Recorder:
         """
         self.path = path
         self.counters = Counters()
-        self._new_tally = tools.tally()
+        self._new_frame_counter = tools.frame_counter()
         self._new_redactor = tools.redactor() if redact else None
         self._size = 0
         self._error: OSError | None = None
@@ -123,7 +123,7 @@ class Recorder:
         new = self._new_redactor
         filters = (new(), new()) if new else ()
         conversation = RecordedConversation(self._pcap, began_ns, opened_ns, ends, *filters)
-        return _Counted(conversation, self.counters, self._new_tally())
+        return _Counted(conversation, self.counters, self._new_frame_counter())
 
     def _write(self, data: bytes) -> None:
         """Write all of it, or nothing from then on: the file stays whole."""
@@ -203,11 +203,11 @@ class _Counted:
     """Counts what goes over one line, and hands it on."""
 
     def __init__(
-        self, conversation: RecordedConversation, counters: Counters, tally: Tally
+        self, conversation: RecordedConversation, counters: Counters, frames: FrameCounter
     ) -> None:
         self._conversation = conversation
         self._counters = counters
-        self._tally = tally
+        self._frames = frames
 
     def sent(self, time_ns: int, data: bytes) -> None:
         self._counters.sent += len(data)
@@ -215,7 +215,7 @@ class _Counted:
 
     def received(self, time_ns: int, data: bytes) -> None:
         self._counters.received += len(data)
-        found = self._tally.feed(data)
+        found = self._frames.feed(data)
         self._counters.frames += found.whole
         self._counters.bad += found.bad
         self._conversation.received(time_ns, data)

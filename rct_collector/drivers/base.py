@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 Facts = Mapping[str, Any]
 
 
+# -- what is asked, and where its answer goes --------------------------------------------------
+
+
 class Convert(Protocol):
     """The way from a decoded answer to published values."""
 
@@ -106,6 +109,9 @@ class Ask(NamedTuple):
     query: Query
     unit: str = ""
     argument: Any = None
+
+
+# -- what bytes become -------------------------------------------------------------------------
 
 
 class Answer(NamedTuple):
@@ -199,6 +205,9 @@ class Garbled(NamedTuple):
 Event = Answer | Refused | Record | Reply | Garbled
 
 
+# -- the dialogue over a line ------------------------------------------------------------------
+
+
 class Resync(NamedTuple):
     """How a line becomes trustworthy again after a request that was given up.
 
@@ -245,6 +254,9 @@ class Session(Protocol):
 
     def reset(self) -> None:
         """Forget half an answer: the line was opened anew, or was silent for long."""
+
+
+# -- rounds of questions -----------------------------------------------------------------------
 
 
 class Condition(NamedTuple):
@@ -309,6 +321,9 @@ class Polled:
                 raise ValueError(f"{name} is to tell which unit it is, or what it has: no query")
 
 
+# -- what comes unasked ------------------------------------------------------------------------
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Pushed:
     """What units of a family send without being asked.
@@ -321,6 +336,9 @@ class Pushed:
 
     records: Mapping[str, tuple[Metric, ...]]
     heartbeat_s: float = 60.0
+
+
+# -- the past ----------------------------------------------------------------------------------
 
 
 class Past(NamedTuple):
@@ -376,6 +394,9 @@ class History:
     page: Callable[[Ask, Any, TimeRange], Page]
 
 
+# -- settings ----------------------------------------------------------------------------------
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Setting:
     """Something that may be set in a unit.
@@ -416,6 +437,9 @@ class Approved(NamedTuple):
 
     setting: Setting
     value: Any
+
+
+# -- the family --------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -110,7 +110,7 @@ class Frames(NamedTuple):
     bad: int = 0
 
 
-class Tally(Protocol):
+class FrameCounter(Protocol):
     """Counts the frames of one direction of one line, in whatever pieces its bytes come."""
 
     def feed(self, data: bytes) -> Frames:
@@ -351,7 +351,7 @@ class Tools:
         """
         raise self._missing("have no frames that can be explained")
 
-    def tally(self) -> Callable[[], Tally]:
+    def frame_counter(self) -> Callable[[], FrameCounter]:
         """For ``record``: makes one per direction of a line."""
         raise self._missing("cannot be recorded")
 

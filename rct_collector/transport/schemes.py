@@ -8,6 +8,7 @@ from functools import cache
 from importlib import import_module
 from typing import Any, cast
 
+from rct_collector.errors import TransportError
 from rct_collector.option import Invalid, shown
 from rct_collector.transport.address import Address, Ways
 from rct_collector.transport.base import Accept, Line, ListeningServer, Lost, Receive, Transport
@@ -69,8 +70,17 @@ def parse_address(value: Any, ways: Ways) -> Address:
 
 
 async def open_line(address: Address, receive: Receive, lost: Lost, timeout: float) -> Line:
-    """Open a line by the transport of its address; see :meth:`.base.Transport.open_line`."""
-    return await transport(address.scheme).open_line(address, receive, lost, timeout)
+    """Open a line by the transport of its address; see :meth:`.base.Transport.open_line`.
+
+    Raises:
+        TransportError: With words for people, also where the transport only reads addresses.
+    """
+    if is_dialled_in(address):
+        raise TransportError(f"cannot open {address}: devices dial in there, nobody can be called")
+    if not hasattr(found := transport(address.scheme), "open_line"):
+        text = f"rct-collector reads addresses of {address.scheme}://, but opens no such lines yet"
+        raise TransportError(f"cannot open {address}: {text}")
+    return await found.open_line(address, receive, lost, timeout)
 
 
 def is_dialled_in(address: Address) -> bool:

@@ -122,8 +122,8 @@ def test_frames_that_can_be_explained_need_not_be_what_can_be_said_again(run, re
 
 def test_secrets_are_not_recorded_when_nobody_can_take_them_out(run, register, tmp_path):
     class Counting(Tools):
-        def tally(self):
-            return driver(DEFAULT).tools().tally()
+        def frame_counter(self):
+            return driver(DEFAULT).tools().frame_counter()
 
     register(replace(driver(DEFAULT), name="counting"), Counting)
     path = tmp_path / "new.pcap"

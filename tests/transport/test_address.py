@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 
@@ -10,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rct_collector.drivers import BUILTIN, driver
+from rct_collector.errors import TransportError
 from rct_collector.option import Invalid
-from rct_collector.transport import TRANSPORTS, parse_address, transport
+from rct_collector.transport import TRANSPORTS, open_line, parse_address, transport
 
 #: A family that is reached in every way.
 WAYS = {
@@ -202,6 +204,23 @@ def test_every_way_of_every_family_has_a_transport_that_opens_lines():
             found = transport(scheme)
             assert callable(getattr(found, "open_line", None) or getattr(found, "listen", None))
             parse_address(transport(scheme).example(defaults), driver(family).ways)
+
+
+@pytest.mark.parametrize(
+    ("address", "why"),
+    [
+        *(
+            (f"{scheme}:///none", f"reads addresses of {scheme}://, but opens no such lines yet")
+            for scheme in ("hidraw", "file")
+        ),
+        ("listen://:1", "devices dial in there, nobody can be called"),
+    ],
+)
+def test_a_line_that_cannot_be_opened_in_such_a_way_says_so(address, why):
+    """In place of a traceback, for whoever writes a driver or examines a device."""
+    found = parse_address(address, WAYS)
+    with pytest.raises(TransportError, match=f"cannot open {address}: .*{why}"):
+        asyncio.run(open_line(found, print, print, 5.0))
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,8 @@ KNOWN = {
     "fault": tuple(map(str, range(128))),
 }
 
-#: Computed series whose inputs do not say of which component they are.
+#: Computed series whose inputs do not say of which component they are: the catalogue cannot find
+#: them by itself, and has them because they are made here.
 COMPUTED = (catalog().series("inverter_battery.round_trip_percent", battery="0"),)
 
 

@@ -3,7 +3,7 @@
 ::
 
     walk ─┬─► dissect ◄── payload    bytes in words     simulation ─┬─► ../simulator
-          └─► redact, tally          without secrets    recorded ───┘
+          └─► redact, counting       without secrets    recorded ───┘
     documents ◄── rctmon             for the pages      examination     for the doctor
 """
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
         Dissector,
         Documents,
         Examination,
+        FrameCounter,
         Recorded,
         Redactor,
-        Tally,
         TraceItem,
     )
 
@@ -36,11 +36,11 @@ class Tools(Family):
 
         return DISSECTOR
 
-    def tally(self) -> Callable[[], Tally]:
+    def frame_counter(self) -> Callable[[], FrameCounter]:
         """See the base class."""
-        from rct_collector.drivers.rct.tools.tally import FrameTally
+        from rct_collector.drivers.rct.tools.counting import RctFrameCounter
 
-        return FrameTally
+        return RctFrameCounter
 
     def redactor(self) -> Callable[[], Redactor]:
         """See the base class."""

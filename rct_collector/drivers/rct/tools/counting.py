@@ -7,8 +7,8 @@ from rct_collector.drivers.rct.frame import Bad, FrameReader
 from rct_collector.drivers.tools import Frames
 
 
-class FrameTally:
-    """Counts the frames of one direction of a line; see :class:`~.drivers.tools.Tally`."""
+class RctFrameCounter:
+    """Counts the frames of one direction of a line; see :class:`~.drivers.tools.FrameCounter`."""
 
     def __init__(self) -> None:
         """Start between frames."""

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rct_collector.drivers.rct.frame import RESPONSE, assemble
-from rct_collector.drivers.rct.tools.tally import FrameTally
+from rct_collector.drivers.rct.tools.counting import RctFrameCounter
 from rct_collector.drivers.tools import Frames
 
 WHOLE = assemble(RESPONSE, 0x959930BF, b"\0\0\x80\x3f")
@@ -19,10 +19,10 @@ BROKEN = WHOLE[:-1] + bytes((WHOLE[-1] ^ 1,))
 )
 def test_whole_and_broken_frames_are_counted_and_noise_is_not(parts, cuts):
     data = b"".join(parts) + WHOLE  # behind which a reader has settled all that came before
-    tally, found = FrameTally(), Frames()
+    counter, found = RctFrameCounter(), Frames()
     edges = sorted({0, len(data), *(cut % (len(data) + 1) for cut in cuts)})
     for first, last in zip(edges, edges[1:], strict=False):
-        some = tally.feed(data[first:last])
+        some = counter.feed(data[first:last])
         found = Frames(found.whole + some.whole, found.bad + some.bad)
 
     assert found == Frames(parts.count(WHOLE) + 1, parts.count(BROKEN))
