@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from rct_collector.config import Config, DeviceConfig, state_dir
 from rct_collector.device.device import Device
-from rct_collector.device.options import Options, line_key
+from rct_collector.device.options import Options
 from rct_collector.device.publisher import Emit
 from rct_collector.device.state import WRITER, sweep
 from rct_collector.errors import ConfigError
@@ -82,8 +82,8 @@ def _descriptors(devices: Iterable[DeviceConfig]) -> Iterator[int]:
     for device in devices:
         address = device.address
         count = int(is_dialled_in(address))
-        if (key := line_key(device)) not in lines:
-            lines.add(key)
+        if device.line not in lines:
+            lines.add(device.line)
             count += transport(address.scheme).descriptors(address) + 1
         yield count
 
@@ -349,6 +349,7 @@ class Collector:
         finally:
             del self._members[name]
             self._places.pop(member.config.identity, None)
+            self._options.leave(member.config)
             if member.device is not None:
                 member.device.removed()
 

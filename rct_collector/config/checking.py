@@ -190,7 +190,7 @@ def _first_of_each(devices: Iterable[DeviceConfig]) -> tuple[DeviceConfig, ...]:
     lines: dict[tuple[str, str], Address] = {}
     kept = []
     for device in devices:
-        line = lines.setdefault((device.address.key, device.driver), device.address)
+        line = lines.setdefault(device.line, device.address)
         is_free = device.name not in names and device.identity not in identities
         if is_free and not line.differs(device.address):
             names.add(device.name)

@@ -128,6 +128,11 @@ class DeviceConfig:
         return self.address.key, self.unit
 
     @property
+    def line(self) -> tuple[str, str]:
+        """What devices have in common that share a line: where it leads, and their family."""
+        return self.address.key, self.driver
+
+    @property
     def usual(self) -> Requests:
         """How hard devices of its family are asked where nobody says anything else."""
         polled = driver(self.driver).polled

@@ -95,7 +95,6 @@ class Device:
         self.plan = self.polling.plan
         self.discovery = self.polling.discovery
         self.exchange = self.polling.exchange
-        self._options = options
         self.receiving = self._receiving()
         self._history = self._memory_reader()
         self.settings = self._gate()
@@ -180,13 +179,10 @@ class Device:
         return self.stats.totals["answers"] > 0
 
     @asynccontextmanager
-    async def _line(self, patience: float) -> AsyncIterator[None]:
-        """Take part in the line, and keep what was learnt at the end.
-
-        See :meth:`lines.port.Keeper.open`.
-        """
+    async def _line(self, timeout: float) -> AsyncIterator[None]:
+        """Take part in the line, see :meth:`lines.kept.KeptLine.open`; keep what was learnt."""
         try:
-            async with self.port.line.open(self.port, patience):
+            async with self.port.line.open(self.port, timeout):
                 yield
         finally:
             if self._state:
@@ -244,7 +240,6 @@ class Device:
 
     def removed(self) -> None:
         """Nobody collects from it any more: hand over a last batch, which says so."""
-        self._options.leave(self.config)
         self.settled.set()
         self._publisher.remove(self._clock.wall_ns())
 

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from weakref import WeakValueDictionary
 
 from rct_collector.config import DeviceConfig
 from rct_collector.device.clock import Clock, SystemClock
 from rct_collector.device.state import Memory, StateFile
 from rct_collector.drivers import driver as load_driver
+from rct_collector.lines.kept import KeptLine
 from rct_collector.lines.listener import ListeningLine
 from rct_collector.lines.lock import DeviceLock
-from rct_collector.lines.port import Keeper
 from rct_collector.lines.shared import SharedLine
 from rct_collector.transport import Address, Listen, Opener, is_dialled_in, listen_at, open_line
+
+
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """A line, and the devices on it: name → address as each says it."""
+
+    line: KeptLine
+    users: dict[str, Address] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,31 +43,27 @@ class Options:
     listen: Listen = listen_at
     clock: Clock = SystemClock()
     lock: bool = True
-    #: A line is there as long as one of its devices.
-    _lines: WeakValueDictionary[tuple[str, str], Keeper] = field(
-        init=False, repr=False, compare=False, default_factory=WeakValueDictionary
-    )
-    #: The addresses of those devices, as each says it.
-    _users: dict[tuple[str, str], list[Address]] = field(
+    #: By :attr:`DeviceConfig.line`.
+    _lines: dict[tuple[str, str], _Shared] = field(
         init=False, repr=False, compare=False, default_factory=dict
     )
 
-    def line(self, config: DeviceConfig) -> Keeper:
-        """The line of a device, which it shares with all others that have its key.
+    def line(self, config: DeviceConfig) -> KeptLine:
+        """The line of a device, which it shares with all others of the same one.
 
         Args:
-            config: The device; see :func:`line_key`.
+            config: The device.
         """
-        key = line_key(config)
-        line = self._lines.get(key)
-        if line is None:
-            line = self._lines[key] = self._new_line(config)
-        self._users.setdefault(key, []).append(config.address)
-        return line
+        shared = self._lines.get(config.line)
+        if shared is None:
+            shared = self._lines[config.line] = _Shared(self._new_line(config))
+        shared.users[config.name] = config.address
+        return shared.line
 
     def beside(self, config: DeviceConfig) -> Address | None:
         """The address of a device that is on the same line already, if there is one."""
-        return next(iter(self._users.get(line_key(config), ())), None)
+        shared = self._lines.get(config.line)
+        return next(iter(shared.users.values())) if shared else None
 
     def leave(self, config: DeviceConfig) -> None:
         """A device is there no more. With the last one goes the line, whoever remembers it still.
@@ -68,13 +71,13 @@ class Options:
         Whoever comes next may reach it in another way, such as at another rate.
 
         Args:
-            config: The device; it has had its :meth:`line`.
+            config: The device; it need not have come so far as to have its :meth:`line`.
         """
-        key = line_key(config)
-        self._users[key].remove(config.address)
-        if not self._users[key]:
-            del self._users[key]
-            self._lines.pop(key, None)
+        shared = self._lines.get(config.line)
+        if shared is not None:
+            shared.users.pop(config.name, None)
+            if not shared.users:
+                del self._lines[config.line]
 
     def memory(self, config: DeviceConfig) -> Memory | None:
         """Where what is learnt of a device is kept; None where nothing is.
@@ -86,7 +89,7 @@ class Options:
             return None
         return Memory(StateFile(self.state_dir, config.name, config.driver))
 
-    def _new_line(self, config: DeviceConfig) -> Keeper:
+    def _new_line(self, config: DeviceConfig) -> KeptLine:
         driver, name, address = load_driver(config.driver), config.name, config.address
         lock = DeviceLock(address, name) if self.lock else None
         resync = driver.polled.resync if driver.polled else None
@@ -99,8 +102,3 @@ class Options:
         return SharedLine(
             name, self.opener, address, driver.session(), wall_ns=now, resync=resync, lock=lock
         )
-
-
-def line_key(device: DeviceConfig) -> tuple[str, str]:
-    """What devices have in common that share a line: where it leads, and their family."""
-    return device.address.key, device.driver

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from rct_collector.errors import BusyError
 from rct_collector.lines.lock import DeviceLock
-from rct_collector.lines.port import Port, Ports
+from rct_collector.lines.port import Attached, Port, Ports
 from rct_collector.lines.reconnect import Link
 from rct_collector.reports import Reports
 
 
-class KeptLine:
-    """Base of the lines; see :class:`rct_collector.lines.port.Keeper`.
+class KeptLine(ABC):
+    """The line behind a port: keeps it open, for all who are attached.
 
     Attributes:
         link: What keeps the line open.
@@ -40,9 +41,30 @@ class KeptLine:
         """Why the line could not be opened the last time, where another process has it."""
         return self._lock.refusal if self._lock else None
 
+    @abstractmethod
+    def attach(self, unit: str, attached: Attached) -> Port:
+        """Make a port, which hears nothing before it is opened.
+
+        Args:
+            unit: Which of the units on the line; "" where there is one.
+            attached: Is told what happens.
+        """
+
+    @abstractmethod
+    def why_silent(self, port: Port) -> str:
+        """Why a port is not open, or was lost the last time; "" while all is well."""
+
     @asynccontextmanager
-    async def open(self, port: Port, patience: float) -> AsyncIterator[None]:
-        """Let a port take part while the block runs; see the protocol."""
+    async def open(self, port: Port, timeout: float) -> AsyncIterator[None]:
+        """Let a port take part in the line while the block runs; the last one closes it.
+
+        Args:
+            port: It is told what happens.
+            timeout: Seconds that the first attempt to open the line is waited for.
+
+        Raises:
+            ValueError: Another port has the same unit.
+        """
         while self._keeping is not None and not self.ports:  # the last one is about to leave
             await asyncio.wait([self._keeping])
             await asyncio.sleep(0)
@@ -55,7 +77,7 @@ class KeptLine:
             else:
                 self._joined(port)
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(patience):
+                async with asyncio.timeout(timeout):
                     await self._attempted(port)
             yield
         finally:
@@ -64,12 +86,19 @@ class KeptLine:
                 await self._end()
 
     def claim(self) -> None:
-        """Take the lock of the line; see the protocol."""
+        """Take the lock of the line on this host ahead of opening it.
+
+        Raises:
+            BusyError: Another process has it.
+        """
         if self._lock:
             self._lock.acquire()
 
     def tend(self) -> None:
-        """Give way to somebody who came by the lock while a stranger was in front of it."""
+        """Look after the lock and the messages; to be called now and then.
+
+        Whoever came by the lock while a stranger was in front of it is given way to.
+        """
         self.ports.reports.sum_up()
         if self._lock and self.link.is_open:
             try:
@@ -78,9 +107,10 @@ class KeptLine:
                 self.link.drop(str(error))
 
     def close(self) -> None:
-        """Close the line for all."""
+        """Close the line for all, at the end of the process."""
         self.link.close()
 
+    @abstractmethod
     def _joined(self, port: Port) -> None:
         """A port takes part in a line that is kept already."""
 

@@ -136,7 +136,7 @@ class Caller:
 
 
 class ListeningLine(KeptLine):
-    """All units that dial in to one address; see :class:`rct_collector.lines.port.Keeper`."""
+    """All units that dial in to one address; see :class:`.kept.KeptLine`."""
 
     def __init__(
         self,
@@ -174,7 +174,7 @@ class ListeningLine(KeptLine):
         self.link = Link(self.ports.reports, opener, address, _nothing, self._changed, again=again)
 
     def attach(self, unit: str, attached: Attached) -> Port:
-        """Make a port, whose unit is waited for once it is opened; see the protocol."""
+        """Make a port, whose unit is waited for once it is opened; see :class:`.kept.KeptLine`."""
         return Port(self, unit, attached)
 
     def why_silent(self, port: Port) -> str:
@@ -182,7 +182,7 @@ class ListeningLine(KeptLine):
         return self.link.last_error or self._wait(port).reason
 
     def tend(self) -> None:
-        """Look after the callers as well; see the protocol."""
+        """Look after the callers as well; see :class:`.kept.KeptLine`."""
         now = asyncio.get_running_loop().time()
         for conversation in list(self._callers):
             conversation.tend(now)

@@ -5,14 +5,17 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Protocol
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Protocol
 
 from rct_collector.drivers.base import Answer, Ask, Event, Garbled, Reply
-from rct_collector.errors import BusyError, TransportError
+from rct_collector.errors import TransportError
 from rct_collector.lines.conversation import Conversation
 from rct_collector.lines.turns import Party
 from rct_collector.reports import Reports
+
+if TYPE_CHECKING:
+    from rct_collector.lines.kept import KeptLine
 
 log = logging.getLogger(__name__)
 
@@ -54,49 +57,6 @@ class Attached(Protocol):
         """It has raised this, which is a bug: nobody but itself is to suffer for it."""
 
 
-class Keeper(Protocol):
-    """The line behind a port: keeps it open, for all who are attached."""
-
-    @property
-    def refusal(self) -> BusyError | None:
-        """Why the line could not be opened the last time, where another process has it."""
-
-    def attach(self, unit: str, attached: Attached) -> Port:
-        """Make a port, which hears nothing before it is opened.
-
-        Args:
-            unit: Which of the units on the line; "" where there is one.
-            attached: Is told what happens.
-        """
-
-    def open(self, port: Port, patience: float) -> AbstractAsyncContextManager[None]:
-        """Let a port take part in the line while the block runs; the last one closes it.
-
-        Args:
-            port: It is told what happens.
-            patience: Seconds that the first attempt to open the line is waited for.
-
-        Raises:
-            ValueError: Another port has the same unit.
-        """
-
-    def why_silent(self, port: Port) -> str:
-        """Why a port is not open, or was lost the last time; "" while all is well."""
-
-    def claim(self) -> None:
-        """Take the lock of the line on this host ahead of opening it.
-
-        Raises:
-            BusyError: Another process has it.
-        """
-
-    def tend(self) -> None:
-        """Look after the lock and the messages; to be called now and then."""
-
-    def close(self) -> None:
-        """Close the line for all, at the end of the process."""
-
-
 class Port:
     """One unit's end of a line: all that its device holds of it.
 
@@ -112,9 +72,13 @@ class Port:
     """
 
     def __init__(
-        self, line: Keeper, unit: str, attached: Attached, conversation: Conversation | None = None
+        self,
+        line: KeptLine,
+        unit: str,
+        attached: Attached,
+        conversation: Conversation | None = None,
     ) -> None:
-        """Nothing is heard before the line is opened; see :meth:`Keeper.open`."""
+        """Nothing is heard before the line is opened; see :meth:`.kept.KeptLine.open`."""
         self.line = line
         self.unit = unit
         self.attached = attached

@@ -19,7 +19,7 @@ from rct_collector.transport import Address, Opener
 
 
 class SharedLine(KeptLine):
-    """See :class:`rct_collector.lines.port.Keeper`."""
+    """A line that we open; see :class:`.kept.KeptLine`."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class SharedLine(KeptLine):
         talk.wire = self.link
 
     def attach(self, unit: str, attached: Attached) -> Port:
-        """Make a port, which hears nothing before it is opened; see the protocol."""
+        """Make a port, which hears nothing before it is opened; see :class:`.kept.KeptLine`."""
         return Port(self, unit, attached, self._conversation)
 
     def why_silent(self, _port: Port) -> str:
@@ -62,7 +62,7 @@ class SharedLine(KeptLine):
         return self.link.last_error
 
     def tend(self) -> None:
-        """Look after the meter as well; see the protocol."""
+        """Look after the meter as well; see :class:`.kept.KeptLine`."""
         self._conversation.tend(asyncio.get_running_loop().time())
         super().tend()
 

@@ -71,8 +71,8 @@ class Attached:
     def failed(self, error):
         self.errors.append(error)
 
-    def open(self, patience=1.0):
-        return self.port.line.open(self.port, patience)
+    def open(self, timeout=1.0):
+        return self.port.line.open(self.port, timeout)
 
     def heard(self):
         """Values, refused queries and kinds of faults."""

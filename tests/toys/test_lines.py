@@ -373,6 +373,31 @@ def test_a_device_that_would_set_the_line_of_others_is_not_added(toys, register)
     assert [device.name for device in made.devices] == ["one"]
 
 
+def test_a_device_that_could_never_be_made_says_nothing_of_its_line(
+    toys,
+    register,  # noqa: F811
+    monkeypatch,
+):
+    def init(*_rest, **_more):
+        raise ZeroDivisionError("a defect")
+
+    register(replace(bus.DRIVER, name="wired", ways={"serial": {"baud": "9600"}}))
+    port = {"driver": "wired", "address": "serial:///dev/ttyTEST"}
+
+    async def main(_loop):
+        with monkeypatch.context() as patch:
+            patch.setattr(Polling, "__init__", init)
+            made = Collector(Config.parse({"devices": [unit("one", "1", **port)]}), Recorder())
+            assert made.devices == []
+        await made.remove("one")
+        port["address"] += "?baud=2400"
+        (other,) = Config.parse({"devices": [unit("two", "2", **port)]}).devices
+        made.add(other)
+        assert [device.name for device in made.devices] == ["two"]
+
+    run(main)
+
+
 def test_units_of_a_bus_come_and_go_while_the_others_stay(toys):
     wires = Wires({"1": 100, "2": 200, "3": 300})
 

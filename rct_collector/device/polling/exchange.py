@@ -22,7 +22,8 @@ from rct_collector.device.polling.standstill import Standstill
 from rct_collector.device.stats import Stats
 from rct_collector.drivers.base import Answer, Ask, Event, Fault, Garbled, Query, Record, Refused
 from rct_collector.drivers.options import Requests
-from rct_collector.lines.port import Keeper, Port
+from rct_collector.lines.kept import KeptLine
+from rct_collector.lines.port import Port
 from rct_collector.reports import Reports
 
 log = logging.getLogger(__name__)
@@ -102,7 +103,7 @@ class Exchange:
     def __init__(
         self,
         name: str,
-        line: Keeper,
+        line: KeptLine,
         unit: str,
         requests: Requests,
         *,

@@ -26,7 +26,7 @@ from rct_collector.device.receiving import can_be
 from rct_collector.device.state import Memory
 from rct_collector.device.stats import Stats
 from rct_collector.drivers.base import Answer, Driver, Query, Record
-from rct_collector.lines.port import Keeper
+from rct_collector.lines.kept import KeptLine
 from rct_collector.model import PollClass, Series
 from rct_collector.reports import Reports
 
@@ -66,7 +66,7 @@ class Polling:
         self,
         config: DeviceConfig,
         driver: Driver,
-        line: Keeper,
+        line: KeptLine,
         *,
         host: Host,
         interval: float,
