@@ -24,7 +24,7 @@ from rct_collector.catalog import catalog
 from rct_collector.config import DeviceConfig
 from rct_collector.drivers import driver
 from rct_collector.limiter import Limiter, and_more
-from rct_collector.model import Batch, CollectdId, Health, Origin, Series
+from rct_collector.model import Batch, CollectdId, Health, Metric, Origin, Series
 
 #: A device is lost when it was silent for this many seconds …
 LOST_S = 300.0
@@ -40,8 +40,8 @@ NIGHT_S = 20 * 3600.0
 #: How often one thing is told in an hour, and all faults of a device together.
 MOST_EACH, MOST_TOGETHER = 4, 40
 
-#: Bits of one fault word.
-_BITS = 32
+#: Fault words, and the bits of each.
+_WORDS, _BITS = 4, 32
 _WORD = "inverter_status.fault_word_"
 _FLAG = "inverter_fault.active"
 
@@ -86,7 +86,6 @@ class Alerts:
             rows.series("inverter_power.pv_watts"): math.inf,  # not known: not idle
             rows.series("inverter_power.battery_watts"): 0.0,  # not there
         }
-        self._faults = _fault_series(device.driver)
         self._losses = Limiter(clock, each=MOST_EACH)
         self._changes = Limiter(clock, each=MOST_EACH, altogether=MOST_TOGETHER)
         self._latest: dict[str, Alert] = {}
@@ -125,11 +124,12 @@ class Alerts:
     def _values(self, batch: Batch) -> Iterator[Alert]:
         """What the values say of faults, and of whether the device may fall asleep."""
         word = known = 0
+        faults = _fault_metrics()
         for series, value in batch.values:
             if series in self._powers:
                 self._powers[series] = abs(float(value))
-            elif series in self._faults:
-                first, count = self._faults[series]
+            elif series.metric in faults:
+                first, count = _bits(series)
                 bits = (1 << count) - 1
                 word |= (int(value) & bits) << first
                 known |= bits << first
@@ -170,7 +170,7 @@ class Alerts:
             yield from self._tell(self._fault(number, bad=bool(word >> number & 1)), self._changes)
 
     def _fault(self, number: int, *, bad: bool) -> Alert:
-        series = catalog().series("inverter_fault.active", fault=str(number))
+        series = catalog().series(_FLAG, fault=str(number))
         text = f"{self._name}: fault {number} ({self._texts.get(number, 'unknown')})"
         if bad:
             return Alert(_place(series), AlertSeverity.FAILURE, text)
@@ -178,16 +178,21 @@ class Alerts:
 
 
 @cache
-def _fault_series(family: str) -> dict[Series, tuple[int, int]]:
-    """Series of a device family → number of the first fault that it tells of, and how many."""
-    found = {}
-    for series, _, _ in driver(family).found():
-        name = series.metric.name
-        if name.startswith(_WORD):
-            found[series] = int(name.removeprefix(_WORD)) * _BITS, _BITS
-        elif name == _FLAG:
-            found[series] = int(dict(series.tags)["fault"]), 1
-    return found
+def _fault_metrics() -> frozenset[Metric]:
+    """The metrics that tell of faults, whether a device is asked for them or sends them unasked."""
+    words = [f"{_WORD}{number}" for number in range(_WORDS)]
+    return frozenset(metric for name in (_FLAG, *words) for metric in catalog().named(name))
+
+
+@cache
+def _bits(series: Series) -> tuple[int, int]:
+    """Number of the first fault that a series of these metrics tells of, and of how many.
+
+    Which faults there are, only the device may know, so series are looked at when they come.
+    """
+    if series.metric.name == _FLAG:
+        return int(dict(series.tags)["fault"]), 1
+    return int(series.metric.name.removeprefix(_WORD)) * _BITS, _BITS
 
 
 def _place(series: Series) -> CollectdId:

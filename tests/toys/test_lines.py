@@ -491,7 +491,7 @@ def test_commands_read_all_units_of_a_line_over_one_line(toys):
         plug = Plug(wires)
         devices = Config.parse({"devices": [unit("east", "1"), unit("west", "2")]}).devices
         snapshots = [Snapshot(device) for device in devices]
-        options = Options(opener=plug)
+        options = Options(opener=plug, lock=False)
         results = await asyncio.gather(*(read_once(s, 30.0, options=options) for s in snapshots))
         return plug, snapshots, [status for _, status in results]
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from rct_collector.adapter.alerts import Alerts, AlertSeverity
+from rct_collector.catalog import catalog
 from rct_collector.config import Config
 from rct_collector.device.device import Device
+from rct_collector.drivers.base import Pushed, Record
 from rct_collector.model import Origin
 from tests import virtual
 from tests.toys import pushing, register  # noqa: F401 - a fixture
@@ -171,3 +176,49 @@ def test_single_reading_waits_for_the_first_record(driver, speaks_after, answere
     found, seconds = virtual.run(main)
     assert found is answered
     assert seconds < 4.0 if answered else seconds == pytest.approx(10.0, abs=0.1)
+
+
+class Faulty(pushing.Session):
+    """Its records tell of faults, whose numbers only the unit knows: ``1;fault 12;1782036000;1``.
+
+    What is told of ``word`` is the first fault word.
+    """
+
+    def _events(self, line):
+        key, time, value = line.split(";")[1:]
+        if key == "word":
+            series = catalog().series("inverter_status.fault_word_0")
+        else:
+            series = catalog().series("inverter_fault.active", fault=key.removeprefix("fault "))
+        return [Record("", key, int(time) * 1_000_000_000, ((series, int(value)),))]
+
+
+@pytest.mark.parametrize(
+    ("key", "values", "number", "text"),
+    [
+        ("fault 12", (1, 1, 0, 0), 12, "the fan stands still"),
+        ("fault 4711", (1, 1, 0, 0), 4711, "unknown"),
+        ("word", (1 << 12, 1 << 12, 0, 0), 12, "the fan stands still"),
+    ],
+)
+def test_faults_in_records_are_told_as_those_in_answers(register, key, values, number, text):  # noqa: F811
+    (flag,) = catalog().named("inverter_fault.active")
+    (words,) = catalog().named("inverter_status.fault_word_0")
+    driver = register(
+        replace(
+            pushing.DRIVER,
+            session=Faulty,
+            pushed=Pushed(records={"faults": (flag, words)}),
+            faults={12: "the fan stands still"},
+        )
+    )
+    unit = Talking()
+    for n, value in enumerate(values):
+        unit.say(f"{n};{key};{WALL + n};{value}", BEGUN + 5 + n)
+    run = Run(driver, unit, 30.0, include=["inverter_fault.*"])
+    alerts = Alerts(run.device.config, clock=lambda: 0.0)
+    told = [alert for batch in run.batches for alert in alerts.take(batch)]
+    assert [(alert.place.type_instance, alert.severity, alert.text) for alert in told] == [
+        (f"fault_{number}_active", AlertSeverity.FAILURE, f"toy: fault {number} ({text})"),
+        (f"fault_{number}_active", AlertSeverity.OKAY, f"toy: fault {number} ({text}) is over"),
+    ]
