@@ -67,7 +67,7 @@ test: $(TESTING)  ## run the tests, with coverage
 	}; \
 	telegraf=$$($(RUN) tools/telegraf.py) || lacks Telegraf; \
 	collectd=$$($(RUN) tools/collectd_env.py) || lacks collectd; \
-	$(RUN) tools/servers.py || lacks 'databases, brokers and tcpdump'; \
+	$(RUN) tools/servers.py || lacks 'databases, brokers, and tools for recordings'; \
 	debian=$$($(RUN) tools/debian_env.py) || lacks 'tools for Debian packages'; \
 	env -u TELEGRAF -u COLLECTD_PACKAGES -u DEBIAN_BASE $${telegraf:+"TELEGRAF=$$telegraf"} \
 	    $${collectd:+"COLLECTD_PACKAGES=$$collectd"} $${debian:+"DEBIAN_BASE=$$debian"} \
@@ -75,7 +75,7 @@ test: $(TESTING)  ## run the tests, with coverage
 	    $(PYTEST_ARGS) || status=$$?; \
 	exit $$status
 
-quick: $(TESTING)  ## run the tests that take a minute together, for the loop while writing
+quick: $(TESTING)  ## run the short tests, in two minutes, for the loop while writing
 	@$(RUN) -m pytest $(SIDE_BY_SIDE) --timeout=60 -q --hypothesis-profile=quick \
 	    -m '$(QUICK)' $(PYTEST_ARGS)
 

@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import json
 import os
+import shutil
 import socket
 import subprocess
 import time
@@ -95,6 +96,13 @@ def require(program):
     if os.environ.get("CI") == "true":
         pytest.fail(f"CI=true, and there is no {reason}")
     pytest.skip(f"needs {reason}")
+
+
+def program(name):
+    """Path of a program on the PATH, or a skip; on a build server its absence is a failure."""
+    path = Path(shutil.which(name) or name)
+    require(path)
+    return path
 
 
 class Server:

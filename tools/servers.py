@@ -2,10 +2,10 @@
 """Install the programs that the tests talk to, or let read what was written.
 
 Databases and brokers behind Telegraf and collectd: Graphite's carbon and web application,
-InfluxDB 1.x, Prometheus, Mosquitto, RabbitMQ, NATS and rrdtool; and tcpdump, for recordings of
-lines. What is missing is installed with apt-get, as root or with sudo; no service is started or
-enabled. The tests start what they need themselves, on loopback, on free ports and in folders of
-their own.
+InfluxDB 1.x, Prometheus, Mosquitto, RabbitMQ, NATS and rrdtool; and for recordings of lines and
+dumps of bytes tcpdump, tshark, hexdump and xxd. What is missing is installed with apt-get, as root
+or with sudo; no service is started or enabled. The tests start what they need themselves, on
+loopback, on free ports and in folders of their own.
 
 Exit status: 0 all are there, 1 something failed, 2 wrong usage, 3 some are missing and there is
 no way to install them.
@@ -19,6 +19,7 @@ from setup_tools import command_line, ensure, exit_status
 
 #: Debian package → a file of it by which it is known to be installed.
 PACKAGES = {
+    "bsdextrautils": "/usr/bin/hexdump",
     "graphite-carbon": "/usr/bin/carbon-cache",
     "graphite-web": "/usr/bin/graphite-manage",
     "influxdb": "/usr/bin/influxd",
@@ -28,6 +29,8 @@ PACKAGES = {
     "rabbitmq-server": "/usr/lib/rabbitmq/bin/rabbitmq-server",
     "rrdtool": "/usr/bin/rrdtool",
     "tcpdump": "/usr/bin/tcpdump",
+    "tshark": "/usr/bin/tshark",
+    "xxd": "/usr/bin/xxd",
 }
 
 

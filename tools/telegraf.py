@@ -28,7 +28,7 @@ import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -169,6 +169,42 @@ def locked(path: Path) -> Iterator[None]:
         yield
 
 
+class _Progress:
+    """How far ``go install`` has come, by what it says.
+
+    Attributes:
+        tail: Its last lines.
+    """
+
+    def __init__(self) -> None:
+        self.tail: deque[str] = deque(maxlen=20)
+        self._began = time.monotonic()
+        self._downloaded = self._compiled = 0
+
+    def read(self, lines: Iterable[str]) -> None:
+        """Count lines until there are no more."""
+        for line in lines:
+            self.tail.append(line.rstrip())
+            if line.startswith("go: downloading"):
+                self._downloaded += 1
+            else:
+                self._compiled += 1
+
+    def wait(self, process: subprocess.Popen[str]) -> int:
+        """Tell now and then, until the process has ended; its exit status."""
+        while True:
+            try:
+                return process.wait(PROGRESS_EVERY_S)
+            except subprocess.TimeoutExpired:
+                self.say(
+                    f"{self._downloaded} modules downloaded, {self._compiled} packages compiled"
+                )
+
+    def say(self, text: str) -> None:
+        """Tell something, and how long it took until then."""
+        say(f"{time.monotonic() - self._began:4.0f} s: {text}")
+
+
 def run_go_install(go: Path, into: Path) -> None:
     """Run ``go install`` with progress lines.
 
@@ -185,19 +221,7 @@ def run_go_install(go: Path, into: Path) -> None:
         *("-tags", ",".join(TAGS)),
         f"{MODULE}/cmd/telegraf@v{VERSION}",
     ]
-    began = time.monotonic()
-    downloaded = compiled = 0
-    tail: deque[str] = deque(maxlen=20)
-
-    def read() -> None:
-        nonlocal downloaded, compiled
-        for line in process.stderr or ():
-            tail.append(line.rstrip())
-            if line.startswith("go: downloading"):
-                downloaded += 1
-            else:
-                compiled += 1
-
+    progress = _Progress()
     with subprocess.Popen(
         command,
         cwd=into,  # away from any go.mod or go.work of the user
@@ -208,25 +232,17 @@ def run_go_install(go: Path, into: Path) -> None:
         text=True,
         errors="replace",
     ) as process:
-        reader = threading.Thread(target=read, daemon=True)
+        reader = threading.Thread(target=progress.read, args=(process.stderr,), daemon=True)
         reader.start()
         try:
-            while True:
-                try:
-                    status = process.wait(PROGRESS_EVERY_S)
-                    break
-                except subprocess.TimeoutExpired:
-                    say(
-                        f"{time.monotonic() - began:4.0f} s: {downloaded} modules downloaded, "
-                        f"{compiled} packages compiled"
-                    )
+            status = progress.wait(process)
         except BaseException:
             process.terminate()
             raise
         reader.join()
     if status:
-        raise MissingError("\n  ".join([f"go install failed ({status}):", *tail]))
-    say(f"{time.monotonic() - began:4.0f} s: done")
+        raise MissingError("\n  ".join([f"go install failed ({status}):", *progress.tail]))
+    progress.say("done")
 
 
 def build(binary: Path) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
-import shutil
 import subprocess
 
 import pytest
@@ -15,6 +13,7 @@ from rct_collector.capture.conversations import read_capture
 from rct_collector.capture.recording import NOWHERE, PcapFile, RecordedConversation
 from rct_collector.capture.source import Source
 from rct_collector.transport.base import Ends
+from tests.processes import program
 
 START_NS = 1_782_036_003_500_000_123
 IPV6 = Ends(("2001:db8::1", 49152), ("2001:db8::10", 8899))
@@ -115,16 +114,6 @@ def test_pieces_larger_than_a_packet_are_cut():
     assert content(conversation.from_server) == data
 
 
-def program(name):
-    """A program of others, or a skip; on a build server its absence is a failure."""
-    path = shutil.which(name)
-    if path:
-        return path
-    if os.environ.get("CI") == "true":
-        pytest.fail(f"CI=true, and there is no {name}")
-    return pytest.skip(f"needs {name}")
-
-
 @pytest.mark.parametrize("ends", [NOWHERE, IPV6], ids=["IPv4", "IPv6"])
 def test_tcpdump_sees_a_proper_conversation(tmp_path, ends):
     path = tmp_path / "test.pcap"
@@ -148,9 +137,7 @@ def test_tcpdump_sees_a_proper_conversation(tmp_path, ends):
 
 
 def test_wireshark_finds_nothing_to_complain_of(tmp_path):
-    tshark = shutil.which("tshark")
-    if tshark is None:
-        pytest.skip("needs tshark")
+    tshark = program("tshark")
     path = tmp_path / "test.pcap"
     talk = [(False, bytes(1400))] * 200 + [(True, b"x")] * 10
     path.write_bytes(recorded(talk))
@@ -164,9 +151,7 @@ def test_wireshark_finds_nothing_to_complain_of(tmp_path):
 
 
 def test_what_wireshark_saves_can_be_read(tmp_path):
-    tshark = shutil.which("tshark")
-    if tshark is None:
-        pytest.skip("needs tshark")
+    tshark = program("tshark")
     path, saved = tmp_path / "test.pcap", tmp_path / "test.pcapng"
     path.write_bytes(recorded([(True, b"question"), (False, b"answer")]))
     subprocess.run([tshark, "-r", path, "-w", saved], check=True, capture_output=True)

@@ -6,7 +6,6 @@ import contextlib
 import io
 import json
 import re
-import shutil
 import subprocess
 
 import pytest
@@ -18,6 +17,7 @@ from rct_collector.drivers.rct import frame, wire
 from tests.cli.captured import capture, packets
 from tests.cli.test_decode import RECORDING, SOC, answer
 from tests.dumps import AMBIGUOUS, FORMS, c_array, characters, grouped, hexdump_canonical, lines
+from tests.processes import program
 from tests.work import calls
 
 ASK = frame.assemble(frame.READ, SOC.oid)
@@ -68,9 +68,7 @@ def test_left_out_lines_are_put_in():
     ],
 )  # fmt: skip
 def test_what_the_tools_print_is_read(tool, arguments):
-    path = shutil.which(tool)
-    if path is None:
-        pytest.skip(f"needs {tool}")
+    path = program(tool)
     for data in (LINE, LINE + b"\1", bytes(100) + LINE, LINE[:5]):
         done = subprocess.run([path, *arguments], input=data, capture_output=True, check=True)
         text = done.stdout.decode()
@@ -132,12 +130,11 @@ def test_what_holds_no_tcp_is_told(run):
 
 @pytest.mark.parametrize("option", ["-x", "-xx", "-X", "-XX"])
 def test_what_tcpdump_prints_is_read(run, tmp_path, option):
-    tcpdump = shutil.which("tcpdump")
-    if tcpdump is None:
-        pytest.skip("needs tcpdump")
     path = tmp_path / "line.pcap"
     path.write_bytes(PACKETS)
-    text = subprocess.run([tcpdump, "-nn", option, "-r", path], capture_output=True, check=True)
+    text = subprocess.run(
+        [program("tcpdump"), "-nn", option, "-r", path], capture_output=True, check=True
+    )
     result = run("decode", "-", stdin=text.stdout)
 
     assert result.exit_code == 0

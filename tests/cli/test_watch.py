@@ -14,28 +14,37 @@ from rct_collector.model import Health
 from tests.cli import handmade
 from tests.cli.conftest import address_of, read_until
 
+HEAD = "simulated  RCT Power"
 
-@pytest.mark.slow
-def test_blocks_of_text_follow_each_other_in_a_pipe_until_ctrl_c(start):
-    process = start("watch", "--simulate")
-    heads = 0
-    lines = []
+
+def whole_blocks(process, count):
+    """The first blocks of a process, each as long as it is followed by another; then Ctrl-C."""
+    text, heads = "", 0
     for line in process.stdout:
-        lines.append(line)
-        heads += line.startswith("simulated  RCT Power")
-        if heads == 2:
+        text += line
+        heads += line.startswith(HEAD)
+        if heads > count:
             break
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=60)
 
     assert (process.returncode, stderr) == (0, "")
-    assert "\x1b" not in "".join(lines)
-    first = "".join(lines).split("\n\n\n")[0]
+    assert "\x1b" not in text
+    nothing, *blocks, _ = text.split(HEAD)
+    assert nothing == ""
+    assert len(blocks) == count
+    return blocks
+
+
+@pytest.mark.slow
+def test_blocks_of_text_follow_each_other_in_a_pipe_until_ctrl_c(start):
+    (first,) = whole_blocks(start("watch", "--simulate"), 1)
     assert "up, " in first
     assert "\nPower\n" in first
     assert "sun " in first
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("only", "heading", "line"),
     [
@@ -45,18 +54,7 @@ def test_blocks_of_text_follow_each_other_in_a_pipe_until_ctrl_c(start):
     ],
 )
 def test_in_a_pipe_each_round_is_a_block_whatever_is_left_out(start, only, heading, line):
-    process = start("watch", "--simulate", "--only", only)
-    lines, heads = [], 0
-    for text in process.stdout:
-        lines.append(text)
-        heads += text.startswith("simulated  RCT Power")
-        if heads == 3:
-            break
-    process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate(timeout=60)
-
-    assert (process.returncode, stderr) == (0, "")
-    for block in "".join(lines).split("simulated  RCT Power")[2:3]:
+    for block in whole_blocks(start("watch", "--simulate", "--only", only), 2):
         assert "\nup" in block
         assert line in block.lower()
         assert heading in block

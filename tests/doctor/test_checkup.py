@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from dataclasses import replace
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -24,6 +25,7 @@ from rct_collector.drivers.rct.simulator import Bridge, RctUnit
 from rct_collector.drivers.rct.simulator.profiles.requests import UnsupportedObjects
 from rct_collector.errors import TransportError
 from rct_collector.lines.lock import DeviceLock
+from tests.addresses import tcp
 from tests.doctor.cases import (
     Cuts,
     Cutting,
@@ -381,8 +383,9 @@ def test_a_line_that_does_not_come_back_is_given_up_at_the_end_of_the_time():
 
 
 def test_a_device_that_is_held_is_left_alone():
-    config = device()
-    lock = DeviceLock(config.address)
+    address = tcp(f"held-{os.getpid()}.test")  # runs of the tests on one host do not meet
+    config = replace(device(), address=address)
+    lock = DeviceLock(address)
 
     async def main(loop):
         plug = Plug(None)

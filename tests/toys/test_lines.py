@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import os
 import re
 from collections import Counter
 from dataclasses import replace
@@ -432,9 +433,10 @@ def test_one_process_cannot_have_two_families_on_one_line(toys, register, caplog
     wires = Wires({"1": 100, "2": 200})
 
     async def main(loop):
+        address = f"tcp://shared-{os.getpid()}.test"  # runs of the tests on one host do not meet
         devices = [
-            unit("east", "1", address="tcp://shared-by-two.test"),
-            unit("west", "2", address="tcp://shared-by-two.test", driver="other"),
+            unit("east", "1", address=address),
+            unit("west", "2", address=address, driver="other"),
         ]
         async with Plant(loop, devices, plug=Plug(wires), lock=True) as plant:
             await asyncio.sleep(60)
