@@ -17,6 +17,8 @@ from rct_collector.errors import MissingToolError
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 if TYPE_CHECKING:
+    from rct_collector.drivers.base import Driver
+
     _FloatType = click.ParamType[float]
     _StrType = click.ParamType[str]
 else:  # older versions of click do not know the type at run time
@@ -244,13 +246,18 @@ def driver_option(what: str) -> Callable[[Function], Function]:
 
 
 def listen_options(function: Function) -> Function:
-    """Add the options of a command that serves: ``host`` and ``port``."""
+    """Add the options of a command that serves: ``host``, and ``port``, see :func:`usual_port`."""
     host = click.option(
         "--host", default="127.0.0.1", metavar="ADDRESS",
         help="Address to listen on (default: 127.0.0.1).",
     )  # fmt: skip
     port = click.option(
-        "--port", type=click.IntRange(0, 65535), default=8899,
-        help="Port to listen on; 0 takes any that is free (default: 8899).",
+        "--port", type=click.IntRange(0, 65535),
+        help="Port to listen on; 0 takes any that is free (default: that of real devices).",
     )  # fmt: skip
     return host(port(function))
+
+
+def usual_port(family: Driver) -> int:
+    """The TCP port at which devices of a family listen; 0, any that is free, if that varies."""
+    return int(family.ways.get("tcp", {}).get("port", 0))

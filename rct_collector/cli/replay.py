@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from rct_collector.cli.options import driver_option, listen_options
+from rct_collector.cli.options import driver_option, listen_options, usual_port
 
 _EPILOG = """\b
 Examples:
@@ -38,7 +38,7 @@ def command(
     printing: bool,
     form: str,
     host: str,
-    port: int,
+    port: int | None,
     speed: float,
     driver: str,
 ) -> None:
@@ -50,9 +50,10 @@ def command(
     """
     from rct_collector.cli.serving import serve_until_stopped
     from rct_collector.cli.trace import print_trace, read_trace
-    from rct_collector.drivers import driver as family
+    from rct_collector.drivers import driver as load_driver
 
-    tools = family(driver).tools()
+    family = load_driver(driver)
+    tools = family.tools()
     try:
         with file.open("rb") as stream:
             found = read_trace(stream, str(file), tools.dissector())
@@ -66,4 +67,5 @@ def command(
     unit = tools.replay()(found.items, speed)
     if not unit.objects:
         raise click.UsageError(f"{file}: nothing in it was asked for and answered")
-    serve_until_stopped(unit, host, port, name=f"replay of {file} ({unit.objects} objects)")
+    name = f"replay of {file} ({unit.objects} objects)"
+    serve_until_stopped(unit, host, usual_port(family) if port is None else port, name=name)

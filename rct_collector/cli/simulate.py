@@ -7,18 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rct_collector.cli.options import Word, Words, listen_options
+from rct_collector.cli.options import Word, Words, listen_options, usual_port
 from rct_collector.drivers import BUILTIN, DEFAULT, driver
 from rct_collector.errors import MissingToolError
 
 if TYPE_CHECKING:
+    from rct_collector.drivers.base import Driver
     from rct_collector.drivers.tools import Simulator
 
 _EPILOG = """\b
 Examples:
 {examples}
 Then, in another terminal:
-  rct-collector watch {driver}--address tcp://127.0.0.1:8899
+  rct-collector watch {driver}--address tcp://127.0.0.1:{port}
 """
 
 
@@ -52,11 +53,12 @@ def command() -> None:
 
 
 def _command(name: str) -> click.Command:
-    simulator = driver(name).tools().simulator()
+    family = driver(name)
+    simulator = family.tools().simulator()
     usual = next(iter(simulator.scenarios))
 
     @click.command(
-        name, help=simulator.text, short_help=simulator.title, epilog=_epilog(name, simulator)
+        name, help=simulator.text, short_help=simulator.title, epilog=_epilog(family, simulator)
     )
     @listen_options
     @click.option(
@@ -79,7 +81,7 @@ def _command(name: str) -> click.Command:
     @click.option(
         "--list", "listing", is_flag=True, help="List scenarios and fault profiles, and end."
     )
-    def simulate(host: str, port: int, listing: bool, **world: Any) -> None:  # noqa: FBT001
+    def simulate(host: str, port: int | None, listing: bool, **world: Any) -> None:  # noqa: FBT001
         if listing:
             _list(simulator)
             return
@@ -89,15 +91,18 @@ def _command(name: str) -> click.Command:
         trouble = f" with {', '.join(world['faults'])}" if world["faults"] else ""
         inverter = SimulatedInverter(driver=name, **world)
         what = f"simulated inverter '{world['scenario']}'{trouble}"
-        serve_until_stopped(inverter.bridge, host, port, name=what)
+        at = usual_port(family) if port is None else port
+        serve_until_stopped(inverter.bridge, host, at, name=what)
 
     return simulate
 
 
-def _epilog(name: str, simulator: Simulator) -> str:
+def _epilog(family: Driver, simulator: Simulator) -> str:
+    name = family.name
     lines = [f"  rct-collector simulate {name} {text}".rstrip() for text in simulator.examples]
     option = "" if name == DEFAULT else f"--driver {name} "
-    return _EPILOG.format(examples="\n".join(lines), driver=option)
+    port = usual_port(family) or "PORT"
+    return _EPILOG.format(examples="\n".join(lines), driver=option, port=port)
 
 
 def _list(simulator: Simulator) -> None:

@@ -182,6 +182,33 @@ def test_a_recording_is_made_into_a_unit_of_the_family(toy, recording, run, monk
     assert name == f"replay of {recording} (1 objects)"
 
 
+@pytest.mark.parametrize(
+    ("ways", "arguments", "port"),
+    [
+        ({"tcp": {"port": "8899"}}, [], 8899),
+        ({"serial": {}, "tcp": {"port": "502"}}, [], 502),
+        ({"serial": {"baud": "2400"}}, [], 0),
+        ({"tcp": {}}, [], 0),
+        ({"tcp": {"port": "502"}}, ["--port", "0"], 0),
+        ({"tcp": {"port": "502"}}, ["--port", "7"], 7),
+    ],
+)
+def test_what_stands_in_for_a_device_is_where_such_devices_are(
+    register, recording, run, monkeypatch, ways, arguments, port
+):
+    register(replace(driver(DEFAULT), name="toy", ways=ways), ToyTools)
+    served = []
+    monkeypatch.setattr(
+        "rct_collector.cli.serving.serve_until_stopped",
+        lambda unit, host, port, name: served.append((host, port)),
+    )
+    for command in (["simulate", "toy"], ["replay", "--driver", "toy", recording]):
+        assert run(*command, *arguments).exit_code == 0
+    assert served == [("127.0.0.1", port)] * 2
+    if not arguments:
+        assert f"--address tcp://127.0.0.1:{port or 'PORT'}\n" in run("simulate", "toy", "-h").stdout
+
+
 def test_its_scenarios_and_faults_are_offered(run, toy):
     assert scenarios("toy") == ["cottage", "castle"]
     listing = run("simulate", "toy", "--list").stdout
