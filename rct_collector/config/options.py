@@ -33,7 +33,7 @@ from rct_collector.option import (
     section,
     sections,
 )
-from rct_collector.transport import Address, Ways, parse_address
+from rct_collector.transport import Address, parse_address
 
 _REQUESTS = "How hard the device is asked; real units stand the defaults well."
 
@@ -70,7 +70,8 @@ class Intervals:
 
 def _parse_address(value: Any) -> Address:
     """An address of whatever family; which one is meant only the driver beside it tells."""
-    return parse_address(value, ways(None))
+    every = {scheme: known for name in BUILTIN for scheme, known in driver(name).ways.items()}
+    return parse_address(value, every)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,17 +145,6 @@ class DeviceConfig:
         return frozenset(n for n in options(type(self.options)) if getattr(self.options, n) is True)
 
 
-def ways(family: Driver | None) -> Ways:
-    """How devices of a family are reached.
-
-    Args:
-        family: None where it is not known; then all ways of all families are taken.
-    """
-    if family:
-        return family.ways
-    return {scheme: known for name in BUILTIN for scheme, known in driver(name).ways.items()}
-
-
 @cache
 def device_options(family: Driver | None) -> Mapping[str, Option]:
     """All options in the mapping of a device: those that all share, and those of its family.
@@ -162,14 +152,16 @@ def device_options(family: Driver | None) -> Mapping[str, Option]:
     Args:
         family: None where it is not known.
     """
-    common = dict(options(DeviceConfig))
-    read = partial(parse_address, ways=ways(family))
-    common["address"] = replace(common["address"], parse=read)
-    for name in ("include", "exclude"):
-        common[name] = replace(common[name], parse=partial(parse_globs, family=family))
-    if family and family.unit:
-        common["unit"] = family.unit
-    return {**common, **(options(type(family.options)) if family else {})}
+    found = dict(options(DeviceConfig))
+    if family is None:
+        return found
+    globs = partial(parse_globs, family=family)
+    address = partial(parse_address, ways=family.ways)
+    for name, parse in (("address", address), ("include", globs), ("exclude", globs)):
+        found[name] = replace(found[name], parse=parse)
+    if family.unit:
+        found["unit"] = family.unit
+    return {**found, **options(type(family.options))}
 
 
 @cache
@@ -180,6 +172,8 @@ def device_sections(family: Driver | None) -> Mapping[str, Section]:
         family: None where it is not known.
     """
     found = dict(sections(DeviceConfig))
-    if family is not None and family.polled is not None:
+    if family is None:
+        return found
+    if family.polled is not None:
         found["requests"] = Section(type(family.polled.pace), _REQUESTS)
-    return {**found, **(sections(type(family.options)) if family else {})}
+    return {**found, **sections(type(family.options))}

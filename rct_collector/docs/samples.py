@@ -12,7 +12,7 @@ from rct_collector.config import (
     device_options,
     device_sections,
 )
-from rct_collector.drivers import BUILTIN, driver
+from rct_collector.drivers import DEFAULT, driver
 from rct_collector.drivers.base import Driver
 from rct_collector.option import Option, options
 
@@ -91,7 +91,7 @@ def telegraf_conf() -> str:
     return _TELEGRAF
 
 
-def config_yaml(family: str = next(iter(BUILTIN))) -> str:
+def config_yaml(family: str = DEFAULT) -> str:
     """A complete configuration file: required options filled in, all others commented out.
 
     Args:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from math import ceil
 
 from rct_collector.config import DeviceConfig, Intervals
@@ -62,13 +62,13 @@ def recommend(figures: Figures, config: DeviceConfig) -> Recommendation:
 def changes(found: Recommendation, config: DeviceConfig) -> list[str]:
     """What differs from the present configuration, such as ``requests.gap: 60ms → 200ms``."""
     pairs = (
-        ("requests", config.requests, found.requests, _SHOWN_REQUESTS),
-        ("intervals", config.intervals, found.intervals, _SHOWN_INTERVALS),
+        ("requests", config.requests, found.requests),
+        ("intervals", config.intervals, found.intervals),
     )
     return [
         f"{group}.{name}: {shown(name, getattr(old, name))} → {shown(name, getattr(new, name))}"
-        for group, old, new, names in pairs
-        for name in names
+        for group, old, new in pairs
+        for name in _names(old)
         if getattr(old, name) != getattr(new, name)
     ]
 
@@ -81,10 +81,9 @@ def snippet(found: Recommendation, config: DeviceConfig) -> str:
         f"    driver: {config.driver}",
         f"    address: {config.address}",
     ]
-    for group, names in (("requests", _SHOWN_REQUESTS), ("intervals", _SHOWN_INTERVALS)):
+    for group, values in (("requests", found.requests), ("intervals", found.intervals)):
         lines.append(f"    {group}:")
-        values = getattr(found, group)
-        lines += [f"      {name}: {shown(name, getattr(values, name))}" for name in names]
+        lines += [f"      {name}: {shown(name, getattr(values, name))}" for name in _names(values)]
     return "\n".join(lines) + "\n"
 
 
@@ -100,8 +99,8 @@ def shown(name: str, value: float) -> str:
     return f"{value:g}s"
 
 
-_SHOWN_REQUESTS = ("per_second", "gap", "window", "timeout")
-_SHOWN_INTERVALS = ("fast", "medium", "slow", "static")
+def _names(of: Requests | Intervals) -> list[str]:
+    return [item.name for item in fields(of)]
 
 
 def _requests(figures: Figures, present: Requests, usual: Requests) -> Requests:

@@ -206,7 +206,8 @@ def test_what_stands_in_for_a_device_is_where_such_devices_are(
         assert run(*command, *arguments).exit_code == 0
     assert served == [("127.0.0.1", port)] * 2
     if not arguments:
-        assert f"--address tcp://127.0.0.1:{port or 'PORT'}\n" in run("simulate", "toy", "-h").stdout
+        text = run("simulate", "toy", "-h").stdout
+        assert f"--address tcp://127.0.0.1:{port or 'PORT'}\n" in text
 
 
 def test_its_scenarios_and_faults_are_offered(run, toy):

@@ -1,7 +1,8 @@
 """What a configuration makes of any bytes: a configuration or mistakes, at a cost that is bounded.
 
 The bytes are a YAML file, read with and without PyYAML's parser in C; what it says is checked as
-it is, and once more as blocks of an agent's own configuration.
+it is, and once more as blocks of an agent's own configuration. Beside the families that there are
+a device may be of one that is reached in every way, and has units on its lines.
 """
 
 from __future__ import annotations
@@ -14,7 +15,11 @@ import yaml
 
 from rct_collector.adapter.blocks import from_blocks
 from rct_collector.config import Config, interpret
+from rct_collector.drivers import BUILTIN
+from rct_collector.drivers.base import Driver
 from rct_collector.errors import ConfigError
+from rct_collector.option import Invalid, Option
+from rct_collector.transport import parse_address
 from tests.work import calls, peak
 
 #: Calls of functions per byte, and without any. A few bytes can be a device, whose three options
@@ -41,6 +46,33 @@ WORDS = (
     *("include: ['*']", "exclude: [inverter_[!a]*.*]", "intervals: {fast: 5s}", "cells: yes"),
     *("requests: {window: 2}", "shard: 0/2", "prefix: solar", "phase: aligned", "04103", "0x1F"),
     *("12:30", "1_000", "2026-13-45", ".inf", "log_level: debug", "state_dir: /x", "- - - - "),
+    *("driver: any", "unit: 7F1A", "address: ", "serial:///dev/a", "serial:/b", "?baud=9600"),
+    *("&parity=even", "&stopbits=2", "&rs485=on", "%2F", "%", "hidraw:///dev/hidraw0", "hidraw://"),
+    *("0665:5161", "?port=1-1.4", "listen://:22222", "listen://[::]", "[fe80::1%eth0]:5"),
+    *("file:///a.pcap", "file:/a", "tcp://0x7f.1:5"),
+)
+
+
+def parse_unit(value):
+    if isinstance(value, str) and value.isalnum():
+        return value.upper()
+    raise Invalid("the id of the unit, such as 7F1A")
+
+
+#: A family that is reached in every way.
+DRIVER = Driver(
+    name="any",
+    vendor="toys",
+    title="Any",
+    ways={
+        "tcp": {"port": "8899"},
+        "listen": {},
+        "serial": {"baud": "2400"},
+        "hidraw": {"usb": "0665:5161"},
+        "file": {},
+    },
+    session=SimpleNamespace,
+    unit=Option("Id of the unit.", parse_unit, "7F1A", "id"),
 )
 
 
@@ -76,11 +108,12 @@ def everything(data):
     said = [read(data)]
     with patch.object(yaml, "CSafeLoader", yaml.SafeLoader):
         said.append(read(data))
-    for value in said:
-        if value is not None:
-            assert size(value) <= PARTS * (len(data) + 1)
-            is_checked(value, len(data))
-            is_checked(from_blocks(blocks(value)), len(data))
+    with patch.dict(BUILTIN, {DRIVER.name: __name__}):
+        for value in said:
+            if value is not None:
+                assert size(value) <= PARTS * (len(data) + 1)
+                is_checked(value, len(data))
+                is_checked(from_blocks(blocks(value)), len(data))
 
 
 def read(data):
@@ -108,6 +141,8 @@ def is_checked(value, count):
     for device in config.devices if config is not None else ():
         for text in (device.name, *device.labels, *device.labels.values(), *device.include):
             assert type(text) is str
+        if device.driver == DRIVER.name:
+            assert parse_address(str(device.address), DRIVER.ways) == device.address
 
 
 def blocks(value):

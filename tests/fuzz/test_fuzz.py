@@ -21,15 +21,16 @@ from rctclient.types import DataType
 
 from rct_collector.capture import packets, source, streams
 from rct_collector.cli import dumps, trace
-from rct_collector.config import checking, document, values
+from rct_collector.config import Config, checking, document, values
 from rct_collector.device import state
 from rct_collector.device.polling.discovery import Discovery
 from rct_collector.device.state import StateFile
-from rct_collector.drivers import tools
+from rct_collector.drivers import BUILTIN, tools
 from rct_collector.drivers.rct import frame, session, wire
 from rct_collector.drivers.rct.frame import FrameReader
 from rct_collector.drivers.rct.table import BY_OID, OBJECTS
 from rct_collector.drivers.rct.tools import dissect
+from rct_collector.transport import TRANSPORTS, paths
 from tests.fuzz import TARGETS, capture, config, engine, grammar
 from tests.fuzz.__main__ import main
 
@@ -115,6 +116,15 @@ def test_corpus_of_the_payloads_has_good_and_bad_ones_of_every_type(kind):
             except wire.PayloadError:
                 decoded.add(False)
     assert decoded == {True, False}
+
+
+def test_corpus_of_the_configuration_has_devices_that_are_reached_in_every_way(monkeypatch):
+    monkeypatch.setitem(BUILTIN, config.DRIVER.name, config.__name__)
+    said = filter(None, map(config.read, engine.seeds("config")))
+    found = [Config.salvage(value)[0] for value in said]
+    devices = [device for item in found if item for device in item.devices]
+    assert {device.address.scheme for device in devices} == set(TRANSPORTS)
+    assert any(device.unit for device in devices)
 
 
 # -- laws can be broken -------------------------------------------------------------------
@@ -238,6 +248,10 @@ def look_at_each_metric_for_each_glob(patch):
     patch.setattr(values, "_names", values._names.__wrapped__)
 
 
+def forget_options_of_addresses(patch):
+    patch.setattr(paths, "written", lambda scheme, place, _options: f"{scheme}://{place}")
+
+
 def believe_the_file(patch):
     """As if nobody could write one that is nested deeper than Python goes."""
 
@@ -326,6 +340,7 @@ def look_for_ends_again_and_again(patch):
         ("config", nest_without_end),
         ("config", show_all_of_a_value),
         ("config", look_at_each_metric_for_each_glob),
+        ("config", forget_options_of_addresses),
         ("frame", lose_frames),
         ("frame", invent_frames),
         ("frame", lose_bytes),
