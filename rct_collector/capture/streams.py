@@ -157,7 +157,8 @@ class _Connection:
 
     def result(self) -> TcpConversation:
         there, back = self.directions[self._ends], self.directions[self._back]
-        return TcpConversation(self._ends, there.stream(), back.stream())
+        answers = TcpStream() if back is there else back.stream()  # who talks to itself is one end
+        return TcpConversation(self._ends, there.stream(), answers)
 
 
 class _Part(NamedTuple):

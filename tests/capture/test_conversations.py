@@ -174,6 +174,14 @@ def test_connections_are_kept_apart():
     assert [bytes_of(c.to_server) for c in found] == [b"mine too", b"other's", b"new", b"far"]
 
 
+def test_an_end_that_talks_to_itself_has_said_each_byte_once():
+    """The system connects a port to itself when nobody listens there."""
+    (only,) = read(pcap([segment(b"ab", source=CLIENT, target=CLIENT)])).conversations
+    assert only.ends == Ends(CLIENT, CLIENT)
+    assert only.to_server.chunks == [Chunk(0, b"ab")]
+    assert only.from_server.chunks == []
+
+
 def test_a_repeated_begin_is_no_new_connection():
     assert bytes_of(stream(pcap([opening(), opening(), segment(b"abc")]))) == b"abc"
 
