@@ -17,14 +17,14 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from enum import Enum
-from functools import cache
 from typing import NamedTuple
 
 from rct_collector.catalog import catalog
+from rct_collector.catalog.faults import FAULT_FLAG, fault_metrics, fault_numbers
 from rct_collector.config import DeviceConfig
 from rct_collector.drivers import driver
 from rct_collector.limiter import Limiter, and_more
-from rct_collector.model import Batch, CollectdId, Health, Metric, Origin, Series
+from rct_collector.model import Batch, CollectdId, Health, Origin, Series
 
 #: A device is lost when it was silent for this many seconds …
 LOST_S = 300.0
@@ -39,11 +39,6 @@ NIGHT_S = 20 * 3600.0
 
 #: How often one thing is told in an hour, and all faults of a device together.
 MOST_EACH, MOST_TOGETHER = 4, 40
-
-#: Fault words, and the bits of each.
-_WORDS, _BITS = 4, 32
-_WORD = "inverter_status.fault_word_"
-_FLAG = "inverter_fault.active"
 
 
 class AlertSeverity(Enum):
@@ -124,15 +119,15 @@ class Alerts:
     def _values(self, batch: Batch) -> Iterator[Alert]:
         """What the values say of faults, and of whether the device may fall asleep."""
         word = known = 0
-        faults = _fault_metrics()
+        faults = fault_metrics()
         for series, value in batch.values:
             if series in self._powers:
                 self._powers[series] = abs(float(value))
             elif series.metric in faults:
-                first, count = _bits(series)
-                bits = (1 << count) - 1
-                word |= (int(value) & bits) << first
-                known |= bits << first
+                numbers = fault_numbers(series)
+                bits = (1 << len(numbers)) - 1
+                word |= (int(value) & bits) << numbers.start
+                known |= bits << numbers.start
         if known:
             yield from self._compare(word, known)
 
@@ -170,29 +165,11 @@ class Alerts:
             yield from self._tell(self._fault(number, bad=bool(word >> number & 1)), self._changes)
 
     def _fault(self, number: int, *, bad: bool) -> Alert:
-        series = catalog().series(_FLAG, fault=str(number))
+        series = catalog().series(FAULT_FLAG, fault=str(number))
         text = f"{self._name}: fault {number} ({self._texts.get(number, 'unknown')})"
         if bad:
             return Alert(_place(series), AlertSeverity.FAILURE, text)
         return Alert(_place(series), AlertSeverity.OKAY, f"{text} is over")
-
-
-@cache
-def _fault_metrics() -> frozenset[Metric]:
-    """The metrics that tell of faults, whether a device is asked for them or sends them unasked."""
-    words = [f"{_WORD}{number}" for number in range(_WORDS)]
-    return frozenset(metric for name in (_FLAG, *words) for metric in catalog().named(name))
-
-
-@cache
-def _bits(series: Series) -> tuple[int, int]:
-    """Number of the first fault that a series of these metrics tells of, and of how many.
-
-    Which faults there are, only the device may know, so series are looked at when they come.
-    """
-    if series.metric.name == _FLAG:
-        return int(dict(series.tags)["fault"]), 1
-    return int(series.metric.name.removeprefix(_WORD)) * _BITS, _BITS
 
 
 def _place(series: Series) -> CollectdId:

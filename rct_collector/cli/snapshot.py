@@ -6,13 +6,10 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from rct_collector.catalog import catalog
+from rct_collector.catalog.faults import FAULT_WORDS, fault_metrics, fault_numbers
 from rct_collector.config import DeviceConfig
 from rct_collector.drivers import driver
 from rct_collector.model import Batch, Health, Origin, Series, Value
-
-#: A fault word has this many bits.
-_WORD_BITS = 32
-_FAULT_WORDS = tuple(f"inverter_status.fault_word_{n}" for n in range(4))
 
 
 class Reading(NamedTuple):
@@ -106,18 +103,23 @@ class Snapshot:
         return sorted(self.readings.items(), key=lambda item: place(item[0]))
 
     def faults(self) -> list[tuple[int, str]] | None:
-        """Active faults: number and meaning; None while not all fault words are known."""
-        words = [self.get(name) for name in _FAULT_WORDS]
-        if any(word is None for word in words):
+        """Active faults: number and meaning.
+
+        None while none is known to be active and not all fault words are known: then there may be
+        some.
+        """
+        metrics = fault_metrics()
+        active = {
+            number
+            for series, (value, _) in self.readings.items()
+            if series.metric in metrics and isinstance(value, int)
+            for bit, number in enumerate(fault_numbers(series))
+            if value >> bit & 1
+        }
+        if not active and any(self.get(name) is None for name in FAULT_WORDS):
             return None
-        known = fault_texts(self.config.driver)
-        bits = [
-            _WORD_BITS * n + bit
-            for n, word in enumerate(words)
-            for bit in range(_WORD_BITS)
-            if isinstance(word, int) and word >> bit & 1
-        ]
-        return [(bit, known.get(bit, "unknown")) for bit in bits]
+        texts = self.driver.faults
+        return [(number, texts.get(number, "unknown")) for number in sorted(active)]
 
     def batches(self) -> list[Batch]:
         """Everything, joined to one batch per moment, oldest first."""
@@ -130,11 +132,6 @@ class Snapshot:
             Batch(self.config.name, vendor, self._labels, time_ns, tuple(values), interval)
             for time_ns, values in sorted(moments.items())
         ]
-
-
-def fault_texts(name: str) -> Mapping[int, str]:
-    """Fault bit → meaning, for a device family; empty where it has no such list."""
-    return driver(name).faults
 
 
 def _codes(name: str) -> dict[Series, Mapping[int, str]]:

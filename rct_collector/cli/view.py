@@ -12,6 +12,7 @@ from rich.console import ConsoleDimensions, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from rct_collector.catalog.faults import FAULT_WORDS
 from rct_collector.cli import summary
 from rct_collector.cli.layout import (
     TextSection,
@@ -42,7 +43,7 @@ _ON_TOP = frozenset(
         *(f"inverter_power.{flow}_watts" for flow in ("pv", "battery", "grid", "load")),
         *(f"inverter_power.grid_{way}_watts" for way in ("import", "export")),
         *(f"inverter_power.battery_{way}_watts" for way in ("charge", "discharge")),
-        *(f"inverter_status.fault_word_{n}" for n in range(4)),
+        *FAULT_WORDS,
         "inverter_status.faults_active",
     }
 )

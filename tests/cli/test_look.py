@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -267,12 +268,30 @@ def test_the_summary_is_silent_about_what_is_not_known():
 
 
 def test_an_unknown_state_and_an_unknown_fault_are_told_by_number():
-    found = handmade.snapshot({"inverter_status.state_code": 77})
+    found = handmade.snapshot({"inverter_status.state_code": 77, WORDS[1]: 1 << 5})
+    found.driver = replace(found.driver, faults={})
 
     assert summary.state(found) == "state 77"
+    assert summary.faults(found) == "1 active fault: 37 unknown"
 
 
-def test_a_unit_without_faults_says_so():
-    words = {f"inverter_status.fault_word_{n}": 0 for n in range(4)}
+WORDS = [f"inverter_status.fault_word_{n}" for n in range(4)]
+NO_FAULTS = dict.fromkeys(WORDS, 0)
+FLAG = "inverter_fault{fault=37}.active"
+ACTIVE = "1 active fault: 37 long-term over-voltage L1"
 
-    assert summary.faults(handmade.snapshot(words)) == "no faults"
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        (NO_FAULTS, "no faults"),
+        ({WORDS[1]: 0}, ""),
+        ({FLAG: 0}, ""),
+        ({WORDS[1]: 1 << 5}, ACTIVE),
+        ({FLAG: 1}, ACTIVE),
+        ({**NO_FAULTS, WORDS[1]: 1 << 5, FLAG: 1}, ACTIVE),
+    ],
+)
+def test_a_unit_is_without_faults_only_if_all_are_known_not_to_be_active(values, text):
+    """An active one is told of whatever else is known, by its word or by a flag of its own."""
+    assert summary.faults(handmade.snapshot(values)) == text
