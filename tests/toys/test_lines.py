@@ -23,6 +23,7 @@ from rct_collector.device.options import Options
 from rct_collector.device.polling.rounds import Polling
 from rct_collector.errors import ConfigError, TransportError
 from rct_collector.exits import Exit
+from rct_collector.transport import open_line
 from tests.dialling import Doors
 from tests.processes import free_port
 from tests.toys import bus, dial_in, register  # noqa: F401 - a fixture
@@ -245,6 +246,34 @@ def test_a_bug_of_one_device_takes_neither_the_line_nor_the_others(toys, caplog,
     assert len(plant.plug.attempts) == 1
     assert len(plant.grid("west")) >= (RESTART_S + 60) / 10 - 1
     assert len(plant.grid("east")) >= 4, "it is back"
+
+
+@pytest.mark.parametrize("scheme", ["hidraw", "file"])
+def test_a_family_reached_in_a_way_that_nothing_opens_is_told_and_harms_nobody(
+    toys,
+    register,  # noqa: F811 - a fixture
+    caplog,
+    scheme,
+):
+    register(replace(bus.DRIVER, name="early", ways={scheme: {}}))
+    plug = Plug(Wires({"1": 100}))
+
+    async def opener(address, *more):
+        return await (plug if address.scheme == "tcp" else open_line)(address, *more)
+
+    async def main(loop):
+        early = unit("early", "1", driver="early", address=f"{scheme}:///none")
+        async with Plant(loop, [unit("east", "1"), early], plug=opener) as plant:
+            await asyncio.sleep(60)
+        return plant
+
+    plant = run(main)
+    assert plant.grid("east")
+    assert {value for value in plant.totals("early", "up")} == {0}
+    assert [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING] == [
+        f"early: cannot open {scheme}:///none: rct-collector reads addresses of {scheme}://, but"
+        " opens no such lines yet; trying again until it works"
+    ]
 
 
 def test_an_answer_of_a_unit_that_nobody_has_is_told_and_harms_nobody(toys, caplog):
