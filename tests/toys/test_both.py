@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.toys import pushing, register, settable  # noqa: F401 - register is a fixture
+from tests.toys import pushing, settable
 from tests.toys.running import WALL, Run, Unit
 
 BEGUN = 999.5
@@ -34,7 +34,7 @@ class Both(Unit):
 
 
 @pytest.fixture
-def driver(register):  # noqa: F811
+def driver(register):
     return register(
         replace(
             settable.DRIVER,
@@ -63,7 +63,7 @@ def test_answers_have_the_time_of_the_round_and_records_their_own(driver):
     [(WALL - 100, True), (WALL + 100, True), (86400, False), (WALL + 86400, False)],
 )
 def test_answers_may_have_times_of_their_own_but_not_of_a_clock_that_was_never_set(
-    register,  # noqa: F811
+    register,
     driver,
     said,
     is_taken,

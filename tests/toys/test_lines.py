@@ -26,7 +26,7 @@ from rct_collector.exits import Exit
 from rct_collector.transport import open_line
 from tests.dialling import Doors
 from tests.processes import free_port
-from tests.toys import bus, dial_in, register  # noqa: F401 - a fixture
+from tests.toys import bus, dial_in
 from tests.virtual import Plug, Recorder, VirtualClock, run
 
 
@@ -123,7 +123,7 @@ def unit(name, number, *, driver="bus", address="tcp://gateway.test", **more):
 
 
 @pytest.fixture
-def toys(register):  # noqa: F811 - a fixture
+def toys(register):
     register(bus.DRIVER)
     register(dial_in.DRIVER)
 
@@ -339,7 +339,7 @@ def test_a_configuration_applied_later_leads_to_the_lines_that_there_are(toys):
 
 
 @pytest.mark.parametrize("running", [True, False])
-def test_a_line_whose_address_has_changed_is_opened_as_that_says(toys, register, running):  # noqa: F811
+def test_a_line_whose_address_has_changed_is_opened_as_that_says(toys, register, running):
     """Though who was on it before may not be forgotten by everybody yet."""
     register(replace(bus.DRIVER, name="wired", ways={"serial": {"baud": "9600"}}))
     port, rates = {"driver": "wired", "address": "serial:///dev/ttyTEST"}, []
@@ -392,7 +392,7 @@ def test_a_unit_that_has_left_is_not_asked_any_more_by_anybody(toys):
     run(main)
 
 
-def test_a_device_that_would_set_the_line_of_others_is_not_added(toys, register):  # noqa: F811
+def test_a_device_that_would_set_the_line_of_others_is_not_added(toys, register):
     register(replace(bus.DRIVER, name="wired", ways={"serial": {"baud": "9600"}}))
     port = {"driver": "wired", "address": "serial:///dev/ttyTEST"}
     made = Collector(Config.parse({"devices": [unit("one", "1", **port)]}), Recorder())
@@ -405,7 +405,7 @@ def test_a_device_that_would_set_the_line_of_others_is_not_added(toys, register)
 
 def test_a_device_that_could_never_be_made_says_nothing_of_its_line(
     toys,
-    register,  # noqa: F811
+    register,
     monkeypatch,
 ):
     def init(*_rest, **_more):
@@ -456,7 +456,7 @@ def test_units_of_a_bus_come_and_go_while_the_others_stay(toys):
     assert [len(plant.grid(name)) >= 3 for name in ("east", "west", "north")] == [True] * 3
 
 
-def test_one_process_cannot_have_two_families_on_one_line(toys, register, caplog):  # noqa: F811
+def test_one_process_cannot_have_two_families_on_one_line(toys, register, caplog):
     """Where the lock tells them apart: bytes of one mean nothing to the other."""
     register(replace(bus.DRIVER, name="other"))
     wires = Wires({"1": 100, "2": 200})

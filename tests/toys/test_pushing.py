@@ -13,7 +13,7 @@ from rct_collector.device.device import Device
 from rct_collector.drivers.base import Pushed, Record
 from rct_collector.model import Origin
 from tests import virtual
-from tests.toys import pushing, register  # noqa: F401 - a fixture
+from tests.toys import pushing
 from tests.toys.running import WALL, Plug, Run, Unit
 
 #: Seconds of the loop at the wall clock's ``WALL``.
@@ -46,7 +46,7 @@ class Talking(Unit):
 
 
 @pytest.fixture
-def driver(register):  # noqa: F811
+def driver(register):
     return register(pushing.DRIVER)
 
 
@@ -201,7 +201,7 @@ class Faulty(pushing.Session):
         ("word", (1 << 12, 1 << 12, 0, 0), 12, "the fan stands still"),
     ],
 )
-def test_faults_in_records_are_told_as_those_in_answers(register, key, values, number, text):  # noqa: F811
+def test_faults_in_records_are_told_as_those_in_answers(register, key, values, number, text):
     (flag,) = catalog().named("inverter_fault.active")
     (words,) = catalog().named("inverter_status.fault_word_0")
     driver = register(

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from rct_collector.model import Origin
-from tests.toys import nameless, register, remembering  # noqa: F401 - register is a fixture
+from tests.toys import nameless, remembering
 from tests.toys.remembering import LOG, SECOND
 from tests.toys.running import WALL, Run, Unit
 
@@ -32,7 +32,7 @@ class Remembering(Unit):
 
 
 @pytest.fixture
-def driver(register):  # noqa: F811
+def driver(register):
     return register(remembering.DRIVER)
 
 
@@ -79,7 +79,7 @@ def test_line_that_is_lost_is_told_and_what_came_stays(driver):
     assert len(run.lines) == 4
 
 
-def test_family_without_memory_says_so(register):  # noqa: F811
+def test_family_without_memory_says_so(register):
     register(nameless.DRIVER)
 
     async def during(run):

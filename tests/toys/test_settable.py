@@ -7,7 +7,7 @@ import pytest
 from rct_collector.device.settings import State
 from rct_collector.drivers.base import Approved, Ask, Setting
 from rct_collector.errors import ConfigError, RefusedFrameError
-from tests.toys import register, settable  # noqa: F401 - register is a fixture
+from tests.toys import settable
 from tests.toys.running import Run, Unit
 
 
@@ -34,7 +34,7 @@ class Settable(Unit):
 
 
 @pytest.fixture
-def driver(register):  # noqa: F811
+def driver(register):
     return register(settable.DRIVER)
 
 
