@@ -295,7 +295,7 @@ class Device:
 
     def _end_round(self, started: float, now: float) -> None:
         """Publish what is left, keep what was not asked for the next round, count."""
-        current, tally = self.polling.current, self.exchange.result().tally
+        current, tally = self.polling.current, self.exchange.tally
         answered = bool(current.time_ns)
         up = answered or bool(self.receiving and self.receiving.is_up(now))
         if answered:  # what brought nothing at all changes nothing
@@ -350,10 +350,11 @@ class Device:
             return
         wall_ns = self._clock.wall_ns()
         self._publisher.heard(wall_ns / 1e9)
-        doubted = self.receiving.implausible
+        doubted, unknown = self.receiving.implausible, self.receiving.unknown
         taken = self.receiving.take(records, now=now, wall_ns=wall_ns)
         self.stats.totals["answers"] += taken
         self.stats.totals["implausible"] += self.receiving.implausible - doubted
+        self.stats.totals["samples_dropped"] += self.receiving.unknown - unknown
         self._spoken.set()
 
     def _send(self, time_ns: int, values: list[tuple[Series, Value]], origin: Origin) -> None:

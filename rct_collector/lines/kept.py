@@ -7,6 +7,7 @@ import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from rct_collector.errors import BusyError
 from rct_collector.lines.lock import DeviceLock
@@ -23,7 +24,7 @@ class KeptLine(ABC):
         ports: Those who take part.
     """
 
-    link: Link
+    link: Link[Any]
 
     def __init__(self, name: str, lock: DeviceLock | None) -> None:
         """Prepare; nothing is opened yet.

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable
-from typing import Protocol, cast
+from typing import Protocol
 from weakref import WeakKeyDictionary
 
 from rct_collector.drivers.base import Event, Garbled, Resync, Session
@@ -21,7 +22,7 @@ from rct_collector.lines.lock import DeviceLock, locked
 from rct_collector.lines.port import Attached, Port
 from rct_collector.lines.reconnect import Link
 from rct_collector.reports import Reports
-from rct_collector.transport import Address, Line, Listen
+from rct_collector.transport import Address, Line, Listen, ListeningServer
 from rct_collector.transport.base import Lost, Receive
 
 log = logging.getLogger(__name__)
@@ -32,6 +33,9 @@ MOST_UNKNOWN = 8
 #: An unknown caller may send so many bytes, and stay so many seconds, without a valid event.
 MOST_UNPROVEN_BYTES = 4096
 PROOF_S = 60.0
+
+#: All callers are looked after once in so many seconds, though each device has it done.
+TEND_S = 1.0
 
 #: Strangers, and lost units, that are told of in an hour.
 MOST_TOLD = 3
@@ -168,6 +172,7 @@ class ListeningLine(KeptLine):
         #: In the order of their calls.
         self._callers: dict[Conversation, Caller] = {}
         self._called = asyncio.Event()
+        self._tended_at = -math.inf
         self._waits: WeakKeyDictionary[Port, _Wait] = WeakKeyDictionary()
         opener = locked(self._serve, lock) if lock else self._serve
         again = "can be listened at again"
@@ -184,10 +189,12 @@ class ListeningLine(KeptLine):
     def tend(self) -> None:
         """Look after the callers as well; see :class:`.kept.KeptLine`."""
         now = asyncio.get_running_loop().time()
-        for conversation in list(self._callers):
-            conversation.tend(now)
-        for port in self.ports:
-            self._wait(port).reports.sum_up()
+        if now - self._tended_at >= TEND_S:
+            self._tended_at = now
+            for conversation in list(self._callers):
+                conversation.tend(now)
+            for port in self.ports:
+                self._wait(port).reports.sum_up()
         super().tend()
 
     def close(self) -> None:
@@ -199,9 +206,9 @@ class ListeningLine(KeptLine):
 
     async def _serve(
         self, address: Address, _receive: Receive, _lost: Lost, _timeout: float
-    ) -> Line:
-        """Begin to listen. What a link holds open is the server, of which it needs the end only."""
-        return cast("Line", await self._listen(address, self._accept))
+    ) -> ListeningServer:
+        """Begin to listen; what comes, comes from those who call."""
+        return await self._listen(address, self._accept)
 
     def _changed(self, is_open: bool) -> None:  # noqa: FBT001 - a callback
         if is_open:
@@ -230,7 +237,8 @@ class ListeningLine(KeptLine):
 
     def _accept(self, line: Line) -> tuple[Receive, Lost]:
         """Somebody calls."""
-        unknown = [caller for caller in self._callers.values() if not self._served(caller)]
+        served = {port.conversation for port in self.ports}
+        unknown = [caller for talk, caller in self._callers.items() if talk not in served]
         if len(unknown) >= MOST_UNKNOWN:
             unknown[0].drop("nothing that means anything before many others have called")
         caller = Caller(
@@ -300,7 +308,10 @@ class ListeningLine(KeptLine):
         return [port for port in self.ports if port.conversation is caller.conversation]
 
     def _wait(self, port: Port) -> _Wait:
-        return self._waits.setdefault(port, _Wait(port.attached.name))
+        wait = self._waits.get(port)
+        if wait is None:
+            wait = self._waits[port] = _Wait(port.attached.name)
+        return wait
 
 
 class _Wait:

@@ -24,8 +24,8 @@ from weakref import WeakValueDictionary
 
 from rct_collector.errors import BusyError, TransportError
 from rct_collector.lines.holder import LACK, Holder, ask, look_up
-from rct_collector.transport import Address, Line, Opener
-from rct_collector.transport.base import Lost, Receive
+from rct_collector.transport import Address
+from rct_collector.transport.base import Held, Lost, Opening, Receive
 from rct_collector.trust import GROUP
 
 log = logging.getLogger(__name__)
@@ -255,7 +255,7 @@ def _bound(name: bytes) -> socket.socket | None:
     return sock
 
 
-def locked(opener: Opener, lock: DeviceLock) -> Opener:
+def locked(opener: Opening[Held], lock: DeviceLock) -> Opening[Held]:
     """The same opener, which opens no line to a device that another process collects from.
 
     Args:
@@ -265,7 +265,7 @@ def locked(opener: Opener, lock: DeviceLock) -> Opener:
     The opener returned raises BusyError as well.
     """
 
-    async def open_locked(address: Address, receive: Receive, lost: Lost, timeout: float) -> Line:
+    async def open_locked(address: Address, receive: Receive, lost: Lost, timeout: float) -> Held:
         lock.acquire()
         line = await opener(address, receive, lost, timeout)
         try:

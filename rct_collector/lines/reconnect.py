@@ -10,6 +10,7 @@ import asyncio
 import logging
 import math
 from collections.abc import Callable
+from typing import Generic
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 
@@ -17,8 +18,8 @@ from rct_collector.errors import BusyError, TransportError
 from rct_collector.lines.retry import RECONNECT
 from rct_collector.reports import Reports
 from rct_collector.tasks import cancelled
-from rct_collector.transport import Address, Line, Opener
-from rct_collector.transport.base import Receive
+from rct_collector.transport import Address, Line
+from rct_collector.transport.base import Held, Opening, Receive
 
 log = logging.getLogger(__name__)
 
@@ -32,8 +33,8 @@ LASTING_S = 60.0
 MOST_OUTAGES = 3
 
 
-class Link:
-    """Keeps one line open.
+class Link(Generic[Held]):
+    """Keeps one line open, or what listens for those who dial in.
 
     Attributes:
         excused: Something was told of that brings losses with it, which are not told of as well.
@@ -45,7 +46,7 @@ class Link:
     def __init__(
         self,
         reports: Reports,
-        opener: Opener,
+        opener: Opening[Held],
         address: Address,
         receive: Receive,
         changed: Callable[[bool], None],
@@ -68,7 +69,7 @@ class Link:
         self._address = address
         self._receive = receive
         self._changed = changed
-        self._line: Line | None = None
+        self._line: Held | None = None
         self._end: asyncio.Future[str] | None = None
         self._proven = False
         self._complained = False
@@ -149,17 +150,17 @@ class Link:
             log.info("%s: %s %s", self._reports.name, self._address.place, self._again)
             self._complained = False
 
-    def send(self, data: bytes) -> None:
+    def send(self: Link[Line], data: bytes) -> None:
         """Send bytes over the open line."""
         if self._line is not None:
             self._line.send(data)
 
-    def pause(self) -> None:
+    def pause(self: Link[Line]) -> None:
         """Read nothing for now."""
         if self._line is not None:
             self._line.pause()
 
-    def resume(self) -> None:
+    def resume(self: Link[Line]) -> None:
         """Read again."""
         if self._line is not None:
             self._line.resume()

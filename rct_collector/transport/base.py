@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 from rct_collector.transport.address import Address, Parameter
 
@@ -48,9 +48,6 @@ class Line(Protocol):
 Receive = Callable[[bytes], None]
 #: Called once, with words for people, when the line is lost.
 Lost = Callable[[str], None]
-#: (address, receive, lost, timeout in seconds) → open line.
-#: Raises TransportError with words for people.
-Opener = Callable[[Address, Receive, Lost, float], Awaitable[Line]]
 
 
 class ListeningServer(Protocol):
@@ -58,6 +55,14 @@ class ListeningServer(Protocol):
 
     def close(self) -> None:
         """Take no more calls; those that were taken go on."""
+
+
+#: What is kept open.
+Held = TypeVar("Held", bound=Line | ListeningServer)
+#: (address, receive, lost, timeout in seconds) → what is open now.
+#: Raises TransportError with words for people.
+Opening = Callable[[Address, Receive, Lost, float], Awaitable[Held]]
+Opener = Opening[Line]
 
 
 #: Called with each call that comes in; gives what takes its bytes, and what is told of its end.

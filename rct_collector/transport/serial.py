@@ -78,6 +78,8 @@ def descriptors(_: Address) -> int:
 #: Bytes that a port may have before it; at 2400 baud they take 17 s. Requests are far shorter.
 _MOST_UNSENT = 4096
 
+_PARITY = {"none": 0, "even": termios.PARENB, "odd": termios.PARENB | termios.PARODD}
+
 #: Linux: asm-generic/ioctls.h and linux/serial.h.
 _TIOCSRS485 = 0x542F
 _RS485 = struct.Struct("=3I5I")
@@ -228,6 +230,3 @@ def _set(descriptor: int, options: Mapping[str, str]) -> None:
     if flags:
         fcntl.ioctl(descriptor, _TIOCSRS485, _RS485.pack(flags, *[0] * 7))
     termios.tcflush(descriptor, termios.TCIFLUSH)
-
-
-_PARITY = {"none": 0, "even": termios.PARENB, "odd": termios.PARENB | termios.PARODD}

@@ -9,7 +9,8 @@ import pytest
 
 from rct_collector.drivers.base import Ask, Fault
 from rct_collector.errors import TransportError
-from rct_collector.lines.conversation import WATCHDOG_S
+from rct_collector.lines import listener
+from rct_collector.lines.conversation import WATCHDOG_S, Conversation
 from rct_collector.lines.listener import (
     MOST_TOLD,
     MOST_UNKNOWN,
@@ -21,6 +22,7 @@ from rct_collector.transport import parse_address
 from tests.dialling import Doors
 from tests.lines.words import POWER, Attached, Lock, Words
 from tests.virtual import run
+from tests.work import calls
 
 STATION = parse_address("listen://:7777", {"listen": {}})
 
@@ -104,6 +106,47 @@ def test_a_call_may_bring_a_whole_bus(with_bench):
         assert (one.told[-1], two.told[-1]) == ("lost", "lost")
 
     with_bench(test, "1", "2")
+
+
+def test_looking_after_the_line_costs_each_unit_alike_however_many_there_are(
+    with_bench, monkeypatch
+):
+    """Each device has it done at the end of its round."""
+    units = [str(number) for number in range(20)]
+    waits, tended = [], []
+
+    class Wait(listener._Wait):
+        def __init__(self, name):
+            super().__init__(name)
+            waits.append(name)
+
+    async def test(bench):
+        for unit in units:
+            bench.call(f"{unit}=1\n")
+        for _ in range(3):
+            tended.clear()
+            for _ in bench.devices:
+                bench.line.tend()
+            assert tended == [device.port.conversation for device in bench.devices]
+            await asyncio.sleep(10)
+
+    monkeypatch.setattr(listener, "_Wait", Wait)
+    monkeypatch.setattr(Conversation, "tend", lambda self, _now: tended.append(self))
+    with_bench(test, *units)
+    assert len(waits) == len(units)
+
+
+def test_a_call_is_taken_with_the_same_work_however_many_have_called(with_bench):
+    units = [str(number) for number in range(80)]
+    effort = []
+
+    async def test(bench):
+        for unit in units:
+            effort.append(calls(bench.call))
+            bench.doors.calls[-1].say(f"{unit}=1\n".encode())
+
+    with_bench(test, *units)
+    assert effort[-1] == effort[10]
 
 
 def test_before_it_has_called_nothing_can_be_asked(with_bench):

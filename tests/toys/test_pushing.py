@@ -9,6 +9,7 @@ import pytest
 from rct_collector.adapter.alerts import Alerts, AlertSeverity
 from rct_collector.catalog import catalog
 from rct_collector.config import Config
+from rct_collector.device import receiving
 from rct_collector.device.device import Device
 from rct_collector.drivers.base import Pushed, Record
 from rct_collector.model import Origin
@@ -118,6 +119,14 @@ def test_record_of_a_time_that_cannot_be_is_acknowledged_and_counted(driver, tim
     assert unit.acknowledged == {"1": 0.0}
     assert run.own("errors_total")[-1] == 1
     assert "toy: sends records of a time that cannot be" in caplog.text
+
+
+def test_values_of_more_series_than_one_unit_may_have_are_counted(driver, monkeypatch):
+    monkeypatch.setattr(receiving, "MOST_SERIES", 1)
+    more = [(seconds, f"{seconds};meter;{WALL + seconds};2") for seconds in (6, 7)]
+    run = Run(driver, Talking((5, f"1;inverter;{WALL};1"), *more), 90.0)
+    assert len(run.lines) == 1
+    assert run.own("samples_dropped_total")[-1] == 2
 
 
 def test_texts_stand_on_a_line_of_their_own(driver):

@@ -73,21 +73,17 @@ class Owner(Protocol):
 
 
 class RoundResult(NamedTuple):
-    """What became of a round.
+    """What a round has asked in vain.
 
     Attributes:
-        tally: What happened in it.
         silent: What was asked in vain while the line held, so that the silence is the unit's own.
         refused: What the unit has no answer to.
         tried: What was never answered, in a round that was too short for all repeats.
-        unasked: What is left for the next round.
     """
 
-    tally: Tally
     silent: tuple[Query, ...]
     refused: tuple[Query, ...]
     tried: tuple[Query, ...]
-    unasked: tuple[Query, ...]
 
 
 class Exchange:
@@ -215,12 +211,20 @@ class Exchange:
         self.poller.add(query)
 
     def result(self) -> RoundResult:
-        """What became of the round so far, until :meth:`end_round`."""
-        lost, unasked = self.poller.unsettled()
+        """What was asked in vain so far; like the next two, until :meth:`end_round`."""
+        lost, _ = self.poller.unsettled()
         tried = tuple(self.poller.unheard())
         silent = (*lost, *tried) if self.stood else ()
-        refused = tuple(self.poller.refusals())
-        return RoundResult(self.poller.tally, silent, refused, tried, tuple(unasked))
+        return RoundResult(silent, tuple(self.poller.refusals()), tried)
+
+    def unasked(self) -> list[Query]:
+        """What is left for the next round."""
+        return self.poller.unsettled()[1]
+
+    @property
+    def tally(self) -> Tally:
+        """What happened in the round."""
+        return self.poller.tally
 
     def end_round(self, now: float) -> None:
         """Nothing is wanted any more: learn from what was lost, and ask slower if it was much."""

@@ -179,7 +179,7 @@ class Polling:
     @property
     def current(self) -> Round:
         """The round that goes on."""
-        assert self._round is not None  # noqa: S101 - asked between begin and end only
+        assert self._round is not None  # noqa: S101 - asked, and told, between begin and end only
         return self._round
 
     def settle(self, started: float, now: float) -> None:
@@ -197,7 +197,7 @@ class Polling:
         for query in result.refused:
             self._in_vain(query, "%s is refused; asked now and then", started, now)
         # What was learnt of that may be left for the next round as well.
-        self._backlog.keep(self.exchange.result().unasked, result.tried, now)
+        self._backlog.keep(self.exchange.unasked(), result.tried, now)
 
     def end(self, now: float) -> None:
         """Nothing is wanted any more, and all is published."""
@@ -252,8 +252,7 @@ class Polling:
 
     def answered(self, answer: Answer, now: float) -> bool:
         """Take an answer that the round wants."""
-        assert self._round is not None  # noqa: S101 - the exchange tells during a round only
-        query = answer.query
+        current, query = self.current, answer.query
         self._stats.totals["answers"] += 1
         if self._unsupported.answered(query):
             text = "%s is answered after all"
@@ -268,9 +267,9 @@ class Polling:
         if answer.time_ns and can_be(answer.time_ns, wall_ns):
             wall_ns = answer.time_ns
         if query in self._probe:
-            self._round.heard(now=now, wall_ns=wall_ns)
+            current.heard(now=now, wall_ns=wall_ns)
             return certain
-        return self._round.take(query, answer.value, now=now, wall_ns=wall_ns) and certain
+        return current.take(query, answer.value, now=now, wall_ns=wall_ns) and certain
 
     def fast_settled(self) -> None:
         """The power flows are complete: hand them over at once."""
@@ -285,8 +284,7 @@ class Polling:
 
     def refused(self, query: Query, now: float) -> None:
         """The unit is there, but has no answer to a query; see :class:`.exchange.Owner`."""
-        assert self._round is not None  # noqa: S101 - the exchange tells during a round only
-        self._round.heard(now=now, wall_ns=self._clock.wall_ns())
+        self.current.heard(now=now, wall_ns=self._clock.wall_ns())
         self.lost(query, now)
 
     def going_on(self) -> None:
