@@ -95,6 +95,16 @@ class Query:
         """Whether a value that was kept can have been an answer to it; None stands for none."""
         return value is None or isinstance(value, (str, int, float))
 
+    def fact(self, value: Any) -> Any:
+        """What an answer tells of the unit: a text or a number that conditions are decided from.
+
+        Where an answer has many parts, that is what stays the same from one answer to the next.
+
+        Args:
+            value: The answer.
+        """
+        return value
+
 
 class Ask(NamedTuple):
     """One thing to be asked of one unit.

@@ -258,7 +258,7 @@ class Discovery:
             True when a fact is new or has changed, False when nothing changed, None when a
             second answer is needed.
         """
-        name = query.name
+        name, value = query.name, query.fact(value)
         self._holding.clear()
         if name in self.facts and self.facts[name] == value:
             self._candidates.pop(name, None)

@@ -116,6 +116,25 @@ def test_different_second_answer_needs_a_third():
     assert answers == [None, None, None, True]
 
 
+class Status(Query):
+    """An answer with a measurement in it, so that no two are alike."""
+
+    def fact(self, value):
+        return value["model"]
+
+
+def test_an_answer_of_many_parts_decides_by_what_stays_the_same():
+    query = Status("status")
+    toy = replace(
+        TOY, polled=Polled(queries=(query,), conditions={"big": known("status")}, identity=())
+    )
+    discovery = Discovery(toy)
+    discovery.observe(query, {"model": "big", "volts": 230.1})
+    assert discovery.observe(query, {"model": "big", "volts": 230.2}) is True
+    assert discovery.facts == {"status": "big"}
+    assert discovery.has("big") is True
+
+
 def test_answer_as_known_changes_nothing():
     discovery = Discovery(TOY, COMPLETE)
     assert discovery.observe(QUERIES["battery"], 1) is False

@@ -1,0 +1,1 @@
+"""Inverters made by Voltronic Power: Axpert, MPP Solar, InfiniSolar and their many other names."""

@@ -1,0 +1,325 @@
+"""Commands, and the shapes of their answers. No framing, no I/O, no clock.
+
+An answer does not name its command, so each command knows what an answer to it can look like, and
+takes no other::
+
+    answer's text ─► layout: fits? ─► part name → value; None for what the unit says it has not
+                             else  ─► None: not an answer to this command
+
+Answers are read by their separators, never by column: the same command has more or fewer fields by
+firmware. What is missing is missing, and what nobody knows is kept under ``extra_fields``.
+
+Sources: the papers of the maker for PI30 (2014, 2015, GK/MK, MAX), PI41, PI18, PI17 and PI16, and
+answers of real units that users of other collectors have posted.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from rct_collector.drivers.base import Query
+from rct_collector.model import PollClass
+
+#: Words of the option ``dialect``.
+DIALECTS = ("pi30", "pi30max", "pi41", "pi18", "pi17", "pi16", "pi30revo")
+
+#: Those that frame and separate as PI30 does.
+PI30_FAMILY = frozenset({"pi30", "pi30max", "pi41", "pi30revo"})
+
+#: Part name → value of one answer.
+Parts = dict[str, Any]
+
+#: Text of an answer → its parts, or None when it is no answer to the command.
+Layout = Callable[[str], Parts | None]
+
+#: What is asked first: which dialect the unit speaks. The session finds it out; the answer is one
+#: of :data:`DIALECTS`.
+PROTOCOL = Query(name="protocol")
+
+
+# -- fields ------------------------------------------------------------------------------------
+
+
+class Field(NamedTuple):
+    """One field of an answer.
+
+    Attributes:
+        name: Name of the part; "" where the field has several parts, and ``read`` gives them all.
+        pattern: Regular expression of the text, without groups.
+        read: Text → value of the part, or the parts.
+        scale: Factor from the number on the wire to the value of the part.
+        certain: The unit always knows it: dashes in its place mean that this is another answer.
+    """
+
+    name: str
+    pattern: str
+    read: Callable[[str], Any]
+    scale: float = 1
+    certain: bool = False
+
+
+def to_number(text: str) -> float:
+    """An integer where there is no point, else a float."""
+    return float(text) if "." in text else int(text)
+
+
+def number(name: str, *, certain: bool = False) -> Field:
+    """Digits, with or without a point."""
+    return Field(name, r"\d+(?:\.\d+)?", to_number, certain=certain)
+
+
+def decimal(name: str, *, certain: bool = False) -> Field:
+    """Digits with a point."""
+    return Field(name, r"\d+\.\d+", float, certain=certain)
+
+
+def integer(name: str, *, certain: bool = False) -> Field:
+    """Digits without a point."""
+    return Field(name, r"\d+", int, certain=certain)
+
+
+def scaled(name: str, divisor: int, *, signed: bool = False) -> Field:
+    """Digits that count tenths, hundredths and so on.
+
+    Args:
+        name: Name of the part.
+        divisor: 10 for tenths.
+        signed: A sign may stand before them.
+    """
+    pattern = r"[+-]?\d+" if signed else r"\d+"
+    return Field(name, pattern, lambda text: int(text) / divisor, 1 / divisor)
+
+
+def text(name: str, pattern: str = r"\S+", *, certain: bool = False) -> Field:
+    """A text that is kept as it is."""
+    return Field(name, pattern, str, certain=certain)
+
+
+def flag(name: str, *, on: str = "1", off: str = "0") -> Field:
+    """One character for yes, another for no."""
+    return Field(name, f"[{on}{off}]", lambda char: char == on)
+
+
+def bits(*names: str, certain: bool = True) -> Field:
+    """As many 0 and 1 as there are names, the highest bit first; "" for one without meaning."""
+    places = [(place, name) for place, name in enumerate(names) if name]
+
+    def read(word: str) -> Parts:
+        return {name: word[place] == "1" for place, name in places}
+
+    return Field("", f"[01]{{{len(names)}}}", read, certain=certain)
+
+
+# -- layouts -----------------------------------------------------------------------------------
+
+
+class Fields:
+    """A layout of fields that a separator holds apart.
+
+    Attributes:
+        fields: All of them, in order.
+    """
+
+    def __init__(
+        self,
+        *required: Field,
+        optional: tuple[tuple[Field, ...], ...] = (),
+        extras: bool = True,
+        separator: str = " ",
+    ) -> None:
+        """Compile the shape.
+
+        Args:
+            required: What each answer has.
+            optional: Groups of fields that newer firmware adds, each there as a whole or not at
+                all, and only behind those before it.
+            extras: More fields may follow; they become the part ``extra_fields``.
+            separator: What stands between two fields.
+        """
+        self.fields = required + tuple(field for group in optional for field in group)
+        self._separator = separator
+        blank = separator == " "
+        sep = re.escape(separator)
+        # Between commas a field may be empty; blanks never stand side by side.
+        other = "[^ ]+" if blank else f"[^{sep}]*"
+        unknown = "-[-.]*" if blank else "(?:-[-.]*)?"
+
+        def one(field: Field) -> str:
+            return f"({field.pattern if field.certain else f'{field.pattern}|{unknown}'})"
+
+        shape = sep.join(map(one, required))
+        for group in optional:
+            shape += "(?:" + "".join(sep + one(field) for field in group)
+        shape += ")?" * len(optional)
+        if extras:
+            shape += f"((?:{sep}{other})*)"
+        self._shape = re.compile(shape, re.ASCII)
+        self._extras = extras
+        self._reads = tuple((field.name, field.read) for field in self.fields)
+
+    def __call__(self, answer: str) -> Parts | None:
+        """The parts of an answer, or None when it has another shape."""
+        match = self._shape.fullmatch(answer.rstrip(" "))
+        if match is None:
+            return None
+        found = match.groups()
+        parts: Parts = {}
+        for (name, read), word in zip(self._reads, found, strict=False):
+            if word is None:  # firmware that has not this field
+                break
+            if not name:
+                parts.update(read(word))
+            elif not word or word[0] == "-" and not word[-1].isdigit():
+                parts[name] = None
+            else:
+                parts[name] = read(word)
+        if self._extras and found[-1]:
+            parts["extra_fields"] = found[-1][1:].split(self._separator)
+        return parts
+
+
+class Shape:
+    """A layout of one text, taken apart by a regular expression with named groups."""
+
+    def __init__(self, pattern: str, **reads: Callable[[str], Any]) -> None:
+        """Compile it.
+
+        Args:
+            pattern: Regular expression; the groups are named like the parts.
+            reads: Part name → how its text is read; texts are kept as they are without.
+        """
+        self._shape = re.compile(pattern, re.ASCII)
+        self._reads = reads
+
+    def __call__(self, answer: str) -> Parts | None:
+        """The parts of an answer, or None when it has another shape."""
+        match = self._shape.fullmatch(answer.rstrip(" "))
+        if match is None:
+            return None
+        found = match.groupdict()
+        return {
+            name: self._reads.get(name, str)(word)
+            for name, word in found.items()
+            if word is not None
+        }
+
+
+def numbers(name: str, digits: str = "{2,3}", separator: str = " ") -> Layout:
+    """A layout of a list of integers: one part."""
+    one = rf"\d{digits}"
+    shape = re.compile(f"{one}(?:{re.escape(separator)}{one})*", re.ASCII)
+
+    def read(answer: str) -> Parts | None:
+        answer = answer.rstrip(" ")
+        if not shape.fullmatch(answer):
+            return None
+        return {name: [int(word) for word in answer.split(separator)]}
+
+    return read
+
+
+def first_of(*layouts: Layout) -> Layout:
+    """The first layout that fits."""
+
+    def read(answer: str) -> Parts | None:
+        return next((parts for layout in layouts if (parts := layout(answer)) is not None), None)
+
+    return read
+
+
+# -- commands ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Command(Query):
+    """One question that can be put to a unit.
+
+    Attributes:
+        text: What is sent, without framing: ``QPIGS``, ``GS``.
+        dialects: Dialects that have it.
+        layout: The shape of its answer.
+        reply_bytes: Usual length of the whole answer, framing included.
+        every_s: Its answer is good for so many seconds, or until the day of the unit ends; 0 for
+            the interval of its class.
+        date: Format of the date behind the text, for :meth:`datetime.datetime.strftime`; "" for
+            none. It is the unit's own clock that counts.
+        tells: Its parts → what conditions are decided from, which does not change from answer to
+            answer: a text or a number.
+    """
+
+    text: str = ""
+    dialects: frozenset[str] = frozenset()
+    layout: Layout = lambda _answer: None
+    reply_bytes: int = 0
+    every_s: float = 0.0
+    date: str = ""
+    tells: Callable[[Parts], str | float] = lambda _parts: 1
+
+    def decode(self, answer: str) -> Mapping[str, Any] | None:
+        """Read an answer.
+
+        Args:
+            answer: Text behind ``(`` or ``^Dnnn``, without checksum and end.
+
+        Returns:
+            Part name → value; None in place of a value for what the unit says it has not. Parts
+            that its firmware lacks are missing. None altogether when this is no answer to the
+            command.
+        """
+        return self.layout(answer)
+
+    def asked(self, moment: datetime | None = None) -> str:
+        """The text that asks.
+
+        Args:
+            moment: What the unit's clock shows, for a command with a date.
+
+        Raises:
+            ValueError: The command has a date, and there is none to be sent.
+        """
+        if not self.date:
+            return self.text
+        if moment is None:
+            raise ValueError(f"{self.name} asks for a date: the time of the unit's clock is needed")
+        return self.text + moment.strftime(self.date)
+
+    def fact(self, value: Any) -> Any:
+        """What its answer tells of the unit, as conditions take it."""
+        return self.tells(value)
+
+
+def command(
+    name: str,
+    layout: Layout,
+    reply_bytes: int,
+    *,
+    dialects: frozenset[str],
+    condition: str = "",
+    poll: PollClass = PollClass.STATIC,
+    **more: Any,
+) -> Command:
+    """Make one command: the last word of its name is what is sent.
+
+    Args:
+        name: ``QPIGS``, or with the dialect before it ``pi18 GS``.
+        layout: The shape of its answer.
+        reply_bytes: Usual length of the whole answer.
+        dialects: Dialects that have it.
+        condition: When a unit has it.
+        poll: Class, where it feeds no series.
+        more: What else :class:`Command` takes.
+    """
+    return Command(
+        name=name,
+        condition=condition,
+        poll=poll,
+        text=name.rpartition(" ")[2],
+        dialects=dialects,
+        layout=layout,
+        reply_bytes=reply_bytes,
+        **more,
+    )
