@@ -182,7 +182,7 @@ class Fields:
         return parts
 
 
-class Shape:
+class Wording:
     """A layout of one text, taken apart by a regular expression with named groups."""
 
     def __init__(self, pattern: str, **reads: Callable[[str], Any]) -> None:

@@ -9,7 +9,7 @@ from rct_collector.drivers.voltronic.command import (
     Command,
     Fields,
     Parts,
-    Shape,
+    Wording,
     bits,
     command,
     decimal,
@@ -106,7 +106,7 @@ COMMANDS: tuple[Command, ...] = (
     command("QPIGS", QPIGS_LAYOUT, 110, dialects=PLAIN, poll=PollClass.FAST),
     command(
         "QMOD",
-        Shape("(?P<mode>[A-Z])", mode=lambda letter: MODE_WORDS.get(letter, letter)),
+        Wording("(?P<mode>[A-Z])", mode=lambda letter: MODE_WORDS.get(letter, letter)),
         5,
         dialects=PI30_FAMILY,
         poll=PollClass.FAST,
@@ -114,7 +114,7 @@ COMMANDS: tuple[Command, ...] = (
     command("QPIWS", _warnings, 40, dialects=PLAIN, poll=PollClass.MEDIUM),
     command(
         "QID",
-        Shape("(?P<serial_number>[0-9A-Z]{10,20})"),
+        Wording("(?P<serial_number>[0-9A-Z]{10,20})"),
         18,
         dialects=PI30_FAMILY,
         tells=_serial_number,

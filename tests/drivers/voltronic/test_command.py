@@ -6,7 +6,7 @@ import pytest
 
 from rct_collector.drivers.voltronic import command as words
 from rct_collector.drivers.voltronic import pi30
-from rct_collector.drivers.voltronic.command import Fields, Shape, command
+from rct_collector.drivers.voltronic.command import Fields, Wording, command
 
 COMMANDS = {item.name: item for item in pi30.COMMANDS}
 
@@ -87,7 +87,7 @@ def test_a_list_is_one_part():
 
 
 def test_the_first_layout_that_fits_is_taken():
-    layout = words.first_of(Shape("(?P<a>A+)"), Shape("(?P<b>.)", b=str.lower))
+    layout = words.first_of(Wording("(?P<a>A+)"), Wording("(?P<b>.)", b=str.lower))
     assert [layout(text) for text in ("AA", "B", "BB")] == [{"a": "AA"}, {"b": "b"}, None]
 
 
