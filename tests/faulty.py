@@ -147,9 +147,10 @@ class Ledger:
         self._budgets = []
         self._equipment = None
         self._classes = {
-            series: plan.classes[home[0]]
+            series: plan.classes[query]
             for series in plan.wanted - plan.texts
-            if (home := plan.home(series)) and scenario.has(home[0].condition)
+            for query, _ in plan.homes(series)
+            if scenario.has(query.condition)
         }
 
     def equipped(self, scenario, wall):
@@ -173,9 +174,10 @@ class Ledger:
                 continue
             self._order(series, batch.time_ns, value)
             self.last_sample = now
-            home = self._plan.home(series)
-            if home is None:
+            homes = self._plan.homes(series)
+            if not homes:
                 continue
+            (home,) = homes
             self.account.published += 1
             # A round is named after its first answer, so none of it was sent before.
             possible = self._truth.values(series, *home, now - lag - STEP_S, now, self._config)
@@ -198,13 +200,17 @@ class Ledger:
         """
         account = self.account
         for series, poll in self._classes.items():
-            if not self._truth.knows(self._plan.home(series)[0]):
+            if not self._truth.knows(self._query(series)):
                 continue
             for begin, end, came in self._intervals(series, poll, since, until):
                 if any(a < end and b > begin for a, b in outages):
                     continue
                 account.due += 1
                 account.in_time += came
+
+    def _query(self, series):
+        ((query, _),) = self._plan.homes(series)
+        return query
 
     def _intervals(self, series, poll, since, until):
         """(begin, end) of each interval in which a value is due, and whether it came."""
@@ -214,7 +220,7 @@ class Ledger:
             if found.fits or poll is PollClass.FAST:
                 yield from self._slots(series, poll, first, last)
             else:
-                total = self._plan.home(series)[0] in self._plan.energy
+                total = self._query(series) in self._plan.energy
                 seconds = found.seconds(poll, total=total) + found.seconds(PollClass.FAST)
                 yield from self._spans(series, seconds, first, last)
 
@@ -245,7 +251,7 @@ class Ledger:
 
     def _text(self, series, value):
         """Texts are gathered over several rounds, and go out together."""
-        query, _ = self._plan.home(series)
+        query = self._query(series)
         self.account.published += 1
         if value not in self._truth.texts.get(query.oid, ()):
             self._wrong(f"{series.name} = {value!r}")

@@ -135,10 +135,10 @@ class Snapshot:
 
 
 def _codes(name: str) -> dict[Series, Mapping[int, str]]:
-    """Series → code → meaning."""
+    """Series → code → meaning; where a series is found in several places, the first one's."""
     family = driver(name)
-    return {
-        series: family.texts[query.name]
-        for series, query, _ in family.found()
-        if query.name in family.texts
-    }
+    found: dict[Series, Mapping[int, str]] = {}
+    for series, query, _ in family.found():
+        if query.name in family.texts:
+            found[series] = {**family.texts[query.name], **found.get(series, {})}
+    return found

@@ -19,7 +19,7 @@ from rct_collector.config.values import (
     parse_zone,
 )
 from rct_collector.drivers import BUILTIN, driver
-from rct_collector.drivers.base import Driver
+from rct_collector.drivers.base import Driver, SessionOptions
 from rct_collector.drivers.options import NEVER, FamilyOptions, Requests
 from rct_collector.model import PollClass
 from rct_collector.option import (
@@ -132,6 +132,11 @@ class DeviceConfig:
     def line(self) -> tuple[str, str]:
         """What devices have in common that share a line: where it leads, and their family."""
         return self.address.key, self.driver
+
+    @property
+    def session(self) -> SessionOptions:
+        """What the session of its line is to know."""
+        return SessionOptions(self.options, self.address.options)
 
     @property
     def usual(self) -> Requests:

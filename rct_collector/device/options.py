@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from rct_collector.config import DeviceConfig
@@ -93,12 +94,11 @@ class Options:
         driver, name, address = load_driver(config.driver), config.name, config.address
         lock = DeviceLock(address, name) if self.lock else None
         resync = driver.polled.resync if driver.polled else None
-        now = self.clock.wall_ns
+        now, session = self.clock.wall_ns, partial(driver.session, config.session)
         if is_dialled_in(address):
-            session = driver.session  # one for each call
             return ListeningLine(
                 name, address, self.listen, session, wall_ns=now, resync=resync, lock=lock
             )
         return SharedLine(
-            name, self.opener, address, driver.session(), wall_ns=now, resync=resync, lock=lock
+            name, self.opener, address, session(), wall_ns=now, resync=resync, lock=lock
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from functools import cache
 from typing import Any
 
 from rct_collector.catalog import catalog
@@ -44,29 +43,18 @@ def _object(series: Series) -> dict[str, Any]:
         "description": metric.description,
         "collectd": collectd._asdict() if collectd else None,
         "drivers": {
-            name: _origin(*homes()[name][series]) for name in BUILTIN if series in homes()[name]
+            name: _origins(homes[series])
+            for name in BUILTIN
+            if series in (homes := driver(name).homes)
         },
         **({"inputs": list(metric.inputs)} if metric.inputs else {}),
     }
 
 
-def _origin(query: Query, binding: Binding) -> dict[str, Any]:
-    oid = getattr(query, "oid", None)
-    return {
-        "object": query.name,
-        "oid": None if oid is None else f"{oid:08X}",
-        "scale": binding.scale,
-        "condition": query.condition,
-    }
-
-
-@cache
-def homes() -> dict[str, dict[Series, tuple[Query, Binding]]]:
-    """Driver → series → where it is found."""
-    return {
-        name: {series: (query, binding) for series, query, binding in driver(name).found()}
-        for name in BUILTIN
-    }
+def _origins(homes: Iterable[tuple[Query, Binding]]) -> dict[str, Any]:
+    """Where a driver finds a series: the first place, and all others that units may have."""
+    first, *others = (query.origin(binding) for query, binding in homes)
+    return {**first, "others": others} if others else first
 
 
 # -- for people --------------------------------------------------------------------------------
@@ -172,8 +160,8 @@ def source(metric: Metric) -> str:
 
 
 def _objects_of(name: str, metric: Metric) -> list[str]:
-    found = homes()[name]
-    names = (found[s][0].name for s in catalog().expand(metric) if s in found)
+    homes = driver(name).homes
+    names = (query.name for s in catalog().expand(metric) for query, _ in homes.get(s, ()))
     return list(dict.fromkeys(names))
 
 

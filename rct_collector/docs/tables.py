@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from rct_collector.config import Config, device_options, device_sections
-from rct_collector.docs.metrics import homes
 from rct_collector.docs.samples import needs_example
 from rct_collector.doctor.contact import CONTACT
 from rct_collector.doctor.rules import RULES
@@ -106,7 +105,7 @@ def devices() -> str:
                 code(name),
                 " or ".join(map(code, examples(driver(name).ways))),
                 str(len(driver(name).queries)),
-                str(len(homes()[name])),
+                str(len(driver(name).homes)),
             )
             for name in BUILTIN
         ),
@@ -150,7 +149,7 @@ def codes() -> str:
     parts = []
     for name in BUILTIN:
         metrics: dict[str, list[str]] = {}
-        for series, (query, _) in homes()[name].items():
+        for series, query, _ in driver(name).found():
             if query.name in driver(name).texts:
                 metrics.setdefault(query.name, []).append(series.name)
         for query_name, series_names in metrics.items():

@@ -56,7 +56,7 @@ class Examiner:
             seconds: How long it may take.
         """
         self._config, self._driver, self._seconds = config, driver, seconds
-        self._session = driver.session()
+        self._session = driver.session(config.session)
         self._inventory = Inventory(config, driver)
         self._requests = RequestLog(config.requests.timeout)
         self._examination = driver.tools().examination()

@@ -31,7 +31,7 @@ class Inventory:
         """
         self._config, self._driver = config, driver
         self._discovery = Discovery(driver)
-        self._homes = {series.name: (query, binding) for series, query, binding in driver.found()}
+        self._homes = {series.name: homes for series, homes in driver.homes.items()}
         self._values: dict[Query, Any] = {}
         self._given_up: dict[Query, None] = {}
         self.drift: float | None = None
@@ -50,10 +50,10 @@ class Inventory:
             waited: Seconds since it was asked for.
         """
         self._values[query] = value
-        query_of_clock, binding = self._homes.get(_CLOCK, (None, None))
-        if binding is not None and query is query_of_clock:
-            found = binding.convert(value, self._config.timezone, wall)[0]
-            self.drift = None if found is None else float(found) - wall + waited / 2
+        for query_of_clock, binding in self._homes.get(_CLOCK, ()):
+            if query is query_of_clock:
+                found = binding.convert(value, self._config.timezone, wall)[0]
+                self.drift = None if found is None else float(found) - wall + waited / 2
 
     def open(self) -> list[Query]:
         """What still is to be asked to know what is attached."""
@@ -69,8 +69,8 @@ class Inventory:
     def who(self) -> list[Query]:
         """What is to be asked to know who it is, and what its clock says."""
         names = [f"inverter.{field}" for field in _IDENTITY] + [_CLOCK]
-        homes = [self._homes[name][0] for name in names if name in self._homes]
-        return [query for query in homes if query not in self._values]
+        found = (query for name in names for query, _ in self._homes.get(name, ()))
+        return [q for q in found if q not in self._values and self._discovery.has(q.condition)]
 
     def unsettled(self) -> list[Query]:
         """What is not known yet, although it was asked for, or was not even asked for."""
@@ -103,9 +103,11 @@ class Inventory:
         """Model, serial number and firmware, as far as they are known."""
         found = {}
         for field in _IDENTITY:
-            home = self._homes.get(f"inverter.{field}")
-            if home is not None and home[0] in self._values:
-                found[field] = str(self._values[home[0]])
+            for query, binding in self._homes.get(f"inverter.{field}", ()):
+                if query in self._values:
+                    (text,) = binding.convert(self._values[query], self._config.timezone)
+                    if text is not None:
+                        found[field] = str(text)
         return found
 
     @property

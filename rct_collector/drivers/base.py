@@ -15,6 +15,7 @@ from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from enum import StrEnum
+from functools import cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -78,6 +79,9 @@ class Query:
         bindings: The series that its answer feeds.
         exclusive: Nothing else may be outstanding while it is (long answers get cut short).
         poll: Class for a query that feeds no series but decides conditions.
+        argument: Unix seconds and the unit's time zone (None for that of this host) → what goes
+            with it, see :attr:`Ask.argument`; worked out each time that it is sent. None where
+            nothing goes with it.
     """
 
     name: str
@@ -85,11 +89,21 @@ class Query:
     bindings: tuple[Binding, ...] = ()
     exclusive: bool = False
     poll: PollClass = PollClass.STATIC
+    argument: Callable[[float, tzinfo | None], Any] | None = None
 
     @property
     def label(self) -> str:
         """How messages name it."""
         return self.name
+
+    def origin(self, binding: Binding) -> dict[str, Any]:
+        """Where one of its bindings finds its series, for programs that list the metrics."""
+        return {
+            "command": self.name,
+            "field": binding.part,
+            "scale": binding.scale,
+            "condition": self.condition,
+        }
 
     def could_say(self, value: Any) -> bool:
         """Whether a value that was kept can have been an answer to it; None stands for none."""
@@ -113,7 +127,7 @@ class Ask(NamedTuple):
         query: What is asked.
         unit: Which of the units on the line; "" where there is one.
         argument: What goes with it: the time of a query for past values, the approved value of a
-            setting.
+            setting, a date.
     """
 
     query: Query
@@ -212,7 +226,22 @@ class Garbled(NamedTuple):
     unit: str = ""
 
 
-Event = Answer | Refused | Record | Reply | Garbled
+class Unfit(NamedTuple):
+    """Whatever is at the other end is of no use: of another kind, or not the one that is meant.
+
+    The line is closed with that as its error, and tried again later, like one that cannot be
+    opened: perhaps somebody plugs in the right one, or the address leads to another one next time.
+
+    Attributes:
+        reason: What was found and what was expected, in words for people.
+        unit: "", since it is about the line.
+    """
+
+    reason: str
+    unit: str = ""
+
+
+Event = Answer | Refused | Record | Reply | Garbled | Unfit
 
 
 # -- the dialogue over a line ------------------------------------------------------------------
@@ -234,6 +263,19 @@ class Resync(NamedTuple):
     silence_s: float
     probe: bytes | Ask | None = None
     wait_s: float = 2.0
+
+
+class SessionOptions(NamedTuple):
+    """What a session knows of its line beforehand.
+
+    Attributes:
+        options: The options of the family as they are configured; where devices share a line,
+            those of the first one.
+        address: The options of the address, by the transport's names.
+    """
+
+    options: FamilyOptions
+    address: Mapping[str, str]
 
 
 class Session(Protocol):
@@ -462,7 +504,7 @@ class Driver:
         title: Name for people.
         ways: How its devices are reached: scheme → what an address need not say, by the
             transport's names.
-        session: Makes a session, one for each line.
+        session: Makes a session, one for each line, and one for each call of those who dial in.
         options: The options that only this family has, with their defaults.
         polled: What it is asked for.
         pushed: What it sends unasked.
@@ -479,7 +521,7 @@ class Driver:
     vendor: str
     title: str
     ways: Mapping[str, Mapping[str, str]]
-    session: Callable[[], Session]
+    session: Callable[[SessionOptions], Session]
     options: FamilyOptions = FamilyOptions()
     polled: Polled | None = None
     pushed: Pushed | None = None
@@ -528,8 +570,20 @@ class Driver:
         return [query for query in self.queries if query.name in names]
 
     def found(self) -> Iterator[tuple[Series, Query, Binding]]:
-        """Where each series is found that is asked for."""
+        """Where each series is found that is asked for; some in several places."""
         for query in self.queries:
             for binding in query.bindings:
                 for series in binding.series:
                     yield series, query, binding
+
+    @cached_property
+    def homes(self) -> Mapping[Series, tuple[tuple[Query, Binding], ...]]:
+        """Series → where it is found, in the order of the queries.
+
+        Where units of a family tell the same in different ways, their conditions exclude each
+        other, so that a unit is asked for one of them at most.
+        """
+        found: dict[Series, tuple[tuple[Query, Binding], ...]] = {}
+        for series, query, binding in self.found():
+            found[series] = (*found.get(series, ()), (query, binding))
+        return found

@@ -50,6 +50,9 @@ class Wire(Protocol):
     def drop(self, reason: str) -> None:
         """Give the line up."""
 
+    def reject(self, reason: str) -> None:
+        """Give the line up, since what is at its other end is of no use."""
+
     def proven(self) -> None:
         """Something useful came."""
 
@@ -124,9 +127,10 @@ class Conversation:
         self.wire.send(data)
 
     def answered(self) -> None:
-        """Something valid came, whoever said it."""
+        """Something valid came, whoever said it; the line proves useful once it can be trusted."""
         self._unanswered_since = None
-        self.wire.proven()
+        if not self.recovery.active:
+            self.wire.proven()
 
     def abandon(self, ask: Ask) -> None:
         """A request is not waited for any more, though its answer may still come."""

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Protocol
 from weakref import WeakKeyDictionary
 
-from rct_collector.drivers.base import Event, Garbled, Resync, Session
+from rct_collector.drivers.base import Event, Garbled, Resync, Session, Unfit
 from rct_collector.lines.conversation import Conversation, Deliver
 from rct_collector.lines.kept import KeptLine
 from rct_collector.lines.lock import DeviceLock, locked
@@ -123,6 +123,10 @@ class Caller:
         if self.is_open:
             self._line.close()
             self._end(reason, by_us=True)
+
+    def reject(self, reason: str) -> None:
+        """Hang up on whoever is of no use."""
+        self.drop(reason)
 
     def lost(self, reason: str) -> None:
         """The other end has hung up."""
@@ -260,7 +264,7 @@ class ListeningLine(KeptLine):
         caller = self._callers.get(conversation)
         if caller is None:  # it was hung up on
             return
-        valid = [event for event in events if type(event) is not Garbled]
+        valid = [event for event in events if type(event) not in (Garbled, Unfit)]
         for event in valid:
             port = self.ports.of(event.unit)
             if port is not None and port.conversation is not conversation:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequenc
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Protocol
 
-from rct_collector.drivers.base import Answer, Ask, Event, Garbled, Reply
+from rct_collector.drivers.base import Answer, Ask, Event, Garbled, Reply, Unfit
 from rct_collector.errors import TransportError
 from rct_collector.lines.conversation import Conversation
 from rct_collector.lines.turns import Party
@@ -266,6 +266,9 @@ class Ports:
         heard: dict[Port, list[Event]] = {}
         valid = False
         for event in events:
+            if type(event) is Unfit:
+                conversation.wire.reject(event.reason)
+                return  # what else came is not that of a unit of ours
             if type(event) is Reply:
                 conversation.wire.send(event.data)
             valid = valid or type(event) is not Garbled

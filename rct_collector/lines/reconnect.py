@@ -175,6 +175,15 @@ class Link(Generic[Held]):
             self.close()
             self._lost(reason)
 
+    def reject(self, reason: str) -> None:
+        """Give the line up, since it is of no use: whatever came over it proves nothing.
+
+        Args:
+            reason: Words for people.
+        """
+        self._proven = False
+        self.drop(reason)
+
     def close(self) -> None:
         """Close the line."""
         line, self._line = self._line, None

@@ -84,8 +84,8 @@ class Recovery:
             if type(event) not in (Answer, Refused):
                 kept.append(event)
             elif type(event) is Answer and self._is_expected(event):
-                self._dialogue.answered()
                 self._end()
+                self._dialogue.answered()
         return kept
 
     def _is_expected(self, answer: Answer) -> bool:

@@ -187,7 +187,7 @@ def sums(plan):
     found = {}
     for item in plan.derived:
         inputs = [series for column in item.inputs for series, _ in column]
-        homes = {home[0] for series in inputs if (home := plan.home(series))}
+        homes = {query for series in inputs for query, _ in plan.homes(series)}
         if len(homes) > 1 and plan.classes[next(iter(homes))] is not PollClass.FAST:
             found[item.series.name] = [series.name for series in inputs]
     return found
@@ -579,7 +579,7 @@ def about_battery(made, since=0):
         series.name
         for batch in made.out.batches[since:]
         for series, _ in batch.values
-        if (home := plan.home(series)) and home[0].condition in ("bat", "bat2", "mod 0")
+        if any(q.condition in ("bat", "bat2", "mod 0") for q, _ in plan.homes(series))
     }
 
 

@@ -60,8 +60,8 @@ class Watched:
     def missing(self):
         """Names of what the unit has and answers, and of which nothing was published at all."""
         plan, has = self.device.plan, self.world.inverter.unit.scenario.has
-        wanted = {s for s in plan.wanted - self.first.keys() if (home := plan.home(s))
-                  and has(home[0].condition) and self.world.truth.knows(home[0])}  # fmt: skip
+        wanted = {s for s in plan.wanted - self.first.keys() for query, _ in plan.homes(s)
+                  if has(query.condition) and self.world.truth.knows(query)}  # fmt: skip
         # The unit's value 0 means "none" for times, and "" for texts.
         return sorted(s.name for s in wanted - plan.texts if "time" not in s.metric.field)
 
@@ -212,11 +212,12 @@ def test_no_value_is_later_than_its_stretched_interval_says(pace, intervals):
     settled = end - 3600.0
     totals = 0
     for series, times in made.times.items():
-        home = plan.home(series)
-        if home is None or series in plan.texts:
+        homes = plan.homes(series)
+        if not homes or series in plan.texts:
             continue
-        total = home[0] in plan.energy
-        seconds = found.seconds(plan.classes[home[0]], total=total)
+        ((query, _),) = homes
+        total = query in plan.energy
+        seconds = found.seconds(plan.classes[query], total=total)
         gap = max(b - a for a, b in pairwise([settled, *(t for t in times if t > settled), end]))
         # What becomes due between two rounds waits for the second one, and perhaps one more.
         assert gap <= (ceil(seconds / round_s) + 1) * round_s + 1.0, series.name

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rct_collector.catalog import catalog
+from rct_collector.config import DeviceConfig
 from rct_collector.doctor.figures import Pace
+from rct_collector.doctor.inventory import Inventory
 from rct_collector.doctor.requests import Fate, RequestLog
 from rct_collector.doctor.traffic import Traffic
-from rct_collector.drivers.base import Query
+from rct_collector.drivers import driver
+from rct_collector.drivers.base import Binding, Condition, Polled, Query
 from rct_collector.drivers.rct.tools.examination import EXAMINATION
+from tests.addresses import tcp
 
+CONFIG = DeviceConfig(name="roof", driver="rct", address=tcp("roof"))
 PACE = Pace(0.1, 2)
 ONE, OTHER = Query("one", "always"), Query("other", "always")
 
@@ -98,3 +106,31 @@ def test_every_request_has_one_fate_at_most(happenings):
     figures = log.figures(PACE)
     assert 0 <= figures.lost <= figures.requests <= asked
     assert figures.missing >= 0
+
+
+# -- what is found in several places -----------------------------------------------------------
+
+
+def _known_by(name, condition):
+    """A query of one dialect whose answer has the serial number in one of its parts."""
+    binding = Binding((catalog().series("inverter.serial"),), "id", 1.0, lambda raw, *_: [raw[0]])
+    return Query(name, condition, (binding,))
+
+
+def test_who_it_is_comes_from_the_command_that_the_unit_knows():
+    """Nothing is asked of which it is not known that the unit has it."""
+    old, new, protocol = _known_by("ID", "A"), _known_by("GETID", "B"), Query("protocol")
+    conditions = {
+        name: Condition(("protocol",), lambda facts, name=name: facts.get("protocol") == name)
+        for name in "AB"
+    }
+    polled = Polled(queries=(protocol, old, new), conditions=conditions)
+    inventory = Inventory(CONFIG, replace(driver("rct"), polled=polled))
+    assert inventory.open() == [protocol]
+    assert inventory.who() == []
+    inventory.take(protocol, "B")
+    inventory.take(protocol, "B")
+    assert inventory.who() == [new]
+    inventory.hear(new, ["42", "more"], 0.0, 0.0)
+    assert inventory.who() == []
+    assert inventory.identity == {"serial": "42"}

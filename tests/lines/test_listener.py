@@ -271,6 +271,20 @@ def test_who_sends_nonsense_is_hung_up_on(with_bench):
     )
 
 
+def test_who_does_not_belong_here_is_hung_up_on_and_disturbs_nobody(with_bench):
+    async def test(bench):
+        known, other = bench.call("1=1\n"), bench.call("UPS\n")
+        assert (known.is_open, other.is_open) == (True, False)
+        assert bench.devices[0].heard() == [1]
+        known.say(b"1=2\nUPS\n")
+        assert not known.is_open
+        assert bench.devices[0].told[-1] == "lost"
+        assert bench.devices[0].port.last_error == "a UPS, which is none of ours"
+
+    told = with_bench(test, "1", "2")
+    assert "has called, and is hung up on: a UPS, which is none of ours" in told[0]
+
+
 def test_a_unit_may_send_any_amount_once_it_is_known(with_bench):
     async def test(bench):
         call = bench.call("1=1\n")

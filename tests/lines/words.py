@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from rct_collector.drivers.base import Answer, Fault, Garbled, Query, Refused, Reply
+from rct_collector.drivers.base import Answer, Fault, Garbled, Query, Refused, Reply, Unfit
 from rct_collector.errors import BusyError
 
 POWER = Query("power", "always")
 
 
 class Words:
-    """A session whose lines are words: ``unit=value``, ``unit!`` for a refusal, ``?`` for a call.
+    """A session whose lines are words.
+
+    ``unit=value``, ``unit!`` for a refusal, ``?`` for a call, ``UPS`` for what belongs elsewhere.
 
     Attributes:
         resets: How often half an answer was forgotten.
@@ -45,6 +47,8 @@ class Words:
             return Refused(POWER, line[:-1])
         if line == "?":
             return Reply(b"ack\n")
+        if line == "UPS":
+            return Unfit("a UPS, which is none of ours")
         return Garbled(Fault.NOISE, None, len(line), "" if line == "noise" else line)
 
 

@@ -49,6 +49,6 @@ DRIVER = base.Driver(
     title="Toys on a bus",
     ways={"tcp": {"port": "1"}},
     unit=Option("Which unit on the bus.", str, "3", "name"),
-    session=Bus,
+    session=lambda _options: Bus(),
     polled=POLLED,
 )

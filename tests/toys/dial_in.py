@@ -23,5 +23,5 @@ DRIVER = replace(
     name="dial_in",
     title="Toys that call",
     ways={"listen": {"port": "1"}},
-    session=DialIn,
+    session=lambda _options: DialIn(),
 )

@@ -46,7 +46,7 @@ def made():
         vendor="toys",
         title="Growing",
         ways={"tcp": {"port": "1"}},
-        session=lambda: Session(rows),
+        session=lambda _options: Session(rows),
         pushed=Pushed(records={"optimizer": (POWER,)}),
     )
     return family, rows

@@ -42,6 +42,6 @@ DRIVER = Driver(
     vendor="toys",
     title="Pushing",
     ways={"tcp": {"port": "1"}},
-    session=Session,
+    session=lambda _options: Session(),
     pushed=Pushed(records={key: (series.metric,) for key, series in SERIES.items()}),
 )

@@ -46,7 +46,7 @@ DRIVER = Driver(
     vendor="toys",
     title="Remembering",
     ways={"tcp": {"port": "1"}},
-    session=Session,
+    session=lambda _options: Session(),
     history=History(
         queries=(LOG,), first=lambda _query, span: -(-span.end_ns // SECOND), page=page
     ),

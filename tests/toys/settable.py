@@ -69,7 +69,7 @@ DRIVER = Driver(
     vendor="toys",
     title="Settable",
     ways={"tcp": {"port": "1"}},
-    session=Session,
+    session=lambda _options: Session(),
     options=Options(),
     polled=Polled(queries=(SHOW,)),
     settings=(FLOAT,),

@@ -39,7 +39,7 @@ def driver(register):
         replace(
             settable.DRIVER,
             name="both",
-            session=Session,
+            session=lambda _options: Session(),
             pushed=pushing.DRIVER.pushed,
             settings=(),
         )
@@ -72,7 +72,8 @@ def test_answers_may_have_times_of_their_own_but_not_of_a_clock_that_was_never_s
         def _event(self, line):
             return super()._event(line)._replace(time_ns=said * 10**9)
 
-    run = Run(register(replace(driver, name="dated", session=Dated)), Both(), 15.0)
+    dated = replace(driver, name="dated", session=lambda _options: Dated())
+    run = Run(register(dated), Both(), 15.0)
     times = {int(line.split()[-1]) // 10**9 for line in run.lines if "voltage_volts" in line}
     assert times == {said} if is_taken else min(times) >= WALL
     assert is_taken or max(times) < WALL + 60

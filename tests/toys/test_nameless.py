@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from datetime import datetime
 from itertools import pairwise
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -183,7 +185,7 @@ def test_without_resync_values_get_mixed_up(register):
             self._asked = None
 
     polled = replace(nameless.DRIVER.polled, resync=None)
-    driver = register(replace(nameless.DRIVER, polled=polled, session=Trusting))
+    driver = register(replace(nameless.DRIVER, polled=polled, session=lambda _options: Trusting()))
     assert wrong(Run(driver, Late([2.5]), 15.0))
 
 
@@ -286,3 +288,33 @@ def test_single_reading_takes_the_first_no_for_an_answer(driver):
         "inverter_power.load_watts",
         "inverter_power.battery_watts",
     }
+
+
+# -- what goes with a question -----------------------------------------------------------------
+
+
+def test_argument_is_worked_out_when_the_question_is_sent(register):
+    """Of the time of then, and of the unit's zone; a repeat has its own."""
+    made = []
+
+    class Dated(nameless.Session):
+        def request(self, ask):
+            made.append(ask)
+            return super().request(ask)
+
+    def argument(now, zone):
+        return datetime.fromtimestamp(now, zone).strftime("%H:%M:%S")
+
+    load, *_ = nameless.QUERIES.values()
+    polled = replace(nameless.DRIVER.polled, queries=(replace(load, argument=argument),))
+    driver = register(replace(nameless.DRIVER, polled=polled, session=lambda _options: Dated()))
+    run = Run(driver, Late([0.2, None]), 25.0, timezone="Asia/Tokyo")
+    asked = [ask.argument for ask in made if ask.query is not nameless.PROBE]
+    assert len(asked) >= 3
+    assert asked == [
+        datetime.fromtimestamp(virtual.START + at - 1000.0, ZoneInfo("Asia/Tokyo")).strftime(
+            "%H:%M:%S"
+        )
+        for at, line in run.unit.heard
+        if line == "load"
+    ]

@@ -216,7 +216,7 @@ def test_faults_in_records_are_told_as_those_in_answers(register, key, values, n
     driver = register(
         replace(
             pushing.DRIVER,
-            session=Faulty,
+            session=lambda _options: Faulty(),
             pushed=Pushed(records={"faults": (flag, words)}),
             faults={12: "the fan stands still"},
         )

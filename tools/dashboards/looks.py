@@ -16,7 +16,6 @@ from grafana_foundation_sdk.models.dashboard import (
     ValueMappingResult,
 )
 
-from rct_collector.docs.metrics import homes
 from rct_collector.drivers import driver
 from rct_collector.model import Kind as MetricKind
 from rct_collector.model import Metric, Unit
@@ -96,7 +95,7 @@ def fault_text(number: int) -> str:
 def _codes(metric: Metric) -> dict[int, str]:
     """Code → text, as far as the driver knows."""
     texts = driver(DRIVER).texts
-    for series, (query, _) in homes()[DRIVER].items():
+    for series, query, _ in driver(DRIVER).found():
         if series.metric is metric and query.name in texts:
             return dict(texts[query.name])
     return {}

@@ -82,7 +82,9 @@ class Discovery:
             self.facts.clear()
         self._candidates: dict[str, Any] = {}
         self._known: dict[str, bool | None] = {}
-        self._holding: dict[str, bool | None] = {}  # asked for each value: worked out once
+        self._holding: dict[
+            tuple[str, ...], bool | None
+        ] = {}  # asked for each value: worked out once
         self._heard: set[str] = set()  # facts that were confirmed on this connection
         self._given_up: set[str] = set()  # what should identify the unit, and is not answered
         self._unsure: dict[str, int] = {}  # facts that need so many more answers on this connection
@@ -152,14 +154,18 @@ class Discovery:
         """Whether all facts are those of the unit that answers on this connection."""
         return not self._unsure and all(map(self._is_settled, self._identity))
 
-    def holds(self, condition: str) -> bool | None:
-        """Whether the unit that answers on this connection has a part.
+    def holds(self, *conditions: str) -> bool | None:
+        """Whether the unit that answers on this connection has a part, or one of several.
 
         None while that is not known; what depends on it is not to be published then.
+
+        Args:
+            conditions: Names of the conditions of the parts.
         """
-        if condition not in self._holding:
-            self._holding[condition] = self.has(condition) if self._vouches(condition) else None
-        return self._holding[condition]
+        if conditions not in self._holding:
+            known = [self.has(name) if self._vouches(name) else None for name in conditions]
+            self._holding[conditions] = any(known) or (None if None in known else False)
+        return self._holding[conditions]
 
     def _vouches(self, condition: str) -> bool:
         """Whether the unit that answers on this connection stands for a condition's facts."""

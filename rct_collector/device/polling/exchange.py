@@ -10,8 +10,10 @@ import asyncio
 import logging
 import math
 from collections.abc import Container, Iterable, Sequence
+from datetime import tzinfo
 from typing import NamedTuple, Protocol
 
+from rct_collector.device.clock import Clock
 from rct_collector.device.inquiry import Inquiry
 from rct_collector.device.polling.adaptive_rate import AdaptiveRate
 from rct_collector.device.polling.pacing import Pacer, TokenBucket
@@ -107,6 +109,8 @@ class Exchange:
         fast: int,
         advance: int,
         drains: bool = False,
+        zone: tzinfo | None,
+        clock: Clock,
         stats: Stats,
         owner: Owner,
         reports: Reports,
@@ -124,12 +128,16 @@ class Exchange:
             drains: Answers do not tell what they answer, so that the line is drained after a
                 request that was given up. One is outstanding at a time then, and waited for as
                 long as the timeout says, for it costs more to give it up than to wait.
+            zone: Time zone of the unit's clock; None for that of this host.
+            clock: Wall clock.
             stats: Counts what was not understood.
             owner: Is told what happens.
             reports: Where what is worth a message goes.
         """
         self.name = name
         self._reports = reports
+        self._zone = zone
+        self._clock = clock
         self._stats = stats
         self._owner = owner
         self._timeout = requests.timeout
@@ -381,7 +389,10 @@ class Exchange:
             if not port.take_turn():
                 wake = poller.wake_at(now)
                 break
-            port.ask(Ask(query, port.unit), now)
+            ask = Ask(query, port.unit)
+            if query.argument is not None:
+                ask = ask._replace(argument=query.argument(self._clock.wall(), self._zone))
+            port.ask(ask, now)
             poller.sent(query, now)
         if not poller.pending:
             port.end_turn()

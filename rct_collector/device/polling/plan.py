@@ -22,13 +22,14 @@ class Derived:
         series: What is computed.
         rule: How.
         tolerant: Some inputs of a list may be missing.
-        inputs: One list of series per input metric, with the condition of each.
+        inputs: One list of series per input metric, with the conditions of each, see
+            :meth:`Plan.conditions`.
     """
 
     series: Series
     rule: Rule
     tolerant: bool
-    inputs: tuple[tuple[tuple[Series, str], ...], ...]
+    inputs: tuple[tuple[tuple[Series, tuple[str, ...]], ...], ...]
 
 
 class Choice(NamedTuple):
@@ -59,12 +60,16 @@ class Plan:
         """Work it out once; conditions of the unit are applied at run time."""
         rows = rows or catalog()
         self._rows = rows
-        self._home = {series: (query, binding) for series, query, binding in driver.found()}
+        self._homes = driver.homes
+        self._conditions = {
+            series: tuple(dict.fromkeys(query.condition for query, _ in homes))
+            for series, homes in self._homes.items()
+        }
         self._computable: dict[Series, tuple[tuple[Series, ...], ...]] = {}
         self.wanted = {s for s in self._candidates(driver) if is_wanted(s, config)}
         self.classes: dict[Query, PollClass] = {}
         self.derived: list[Derived] = []
-        self._columns: dict[tuple[Series, ...], tuple[tuple[Series, str], ...]] = {}
+        self._columns: dict[tuple[Series, ...], tuple[tuple[Series, tuple[str, ...]], ...]] = {}
         for series in sorted(self.wanted, key=_by_catalogue(rows)):
             self._need(series, series.metric.poll)
         self.dependents = self._dependents()
@@ -83,9 +88,13 @@ class Plan:
         """The queries of one class, in the driver's order, which keeps snapshots together."""
         return self._queries[poll]
 
-    def home(self, series: Series) -> tuple[Query, Binding] | None:
-        """Where a series is found, or None for derived ones."""
-        return self._home.get(series)
+    def homes(self, series: Series) -> tuple[tuple[Query, Binding], ...]:
+        """Where a series is found: in one place of those that the unit has. None for derived."""
+        return self._homes.get(series, ())
+
+    def conditions(self, series: Series) -> tuple[str, ...]:
+        """The conditions under which a series is found, any one of them; none for derived ones."""
+        return self._conditions.get(series, ())
 
     def _candidates(self, driver: Driver) -> list[Series]:
         """Everything the driver finds, and everything that can be computed from it."""
@@ -106,7 +115,7 @@ class Plan:
         """
         if series not in self._computable:
             columns = tuple(
-                tuple(item for item in column if item in self._home or self._inputs(item))
+                tuple(item for item in column if item in self._homes or self._inputs(item))
                 for column in self._rows.inputs(series)
             )
             self._computable[series] = columns if all(columns) else ()
@@ -114,11 +123,11 @@ class Plan:
 
     def _need(self, series: Series, poll: PollClass) -> None:
         """Make sure a series is asked for, or computed, at least at the pace of ``poll``."""
-        home = self._home.get(series)
-        if home is not None:
-            query = home[0]
+        homes = self._homes.get(series, ())
+        for query, _ in homes:
             present = self.classes.get(query, poll)
             self.classes[query] = min(present, poll, key=PollClass.POLLED.index)
+        if homes:
             return
         columns = self._inputs(series)
         for column in columns:
@@ -135,10 +144,12 @@ class Plan:
             )
         )
 
-    def _with_conditions(self, column: tuple[Series, ...]) -> tuple[tuple[Series, str], ...]:
+    def _with_conditions(
+        self, column: tuple[Series, ...]
+    ) -> tuple[tuple[Series, tuple[str, ...]], ...]:
         """Several rules look at the same column (the cells of a module): it is kept once."""
         if column not in self._columns:
-            self._columns[column] = tuple((series, self._condition(series)) for series in column)
+            self._columns[column] = tuple((series, self.conditions(series)) for series in column)
         return self._columns[column]
 
     def _takes(self, driver: Driver) -> dict[Query, tuple[Binding, ...]]:
@@ -154,7 +165,7 @@ class Plan:
         sources: dict[Series, set[Query]] = {}
         for place, item in enumerate(self.derived):
             inputs = [series for column in item.inputs for series, _ in column]
-            homes = {self._home[s][0] for s in inputs if s in self._home}
+            homes = {query for s in inputs for query, _ in self.homes(s)}
             sources[item.series] = homes.union(*(sources.get(s, set()) for s in inputs))
             for query in sources[item.series]:
                 places.setdefault(query, []).append(place)
@@ -172,10 +183,6 @@ class Plan:
             for query in group if len(group) > 1 else ():
                 found.setdefault(query, {}).update((q, None) for q in group if q is not query)
         return {query: tuple(others) for query, others in found.items()}
-
-    def _condition(self, series: Series) -> str:
-        home = self._home.get(series)
-        return home[0].condition if home else ""
 
 
 @cache

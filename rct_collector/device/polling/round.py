@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import tzinfo
+from typing import Protocol
 
 from rct_collector.device.plausibility import Plausibility, Verdict
 from rct_collector.device.polling.plan import Derived, Plan
 from rct_collector.drivers.base import Query
 from rct_collector.model import Series, Value
 
-#: Condition name → whether the unit has that part; None while unknown.
-Has = Callable[[str], bool | None]
+
+class Has(Protocol):
+    """What the unit is known to have."""
+
+    def __call__(self, *conditions: str) -> bool | None:
+        """Whether it has one of these parts; None while that is not known.
+
+        Args:
+            conditions: Names of the conditions of the parts.
+        """
 
 
 class Round:
@@ -123,8 +132,8 @@ class Round:
 
     def _present(self, series: Series) -> bool | None:
         """An answer about a part that the unit does not have, or may not have, means nothing."""
-        home = self._plan.home(series)
-        return home is None or self._has(home[0].condition)
+        conditions = self._plan.conditions(series)
+        return not conditions or self._has(*conditions)
 
     def _derive(self) -> None:
         """Compute what can be computed by now; the rest may follow with later answers."""
@@ -152,11 +161,11 @@ class Round:
         return columns
 
     def _column(
-        self, column: Iterable[tuple[Series, str]], *, tolerant: bool
+        self, column: Iterable[tuple[Series, tuple[str, ...]]], *, tolerant: bool
     ) -> Iterable[float | None]:
         """Values of one input metric; parts that the unit lacks are left out."""
-        for series, condition in column:
-            present = self._has(condition) if condition else True
+        for series, conditions in column:
+            present = self._has(*conditions) if conditions else True
             value = self._values.get(series)
             if present is False and not tolerant:
                 continue

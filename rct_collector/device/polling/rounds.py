@@ -118,6 +118,8 @@ class Polling:
             fast=len(self.plan.queries(PollClass.FAST)),
             advance=self._advance(),
             drains=bool(driver.polled and driver.polled.resync),
+            zone=config.timezone,
+            clock=clock,
             stats=stats,
             owner=self,
             reports=reports,
@@ -348,8 +350,7 @@ class Polling:
         return [series for series in self.plan.texts if self._expects(series)]
 
     def _expects(self, series: Series) -> bool:
-        home = self.plan.home(series)
-        if home is None:
-            return False
-        query = home[0]
-        return bool(self.discovery.has(query.condition)) and query not in self._unsupported
+        return any(
+            self.discovery.has(query.condition) and query not in self._unsupported
+            for query, _ in self.plan.homes(series)
+        )

@@ -17,7 +17,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rctclient.types import DataType
 
@@ -66,6 +66,15 @@ class RctObject(Query):
     def label(self) -> str:
         """Name and id, as messages show it."""
         return f"{self.name} (0x{self.oid:08X})"
+
+    def origin(self, binding: Binding) -> dict[str, Any]:
+        """Where one of its bindings finds its series: an object is one value, without parts."""
+        return {
+            "object": self.name,
+            "oid": f"{self.oid:08X}",
+            "scale": binding.scale,
+            "condition": self.condition,
+        }
 
     def could_say(self, value: object) -> bool:
         """Whether a value can be an answer to it; None stands for none."""

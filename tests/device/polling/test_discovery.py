@@ -48,7 +48,7 @@ TOY = Driver(
     vendor="toy",
     title="Toy",
     ways={"tcp": {}},
-    session=lambda: None,
+    session=lambda _options: None,
     polled=Polled(
         queries=tuple(QUERIES.values()),
         conditions={
@@ -267,6 +267,18 @@ def test_saved_facts_hold_only_once_the_unit_has_said_that_it_is_the_same():
     assert told(discovery, firmware="1.0") == [False], "one answer is enough"
     assert discovery.holds("battery") is True
     assert discovery.identified
+
+
+def test_one_of_several_parts_is_there_if_any_is_and_none_if_none_is():
+    discovery = Discovery(TOY)
+    learn(discovery, serial="S1", firmware="1.0")
+    assert discovery.holds("battery", "module") is None
+    assert discovery.holds("battery", "always") is True
+    learn(discovery, battery=1)
+    assert (discovery.holds("module"), discovery.holds("module", "battery")) == (None, True)
+    learn(discovery, battery=0)
+    assert discovery.holds("battery", "module") is False
+    assert discovery.holds("battery", "always") is True
 
 
 def test_first_learning_needs_two_answers_of_everything():

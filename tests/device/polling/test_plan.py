@@ -1,5 +1,7 @@
 """Which queries a device needs for what its user wants."""
 
+from dataclasses import replace
+
 import pytest
 
 from rct_collector.catalog import Catalog, catalog
@@ -104,9 +106,8 @@ def test_texts_are_known_apart():
 def test_every_wanted_series_is_asked_at_least_at_its_pace():
     made = plan(include=("*",), options=CELLS)
     for series in made.wanted:
-        home = made.home(series)
-        if home is not None:
-            pace = made.classes[home[0]]
+        for query, _ in made.homes(series):
+            pace = made.classes[query]
             assert PACES.index(pace) <= PACES.index(series.metric.poll), series.name
 
 
@@ -152,8 +153,8 @@ def test_inputs_of_a_derived_metric_are_asked_even_if_they_are_not_published():
     (derived,) = made.derived
     assert derived.series.name == "inverter_power.pv_watts"
     ((first, second),) = derived.inputs
-    assert (first[0].name, first[1]) == ("inverter_string{string=a}.power_watts", "genA")
-    assert (second[0].name, second[1]) == ("inverter_string{string=b}.power_watts", "genB")
+    assert (first[0].name, first[1]) == ("inverter_string{string=a}.power_watts", ("genA",))
+    assert (second[0].name, second[1]) == ("inverter_string{string=b}.power_watts", ("genB",))
 
 
 def test_cells_are_asked_for_their_extremes_even_if_they_are_not_published():
@@ -169,8 +170,8 @@ def test_derived_metric_of_a_derived_metric_comes_after_it():
     ]
     assert names(made.wanted) == {"inverter_power.self_consumption_percent"}
     ((pv,), (grid,)) = made.derived[1].inputs
-    assert pv[1] == ""  # computed: its own inputs say whether the unit has it
-    assert grid[1] == "always"
+    assert pv[1] == ()  # computed: its own inputs say whether the unit has it
+    assert grid[1] == ("always",)
 
 
 def test_every_derived_metric_comes_after_its_inputs_and_once():
@@ -179,7 +180,7 @@ def test_every_derived_metric_comes_after_its_inputs_and_once():
     for item in made.derived:
         for column in item.inputs:
             for series, _ in column:
-                assert made.home(series) is not None or series in seen
+                assert made.homes(series) or series in seen
         assert item.series not in seen
         seen.add(item.series)
 
@@ -231,7 +232,7 @@ def toy(*found, deciding=()):
         vendor="toy",
         title="Toy",
         ways={"tcp": {}},
-        session=lambda: None,
+        session=lambda _options: None,
         polled=Polled(
             queries=(*queries, *deciding),
             conditions={
@@ -280,3 +281,37 @@ def test_query_that_only_decides_is_asked_at_the_pace_it_states(poll):
     deciding = Query("decides", "always", poll=poll)
     made = plan(toy(ROWS.series("inverter_a.watts"), deciding=[deciding]), ROWS)
     assert made.queries(poll) == [deciding]
+
+
+# -- the same in several places ----------------------------------------------------------------
+
+
+def several():
+    """A driver whose units tell one thing in two ways, of which each has one."""
+    series = ROWS.series("inverter_a.watts")
+    binding = Binding((series,), "", 1, lambda raw, _zone: [raw])
+    protocol = Query("protocol")
+    queries = [Query(name, condition, (binding,)) for name, condition in (("P", "A"), ("Q", "B"))]
+    conditions = {
+        name: Condition(("protocol",), lambda facts, name=name: facts.get("protocol") == name)
+        for name in "AB"
+    }
+    return replace(toy(), polled=Polled(queries=(protocol, *queries), conditions=conditions))
+
+
+def test_a_series_may_be_found_in_several_places():
+    made = plan(several(), ROWS)
+    series = ROWS.series("inverter_a.watts")
+    assert [query.name for query, _ in made.homes(series)] == ["P", "Q"]
+    assert made.conditions(series) == ("A", "B")
+    assert asked(made, F) == ["P", "Q"], "as fast as what is computed of it"
+    places = range(len(made.derived))
+    for query, _ in made.homes(series):
+        assert made.dependents[query] == tuple(places), query.name
+    assert made.derived[0].inputs == (((series, ("A", "B")),),)
+    assert made.companions == {}
+
+
+def test_what_is_computed_of_it_has_no_condition_of_its_own():
+    made = plan(several(), ROWS)
+    assert made.conditions(ROWS.series("inverter_b.watts")) == ()

@@ -1,0 +1,139 @@
+"""Who is at the other end, and what it speaks: known by what it answers, before all else."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+
+from rct_collector.cli.snapshot import Snapshot
+from rct_collector.config import DeviceConfig
+from rct_collector.docs import metrics
+from tests.addresses import tcp
+from tests.toys import choosy, nameless
+from tests.toys.running import Run, Unit
+
+
+class Answering(Unit):
+    """A unit with a serial number and a dialect, which may change from connection to connection."""
+
+    end = b"\r"
+
+    def __init__(self, *serials, dialect="A"):
+        super().__init__()
+        self.serials, self.dialect, self.serial = list(serials), dialect, "EAST"
+
+    def connect(self):
+        if self.serials:
+            self.serial = self.serials.pop(0)
+        return super().connect()
+
+    def read(self, line, now):
+        if line.startswith("PI"):
+            self.say(f"({line} {self.serial} {self.dialect}", now + 0.2)
+        else:
+            known = {"A": {"load": 1000}, "B": {"LOAD": 25000}}[self.dialect]
+            self.say(f"({known.get(line, 'NAK')}", now + 0.2)
+
+
+@pytest.fixture
+def driver(register):
+    return register(choosy.DRIVER)
+
+
+def test_tables_name_all_places_where_a_series_is_found(driver):
+    load = nameless.POWERS["load"]
+    (row,) = metrics.objects([load])
+    assert row["drivers"]["choosy"] == {
+        "command": "load",
+        "field": "watts",
+        "scale": 1.0,
+        "condition": "A",
+        "others": [{"command": "LOAD", "field": "watts", "scale": 0.1, "condition": "B"}],
+    }
+    assert "choosy: `load, LOAD`" in metrics.source(load.metric)
+
+
+def test_a_code_means_the_same_wherever_it_is_found(register):
+    """What two places say differently is told as in the first one."""
+    texts = {"load": {0: "none", 1: "some"}, "LOAD": {1: "a little", 2: "much"}}
+    driver = register(replace(choosy.DRIVER, texts=texts))
+    config = DeviceConfig(name="toy", driver=driver.name, address=tcp("roof"))
+    load, snapshot = nameless.POWERS["load"], Snapshot(config)
+    assert [snapshot.text(load, n) for n in range(4)] == ["none", "some", "much", ""]
+
+
+@pytest.mark.parametrize(
+    ("dialect", "command", "watts"), [("A", "load", "1000.0"), ("B", "LOAD", "2500.0")]
+)
+def test_a_series_comes_from_the_command_that_the_unit_knows(driver, dialect, command, watts):
+    run = Run(driver, Answering(dialect=dialect), 60.0)
+    assert {line.split()[1] for line in run.lines} == {f"load_watts={watts}"}
+    asked = [line for _, line in run.unit.heard]
+    assert {line.split()[0] for line in asked} == {"PI", command}
+    assert asked.index(command) >= 2, "nothing is asked before the dialect is known"
+
+
+def test_session_is_told_the_options_of_its_family(driver):
+    run = Run(driver, Answering(), 30.0, serial_number="EAST")
+    assert run.lines
+
+
+def test_session_is_told_the_options_of_its_address(register):
+    told = []
+
+    def session(options):
+        told.append(options.address)
+        return choosy.Session(options)
+
+    ways = {"serial": {"baud": "2400"}}
+    driver = register(replace(choosy.DRIVER, ways=ways, session=session))
+    run = Run(driver, Answering(), 30.0, address="serial:///dev/toy?parity=even")
+    assert run.lines
+    assert [address["baud"] for address in told] == ["2400"]
+    assert [address["parity"] for address in told] == ["even"]
+
+
+def test_unit_that_is_not_meant_is_left_and_tried_again_ever_more_rarely(driver, caplog):
+    caplog.set_level(logging.INFO)
+    run = Run(driver, Answering(), 300.0, serial_number="WEST")
+    assert not run.lines
+    assert set(run.own("up")) == {0}
+    pauses = [later - earlier for earlier, later in pairwise(run.plug.attempts)]
+    assert pauses[:5] == pytest.approx([1, 2, 5, 15, 30], abs=1.6)
+    assert min(pauses[5:]) >= 30
+    assert run.device.port.last_error == "the unit is EAST, not WEST"
+    assert {batch.health.error for batch in run.batches} <= {"the unit is EAST, not WEST", ""}
+    assert [r.getMessage() for r in caplog.records] == [
+        "toy: the unit is EAST, not WEST; trying again until it works"
+    ]
+    assert {line.split()[0] for _, line in run.unit.heard} == {"PI"}
+
+
+def test_the_next_one_is_taken_if_it_fits(driver, caplog):
+    caplog.set_level(logging.INFO)
+    run = Run(driver, Answering("EAST", "EAST", "WEST"), 60.0, serial_number="WEST")
+    assert len(run.plug.attempts) == 3
+    assert run.lines
+    assert run.own("up")[-1] == 1
+    assert [r.getMessage() for r in caplog.records] == [
+        "toy: the unit is EAST, not WEST; trying again until it works",
+        "toy: 192.0.2.1:1 answers again",
+    ]
+
+
+def test_unit_that_is_exchanged_for_a_wrong_one_is_left(driver, caplog):
+    """What the line was good for before is no proof of what is there now."""
+
+    async def during(run):
+        await asyncio.sleep(30.0)
+        run.plug.cut()
+
+    run = Run(driver, Answering("WEST", "EAST"), 120.0, during=during, serial_number="WEST")
+    pauses = [later - earlier for earlier, later in pairwise(run.plug.attempts)]
+    assert pauses[-1] > 10
+    assert run.own("up")[0] == 1
+    assert run.own("up")[-1] == 0
