@@ -98,8 +98,8 @@ def test_public_names_are_loaded_lazily_and_typed_all_the_same():
 
 
 #: Classes of one name, where both are what the name says: a protocol or a table for all families,
-#: and what one family makes of it.
-NAMESAKES = {"Redactor", "Tools"}
+#: and what one family makes of it; or what the same file of several families holds.
+NAMESAKES = {"Redactor", "Tools", "Bad", "Frame", "FrameReader"}
 
 
 def test_a_class_name_is_used_once():
