@@ -67,10 +67,10 @@ GATES = {
 MINIMAL = ("systemd", "systemd-sysv")
 
 #: What our packages need besides, so that they can be installed again and again without a network;
-#: and a library that the configuration which comes with collectd needs.
+#: a library that the configuration which comes with collectd needs; and what reads our rule.
 NEEDED = (
     *("adduser", "collectd", "libmnl0", "python3"),
-    *("python3-click", "python3-rich", "python3-tenacity", "python3-yaml", "tzdata"),
+    *("python3-click", "python3-rich", "python3-tenacity", "python3-yaml", "tzdata", "udev"),
 )
 #: Release → the Python library that its collectd is linked with.
 LIBPYTHON = {"bookworm": "libpython3.11", "trixie": "libpython3.13"}

@@ -120,3 +120,6 @@ def test_a_debian_of_later_takes_the_packages_of_this_one(built, new):
     system = new("trixie")
     system.install(*built.packages())
     assert system.run("rct-collector", "--version").startswith("rct-collector")
+    system.run("apt-get", "install", "-q", "-y", "--no-install-recommends", "udev")
+    (rules,) = system.folder.glob("usr/lib/udev/rules.d/*rct-collector.rules")
+    system.run("udevadm", "verify", f"/usr/lib/udev/rules.d/{rules.name}")

@@ -222,6 +222,7 @@ def test_telegraf_gets_values_once_the_address_is_named(
     if first != "telegraf":
         system.install(telegraf_package)
     agent = Telegraf(system, tmp_path)
+    assert {"rct-collector", "dialout"} <= groups(system, "telegraf")
     system.name_address(inverter.address)
     with agent.running() as process:
         assert wait_for(lambda: agent.lines("inverter_power,source=roof", "grid_watts=")), (
@@ -240,7 +241,7 @@ def test_telegraf_gets_values_once_the_address_is_named(
 @pytest.mark.telegraf
 def test_removed_and_purged_telegraf_goes_on(system, built, telegraf_package, tmp_path):
     system.install(telegraf_package)
-    before = files(system)
+    before, member = files(system), groups(system, "telegraf")
     agent = Telegraf(system, tmp_path)
     system.install(*built.packages(*FOR_TELEGRAF))
 
@@ -257,6 +258,79 @@ def test_removed_and_purged_telegraf_goes_on(system, built, telegraf_package, tm
     system.purge(*FOR_TELEGRAF)
     agent.works_without_us()
     assert files(system) - before - {"/etc/telegraf/telegraf.conf"} == set()
+    assert groups(system, "telegraf") == member
+
+
+def test_telegraf_of_debian_becomes_a_member_and_leaves_what_it_was_not_in_before(system, built):
+    system.run("adduser", "--quiet", "--system", "--group", "--no-create-home", "_telegraf")
+    system.run("adduser", "--quiet", "_telegraf", "dialout")
+    system.install(*built.packages(*FOR_TELEGRAF))
+    assert groups(system, "_telegraf") == {"_telegraf", "dialout", "rct-collector"}
+    system.purge(*FOR_TELEGRAF)
+    assert groups(system, "_telegraf") == {"_telegraf", "dialout"}
+
+
+#: Where a USB device would be, with what udev reads there: a hub, and a device at its socket 4.
+USB = "/sys/devices/pci0000:00/0000:00:14.0/usb1/1-1/1-1.4"
+HIDRAW = f"{USB}/1-1.4:1.0/0003:0665:5161.0001/hidraw/hidraw0"
+
+
+def plugged_in(system, vendor, product):
+    """Have a device at a socket of the system, as the kernel tells of it."""
+    nodes = {
+        "/sys/devices/pci0000:00/0000:00:14.0": ("bus/pci", {}),
+        f"{USB.rpartition('/')[0]}": ("bus/usb", {"idVendor": "05e3", "idProduct": "0608"}),
+        USB: ("bus/usb", {"idVendor": vendor, "idProduct": product}),
+        f"{USB}/1-1.4:1.0": ("bus/usb", {}),
+        HIDRAW.removesuffix("/hidraw/hidraw0"): ("bus/hid", {}),
+        HIDRAW: ("class/hidraw", {}),
+    }
+    kinds = {
+        USB: "DEVTYPE=usb_device\n",
+        f"{USB}/1-1.4:1.0": "DEVTYPE=usb_interface\n",
+        HIDRAW: "MAJOR=240\nMINOR=0\nDEVNAME=hidraw0\n",
+    }
+    for node, (subsystem, attributes) in nodes.items():
+        system.run("mkdir", "-p", node, f"/sys/{subsystem}")
+        system.run("ln", "-s", f"/sys/{subsystem}", f"{node}/subsystem")
+        system.write(f"{node}/uevent", kinds.get(node, ""))
+        for name, value in attributes.items():
+            system.write(f"{node}/{name}", f"{value}\n")
+
+
+def test_the_usb_port_of_an_inverter_is_open_to_the_group_and_has_a_link_by_its_socket(
+    system, built
+):
+    system.install(*built.packages("python3-rctclient", "python3-rct-collector", "rct-collector"))
+    plugged_in(system, "0665", "5161")
+    said = rules_for(system, HIDRAW)
+    assert f"GROUP {system.run('getent', 'group', 'rct-collector').split(':')[2]}\n" in said
+    assert "MODE 0660\n" in said
+    assert "DEVLINKS=/dev/voltronic-pci-0000:00:14.0-usb-0:1.4:1.0\n" in said
+
+
+def test_another_usb_port_is_left_alone(system, built):
+    system.install(*built.packages("python3-rctclient", "python3-rct-collector", "rct-collector"))
+    plugged_in(system, "0665", "5162")
+    said = rules_for(system, HIDRAW)
+    assert "DEVPATH=" in said
+    assert "GROUP" not in said
+    assert "MODE" not in said
+    assert "voltronic" not in said
+
+
+def rules_for(system, device):
+    """What udev does for a device, by our rules alone."""
+    (ours,) = system.folder.glob("lib/udev/rules.d/*rct-collector.rules")
+    for other in ours.parent.glob("*.rules"):
+        if other != ours:
+            system.run("rm", f"/lib/udev/rules.d/{other.name}")
+    # It would look whether /sys is what the kernel makes.
+    return system.run("env", "SYSTEMD_DEVICE_VERIFY_SYSFS=0", "udevadm", "test", device)
+
+
+def groups(system, user):
+    return set(system.run("id", "-nG", user).split())
 
 
 #: What the system itself writes when packages come and go.
