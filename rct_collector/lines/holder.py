@@ -7,22 +7,18 @@ user (sock_diag(7)), and the folder /proc the process, as far as we may look.
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import socket
 import struct
 from collections.abc import Iterator
-from pathlib import Path
 from typing import NamedTuple
 
-from rct_collector.trust import trusted, user_name
+from rct_collector.processes import described, openers
+from rct_collector.trust import trusted
 
 #: For want of these nothing can be said about a name.
 LACK = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
-
-#: Characters of a command that are shown.
-_LONGEST_COMMAND = 120
 
 # Linux: linux/netlink.h, linux/sock_diag.h, linux/unix_diag.h.
 _NETLINK_SOCK_DIAG = 4
@@ -58,12 +54,8 @@ class Holder(NamedTuple):
 
     def __str__(self) -> str:
         """In words, as far as they can be found."""
-        pid = self.pid or _process_of(self.inode)
-        details = [] if self.uid is None else [user_name(self.uid)]
-        if pid and (command := _command(pid)):
-            details.append(f"command {command}")
-        who = f"process {pid}" if pid else "another process"
-        return f"{who} on this host" + (f" ({', '.join(details)})" if details else "")
+        pid = self.pid or (self.inode and next(openers(f"socket:[{self.inode}]"), 0))
+        return described(pid, self.uid)
 
 
 def ask(name: bytes) -> Holder | None:
@@ -155,34 +147,3 @@ def _attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
 def _aligned(size: int) -> int:
     """Parts begin at multiples of four."""
     return max(size + 3 & ~3, 4)
-
-
-def _process_of(inode: int) -> int:
-    """The process that has a socket open, or 0 where that is not for us to see."""
-    if not inode:
-        return 0
-    for process in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):  # it ends meanwhile, or is not for us to see
-            if _has_open(process, f"socket:[{inode}]"):
-                return int(process.name)
-    return 0
-
-
-def _has_open(process: Path, what: str) -> bool:
-    for link in (process / "fd").iterdir():
-        with contextlib.suppress(OSError):  # closed meanwhile
-            if str(link.readlink()) == what:
-                return True
-    return False
-
-
-def _command(pid: int) -> str:
-    """The command of a process as it was typed, or "" where that is not for us to see."""
-    try:
-        with Path(f"/proc/{pid}/cmdline").open("rb") as file:
-            data = file.read(4 * _LONGEST_COMMAND)
-    except OSError:
-        return ""
-    text = data.replace(b"\0", b" ").decode("utf-8", "replace").strip()
-    shown = "".join(c if c.isprintable() else "?" for c in text)
-    return shown if len(shown) <= _LONGEST_COMMAND else shown[: _LONGEST_COMMAND - 1] + "…"

@@ -18,6 +18,7 @@ TRANSPORTS: Mapping[str, str] = {
     "tcp": "rct_collector.transport.tcp",
     "listen": "rct_collector.transport.listen",
     "serial": "rct_collector.transport.serial",
+    "usb": "rct_collector.transport.usb",
     "hidraw": "rct_collector.transport.hidraw",
     "file": "rct_collector.transport.file",
 }

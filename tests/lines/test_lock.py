@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import rct_collector
-from rct_collector import trust
+from rct_collector import processes, trust
 from rct_collector.errors import BusyError, TransportError
 from rct_collector.lines import holder, lock
 from rct_collector.lines.lock import DeviceLock, locked
@@ -354,12 +354,12 @@ def test_command_of_a_stranger_is_no_command_for_a_terminal():
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     with subprocess.Popen([sys.executable, "-c", odd], **pipes) as process:
         process.stdout.readline()
-        shown = holder._command(process.pid)
+        shown = processes.command(process.pid)
         process.kill()
     assert shown.isprintable()
     assert len(shown) <= 120
     assert "?[2J" in shown
-    assert holder._command(2**30) == ""
+    assert processes.command(2**30) == ""
 
 
 @pytest.mark.parametrize("number", sorted(holder.LACK))

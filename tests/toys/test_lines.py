@@ -248,7 +248,7 @@ def test_a_bug_of_one_device_takes_neither_the_line_nor_the_others(toys, caplog,
     assert len(plant.grid("east")) >= 4, "it is back"
 
 
-@pytest.mark.parametrize("scheme", ["hidraw", "file"])
+@pytest.mark.parametrize("scheme", ["file"])
 def test_a_family_reached_in_a_way_that_nothing_opens_is_told_and_harms_nobody(
     toys,
     register,  # noqa: F811 - a fixture

@@ -20,12 +20,14 @@ WAYS = {
     "tcp": {"port": "8899"},
     "listen": {"port": "22222"},
     "serial": {"baud": "2400"},
-    "hidraw": {"usb": "0665:5161"},
+    "usb": {"ids": "0665:5161"},
+    "hidraw": {},
     "file": {},
 }
 
 TCP = "an address such as tcp://192.0.2.10:8899"
 SERIAL = "an address such as serial:///dev/ttyUSB0?baud=2400"
+USB = "an address such as usb://0665:5161"
 HIDRAW = "an address such as hidraw:///dev/hidraw0"
 LISTEN = "an address such as listen://:22222"
 FILE = "an address such as file:///var/lib/captures/roof.pcap"
@@ -69,15 +71,16 @@ FILE = "an address such as file:///var/lib/captures/roof.pcap"
         ),
         ("hidraw:///dev/hidraw999", "hidraw:///dev/hidraw999", "hidraw/dev/hidraw999"),
         ("hidraw:/dev/hidraw999", "hidraw:///dev/hidraw999", "hidraw/dev/hidraw999"),
-        ("hidraw://0665:5161", "hidraw://0665:5161", "hidraw/0665:5161"),
-        ("hidraw://", "hidraw://", "hidraw/0665:5161"),
-        ("hidraw://04D8:00DF", "hidraw://04d8:00df", "hidraw/04d8:00df"),
+        ("usb://0665:5161", "usb://0665:5161", "usb/0665:5161"),
+        ("usb://", "usb://", "usb/0665:5161"),
+        ("usb://04D8:00DF/", "usb://04d8:00df", "usb/04d8:00df"),
+        ("usb://0665:5161?path=1-1.4", "usb://0665:5161?path=1-1.4", "usb/0665:5161/path=1-1.4"),
+        ("usb://?path=2-1", "usb://?path=2-1", "usb/0665:5161/path=2-1"),
         (
-            "hidraw://0665:5161?port=1-1.4",
-            "hidraw://0665:5161?port=1-1.4",
-            "hidraw/0665:5161/1-1.4",
+            "usb://0665:5161?serial_number=92932004105010&path=1-1",
+            "usb://0665:5161?path=1-1&serial_number=92932004105010",
+            "usb/0665:5161/path=1-1/serial_number=92932004105010",
         ),
-        ("hidraw://?port=2-1", "hidraw://?port=2-1", "hidraw/0665:5161/2-1"),
         ("file:///none/roof.pcap", "file:///none/roof.pcap", "file/none/roof.pcap"),
         ("file:/none/2026/", "file:///none/2026", "file/none/2026"),
         ("file:///none/Süd dach#1", "file:///none/Süd dach#1", "file/none/Süd dach#1"),
@@ -136,21 +139,26 @@ def test_an_address_is_read_has_one_form_and_an_identity(text, written, key):
             f"{SERIAL}, with each option once; baud is there twice",
         ),
         (
-            "hidraw://dev/hidraw0",
-            f"{HIDRAW} or hidraw://0665:5161: a path, or the USB ids of vendor and product in"
-            " hexadecimal",
+            "hidraw://0665:5161",
+            f"{HIDRAW}, with an absolute path behind hidraw://, so with three slashes",
+        ),
+        ("hidraw:///dev/hidraw0?path=1-1", f"{HIDRAW}, with nothing behind the path"),
+        ("usb://0665", f"{USB}, with the USB ids of vendor and product in hexadecimal"),
+        ("usb:///dev/hidraw0", f"{USB}, with the USB ids of vendor and product in hexadecimal"),
+        ("usb://665:5161", f"{USB}, with the USB ids of vendor and product in hexadecimal"),
+        (
+            "usb://0665:5161?path=left",
+            f"{USB}, with path=the USB socket as the kernel names it, such as 1-1.4; found 'left'",
         ),
         (
-            "hidraw://0665",
-            f"{HIDRAW} or hidraw://0665:5161: a path, or the USB ids of vendor and product in"
-            " hexadecimal",
+            "usb://0665:5161?serial_number=9293-1",
+            f"{USB}, with serial_number=the serial number that the device tells when the driver"
+            " asks it; found '9293-1'",
         ),
         (
-            "hidraw://0665:5161?port=left",
-            f"{HIDRAW} or hidraw://0665:5161, with port=the USB socket as the kernel names it,"
-            " such as 1-1.4; found 'left'",
+            "usb://0665:5161?port=1-1",
+            f"{USB}; known options are path, serial_number, not 'port' (did you mean 'path'?)",
         ),
-        ("hidraw:///dev/hidraw0?port=1-1", f"{HIDRAW}, with nothing behind the path"),
         (
             "file://roof.pcap",
             f"{FILE}, with an absolute path behind file://, so with three slashes",
@@ -209,10 +217,7 @@ def test_every_way_of_every_family_has_a_transport_that_opens_lines():
 @pytest.mark.parametrize(
     ("address", "why"),
     [
-        *(
-            (f"{scheme}:///none", f"reads addresses of {scheme}://, but opens no such lines yet")
-            for scheme in ("hidraw", "file")
-        ),
+        ("file:///none", "reads addresses of file://, but opens no such lines yet"),
         ("listen://:1", "devices dial in there, nobody can be called"),
     ],
 )
@@ -231,7 +236,8 @@ def test_a_line_that_cannot_be_opened_in_such_a_way_says_so(address, why):
         ("listen://", "listen-22222"),
         ("serial:///dev/ttyUSB0", "ttyUSB0"),
         ("hidraw:///dev/hidraw0", "hidraw0"),
-        ("hidraw://0665:5161", "0665:5161"),
+        ("usb://0665:5161", "0665:5161"),
+        ("usb://0665:5161?path=1-1.4", "0665:5161-1-1.4"),
         ("file:///none/roof.2026.pcap", "roof"),
     ],
 )
@@ -261,7 +267,9 @@ def test_a_link_and_what_it_leads_to_are_one_line(tmp_path, scheme):
         ("listen://", ":22222", {}),
         ("serial:/dev/none0", "/dev/none0", {"baud": "2400"}),
         ("serial:/dev/none0?parity=odd", "/dev/none0", {"baud": "2400", "parity": "odd"}),
-        ("hidraw://", "0665:5161", {}),
+        ("usb://", "0665:5161", {}),
+        ("usb://?path=1-1", "0665:5161", {"path": "1-1"}),
+        ("hidraw:/dev/none0", "/dev/none0", {}),
         ("file:/none", "/none", {}),
     ],
 )
@@ -281,7 +289,7 @@ def test_an_address_cannot_be_changed():
 parts = st.one_of(
     st.text(max_size=30),
     st.sampled_from(["/", "?", "&", "=", "%", "%2f", "%3F", ":", "[", "]", "..", "//"]),
-    st.sampled_from(["baud=2400", "port=1-1", "0665:5161", "::1", "192.0.2.1", ":22222", "/dev/x"]),
+    st.sampled_from(["baud=2400", "path=1-1", "0665:5161", "::1", "192.0.2.1", ":22222", "/dev/x"]),
 )
 
 

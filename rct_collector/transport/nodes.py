@@ -1,0 +1,239 @@
+"""Nodes: the files in ``/dev`` by which ports and devices of this host are reached.
+
+A node is opened for us alone, as far as the system lets us: it is locked by flock(2), which others
+who know of it heed too, and whoever else has it open is looked for, since two who ask one device
+take each other's answers. None is ever made: a plain file of that name would keep the device away.
+
+An open node is read when the system says that there is something to read, see :class:`NodeLine`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import fcntl
+import grp
+import os
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from rct_collector.errors import TransportError
+from rct_collector.processes import PROC, described, holder_of, openers
+from rct_collector.transport.address import Address
+from rct_collector.transport.base import READ_BYTES, Lost, Receive
+from rct_collector.trust import GROUP
+
+#: What is open at these is no device: the far end of a pseudo-terminal keeps the near one open.
+_PSEUDO = "/dev/pts/"
+
+#: Why a node cannot be opened, in words that say what to do.
+_REASONS = {
+    errno.ENOENT: "there is no such node; the device may not be plugged in",
+    errno.ENODEV: "there is no device at this node; it may just have been pulled out",
+    errno.ENXIO: "there is no device at this node",
+    errno.EBUSY: "another program has it open for itself alone",
+    errno.EIO: "the device does not answer",
+    errno.EISDIR: "it is a folder, and no device",
+}
+
+
+class NodeError(OSError):
+    """A node is not to be used; says why, and what to do, in words for people."""
+
+
+@contextmanager
+def told(what: str, path: str, rule: str) -> Iterator[None]:
+    """Tell of a node that cannot be opened.
+
+    Args:
+        what: It, in words, such as ``the serial port /dev/ttyUSB0``.
+        path: Of the node.
+        rule: What tells its kind apart in a rule of udev, for users who may not open it.
+
+    Raises:
+        TransportError: In place of an OSError, with words for people.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise TransportError(f"cannot open {what}: {_why(error, path, rule)}") from error
+
+
+def _why(error: OSError, path: str, rule: str) -> str:
+    if isinstance(error, NodeError):
+        return str(error)
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return _forbidden(path, rule)
+    return _REASONS.get(error.errno or 0) or str(error.strerror or error).lower()
+
+
+def _forbidden(path: str, rule: str) -> str:
+    """Which group may open a node, or how one may be let."""
+    try:
+        status = Path(path).stat()
+        group = grp.getgrgid(status.st_gid).gr_name
+    except (OSError, KeyError):
+        return "this user may not open it, nor see whom it belongs to"
+    if status.st_gid and status.st_mode & 0o060 == 0o060:
+        return f"this user may not open it; make it a member of the group {group}, which may"
+    return (
+        "this user may not open it, nor may any group; a rule of udev lets one, such as a line"
+        f' {rule}, GROUP="{GROUP}", MODE="0660" in /etc/udev/rules.d/60-rct-collector.rules'
+    )
+
+
+def open_node(path: str, check: Callable[[int], None]) -> int:
+    """Open a node for reading and writing, without waiting for anything; have it for ourselves.
+
+    Args:
+        path: Of the node, or of a link to it.
+        check: Called with its descriptor before it is locked; raises OSError where it is a node of
+            something else.
+
+    Returns:
+        Its descriptor.
+
+    Raises:
+        OSError: It cannot be opened, is no node, or is not for us alone.
+    """
+    # Not waiting for a carrier (O_NONBLOCK), and never making a file (no O_CREAT).
+    descriptor = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+    with ExitStack() as undo:
+        undo.callback(os.close, descriptor)
+        be_node(os.fstat(descriptor))
+        check(descriptor)
+        lock(descriptor, path)
+        undo.pop_all()
+    return descriptor
+
+
+def be_node(status: os.stat_result) -> None:
+    """See that a file is the node of a device.
+
+    Raises:
+        NodeError: It is something else.
+    """
+    if not stat.S_ISCHR(status.st_mode):
+        plain = "a plain file, which keeps the device away from its place, so remove it"
+        kind = plain if stat.S_ISREG(status.st_mode) else "something else"
+        raise NodeError(f"it is no node of a device, but {kind}")
+
+
+def lock(descriptor: int, path: str) -> None:
+    """Have an open node for ourselves.
+
+    Raises:
+        OSError: Somebody else has it.
+    """
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise NodeError(_locked_by(holder_of(os.fstat(descriptor)))) from error
+    if other := other_opener(os.path.realpath(path)):
+        raise NodeError(
+            f"{described(other)} has it open, too; what the device says would be missing here or"
+            " there, so stop one of the two"
+        )
+
+
+def _locked_by(pid: int) -> str:
+    if pid == os.getpid():
+        return "this process has it open already, for another device of the configuration"
+    return f"{described(pid)} has it locked; it serves one program at a time, so stop one of them"
+
+
+def other_opener(path: str, proc: Path = PROC) -> int:
+    """Another process that has a node open, or 0 where there is none that we may see.
+
+    Args:
+        path: Of the node, with no link in it.
+        proc: Where the system tells of its processes.
+    """
+    if path.startswith(_PSEUDO):
+        return 0
+    own = os.getpid()
+    return next((pid for pid in openers(path, proc) if pid != own), 0)
+
+
+def words_of(error: OSError) -> str:
+    """What the system says of a device that fails."""
+    return (error.strerror or str(error)).lower()
+
+
+class NodeLine:
+    """An open node that is read; how it is written is for whoever knows what it is.
+
+    Attributes:
+        peer: The node that the address leads to, by its own path.
+    """
+
+    #: What it is, in words.
+    WHAT = "device"
+
+    def __init__(self, descriptor: int, peer: Address, receive: Receive, lost: Lost) -> None:
+        """Begin to read.
+
+        Args:
+            descriptor: Of the node, which is closed with the line.
+            peer: The node.
+            receive: Called with bytes as they arrive.
+            lost: Called once when the device is gone.
+        """
+        self.peer = peer
+        self._descriptor = descriptor
+        self._receive = receive
+        self._lost = lost
+        self._paused = False
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(descriptor, self._readable)
+
+    def pause(self) -> None:
+        """See :class:`.base.Line`."""
+        if self._descriptor >= 0 and not self._paused:
+            self._paused = True
+            self._loop.remove_reader(self._descriptor)
+
+    def resume(self) -> None:
+        """See :class:`.base.Line`."""
+        if self._descriptor >= 0 and self._paused:
+            self._paused = False
+            self._loop.add_reader(self._descriptor, self._readable)
+
+    def close(self) -> None:
+        """See :class:`.base.Line`."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            self._loop.remove_reader(descriptor)
+            self._shut(descriptor)
+
+    def _shut(self, descriptor: int) -> None:
+        """Close a descriptor that is not read any more."""
+        os.close(descriptor)
+
+    def _readable(self) -> None:
+        try:
+            data = os.read(self._descriptor, READ_BYTES)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._end(f"the {self.WHAT} is gone: {words_of(error)}")
+            return
+        if not data:
+            self._end(f"the {self.WHAT} is gone")
+        elif kept := self._kept(data):
+            self._receive(kept)
+
+    def _kept(self, data: bytes) -> bytes:
+        """What was said, of what was read."""
+        return data
+
+    def _end(self, reason: str) -> None:
+        if self._descriptor >= 0:
+            self.close()
+            self._lost(reason)
+
+    def _end_soon(self, reason: str) -> None:
+        """End from the loop: whoever sends expects no answer at once."""
+        self._loop.call_soon(self._end, reason)

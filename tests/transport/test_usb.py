@@ -1,0 +1,242 @@
+"""How USB devices are found again, in a tree like that of the kernel."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from rct_collector.errors import BusyError, TransportError
+from rct_collector.lines.lock import DeviceLock, locked
+from rct_collector.transport import open_line, parse_address, usb
+from tests.hid import Hid
+from tests.virtual import run
+
+WAYS = {"usb": {"ids": "0665:5161"}}
+
+
+class Host:
+    """The folders in which a kernel tells of devices, and their nodes, which are sockets."""
+
+    def __init__(self, root):
+        self.sys, self.dev = root / "sys", root / "dev"
+        self.sys.joinpath("class/hidraw").mkdir(parents=True)
+        self.sys.joinpath("bus/usb/devices").mkdir(parents=True)
+        self.dev.mkdir()
+        self.plugged = {}
+
+    def plug(self, path, number, ids="0665:5161", *, interface=0, bus="0003", node=True):
+        """A device at a socket, which becomes /dev/hidraw<number>."""
+        vendor, product = ids.split(":")
+        folder = self.sys / "devices/pci0000:00/usb1" / path
+        hid = folder / f"{path}:1.{interface}" / f"{bus}:{ids.upper()}.{number:04X}"
+        hid.mkdir(parents=True)
+        folder.joinpath("idVendor").write_text(f"{vendor}\n")
+        folder.joinpath("idProduct").write_text(f"{product}\n")
+        link = self.sys / "bus/usb/devices" / path
+        if not link.exists():
+            link.symlink_to(folder)
+        if not node:
+            return
+        hid.joinpath("uevent").write_text(
+            f"DRIVER=hid-generic\nHID_ID={bus}:{vendor.upper():0>8}:{product.upper():0>8}\n"
+            f"HID_NAME=Cypress USB to Serial\nHID_PHYS=usb-0000:00:14.0-1/input0\nHID_UNIQ=\n"
+        )
+        raw = hid / "hidraw" / f"hidraw{number}"
+        raw.mkdir(parents=True)
+        raw.joinpath("device").symlink_to(hid)
+        self.sys.joinpath(f"class/hidraw/hidraw{number}").symlink_to(raw)
+        self.plugged.setdefault(path, []).append(Hid(self.dev / f"hidraw{number}"))
+
+    def pull(self, path):
+        for device in self.plugged.pop(path):
+            device.unplug()
+            self.sys.joinpath("class/hidraw", device.path.name).unlink()
+        self.sys.joinpath("bus/usb/devices", path).unlink()
+
+
+@pytest.fixture
+def host(tmp_path, monkeypatch):
+    host = Host(tmp_path)
+    monkeypatch.setattr(usb, "SYS", host.sys)
+    monkeypatch.setattr(usb, "DEV", host.dev)
+    monkeypatch.setattr(usb, "_next", {})
+    yield host
+    for path in list(host.plugged):
+        host.pull(path)
+
+
+def at(text):
+    return parse_address(text, WAYS)
+
+
+async def opened(text, receive=print, lost=print):
+    return await open_line(at(text), receive, lost, 5.0)
+
+
+def leads_to(text):
+    """The number of the node that an address leads to."""
+
+    async def main():
+        line = await opened(text)
+        line.close()
+        return int(line.peer.place.rpartition("hidraw")[2])
+
+    return asyncio.run(main())
+
+
+def refusal(text):
+    with pytest.raises(TransportError) as told:
+        asyncio.run(opened(text))
+    return str(told.value)
+
+
+def test_devices_are_listed_by_their_sockets(host):
+    host.plug("1-10", 0)
+    host.plug("1-1.4", 3)
+    host.plug("1-2", 2, "04d8:00df")
+    host.plug("1-1.3", 1)
+    assert usb.attached() == [
+        ("0665:5161", "1-1.3", str(host.dev / "hidraw1")),
+        ("0665:5161", "1-1.4", str(host.dev / "hidraw3")),
+        ("04d8:00df", "1-2", str(host.dev / "hidraw2")),
+        ("0665:5161", "1-10", str(host.dev / "hidraw0")),
+    ]
+    assert usb.attached(host.sys, Path("/dev"))[0].node == "/dev/hidraw1"
+
+
+def test_what_is_not_of_usb_or_half_there_is_not_listed(host, tmp_path):
+    host.plug("1-1", 0, bus="0005")  # Bluetooth
+    assert usb.attached() == []
+    (host.sys / "class/hidraw/hidraw9").symlink_to(tmp_path / "gone")
+    assert usb.attached() == []
+    assert usb.attached(tmp_path / "nothing", tmp_path) == []
+
+
+def test_of_a_device_with_several_nodes_the_first_interface_is_taken(host):
+    host.plug("1-1", 7, interface=1)
+    host.plug("1-1", 8, interface=0)
+    assert [device.node for device in usb.attached()] == [str(host.dev / "hidraw8")]
+
+
+def test_the_only_one_is_found_by_what_it_is_whatever_its_number(host):
+    host.plug("1-1.4", 3)
+    host.plug("1-2", 0, "04d8:00df")
+    assert leads_to("usb://0665:5161") == 3
+    host.pull("1-1.4")
+    assert refusal("usb://0665:5161") == (
+        "cannot open usb://0665:5161: no device 0665:5161 is plugged in"
+    )
+    host.plug("1-1.3", 11)
+    assert leads_to("usb://0665:5161") == 11
+    assert leads_to("usb://") == 11
+    assert leads_to("usb://04D8:00DF") == 0
+
+
+def test_bytes_pass_and_a_device_that_is_pulled_out_ends_the_line(host):
+    host.plug("1-1.4", 3)
+
+    async def main(loop):
+        received, lost = [], []
+        line = await opened("usb://0665:5161?path=1-1.4", received.append, lost.append)
+        line.send(b"QPI\xbe\xac\r")
+        heard = host.plugged["1-1.4"][0].hear()
+        host.plugged["1-1.4"][0].say(b"(PI30\x9a\x0b\r")
+        await asyncio.sleep(1)
+        host.pull("1-1.4")
+        await asyncio.sleep(1)
+        line.close()
+        return heard, received, lost
+
+    assert run(main) == ([b"\0QPI\xbe\xac\r\0\0"], [b"(PI30\x9a\x0b\r"], ["the USB device is gone"])
+
+
+def test_several_of_a_kind_are_told_apart_by_their_sockets(host):
+    host.plug("1-1.4", 0)
+    host.plug("1-1.3", 1)
+    assert refusal("usb://0665:5161") == (
+        "cannot open usb://0665:5161: there are 2 such devices; write which one by its socket,"
+        " usb://0665:5161?path=1-1.3 or usb://0665:5161?path=1-1.4, or by its own serial number,"
+        " usb://0665:5161?serial_number=…"
+    )
+    assert leads_to("usb://0665:5161?path=1-1.3") == 1
+    assert leads_to("usb://0665:5161?path=1-1.4") == 0
+    assert refusal("usb://0665:5161?path=2-1") == (
+        "cannot open usb://0665:5161?path=2-1: nothing of the kind is plugged in at 2-1, but at"
+        " 1-1.3 and 1-1.4"
+    )
+    host.pull("1-1.3")
+    host.pull("1-1.4")
+    assert refusal("usb://0665:5161?path=2-1") == (
+        "cannot open usb://0665:5161?path=2-1: no device 0665:5161 is plugged in at 2-1"
+    )
+
+
+def test_a_device_that_was_taken_from_the_kernel_is_told(host):
+    host.plug("1-1.4", 0, node=False)
+    assert refusal("usb://0665:5161") == (
+        "cannot open usb://0665:5161: it is plugged in at 1-1.4, but the kernel has no hidraw node"
+        " of it; another program, such as one for UPSs, may have taken it for itself"
+    )
+    assert "is plugged in at 2-2" in refusal("usb://0665:5161?path=2-2")
+
+
+SERIAL = "usb://0665:5161?serial_number=92932004105010"
+
+
+def test_those_of_a_kind_are_opened_in_turn_to_be_asked_for_their_serial_numbers(host):
+    host.plug("1-1.4", 0)
+    host.plug("1-1.3", 1)
+    host.plug("1-10", 2)
+    assert [leads_to(SERIAL) for _ in range(5)] == [1, 0, 2, 1, 0]
+    host.pull("1-10")
+    assert [leads_to(SERIAL) for _ in range(3)] == [1, 0, 1], "what is gone is left out"
+    assert leads_to(f"{SERIAL}1") == 1, "each address has its own turn"
+    host.pull("1-1.3")
+    host.pull("1-1.4")
+    assert refusal(SERIAL) == f"cannot open {SERIAL}: no device 0665:5161 is plugged in"
+
+
+def test_a_device_that_was_lost_and_not_given_up_is_tried_first(host):
+    host.plug("1-1.3", 1)
+    host.plug("1-1.4", 0)
+
+    async def main():
+        lost = []
+        line = await opened(SERIAL, lost=lost.append)
+        host.pull("1-1.3")
+        while not lost:
+            await asyncio.sleep(0)
+        return line.peer.place, lost
+
+    asyncio.run(main())
+    host.plug("1-1.3", 5)
+    assert leads_to(SERIAL) == 5
+
+
+def test_what_cannot_be_opened_is_passed_over(host):
+    host.plug("1-1.3", 1)
+    host.plug("1-1.4", 0)
+    host.plugged["1-1.3"][0]._listener.close()
+    assert [leads_to(SERIAL) for _ in range(2)] == [0, 0]
+    host.plugged["1-1.4"][0]._listener.close()
+    told = refusal(SERIAL)
+    for node, path in ((1, "1-1.3"), (0, "1-1.4")):
+        assert f"cannot open the USB device {host.dev}/hidraw{node} (0665:5161 at {path})" in told
+
+
+def test_one_device_that_is_configured_twice_is_told(host):
+    """The lock is that of the node, whatever the addresses are."""
+    host.plug("1-1.4", 3)
+    node = str(host.dev / "hidraw3")
+    ways = {**WAYS, "hidraw": {}}
+    first = DeviceLock(parse_address(f"hidraw://{node}", ways), "roof")
+    second = DeviceLock(at("usb://"), "barn")
+    first.acquire()
+    try:
+        with pytest.raises(BusyError, match=f"{node}, where 0665:5161 leads, is already collected"):
+            asyncio.run(locked(open_line, second)(at("usb://"), print, print, 5.0))
+    finally:
+        first.release()
+        second.release()
