@@ -114,6 +114,37 @@ def bits(*names: str, certain: bool = True) -> Field:
     return Field("", f"[01]{{{len(names)}}}", read, certain=certain)
 
 
+def reserved(pattern: str = r"\S+") -> Field:
+    """A field without known meaning, which is not kept."""
+    return Field("", pattern, lambda _text: {})
+
+
+def code(name: str, digits: int = 1, *, certain: bool = False) -> Field:
+    """A number of a list, of so many digits."""
+    return Field(name, rf"\d{{{digits}}}", int, certain=certain)
+
+
+def system_bits() -> Field:
+    """The eight status bits of QPGSn: two of them are one number."""
+    names = (
+        "scc_ok",
+        "ac_charging",
+        "scc_charging",
+        "",
+        "",
+        "line_loss",
+        "load_on",
+        "config_changed",
+    )
+    flags = bits(*names)
+
+    def read(word: str) -> Parts:
+        parts: Parts = flags.read(word)
+        return {**parts, "battery_status_code": int(word[3:5], 2)}
+
+    return Field("", "[01]{8}", read, certain=True)
+
+
 # -- layouts -----------------------------------------------------------------------------------
 
 
@@ -182,6 +213,44 @@ class Fields:
         return parts
 
 
+def moment(name: str) -> Layout:
+    """A layout of what a clock shows, year to second in 14 digits: a text as in ISO 8601."""
+
+    def read(answer: str) -> Parts | None:
+        if not re.fullmatch("20[0-9]{12}", answer):
+            return None
+        try:
+            shown = datetime.strptime(answer, "%Y%m%d%H%M%S")  # noqa: DTZ007 - no zone is told
+        except ValueError:
+            return None
+        return {name: shown.isoformat()}
+
+    return read
+
+
+def energy(name: str, digits: str = "{8}") -> Layout:
+    """A layout of one number of watt-hours or the like."""
+    return Wording(rf"(?P<{name}>\d{digits})", **{name: int})
+
+
+def short_serial(answer: str) -> Parts | None:
+    """A layout of a serial number on its own: 14 characters by the papers, and 13 were seen."""
+    return {"serial_number": answer} if re.fullmatch("[0-9A-Z]{2,6}[0-9]{8,14}", answer) else None
+
+
+def long_serial(answer: str) -> Parts | None:
+    """A layout of a serial number behind its length, in 22 digits."""
+    if not re.fullmatch("[0-9]{22}", answer):
+        return None
+    length = int(answer[:2])
+    return {"serial_number": answer[2 : 2 + length]} if 0 < length <= 20 else None
+
+
+def firmware(name: str, head: str = "VERFW: ?") -> Layout:
+    """A layout of a version, with or without a head in front."""
+    return Wording(rf"(?:{head})?(?P<{name}>[0-9A-F]{{2,5}}\.[0-9A-F]{{2}})")
+
+
 class Wording:
     """A layout of one text, taken apart by a regular expression with named groups."""
 
@@ -245,6 +314,8 @@ class Command(Query):
         reply_bytes: Usual length of the whole answer, framing included.
         every_s: Its answer is good for so many seconds, or until the day of the unit ends; 0 for
             the interval of its class.
+        summed: Behind the date stand three digits: the sum of all characters of the request before
+            them, of which the lowest 8 bits.
         date: Format of the date behind the text, for :meth:`datetime.datetime.strftime`; "" for
             none. It is the unit's own clock that counts.
         tells: Its parts → what conditions are decided from, which does not change from answer to
@@ -257,6 +328,7 @@ class Command(Query):
     reply_bytes: int = 0
     every_s: float = 0.0
     date: str = ""
+    summed: bool = False
     tells: Callable[[Parts], str | float] = lambda _parts: 1
 
     def decode(self, answer: str) -> Mapping[str, Any] | None:
