@@ -30,6 +30,7 @@ COMMANDS = {
     "demo": "rct_collector.cli.demo",
     "metrics": "rct_collector.cli.metrics",
     "config": "rct_collector.cli.config",
+    "find": "rct_collector.cli.find",
     "simulate": "rct_collector.cli.simulate",
     "record": "rct_collector.cli.record",
     "replay": "rct_collector.cli.replay",

@@ -161,6 +161,28 @@ class Examination:
     signs: Mapping[str, re.Pattern[bytes]]
 
 
+# -- where units are found ---------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Search:
+    """How units of a family are found by ``find``, and how one asks what is there.
+
+    Where they listen in a network is told by the driver, as the port that its addresses need not
+    say: a family without a usual port is not looked for there.
+
+    Attributes:
+        usb: Ids of USB devices that may be one, as ``vendor:product`` in hexadecimal digits.
+        queries: Names of queries that are harmless to whatever may be there, in the order in which
+            they are asked; the first tells whether it is one of the family.
+        words: Facts → what they say of the unit, label → text.
+    """
+
+    usb: tuple[str, ...] = ()
+    queries: tuple[str, ...] = ()
+    words: Callable[[Facts], Mapping[str, str]] = lambda _facts: {}
+
+
 # -- the other end of the wire -----------------------------------------------------------------
 
 
@@ -366,6 +388,10 @@ class Tools:
     def examination(self) -> Examination:
         """For ``doctor``."""
         raise self._missing("cannot be examined")
+
+    def search(self) -> Search:
+        """For ``find``: where there is none, units are not looked for."""
+        return Search()
 
     def simulator(self) -> Simulator:
         """For ``simulate`` and ``--simulate``."""

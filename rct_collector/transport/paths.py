@@ -91,7 +91,7 @@ def read_path(
     path = "/" + unquote(begin, errors="surrogateescape").strip("/")
     if path == "/" or UNFIT.search(path):
         raise Invalid(f"{right}, with a path of visible characters")
-    place = _quoted(path)
+    place = quoted(path)
     settled, told = read_options(options, known, defaults, right)
     return Address(scheme, place, settled, _key(scheme, path), written(scheme, place, told))
 
@@ -100,7 +100,7 @@ def where_it_leads(address: Address) -> Address:
     """The address of the path that an address leads to at present, with the same options."""
     path = path_of(address)
     key = _key(address.scheme, path)
-    return address._replace(place=_quoted(_shown(os.path.realpath(path))), key=key)
+    return address._replace(place=quoted(_shown(os.path.realpath(path))), key=key)
 
 
 def _key(scheme: str, path: str) -> str:
@@ -112,7 +112,8 @@ def _shown(path: str) -> str:
     return os.fsencode(path).decode(errors="backslashreplace")
 
 
-def _quoted(path: str) -> str:
+def quoted(path: str) -> str:
+    """A path as it stands in an address."""
     return path.replace("%", "%25").replace("?", "%3F")
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         FrameCounter,
         Recorded,
         Redactor,
+        Search,
         TraceItem,
     )
 
@@ -59,6 +60,12 @@ class Tools(Family):
         from rct_collector.drivers.rct.tools.examination import EXAMINATION
 
         return EXAMINATION
+
+    def search(self) -> Search:
+        """See the base class."""
+        from rct_collector.drivers.rct.tools.examination import SEARCH
+
+        return SEARCH
 
     def simulator(self) -> RctSimulator:
         """See the base class."""

@@ -11,7 +11,7 @@ import re
 from rct_collector.drivers.base import Facts
 from rct_collector.drivers.rct.conditions import CONDITIONS, OLD, version
 from rct_collector.drivers.rct.frame import EXTENSION, START
-from rct_collector.drivers.tools import Examination, Quirk
+from rct_collector.drivers.tools import Examination, Quirk, Search
 
 #: Power flows and voltages: eight bytes of payload at most, known to every firmware.
 PROBES = (
@@ -119,3 +119,11 @@ EXAMINATION = Examination(
         "the vendor's service": re.compile(rb"AT\+\r"),
     },
 )
+
+
+def _words(facts: Facts) -> dict[str, str]:
+    return {"serial number": str(facts["inverter_sn"])}
+
+
+#: Of all that is read, the serial number is what tells units apart.
+SEARCH = Search(queries=("inverter_sn",), words=_words)

@@ -1,0 +1,125 @@
+"""Asks at one place what is there: by the family's own harmless questions, over a real line.
+
+The line is one like those that are collected from, with its lock and its recovery: so a device
+that a collector on this host holds is left alone, and where answers do not tell what they answer
+the family's detection goes ahead of everything else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from rct_collector.config import DeviceConfig
+from rct_collector.device.inquiry import Inquiry
+from rct_collector.device.options import Options
+from rct_collector.drivers import driver
+from rct_collector.drivers.base import Answer, Event, Facts, Refused
+from rct_collector.drivers.tools import Search
+from rct_collector.errors import TransportError
+from rct_collector.lines.port import Port
+
+
+class Identification(NamedTuple):
+    """What was found out.
+
+    Attributes:
+        facts: Name of a query → its answer.
+        opened: Whether there was a line at all.
+        trouble: Why there are no facts; "" if there are some.
+        is_held: Another process on this host holds the device.
+    """
+
+    facts: Facts
+    opened: bool
+    trouble: str = ""
+    is_held: bool = False
+
+
+async def identify(
+    config: DeviceConfig, search: Search, options: Options, *, open_s: float, seconds: float
+) -> Identification:
+    """Open the line to a place, ask, and close it.
+
+    Args:
+        config: A device as it would be configured there.
+        search: How its family is found.
+        options: Transports, clock and lock.
+        open_s: Seconds that opening may take.
+        seconds: Seconds that the answers may take.
+    """
+    line = options.line(config)
+    caller = _Caller(config.name)
+    port = line.attach(config.unit, caller)
+    caller.inquiry = Inquiry(port, config.requests.timeout)
+    facts: dict[str, object] = {}
+    trouble = ""
+    try:
+        async with line.open(port, open_s):
+            if not port.is_open:
+                held = line.refusal is not None
+                return Identification({}, port.opened > 0, port.last_error or _LATE, is_held=held)
+            try:
+                async with asyncio.timeout(seconds):
+                    await _ask(config, search, caller.inquiry, facts)
+            except TimeoutError:
+                trouble = f"no answer within {seconds:g} s"
+            except TransportError as error:
+                trouble = _reason(port, error)
+    finally:
+        options.leave(config)
+    return Identification(facts, opened=True, trouble="" if facts else trouble)
+
+
+_LATE = "no connection in time"
+
+
+def _reason(port: Port, error: TransportError) -> str:
+    return port.last_error or str(error)
+
+
+async def _ask(
+    config: DeviceConfig, search: Search, inquiry: Inquiry, facts: dict[str, object]
+) -> None:
+    """Ask one thing after the other; what is refused or not answered is left out.
+
+    Raises:
+        TransportError: The first was not answered, or the line was lost.
+    """
+    family = driver(config.driver)
+    for name in search.queries:
+        try:
+            event = await inquiry.ask(family.query(name))
+        except TransportError as error:
+            if not facts or error.kind != "timeout":
+                raise
+            continue
+        if isinstance(event, Answer):
+            facts[name] = event.value
+
+
+class _Caller:
+    """The one who asks; see :class:`rct_collector.lines.port.Attached`."""
+
+    inquiry: Inquiry
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def line_opened(self) -> None:
+        """Nothing is done before it is asked for."""
+
+    def line_lost(self) -> None:
+        self.inquiry.line_lost("")
+
+    def hear(self, events: Sequence[Event], now: float, *, stale: bool) -> None:
+        for event in events:
+            if isinstance(event, Answer | Refused):
+                self.inquiry.take(event)
+
+    def turn_came(self) -> None:
+        """An inquiry waits for its own turn."""
+
+    def failed(self, error: Exception) -> None:
+        self.inquiry.line_lost(f"bug: {error!r}")
