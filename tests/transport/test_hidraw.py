@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import grp
 import os
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -306,37 +309,38 @@ except TransportError as error:
 """
 
 
-def _forbidden(path, tmp_path):
-    for folder in [tmp_path, *tmp_path.parents]:
-        if folder.stat().st_uid == os.geteuid() and folder != folder.parent:
-            folder.chmod(folder.stat().st_mode | 0o711)
-    script = [sys.executable, "-c", FORBIDDEN, f"hidraw://{path}"]
+@pytest.fixture
+def forbidden_node():
+    """A node that a user without rights gets to see; pytest keeps its own folders from others."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        node = Path(folder, "hidraw0")
+        node.touch()
+        node.chmod(0o000)
+        yield node
+
+
+def _said_to_nobody(node):
+    script = [sys.executable, "-c", FORBIDDEN, f"hidraw://{node}"]
     return subprocess.run(script, capture_output=True, text=True, check=True).stdout.rstrip("\n")
 
 
-def test_a_node_that_is_not_for_this_user_names_a_rule(tmp_path):
-    node = tmp_path / "hidraw0"
-    node.touch()
-    node.chmod(0o000)
-    assert _forbidden(node, tmp_path) == (
-        f"cannot open the USB device {node}: this user may not open it, nor may any group; a rule"
-        ' of udev lets one, such as a line SUBSYSTEM=="hidraw", GROUP="rct-collector",'
-        ' MODE="0660" in /etc/udev/rules.d/60-rct-collector.rules'
+def test_a_node_that_is_not_for_this_user_names_a_rule(forbidden_node):
+    assert _said_to_nobody(forbidden_node) == (
+        f"cannot open the USB device {forbidden_node}: this user may not open it, nor may any"
+        ' group; a rule of udev lets one, such as a line SUBSYSTEM=="hidraw",'
+        ' GROUP="rct-collector", MODE="0660" in /etc/udev/rules.d/60-rct-collector.rules'
     )
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a file to another group")
-def test_a_node_that_is_for_a_group_names_it(tmp_path):
-    import grp
-
+def test_a_node_that_is_for_a_group_names_it(forbidden_node):
     group = next(group for group in grp.getgrall() if group.gr_gid not in (0, 65534))
-    node = tmp_path / "hidraw0"
-    node.touch()
-    os.chown(node, 0, group.gr_gid)
-    node.chmod(0o660)
-    assert _forbidden(node, tmp_path) == (
-        f"cannot open the USB device {node}: this user may not open it; make it a member of the"
-        f" group {group.gr_name}, which may"
+    os.chown(forbidden_node, 0, group.gr_gid)
+    forbidden_node.chmod(0o660)
+    assert _said_to_nobody(forbidden_node) == (
+        f"cannot open the USB device {forbidden_node}: this user may not open it; make it a member"
+        f" of the group {group.gr_name}, which may"
     )
 
 
