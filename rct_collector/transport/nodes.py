@@ -15,9 +15,10 @@ import fcntl
 import grp
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 from rct_collector.errors import TransportError
 from rct_collector.processes import PROC, described, holder_of, openers
@@ -30,13 +31,20 @@ _PSEUDO = "/dev/pts/"
 
 #: Why a node cannot be opened, in words that say what to do.
 _REASONS = {
-    errno.ENOENT: "there is no such node; the device may not be plugged in",
+    errno.ENOENT: "nothing is there; the device may not be plugged in",
     errno.ENODEV: "there is no device at this node; it may just have been pulled out",
     errno.ENXIO: "there is no device at this node",
-    errno.EBUSY: "another program has it open for itself alone",
     errno.EIO: "the device does not answer",
-    errno.EISDIR: "it is a folder, and no device",
+    errno.EISDIR: "it is no node of a device, but a folder",
 }
+
+#: What else may be there.
+_OTHERS = {
+    stat.S_IFREG: "a plain file, which keeps the device away from its place, so remove it",
+    stat.S_IFDIR: "a folder",
+}
+
+_ONE_ASKS = "a device serves one program at a time, so stop one of the two"
 
 
 class NodeError(OSError):
@@ -44,13 +52,16 @@ class NodeError(OSError):
 
 
 @contextmanager
-def told(what: str, path: str, rule: str) -> Iterator[None]:
+def told(
+    what: str, path: str, rule: str, reasons: Mapping[int, str] = MappingProxyType({})
+) -> Iterator[None]:
     """Tell of a node that cannot be opened.
 
     Args:
         what: It, in words, such as ``the serial port /dev/ttyUSB0``.
         path: Of the node.
         rule: What tells its kind apart in a rule of udev, for users who may not open it.
+        reasons: Number of the operating system → what to say of it, where its kind has own words.
 
     Raises:
         TransportError: In place of an OSError, with words for people.
@@ -58,7 +69,8 @@ def told(what: str, path: str, rule: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise TransportError(f"cannot open {what}: {_why(error, path, rule)}") from error
+        why = reasons.get(error.errno or 0) or _why(error, path, rule)
+        raise TransportError(f"cannot open {what}: {why}") from error
 
 
 def _why(error: OSError, path: str, rule: str) -> str:
@@ -66,6 +78,8 @@ def _why(error: OSError, path: str, rule: str) -> str:
         return str(error)
     if error.errno in (errno.EACCES, errno.EPERM):
         return _forbidden(path, rule)
+    if error.errno == errno.EBUSY:
+        return f"{described(other_opener(path))} has it open for itself alone"
     return _REASONS.get(error.errno or 0) or str(error.strerror or error).lower()
 
 
@@ -104,7 +118,8 @@ def open_node(path: str, check: Callable[[int], None]) -> int:
         undo.callback(os.close, descriptor)
         be_node(os.fstat(descriptor))
         check(descriptor)
-        lock(descriptor, path)
+        _lock(descriptor)
+        be_alone(path)
         undo.pop_all()
     return descriptor
 
@@ -115,46 +130,62 @@ def be_node(status: os.stat_result) -> None:
     Raises:
         NodeError: It is something else.
     """
-    if not stat.S_ISCHR(status.st_mode):
-        plain = "a plain file, which keeps the device away from its place, so remove it"
-        kind = plain if stat.S_ISREG(status.st_mode) else "something else"
-        raise NodeError(f"it is no node of a device, but {kind}")
+    kind = stat.S_IFMT(status.st_mode)
+    if kind != stat.S_IFCHR:
+        raise NodeError(f"it is no node of a device, but {_OTHERS.get(kind, 'something else')}")
 
 
-def lock(descriptor: int, path: str) -> None:
-    """Have an open node for ourselves.
+def _lock(descriptor: int) -> None:
+    """Keep others off a node, as far as they heed it.
 
     Raises:
-        OSError: Somebody else has it.
+        NodeError: One of them was here before.
     """
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        raise NodeError(_locked_by(holder_of(os.fstat(descriptor)))) from error
-    if other := other_opener(os.path.realpath(path)):
-        raise NodeError(
-            f"{described(other)} has it open, too; what the device says would be missing here or"
-            " there, so stop one of the two"
-        )
+        raise locked(os.fstat(descriptor)) from error
 
 
-def _locked_by(pid: int) -> str:
+def locked(status: os.stat_result) -> NodeError:
+    """What is to be said of a node that somebody else has locked.
+
+    Args:
+        status: Of the node.
+    """
+    pid = holder_of(status)
     if pid == os.getpid():
-        return "this process has it open already, for another device of the configuration"
-    return f"{described(pid)} has it locked; it serves one program at a time, so stop one of them"
+        return NodeError("this process has it open already, for another device")
+    return NodeError(f"{described(pid)} has locked it for itself; {_ONE_ASKS}")
+
+
+def be_alone(path: str) -> None:
+    """See that nobody else has a node open, whether they heed locks or not.
+
+    Args:
+        path: Of the node, or of a link to it.
+
+    Raises:
+        NodeError: Another process has, and may be seen by this user.
+    """
+    if other := other_opener(path):
+        raise NodeError(
+            f"{described(other)} has it open, too, and would take away what we are to hear;"
+            f" {_ONE_ASKS}"
+        )
 
 
 def other_opener(path: str, proc: Path = PROC) -> int:
     """Another process that has a node open, or 0 where there is none that we may see.
 
     Args:
-        path: Of the node, with no link in it.
+        path: Of the node, or of a link to it.
         proc: Where the system tells of its processes.
     """
-    if path.startswith(_PSEUDO):
+    node, own = os.path.realpath(path), os.getpid()
+    if node.startswith(_PSEUDO):
         return 0
-    own = os.getpid()
-    return next((pid for pid in openers(path, proc) if pid != own), 0)
+    return next((pid for pid in openers(node, proc) if pid != own), 0)
 
 
 def words_of(error: OSError) -> str:
@@ -216,6 +247,7 @@ class NodeLine:
         try:
             data = os.read(self._descriptor, READ_BYTES)
         except BlockingIOError:
+            self._missed()
             return
         except OSError as error:
             self._end(f"the {self.WHAT} is gone: {words_of(error)}")
@@ -224,6 +256,9 @@ class NodeLine:
             self._end(f"the {self.WHAT} is gone")
         elif kept := self._kept(data):
             self._receive(kept)
+
+    def _missed(self) -> None:
+        """There was something to read, and now there is not: as a rule nothing to speak of."""
 
     def _kept(self, data: bytes) -> bytes:
         """What was said, of what was read."""

@@ -12,27 +12,45 @@ one stop bit. The rate is the driver's. Links under ``/dev/serial/by-id`` and ``
 they are written, since they outlast the next plugging, and are one line with the port that they
 lead to.
 
-The port is ours alone while it is open: the kernel lets no other program open it (TIOCEXCL), root
-excepted. An adapter that is pulled out ends the line, and is found again by its link.
+The port is ours alone while it is open: it is locked (flock), and the kernel lets no other program
+open it (TIOCEXCL), root excepted. Whoever has it open all the same is told of as far as that shows:
+bytes that another one reads do not come here. An adapter that is pulled out ends the line, and is
+found again by its link.
 
-Sources: POSIX, termios; Linux, ioctl_tty(2) and ``linux/serial.h`` (struct serial_rs485).
+pyserial opens ports and sets them. It is loaded when the first one is opened, and holds none of
+them: its own calls wait, or need a thread, so the loop reads and writes the descriptor.
+
+Sources: POSIX, termios; Linux, ioctl_tty(2); pyserial 3.5, ``serialposix.py``.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import errno
 import fcntl
 import os
-import struct
 import termios
 from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rct_collector.errors import TransportError
 from rct_collector.transport.address import Address, Parameter
-from rct_collector.transport.base import READ_BYTES, Lost, Receive
+from rct_collector.transport.base import Lost, Receive
+from rct_collector.transport.nodes import (
+    NodeError,
+    NodeLine,
+    be_alone,
+    be_node,
+    locked,
+    other_opener,
+    told,
+    words_of,
+)
 from rct_collector.transport.paths import name_of, one_of, path_of, read_path, where_it_leads
+
+if TYPE_CHECKING:
+    from serial import Serial
 
 DESCRIPTION = "A serial port of this host, RS232 or RS485."
 
@@ -71,48 +89,34 @@ def name(address: Address) -> str:
 
 
 def descriptors(_: Address) -> int:
-    """See :class:`.base.Transport`."""
-    return 1
+    """See :class:`.base.Transport`; while pyserial opens a port it takes four more, for pipes."""
+    return 6
 
 
 #: Bytes that a port may have before it; at 2400 baud they take 17 s. Requests are far shorter.
 _MOST_UNSENT = 4096
 
-_PARITY = {"none": 0, "even": termios.PARENB, "odd": termios.PARENB | termios.PARODD}
-
-#: Linux: asm-generic/ioctls.h and linux/serial.h.
-_TIOCSRS485 = 0x542F
-_RS485 = struct.Struct("=3I5I")
-_ENABLED, _RTS_ON_SEND, _RTS_AFTER_SEND = 0x1, 0x2, 0x4
-_RS485_FLAGS = {"on": _ENABLED | _RTS_ON_SEND, "inverted": _ENABLED | _RTS_AFTER_SEND}
+#: Somebody else reads the port where it was empty, though it had said that there was something to
+#: read, so often more than once in ten readings.
+_MOST_MISSED = 8
+_READ_FOR_A_MISS = 10
 
 #: Why a port cannot be opened, in words that say what to do.
 _REASONS = {
     errno.ENOENT: "there is no such port; the adapter may not be plugged in",
-    errno.ENXIO: "there is no device at this port",
-    errno.EACCES: "this user may not open it; serial ports are mostly for the group dialout",
-    errno.EBUSY: "another program has it open",
     errno.ENOTTY: "it is no serial port",
-    errno.EIO: "the adapter does not answer",
 }
 
 
-class _Port:
-    """An open port.
+class _Port(NodeLine):
+    """An open port."""
 
-    Attributes:
-        peer: The port that the address leads to, by its own path.
-    """
+    WHAT = "port"
 
     def __init__(self, descriptor: int, peer: Address, receive: Receive, lost: Lost) -> None:
-        self.peer = peer
-        self._descriptor = descriptor
-        self._receive = receive
-        self._lost = lost
+        super().__init__(descriptor, peer, receive, lost)
         self._unsent = bytearray()
-        self._paused = False
-        self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(descriptor, self._readable)
+        self._missed_reads = 0
 
     def send(self, data: bytes) -> None:
         if self._descriptor < 0:
@@ -125,57 +129,38 @@ class _Port:
         if not waiting:
             self._writable()
 
-    def pause(self) -> None:
-        if self._descriptor >= 0 and not self._paused:
-            self._paused = True
-            self._loop.remove_reader(self._descriptor)
-
-    def resume(self) -> None:
-        if self._descriptor >= 0 and self._paused:
-            self._paused = False
-            self._loop.add_reader(self._descriptor, self._readable)
-
-    def close(self) -> None:
-        descriptor, self._descriptor = self._descriptor, -1
-        if descriptor >= 0:
-            self._loop.remove_reader(descriptor)
-            self._loop.remove_writer(descriptor)
-            with contextlib.suppress(termios.error, OSError):  # or closing waits for what is unsent
-                termios.tcflush(descriptor, termios.TCIOFLUSH)
-            os.close(descriptor)
-
-    def _readable(self) -> None:
-        try:
-            data = os.read(self._descriptor, READ_BYTES)
-        except BlockingIOError:
-            return
-        except OSError as error:
-            self._end(f"the port is gone: {(error.strerror or str(error)).lower()}")
-            return
-        if data:
-            self._receive(data)
-        else:
-            self._end("the port is gone")
-
     def _writable(self) -> None:
         try:
             del self._unsent[: os.write(self._descriptor, self._unsent)]
         except BlockingIOError:
             pass
         except OSError as error:
-            # Told from the loop: whoever sends expects no answer at once.
-            reason = f"the port is gone: {(error.strerror or str(error)).lower()}"
             self._unsent.clear()
-            self._loop.call_soon(self._end, reason)
+            self._end_soon(f"the port is gone: {words_of(error)}")
         if self._unsent:
             self._loop.add_writer(self._descriptor, self._writable)
         else:
             self._loop.remove_writer(self._descriptor)
 
-    def _end(self, reason: str) -> None:
-        if self._descriptor >= 0:
-            self.close()
-            self._lost(reason)
+    def _missed(self) -> None:
+        """Somebody else was faster: root may open any port, and has not to be seen by others."""
+        self._missed_reads += _READ_FOR_A_MISS
+        if self._missed_reads >= _MOST_MISSED * _READ_FOR_A_MISS:
+            other = other_opener(path_of(self.peer))
+            self._end(_SOMEBODY_READS.format(f"process {other}" if other else "another program"))
+
+    def _kept(self, data: bytes) -> bytes:
+        self._missed_reads = max(self._missed_reads - 1, 0)
+        return data
+
+    def _shut(self, descriptor: int) -> None:
+        self._loop.remove_writer(descriptor)
+        with contextlib.suppress(termios.error, OSError):  # or closing waits for what is unsent
+            termios.tcflush(descriptor, termios.TCIOFLUSH)
+        super()._shut(descriptor)
+
+
+_SOMEBODY_READS = "{} reads the port, too, and takes away what the device says; stop one of the two"
 
 
 async def open_line(address: Address, receive: Receive, lost: Lost, timeout: float) -> _Port:
@@ -193,40 +178,91 @@ async def open_line(address: Address, receive: Receive, lost: Lost, timeout: flo
         TransportError: With words for people.
     """
     path = path_of(address)
-    with contextlib.ExitStack() as undo:
-        try:
-            # Not waiting for a carrier (O_NONBLOCK), and never making a file (no O_CREAT).
-            descriptor = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
-            undo.callback(os.close, descriptor)
-            _set(descriptor, address.options)
-        except (OSError, termios.error) as error:
-            number = error.args[0] if error.args else 0
-            reason = _REASONS.get(number) or str(error.args[-1]).lower()
-            raise TransportError(f"cannot open the serial port {path}: {reason}") from error
-        undo.pop_all()
+    port = _port(address.options)
+    rule = f'SUBSYSTEM=="tty", KERNEL=="{Path(os.path.realpath(path)).name}"'
+    with told(f"the serial port {path}", path, rule, _REASONS):
+        descriptor = _open(port, path)
     return _Port(descriptor, where_it_leads(address), receive, lost)
 
 
-def _set(descriptor: int, options: Mapping[str, str]) -> None:
-    """Set a port: bytes pass as they are, and none is waited for.
+def _port(options: Mapping[str, str]) -> Serial:
+    """A port that is not open yet, set as an address says.
 
     Raises:
-        OSError: The port cannot be set so.
-        termios.error: Likewise.
+        TransportError: There is no pyserial.
+    """
+    try:
+        from serial import Serial
+        from serial.rs485 import RS485Settings
+    except ImportError as error:
+        raise TransportError(
+            "serial ports need the library pyserial, which is missing: install the package"
+            " python3-serial, or with pip the extra rct-collector[serial]"
+        ) from error
+    port = Serial(
+        baudrate=int(options.get("baud", "9600")),
+        bytesize=int(options.get("databits", "8")),
+        parity=options.get("parity", "none")[0].upper(),
+        stopbits=int(options.get("stopbits", "1")),
+        timeout=0,
+        exclusive=True,
+    )
+    sender = options.get("rs485", "off")
+    if sender != "off":
+        high = sender == "on"
+        port.rs485_mode = RS485Settings(rts_level_for_tx=high, rts_level_for_rx=not high)
+    return port
+
+
+def _open(port: Serial, path: str) -> int:
+    """Open a port, and keep its descriptor alone.
+
+    Raises:
+        OSError: It cannot be opened or set so, or is not for us alone.
+    """
+    status = Path(path).stat()
+    be_node(status)
+    port.port = path
+    try:
+        port.open()
+    except (OSError, ValueError) as error:
+        raise _cause(error, status) from error
+    with port:
+        be_alone(path)
+        _finish(port.fileno())
+        return os.dup(port.fileno())  # the lock is that of both
+
+
+def _cause(error: OSError | ValueError, status: os.stat_result) -> OSError:
+    """What the system has said; pyserial keeps the number of it in words, as a rule.
+
+    Args:
+        error: Of pyserial.
+        status: Of the node.
+    """
+    found = getattr(error, "errno", None) or getattr(error.__context__, "args", (0,))[0]
+    if found in (errno.EAGAIN, errno.EWOULDBLOCK):  # only locks are waited for
+        return locked(status)
+    return OSError(found, os.strerror(found)) if isinstance(found, int) else NodeError(str(error))
+
+
+def _finish(descriptor: int) -> None:
+    """Set what pyserial leaves as it was.
+
+    Raises:
+        OSError: It cannot be set so.
     """
     fcntl.ioctl(descriptor, termios.TIOCEXCL)
-    *_, specials = termios.tcgetattr(descriptor)
-    speed = getattr(termios, f"B{options.get('baud', '9600')}", None)
-    if speed is None:
-        raise OSError(errno.EINVAL, "this system does not know the rate")
-    control = termios.CREAD | termios.CLOCAL
-    control |= termios.CS7 if options.get("databits") == "7" else termios.CS8
-    if options.get("stopbits") == "2":
-        control |= termios.CSTOPB
-    control |= _PARITY[options.get("parity", "none")]
-    specials[termios.VMIN], specials[termios.VTIME] = 1, 0
-    termios.tcsetattr(descriptor, termios.TCSANOW, [0, 0, control, 0, speed, speed, specials])
-    flags = _RS485_FLAGS.get(options.get("rs485", "off"))
-    if flags:
-        fcntl.ioctl(descriptor, _TIOCSRS485, _RS485.pack(flags, *[0] * 7))
-    termios.tcflush(descriptor, termios.TCIFLUSH)
+    try:
+        attributes = termios.tcgetattr(descriptor)
+        # A break on the line would make the system drop what has come (BRKINT).
+        attributes[_INPUT_FLAGS] = 0
+        # Without a byte to wait for, reading nothing could not be told from the end.
+        attributes[_SPECIALS][termios.VMIN] = 1
+        termios.tcsetattr(descriptor, termios.TCSANOW, attributes)
+    except termios.error as error:
+        raise OSError(*error.args) from error
+
+
+#: Places in what termios.tcgetattr() gives.
+_INPUT_FLAGS, _SPECIALS = 0, 6

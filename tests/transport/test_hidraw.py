@@ -272,7 +272,7 @@ def test_what_is_no_node_is_refused_with_what_is_wrong(tmp_path):
     missing = tmp_path / "hidraw0"
     begin = "cannot open the USB device"
     assert refusal(missing) == (
-        f"{begin} {missing}: there is no such node; the device may not be plugged in"
+        f"{begin} {missing}: nothing is there; the device may not be plugged in"
     )
     assert not missing.exists(), "a file in its place would keep the device away"
     plain = tmp_path / "plain"
@@ -282,7 +282,7 @@ def test_what_is_no_node_is_refused_with_what_is_wrong(tmp_path):
         " away from its place, so remove it"
     )
     assert plain.read_text() == "kept"
-    assert refusal(tmp_path) == f"{begin} {tmp_path}: it is a folder, and no device"
+    assert refusal(tmp_path) == f"{begin} {tmp_path}: it is no node of a device, but a folder"
     assert refusal("/dev/null") == (
         f"{begin} /dev/null: it is a node of something else, and not of hidraw"
     )

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
+import subprocess
+import sys
 import termios
 import tty
+from pathlib import Path
 
 import pytest
 
 from rct_collector.errors import BusyError, TransportError
 from rct_collector.lines.lock import DeviceLock, locked
-from rct_collector.transport import READ_BYTES, open_line, parse_address, serial
+from rct_collector.transport import READ_BYTES, nodes, open_line, parse_address, transport
 
 WAYS = {"serial": {"baud": "2400"}}
 
@@ -122,24 +126,27 @@ def test_a_port_is_set_as_the_address_says(port, options, speed, flags, cleared)
 @pytest.mark.parametrize(
     ("options", "flags"),
     [
-        ({}, termios.CS8),
-        ({"parity": "even", "databits": "7"}, termios.CS7 | termios.PARENB),
-        ({"parity": "odd"}, termios.CS8 | termios.PARENB | termios.PARODD),
-        ({"stopbits": "2"}, termios.CS8 | termios.CSTOPB),
+        ("", termios.CS8),
+        ("?parity=even&databits=7", termios.CS7 | termios.PARENB),
+        ("?parity=odd", termios.CS8 | termios.PARENB | termios.PARODD),
+        ("?stopbits=2", termios.CS8 | termios.CSTOPB),
     ],
 )
 def test_the_system_is_told_of_bits_and_parity(monkeypatch, port, options, flags):
+    """A pseudo-terminal would not keep them, so this is what the system is told."""
     told = []
-    monkeypatch.setattr(serial.termios, "tcsetattr", lambda *given: told.append(given))
-    far, path = port
-    descriptor = os.open(path, os.O_RDWR | os.O_NOCTTY)
-    try:
-        serial._set(descriptor, {"baud": "9600", **options})
-    finally:
-        os.close(descriptor)
-    ((_, _, (_, _, control, _, *speeds, _)),) = told
-    assert control == termios.CREAD | termios.CLOCAL | flags
-    assert speeds == [termios.B9600, termios.B9600]
+    monkeypatch.setattr(termios, "tcsetattr", lambda *given: told.append(given))
+    _, path = port
+
+    async def main():
+        (await Ends().open(path, options)).close()
+
+    asyncio.run(main())
+    bits = termios.CSIZE | termios.PARENB | termios.PARODD | termios.CSTOPB
+    (_, _, (_, _, control, _, *speeds, _)), *_ = told
+    assert control & bits == flags
+    assert control & (termios.CREAD | termios.CLOCAL) == termios.CREAD | termios.CLOCAL
+    assert speeds == [termios.B2400, termios.B2400]
 
 
 @pytest.mark.parametrize(
@@ -147,21 +154,23 @@ def test_the_system_is_told_of_bits_and_parity(monkeypatch, port, options, flags
 )
 def test_the_system_is_told_who_switches_the_sender(monkeypatch, port, word, flags):
     told = []
-    real = serial.fcntl.ioctl
+    real = fcntl.ioctl
 
     def ioctl(descriptor, request, *given):
-        if request == 0x542F:
-            told.append(given[0])
+        if request == 0x542E:  # TIOCGRS485: as a port is from the beginning
+            return 0
+        if request == 0x542F:  # TIOCSRS485
+            told.append(bytes(given[0]))
             return 0
         return real(descriptor, request, *given)
 
-    monkeypatch.setattr(serial.fcntl, "ioctl", ioctl)
+    monkeypatch.setattr(fcntl, "ioctl", ioctl)
     _, path = port
-    descriptor = os.open(path, os.O_RDWR | os.O_NOCTTY)
-    try:
-        serial._set(descriptor, {"baud": "9600", "rs485": word})
-    finally:
-        os.close(descriptor)
+
+    async def main():
+        (await Ends().open(path, f"?rs485={word}")).close()
+
+    asyncio.run(main())
     if flags is None:
         assert told == []
     else:
@@ -279,8 +288,15 @@ def test_reasons_say_what_to_do(tmp_path):
     assert not missing.exists(), "a file in its place would keep the adapter away"
     plain = tmp_path / "plain"
     plain.write_text("")
-    assert reason(plain) == f"cannot open the serial port {plain}: it is no serial port"
-    assert reason(tmp_path) == f"cannot open the serial port {tmp_path}: is a directory"
+    assert reason(plain) == (
+        f"cannot open the serial port {plain}: it is no node of a device, but a plain file, which"
+        " keeps the device away from its place, so remove it"
+    )
+    assert (
+        reason(tmp_path)
+        == f"cannot open the serial port {tmp_path}: it is no node of a device, but a folder"
+    )
+    assert reason("/dev/full") == "cannot open the serial port /dev/full: it is no serial port"
 
 
 def test_two_links_to_a_port_are_found_out_when_one_moves(port, tmp_path):
@@ -324,3 +340,184 @@ def test_a_link_may_lead_to_a_name_that_is_no_text(port, tmp_path):
             await ends.open(link)
 
     asyncio.run(main())
+
+
+# -- others at the same port --------------------------------------------------------------------
+
+
+def refusal(path):
+    with pytest.raises(TransportError) as told:
+        asyncio.run(Ends().open(path))
+    return str(told.value)
+
+
+LOCKS = """
+import fcntl, os, sys
+fcntl.flock(os.open(sys.argv[1], os.O_RDWR | os.O_NOCTTY), fcntl.LOCK_EX)
+print(flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_port_that_another_program_has_locked_names_it(port):
+    _, path = port
+    script = [sys.executable, "-c", LOCKS, path]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(script, **pipes) as process:
+        process.stdout.readline()
+        told = refusal(path)
+        process.stdin.close()
+    assert told.startswith(
+        f"cannot open the serial port {path}: process {process.pid} on this host"
+    )
+    assert "import fcntl" in told, "its command"
+    assert told.endswith(
+        " has locked it for itself; a device serves one program at a time, so stop one of the two"
+    )
+
+
+def test_a_port_that_this_process_has_open_says_so_and_is_free_again_when_it_is_closed(port):
+    _, path = port
+
+    async def main():
+        line = await Ends().open(path)
+        with pytest.raises(TransportError) as told:
+            await Ends().open(path)
+        line.close()
+        return str(told.value)
+
+    assert asyncio.run(main()) == (
+        f"cannot open the serial port {path}: this process has it open already, for another device"
+    )
+    asyncio.run(_opened_and_closed(path))
+
+
+async def _opened_and_closed(path):
+    (await Ends().open(path)).close()
+
+
+def test_nobody_opens_a_port_that_is_open(port):
+    """Root may; all others are told that it is busy."""
+    _, path = port
+
+    async def main():
+        line = await Ends().open(path)
+        told = subprocess.run(
+            [sys.executable, "-c", OPENS, path], capture_output=True, text=True, check=True
+        )
+        line.close()
+        return told.stdout.strip()
+
+    Path(path).chmod(0o666)
+    assert asyncio.run(main()) == "Device or resource busy"
+
+
+OPENS = """
+import os, sys
+if os.geteuid() == 0:
+    os.setgroups([])
+    os.setgid(65534)
+    os.setuid(65534)
+try:
+    os.open(sys.argv[1], os.O_RDWR | os.O_NOCTTY)
+except OSError as error:
+    print(error.strerror)
+"""
+
+
+def test_whoever_has_a_port_open_without_a_lock_is_named(monkeypatch, port):
+    """The port of a pseudo-terminal is open at its far end, too, so it is not asked about."""
+    _, path = port
+    script = [sys.executable, "-c", LOCKS.replace("fcntl.flock(", "("), path]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(script, **pipes) as process:
+        process.stdout.readline()
+        assert nodes.other_opener(path) == 0
+        monkeypatch.setattr(nodes, "_PSEUDO", "/nowhere/")
+        told = refusal(path)
+        process.stdin.close()
+    assert f"process {process.pid} on this host (command " in told
+    assert told.endswith(
+        " has it open, too, and would take away what we are to hear; a device serves one program"
+        " at a time, so stop one of the two"
+    )
+    asyncio.run(_opened_and_closed(path))
+
+
+def test_another_reader_of_a_port_is_found_out(port):
+    """What it reads is gone before we come to it; a few times are nothing."""
+    far, path = port
+
+    async def main():
+        ends = Ends()
+        thief = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+        try:
+            line = await ends.open(path)
+
+            async def said(data, *, steals):
+                line.pause()
+                os.write(far, data)
+                line.resume()
+                if steals:  # at the last moment, so that it has been told of
+                    while not _ready(thief):
+                        await asyncio.sleep(0)
+                    os.read(thief, 1000)
+                    line._readable()
+                await asyncio.sleep(0.001)
+
+            for _ in range(7):
+                await said(b"x", steals=True)
+            few = list(ends.lost)
+            for _ in range(7 * 10):
+                await said(b"y", steals=False)
+                await ends.until(lambda ends: size(ends) > 0)
+                ends.received.clear()
+            for _ in range(8):
+                await said(b"z", steals=True)
+            return few, ends.lost
+        finally:
+            os.close(thief)
+
+    few, lost = asyncio.run(main())
+    assert few == []
+    assert lost == [
+        "another program reads the port, too, and takes away what the device says; stop one of the"
+        " two"
+    ]
+
+
+def test_without_the_library_a_port_says_what_to_install(monkeypatch, port):
+    _, path = port
+    monkeypatch.setitem(sys.modules, "serial", None)
+    assert refusal(path) == (
+        "serial ports need the library pyserial, which is missing: install the package"
+        " python3-serial, or with pip the extra rct-collector[serial]"
+    )
+
+
+def _descriptors():
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_opening_takes_no_more_descriptors_than_are_reckoned_with_and_leaves_one(port):
+    _, path = port
+    most = []
+    real = os.dup
+
+    def dup(descriptor):
+        found = real(descriptor)
+        most.append(_descriptors())
+        return found
+
+    async def main():
+        before = _descriptors()
+        os.dup = dup
+        try:
+            line = await Ends().open(path)
+        finally:
+            os.dup = real
+        after = _descriptors()
+        line.close()
+        return most[0] - before, after - before, _descriptors() - before
+
+    assert asyncio.run(main()) == (transport("serial").descriptors(at(path)), 1, 0)
