@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rct_collector.drivers.base import Answer, Garbled
+from rct_collector.drivers.chance import Windows
 from rct_collector.drivers.rct import frame, request, wire
 from rct_collector.drivers.rct.session import RctSession
 from rct_collector.drivers.rct.simulator import Access, Bridge, Cut, RctUnit, Segment, Witness
@@ -27,7 +28,7 @@ from rct_collector.drivers.rct.simulator.profiles.answers import (
     Torn,
     Truncated,
 )
-from rct_collector.drivers.rct.simulator.profiles.chance import Windows, either
+from rct_collector.drivers.rct.simulator.profiles.chance import either
 from rct_collector.drivers.rct.simulator.profiles.changes import (
     ClockJump,
     FirmwareUpdate,

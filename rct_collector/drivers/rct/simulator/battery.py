@@ -12,9 +12,9 @@ from bisect import bisect_right
 from functools import cached_property, lru_cache
 from typing import NamedTuple
 
+from rct_collector.drivers.chance import between, fraction, key
 from rct_collector.drivers.rct.simulator.clock import DAY
 from rct_collector.drivers.rct.simulator.day import FIRST_HOUR, Energies, Flows
-from rct_collector.drivers.rct.simulator.noise import between, fraction, key
 from rct_collector.drivers.rct.simulator.world import World
 
 CELLS = 24

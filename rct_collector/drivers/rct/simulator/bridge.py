@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 
 from rctclient.types import DataType
 
+from rct_collector.drivers.chance import Range, between, key
 from rct_collector.drivers.rct.frame import (
     LONG_RESPONSE,
     LONGEST_SHORT,
@@ -33,7 +34,6 @@ from rct_collector.drivers.rct.simulator.faults import (
     Response,
     Segment,
 )
-from rct_collector.drivers.rct.simulator.noise import Range, between, key
 from rct_collector.drivers.rct.simulator.observed import Observed, is_query
 from rct_collector.drivers.rct.simulator.serial import SerialLine
 from rct_collector.drivers.rct.simulator.unit import RctUnit

@@ -18,9 +18,9 @@ from math import pi, sin
 from operator import add, sub
 from typing import NamedTuple
 
+from rct_collector.drivers.chance import between, fraction, key, wave
 from rct_collector.drivers.rct.simulator.dispatch import Sizes, Split, dispatch
 from rct_collector.drivers.rct.simulator.household import Household, Phases, hour_of
-from rct_collector.drivers.rct.simulator.noise import between, fraction, key, wave
 
 FIRST_HOUR = 15.0
 KINDS = 6

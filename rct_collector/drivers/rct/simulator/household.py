@@ -7,7 +7,7 @@ with loads as they are found in many houses.
 
 from __future__ import annotations
 
-from rct_collector.drivers.rct.simulator.noise import between, fraction, key, wave
+from rct_collector.drivers.chance import between, fraction, key, wave
 
 #: Watts on L1, L2, L3.
 Phases = tuple[float, float, float]

@@ -9,7 +9,7 @@ import struct
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from rct_collector.drivers.rct.simulator.noise import between, fraction, key
+from rct_collector.drivers.chance import between, fraction, key
 from rct_collector.drivers.rct.simulator.scenario import Scenario
 
 _SLOT = 3 * 3600

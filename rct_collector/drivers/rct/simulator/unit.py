@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 
 from rctclient.types import DataType
 
+from rct_collector.drivers.chance import key, octets
 from rct_collector.drivers.rct import wire
 from rct_collector.drivers.rct.simulator.logbook import Logbook
 from rct_collector.drivers.rct.simulator.moment import Moment
-from rct_collector.drivers.rct.simulator.noise import key, octets
 from rct_collector.drivers.rct.simulator.readings import READINGS, Reading
 from rct_collector.drivers.rct.simulator.scenario import SCENARIOS, Scenario
 from rct_collector.drivers.rct.simulator.world import World

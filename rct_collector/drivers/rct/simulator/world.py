@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import tzinfo
 from functools import lru_cache
 
+from rct_collector.drivers.chance import between, fraction, key, wave
 from rct_collector.drivers.rct.simulator.clock import DAY, UnitClock, date_of, wall_of
 from rct_collector.drivers.rct.simulator.day import Days, Energies, Flows, number_of_day
 from rct_collector.drivers.rct.simulator.incidents import Incidents
-from rct_collector.drivers.rct.simulator.noise import between, fraction, key, wave
 from rct_collector.drivers.rct.simulator.scenario import Scenario
 
 _CALIBRATION_DAYS = 14

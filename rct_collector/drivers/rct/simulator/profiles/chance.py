@@ -7,11 +7,10 @@ its request, so that one client's requests do not change what happens to another
 from __future__ import annotations
 
 from abc import abstractmethod
-from math import floor
 
+from rct_collector.drivers.chance import Windows, fraction, key
 from rct_collector.drivers.rct.frame import Frame
 from rct_collector.drivers.rct.simulator.faults import BridgeView, Faults
-from rct_collector.drivers.rct.simulator.noise import Range, between, fraction, key
 
 
 class OnLine(Faults):
@@ -76,76 +75,6 @@ def either(*faults: Sometimes, seed: int = 0) -> tuple[Sometimes, ...]:
     if start > 1.0 + 1e-9:
         raise ValueError(f"the rates add up to {start:g}, more than all requests")
     return faults
-
-
-class Windows:
-    """Stretches of time that come now and then: one in each period, somewhere in it.
-
-    Attributes:
-        origin: Time at which the first period begins.
-    """
-
-    def __init__(
-        self, every: float, lasting: Range = Range(0.0, 0.0), *, of: int, origin: float
-    ) -> None:
-        """Set them.
-
-        Args:
-            every: Length of a period, in seconds.
-            lasting: Shortest and longest stretch, in seconds; no longer than a period.
-            of: Key that places and lengths follow from.
-            origin: Time at which the first period begins; nothing happens before.
-        """
-        self.every = every
-        self.origin = origin
-        self._lasting = lasting
-        self._of = of
-
-    def window(self, number: int) -> tuple[float, float]:
-        """Begin and end of the stretch in one period, the first of which is 0."""
-        lasts = min(between(*self._lasting, self._of, 2 * number), self.every)
-        begin = (number + fraction(self._of, 2 * number + 1)) * self.every
-        begin = min(begin, (number + 1) * self.every - lasts)
-        return self.origin + begin, self.origin + begin + lasts
-
-    def at(self, time: float) -> tuple[float, float] | None:
-        """The stretch that a time lies in: from its begin, to before its end."""
-        for begin, end in self._near(time):
-            if begin <= time < end:
-                return begin, end
-        return None
-
-    def latest(self, time: float) -> float | None:
-        """The last begin that is not after a time."""
-        return max((begin for begin, _ in self._near(time) if begin <= time), default=None)
-
-    def next_edge(self, time: float) -> float:
-        """The next begin or end after a time."""
-        return min(edge for window in self._near(time) for edge in window if edge > time)
-
-    def _near(self, time: float) -> list[tuple[float, float]]:
-        number = floor((time - self.origin) / self.every)
-        return [self.window(n) for n in range(max(number - 1, 0), max(number + 2, 1))]
-
-
-class Daily(Windows):
-    """The same stretch of every day, of whatever length a day has.
-
-    Args:
-        begin: When one of them begins, or began.
-        lasts: Its length, in seconds.
-        day: Length of a day, in seconds.
-    """
-
-    def __init__(self, begin: float, lasts: float, day: float) -> None:
-        """Set it; the one that a start falls into has begun before."""
-        super().__init__(day, of=0, origin=begin - day)
-        self._lasts = lasts
-
-    def window(self, number: int) -> tuple[float, float]:
-        """Begin and end of the stretch on one day."""
-        begin = self.origin + number * self.every
-        return begin, begin + self._lasts
 
 
 class AtTimes(OnLine):

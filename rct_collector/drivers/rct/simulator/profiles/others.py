@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from rct_collector.drivers.chance import fraction, key
 from rct_collector.drivers.rct.frame import (
     LONG_RESPONSE,
     READ,
@@ -22,7 +23,6 @@ from rct_collector.drivers.rct.frame import (
     assemble,
 )
 from rct_collector.drivers.rct.simulator.faults import BridgeView, OtherClient
-from rct_collector.drivers.rct.simulator.noise import fraction, key
 from rct_collector.drivers.rct.simulator.profiles.chance import OnLine
 from rct_collector.drivers.rct.table import BY_OID
 

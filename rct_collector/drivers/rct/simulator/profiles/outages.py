@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from rct_collector.drivers.chance import Daily, Range, Windows, key
 from rct_collector.drivers.rct.frame import Frame
 from rct_collector.drivers.rct.simulator.clock import DAY
 from rct_collector.drivers.rct.simulator.faults import Segment
-from rct_collector.drivers.rct.simulator.noise import Range, key
 from rct_collector.drivers.rct.simulator.profiles.answers import begin
-from rct_collector.drivers.rct.simulator.profiles.chance import AtTimes, Daily, Windows
+from rct_collector.drivers.rct.simulator.profiles.chance import AtTimes
 from rct_collector.drivers.tools import Access, Cut
 
 _HOUR = 3600.0

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from math import floor
 
+from rct_collector.drivers.chance import Range, Windows, key, octets
 from rct_collector.drivers.rct.frame import READ, START, Frame, assemble
 from rct_collector.drivers.rct.simulator.faults import BridgeView, Segment
-from rct_collector.drivers.rct.simulator.noise import Range, key, octets
-from rct_collector.drivers.rct.simulator.profiles.chance import AtTimes, Windows
+from rct_collector.drivers.rct.simulator.profiles.chance import AtTimes
 from rct_collector.drivers.rct.simulator.unit import RctUnit
 from rct_collector.drivers.rct.table import OBJECTS
 from rct_collector.drivers.tools import Cut

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
+from rct_collector.drivers.chance import key
 from rct_collector.drivers.rct.simulator.faults import Faults
-from rct_collector.drivers.rct.simulator.noise import key
 from rct_collector.drivers.rct.simulator.profiles.answers import (
     BadChecksum,
     BadPayload,

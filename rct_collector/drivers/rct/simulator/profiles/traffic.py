@@ -6,9 +6,9 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from math import ceil
 
+from rct_collector.drivers.chance import fraction, key, octets
 from rct_collector.drivers.rct.frame import PLANT, RESPONSE, WRITE, Frame, assemble
 from rct_collector.drivers.rct.simulator.faults import BridgeView, Segment
-from rct_collector.drivers.rct.simulator.noise import fraction, key, octets
 from rct_collector.drivers.rct.simulator.profiles.answers import begin
 from rct_collector.drivers.rct.simulator.profiles.chance import OnLine, Sometimes
 from rct_collector.drivers.rct.table import BY_OID

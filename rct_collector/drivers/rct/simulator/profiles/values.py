@@ -10,10 +10,9 @@ from typing import cast
 
 from rctclient.types import DataType
 
+from rct_collector.drivers.chance import Range, Windows, between, fraction, key
 from rct_collector.drivers.rct import wire
 from rct_collector.drivers.rct.simulator.faults import Faults
-from rct_collector.drivers.rct.simulator.noise import Range, between, fraction, key
-from rct_collector.drivers.rct.simulator.profiles.chance import Windows
 from rct_collector.drivers.rct.simulator.unit import RctUnit
 from rct_collector.drivers.rct.table import BY_OID
 from rct_collector.model import Kind

@@ -1,0 +1,163 @@
+"""Where a simulated line can be made to misbehave: one method per stage, none does anything here.
+
+::
+
+    bytes of a client ── on_bytes ──► lines ── on_request ──► unit ── on_answer ──► frame
+                                                                                     │
+    all clients ◄── 8 bytes at a time ◄── delay ◄── on_frame (bytes, still valid?) ◄─┘
+                ◄── unasked                 connections: access, cut
+
+A profile is a subclass that overrides what it needs; several form a chain, in which each takes
+what the one before it left. Whatever looks like chance comes from a seed of its own, so that a
+run can be repeated. What :meth:`LineFaults.on_answer` changes is what the unit really says; what
+:meth:`LineFaults.on_frame` changes is damage, and says whether a reader can still trust it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+from rct_collector.drivers.tools import Access, Cut
+from rct_collector.drivers.voltronic.simulator.answer import Saying
+
+
+class Outgoing(NamedTuple):
+    """An answer on its way.
+
+    Attributes:
+        data: Its bytes.
+        valid: A reader can trust it: it is whole, with the right checksum, and not an echo.
+        answer: What it says.
+        request: The bytes of the request, with their end.
+    """
+
+    data: bytes
+    valid: bool
+    answer: Saying
+    request: bytes
+
+
+class LineView(Protocol):
+    """What a profile may use of the line that it works on."""
+
+    @property
+    def rate(self) -> float:
+        """Bytes per second."""
+
+    def unit_time(self, now: float) -> float:
+        """Unix time in the unit's world."""
+
+    def line_time(self, unix: float) -> float:
+        """When it is, or was, that time in the unit's world; seconds of the line's clock."""
+
+    def hour(self, unix: float) -> float:
+        """Hour of day by the unit's clock."""
+
+
+class LineFaults:
+    """A line without faults, and the base of all others."""
+
+    def on_start(self, line: LineView, now: float) -> None:
+        """The line is put into operation; called once, before all others."""
+
+    def on_bytes(self, data: bytes, now: float) -> bytes:
+        """Bytes of one client."""
+        return data
+
+    def on_request(self, line: bytes, now: float) -> bytes | None:
+        """What stands before the end of a line; None loses it."""
+        return line
+
+    def on_answer(self, answer: Saying, now: float) -> Saying | None:
+        """What the unit says; None leaves the request unanswered."""
+        return answer
+
+    def on_frame(self, frame: Outgoing, now: float) -> Outgoing:
+        """The bytes that say so; empty for none."""
+        return frame
+
+    def delay(self, now: float) -> float:
+        """Seconds by which an answer to a request of that time begins later."""
+        return 0.0
+
+    def unasked(self, now: float) -> bytes:
+        """Bytes that nobody asked for; called when :meth:`next_due` is over, and now and then."""
+        return b""
+
+    def next_due(self) -> float | None:
+        """When something happens by itself; None for never."""
+        return None
+
+    def access(self, now: float) -> Access:
+        """What happens to those who want something. Its changes are times of next_due()."""
+        return Access.OPEN
+
+    def cut(self, now: float) -> Cut | None:
+        """How all connections end now, if they do; asked when :meth:`next_due` is over."""
+        return None
+
+
+class FaultChain(LineFaults):
+    """Several profiles, one after the other."""
+
+    def __init__(self, links: Sequence[LineFaults] = ()) -> None:
+        """Put them in order."""
+        self._links = tuple(links)
+
+    def on_start(self, line: LineView, now: float) -> None:
+        """See the base class."""
+        for link in self._links:
+            link.on_start(line, now)
+
+    def on_bytes(self, data: bytes, now: float) -> bytes:
+        """See the base class."""
+        for link in self._links:
+            data = link.on_bytes(data, now)
+        return data
+
+    def on_request(self, line: bytes, now: float) -> bytes | None:
+        """See the base class; a lost request is not shown to the links behind."""
+        found: bytes | None = line
+        for link in self._links:
+            if found is None:
+                break
+            found = link.on_request(found, now)
+        return found
+
+    def on_answer(self, answer: Saying, now: float) -> Saying | None:
+        """See the base class; a lost answer is not shown to the links behind."""
+        found: Saying | None = answer
+        for link in self._links:
+            if found is None:
+                break
+            found = link.on_answer(found, now)
+        return found
+
+    def on_frame(self, frame: Outgoing, now: float) -> Outgoing:
+        """See the base class."""
+        for link in self._links:
+            frame = link.on_frame(frame, now)
+        return frame
+
+    def delay(self, now: float) -> float:
+        """See the base class."""
+        return sum(link.delay(now) for link in self._links)
+
+    def unasked(self, now: float) -> bytes:
+        """See the base class."""
+        return b"".join(link.unasked(now) for link in self._links)
+
+    def next_due(self) -> float | None:
+        """See the base class."""
+        times = [time for link in self._links if (time := link.next_due()) is not None]
+        return min(times, default=None)
+
+    def access(self, now: float) -> Access:
+        """See the base class."""
+        return max((link.access(now) for link in self._links), default=Access.OPEN)
+
+    def cut(self, now: float) -> Cut | None:
+        """See the base class; the first one counts."""
+        cuts = [link.cut(now) for link in self._links]
+        return next((cut for cut in cuts if cut is not None), None)

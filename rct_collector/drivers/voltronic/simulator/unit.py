@@ -1,0 +1,143 @@
+"""One simulated unit: a line of a request and a time in, an answer out. No line, no clock."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, tzinfo
+from typing import Any, NamedTuple
+
+from rct_collector.drivers.voltronic.simulator import framing, pi30
+from rct_collector.drivers.voltronic.simulator.answer import Maker, Saying
+from rct_collector.drivers.voltronic.simulator.moment import VoltronicMoment
+from rct_collector.drivers.voltronic.simulator.scenario import SCENARIOS, VoltronicScenario
+from rct_collector.drivers.voltronic.simulator.world import VoltronicWorld
+
+#: What changes something in a unit, in any dialect; a collector sends none of it.
+_WRITES = re.compile(r"\^S|P(?!I)[A-Z]|POP|MU?N?CHGC|F[56]0|V\d|DAT|BTA|RTEY|RTDL|ATE|Q?LED[A-Z]")
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How a unit understands, and what it says.
+
+    Attributes:
+        read: Bytes before CR → text of the request; None of what it does not understand.
+        maker: Text of a request → what makes the answer; None of what it does not know.
+        refusal: What it says instead.
+    """
+
+    read: Callable[[bytes], str | None]
+    maker: Callable[[str], Maker | None]
+    refusal: Saying
+
+
+_SUMMED = ("QALL", "PQSE", "PSET", "QLITH0")
+
+
+def _revo(line: bytes) -> str | None:
+    """A request of the Revo: some carry one byte of a sum in place of the checksum."""
+    text = framing.plain(line[:-1])
+    if text in _SUMMED:
+        return text if framing.revo_check(line[:-1]) == line[-1:] else None
+    return framing.checked(line)
+
+
+def _dialect(scenario: VoltronicScenario) -> Dialect:
+    word = scenario.dialect
+    read = _revo if word == "pi30revo" else framing.checked
+    return Dialect(read, pi30.VOCABULARIES[word, scenario.wide], pi30.NAK)
+
+
+class Heard(NamedTuple):
+    """A request as the unit understood it.
+
+    Attributes:
+        text: Its text; "" of what it did not understand.
+        answer: What it says to it.
+        writes: It would change something, if it were obeyed.
+        offends: It is one letter, which a UPS with the same USB id obeys.
+    """
+
+    text: str
+    answer: Saying
+    writes: bool = False
+    offends: bool = False
+
+
+class VoltronicUnit:
+    """One unit.
+
+    Attributes:
+        world: The system that it is a part of.
+        number: Which unit of the system it is, from 0 on.
+        start: Unix time at which the simulation begins.
+    """
+
+    def __init__(
+        self,
+        scenario: VoltronicScenario | str = "sbu",
+        *,
+        seed: int = 0,
+        start: float = 1782036000.0,  # a June morning, 2026-06-21 10:00 UTC
+        zone: tzinfo | None = UTC,
+        sun: float | None = None,
+        number: int = 0,
+        **clock: Any,
+    ) -> None:
+        """Build it.
+
+        Args:
+            scenario: What the installation has, or the name of that in :data:`SCENARIOS`.
+            seed: Weather, household, serial numbers and noise follow from it.
+            start: Unix time at which the simulation begins.
+            zone: Time zone of the unit's clock; None for that of this host.
+            sun: Hour of day at which the sun stands at the start; None for the local time.
+            number: Which unit of the system it is, from 0 on.
+            clock: ``fast`` and ``drift`` of the unit's clock.
+
+        Raises:
+            KeyError: No scenario has that name.
+            ValueError: The system has not so many units.
+        """
+        if isinstance(scenario, str):
+            scenario = SCENARIOS[scenario]
+        if not 0 <= number < scenario.units:
+            raise ValueError(f"unit {number} of {scenario.units}: they count from 0 on")
+        self.world = VoltronicWorld(scenario, seed=seed, start=start, zone=zone, sun=sun, **clock)
+        self.number = number
+        self.start = start
+        self._dialect = _dialect(scenario)
+
+    @property
+    def scenario(self) -> VoltronicScenario:
+        """What the installation has."""
+        return self.world.scenario
+
+    @property
+    def serial(self) -> str:
+        """Its serial number."""
+        return self.world.serial(self.number)
+
+    def moment(self, unix: float) -> VoltronicMoment:
+        """The unit at one Unix time."""
+        return VoltronicMoment(self.world, self.number, unix)
+
+    def hear(self, line: bytes, unix: float) -> Heard:
+        """Take what stands before the end of a line.
+
+        Args:
+            line: Bytes, without CR.
+            unix: Unix time in the unit's world.
+        """
+        text = self._dialect.read(line)
+        bare = text or framing.plain(line) or ""
+        marks = {
+            "writes": _WRITES.match(bare) is not None,
+            "offends": len(bare) == 1,
+        }
+        maker = self._dialect.maker(text) if text is not None else None
+        if maker is None:
+            return Heard(text or "", self._dialect.refusal, **marks)
+        return Heard(text or "", maker(self.moment(unix)), **marks)
