@@ -82,6 +82,8 @@ class Query:
         argument: Unix seconds and the unit's time zone (None for that of this host) → what goes
             with it, see :attr:`Ask.argument`; worked out each time that it is sent. None where
             nothing goes with it.
+        every_s: An answer is good for so many seconds, but not beyond the day in the unit's time
+            zone: it is asked for no sooner, however often its class comes.
     """
 
     name: str
@@ -90,6 +92,7 @@ class Query:
     exclusive: bool = False
     poll: PollClass = PollClass.STATIC
     argument: Callable[[float, tzinfo | None], Any] | None = None
+    every_s: float = 0.0
 
     @property
     def label(self) -> str:

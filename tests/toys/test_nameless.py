@@ -338,3 +338,45 @@ def test_argument_is_worked_out_when_the_question_is_sent(register):
         for at, line in run.unit.heard
         if line == "load"
     ]
+
+
+# -- answers that are good for a while -----------------------------------------------------------
+
+
+def rarely(register):
+    """The family, whose battery's power is good for two hours."""
+    load, grid, battery = nameless.QUERIES.values()
+    polled = replace(nameless.DRIVER.polled, queries=(load, grid, replace(battery, every_s=7200.0)))
+    return register(replace(nameless.DRIVER, polled=polled))
+
+
+def times_of(run, line):
+    return [at - 1000.0 for at, heard in run.unit.heard if heard == line]
+
+
+def test_what_is_good_for_a_while_is_asked_rarely_and_after_midnight(register):
+    """At the begin of the run it is 23:00:03.5 in the zone of the unit."""
+    run = Run(rarely(register), Late(), 4 * 3600.0, timezone="Pacific/Tongatapu")
+    first, midnight, *later = times_of(run, "battery")
+    assert first < 5
+    assert 3596.5 <= midnight <= 3596.5 + 12
+    assert [b - a for a, b in pairwise([midnight, *later])] == pytest.approx([7200.0], abs=12)
+    assert len(times_of(run, "load")) > 1400
+    assert len([line for line in run.lines if "battery_watts" in line]) == 3
+
+
+def test_a_new_connection_does_not_ask_what_is_good_still(register):
+    async def during(run):
+        for _ in range(5):
+            await asyncio.sleep(60)
+            run.plug.cut()
+
+    run = Run(rarely(register), Late(), 600.0, during=during)
+    assert len(run.plug.attempts) == 6
+    assert len(times_of(run, "battery")) == 1
+
+
+def test_what_was_not_answered_is_asked_all_the_same(register):
+    run = Run(rarely(register), Late([0.2, 0.2, 0.2, None, 0.2, 0.2, 0.2]), 60.0)
+    assert len(times_of(run, "battery")) == 2
+    assert any("battery_watts" in line for line in run.lines)

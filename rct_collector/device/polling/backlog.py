@@ -14,6 +14,7 @@ from math import floor, inf
 from rct_collector.config import DeviceConfig
 from rct_collector.device.polling.budget import budget_of
 from rct_collector.device.polling.discovery import Discovery
+from rct_collector.device.polling.freshness import Freshness
 from rct_collector.device.polling.plan import Plan
 from rct_collector.device.polling.unsupported import Unsupported
 from rct_collector.drivers.base import Query
@@ -54,7 +55,12 @@ class Backlog:
     """
 
     def __init__(
-        self, plan: Plan, discovery: Discovery, unsupported: Unsupported, config: DeviceConfig
+        self,
+        plan: Plan,
+        discovery: Discovery,
+        unsupported: Unsupported,
+        freshness: Freshness,
+        config: DeviceConfig,
     ) -> None:
         """Begin with nothing.
 
@@ -62,11 +68,13 @@ class Backlog:
             plan: What is asked in which class.
             discovery: What the unit has.
             unsupported: What it does not answer.
+            freshness: Which of its answers are good for a while.
             config: Intervals and pace.
         """
         self._plan = plan
         self._discovery = discovery
         self._unsupported = unsupported
+        self._freshness = freshness
         self._config = config
         self._waiting: dict[Query, float] = {}
         self._announced: set[Query] = set()
@@ -78,8 +86,9 @@ class Backlog:
         self.budget = budget_of(plan, self._is_asked, config)
 
     def present(self, queries: Iterable[Query], now: float) -> list[Query]:
-        """Those that the unit is known to answer."""
-        return self._unsupported.to_ask(self._discovery.among(queries), now)
+        """Those that the unit is known to answer, and whose last answer is not good any more."""
+        known = self._unsupported.to_ask(self._discovery.among(queries), now)
+        return self._freshness.to_ask(known, now)
 
     def probe(self, asked: Sequence[Query], answered: Container[Query]) -> list[Query]:
         """What else to ask so that it is noticed when the unit is gone.
@@ -133,6 +142,7 @@ class Backlog:
         for poll in SLOW_CLASSES if crowded else due:
             again = self._discovery.deciding if poll is PollClass.STATIC else ()
             known = [query for query in again if query.name in self._discovery.facts]
+            known = self._freshness.to_ask(known, now)
             for query in (*known, *self.present(self._plan.queries(poll), now)):
                 turn = self._turns.get(query, now) if crowded else now
                 if turn <= horizon:

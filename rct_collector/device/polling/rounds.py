@@ -18,6 +18,7 @@ from rct_collector.device.plausibility import Plausibility
 from rct_collector.device.polling.backlog import SLOW_CLASSES, Backlog
 from rct_collector.device.polling.discovery import Discovery, Undecided, facts_from
 from rct_collector.device.polling.exchange import Exchange
+from rct_collector.device.polling.freshness import Freshness
 from rct_collector.device.polling.plan import plan_for
 from rct_collector.device.polling.round import Round
 from rct_collector.device.polling.unsupported import Unsupported
@@ -108,7 +109,10 @@ class Polling:
         self.changes = 0
         self._told: set[str] = set()
         self._unsupported = Unsupported(interval)
-        self._backlog = Backlog(self.plan, self.discovery, self._unsupported, config)
+        self._freshness = Freshness(config.timezone, clock)
+        self._backlog = Backlog(
+            self.plan, self.discovery, self._unsupported, self._freshness, config
+        )
         self.exchange = Exchange(
             config.name,
             line,
@@ -271,7 +275,10 @@ class Polling:
         if query in self._probe:
             current.heard(now=now, wall_ns=wall_ns)
             return certain
-        return current.take(query, answer.value, now=now, wall_ns=wall_ns) and certain
+        certain &= current.take(query, answer.value, now=now, wall_ns=wall_ns)
+        if query.every_s and certain:
+            self._freshness.answered(query, now)
+        return certain
 
     def fast_settled(self) -> None:
         """The power flows are complete: hand them over at once."""
@@ -328,6 +335,7 @@ class Polling:
         self._publisher.forget()
         self._backlog.forget()
         self._unsupported.forget()
+        self._freshness.forget()
         self.exchange.forget()
         self._told.clear()
 

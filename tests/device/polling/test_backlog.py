@@ -11,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rct_collector.config import DeviceConfig, Intervals
+from rct_collector.device.clock import SystemClock
 from rct_collector.device.polling.backlog import SLOW_CLASSES, Backlog, in_turn
 from rct_collector.device.polling.budget import LATEST_TOTALS
+from rct_collector.device.polling.freshness import Freshness
 from rct_collector.device.polling.plan import Plan
 from rct_collector.device.polling.unsupported import Unsupported
 from rct_collector.drivers import driver
@@ -24,6 +26,7 @@ from tests.slow import slow_but
 
 RCT = driver("rct")
 DEVICE = DeviceConfig(name="roof", driver="rct", address=tcp("192.0.2.1"))
+ALWAYS = Freshness(None, SystemClock())
 
 
 def test_what_is_most_urgent_comes_first_and_of_equals_the_first():
@@ -77,7 +80,7 @@ def shared_out(config, *, seconds, conditions=RCT.conditions):
     Returns:
         The backlog, seconds from one round to the next, and query → times of its rounds.
     """
-    backlog = Backlog(Plan(RCT, config), unit(conditions), Unsupported(), config)
+    backlog = Backlog(Plan(RCT, config), unit(conditions), Unsupported(), ALWAYS, config)
     asked = {}
     now, tokens, due = START, 0.0, dict.fromkeys(SLOW_CLASSES, START)
     while now < START + seconds:
@@ -115,7 +118,7 @@ def test_no_query_is_later_than_its_stretched_interval_says(intervals, pace):
     """With two towers and single cells; by one round at most, and energy totals not at all."""
     intervals, requests = INTERVALS[intervals], RctRequests(per_second=pace)
     config = replace(DEVICE, options=RctOptions(cells=True), intervals=intervals, requests=requests)
-    budget = Backlog(Plan(RCT, config), unit(RCT.conditions), Unsupported(), config).budget
+    budget = Backlog(Plan(RCT, config), unit(RCT.conditions), Unsupported(), ALWAYS, config).budget
     slow_s = budget.seconds(PollClass.SLOW)
     backlog, round_s, asked = shared_out(config, seconds=6 * slow_s)
     assert round_s == budget.seconds(PollClass.FAST)
@@ -146,7 +149,7 @@ def test_what_decides_comes_first_then_energy_totals_then_what_is_new_and_then_t
     deciding = RCT.query("power_mng.n_batteries")
     total, new = RCT.query("energy.e_load_total"), RCT.query("db.temp1")
     old, older = RCT.query("db.core_temp"), RCT.query("iso_struct.Riso")
-    backlog = Backlog(Plan(RCT, DEVICE), unit(["always"], facts={}), Unsupported(), DEVICE)
+    backlog = Backlog(Plan(RCT, DEVICE), unit(["always"], facts={}), Unsupported(), ALWAYS, DEVICE)
     backlog.queue([], 0.0)
     backlog._waiting = dict.fromkeys([old, older, total], 0.0)
     backlog.keep([], (), 1.0)  # these were asked once
@@ -157,7 +160,7 @@ def test_what_decides_comes_first_then_energy_totals_then_what_is_new_and_then_t
 def test_what_decides_but_was_asked_in_vain_waits_for_what_is_new():
     deciding, new = RCT.query("power_mng.n_batteries"), RCT.query("db.temp1")
     seen = unit(["always"], facts={}, still_open=[deciding])
-    backlog = Backlog(Plan(RCT, DEVICE), seen, Unsupported(), DEVICE)
+    backlog = Backlog(Plan(RCT, DEVICE), seen, Unsupported(), ALWAYS, DEVICE)
     backlog.queue([], 0.0)
     assert backlog.in_turn(0.0) == [deciding]
     backlog.keep([deciding], [deciding], 1.0)
@@ -171,7 +174,7 @@ def test_what_decides_but_was_asked_in_vain_waits_for_what_is_new():
 )
 def test_what_waits_longest_in_proportion_to_its_interval_comes_first(minute_s, hour_s, first):
     minute, hour = RCT.query("db.temp1"), RCT.query("android_description")
-    backlog = Backlog(Plan(RCT, DEVICE), unit(["always"]), Unsupported(), DEVICE)
+    backlog = Backlog(Plan(RCT, DEVICE), unit(["always"]), Unsupported(), ALWAYS, DEVICE)
     backlog.queue([], 0.0)
     backlog._waiting = {minute: 0.0, hour: 0.0}
     backlog.keep([], (), 1.0)  # these were asked once
@@ -192,7 +195,7 @@ def rounds(room, count, *, every):
     )
     seen = unit(["always"], facts={})
     seen.deciding = []
-    backlog = Backlog(plan, seen, Unsupported(), config)
+    backlog = Backlog(plan, seen, Unsupported(), ALWAYS, config)
     for number in range(count):
         now = 10.0 * number
         backlog.queue([PollClass.MEDIUM] if number % every == 0 else [], now)
