@@ -227,11 +227,17 @@ def parse_duration(value: Any) -> float:
     return seconds
 
 
-def parse_interval(value: Any) -> float:
-    """A duration of at least a second, in seconds."""
+def parse_interval(value: Any, *, least: float = 1.0, whose: str = "") -> float:
+    """A duration of at least a second, in seconds.
+
+    Args:
+        value: As it was written.
+        least: Seconds; what is shorter is refused.
+        whose: Who asks for so much, for the words.
+    """
     seconds = parse_duration(value)
-    if seconds < 1:
-        raise Invalid("an interval of at least 1s")
+    if seconds < least:
+        raise Invalid(f"an interval of at least {least:g}s{whose}")
     return seconds
 
 

@@ -9,7 +9,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from rct_collector.config.options import DeviceConfig, device_options, device_sections
+from rct_collector.config.options import (
+    DeviceConfig,
+    device_options,
+    device_sections,
+    section_options,
+)
 from rct_collector.drivers import BUILTIN, driver
 from rct_collector.drivers.base import Driver
 from rct_collector.option import Invalid, Option, closest, nearest, options, sections, shown
@@ -104,7 +109,7 @@ class _Checker:
                 parts.setdefault("unit", path)  # what cannot be read is nobody else's
             for key, (kind, _) in nested.items():
                 if key in value:
-                    inner = self.build(options(kind), value[key], f"{path}.{key}")
+                    inner = self.build(section_options(kind, family), value[key], f"{path}.{key}")
                     if self.count == before:
                         parts[key] = kind(**inner)
         if self.count != before or family is None:

@@ -182,3 +182,19 @@ def device_sections(family: Driver | None) -> Mapping[str, Section]:
     if family.polled is not None:
         found["requests"] = Section(type(family.polled.pace), _REQUESTS)
     return {**found, **sections(type(family.options))}
+
+
+@cache
+def section_options(kind: type, family: Driver | None) -> Mapping[str, Option]:
+    """The options of a section, with what a family asks of them.
+
+    Args:
+        kind: The dataclass of the section.
+        family: None where it is not known.
+    """
+    found = options(kind)
+    if kind is not Intervals or not (family and family.polled and family.polled.least_interval_s):
+        return found
+    whose = f", since {family.title} units are not to be asked more often"
+    parse = partial(parse_interval, least=family.polled.least_interval_s, whose=whose)
+    return {name: replace(item, parse=parse) for name, item in found.items()}

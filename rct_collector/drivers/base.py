@@ -346,6 +346,7 @@ class Polled:
             them names the unit. Empty where a family has no such thing.
         pace: How hard its units may be asked: the defaults, and in their class the limits, of what
             the user may set.
+        least_interval_s: No interval may be configured shorter, in seconds; 0 for as all others.
         resync: What a line needs that was opened, or on which a request was given up. None where
             answers name what they answer. Where they do not, one request is outstanding at a time,
             and it is waited for as long as the timeout says.
@@ -358,6 +359,7 @@ class Polled:
     conditions: Mapping[str, Condition] = field(default_factory=dict)
     identity: tuple[str, ...] = ()
     pace: Requests = MODEST
+    least_interval_s: float = 0.0
     resync: Resync | None = None
 
     def __post_init__(self) -> None:

@@ -86,7 +86,7 @@ def family(name, **more):
 @pytest.fixture(autouse=True)
 def toys(monkeypatch):
     """Two families beside those that are built in: one with options, and one that only talks."""
-    polled = Polled(queries=(), conditions={}, pace=ToyRequests())
+    polled = Polled(queries=(), conditions={}, pace=ToyRequests(), least_interval_s=5.0)
     for made in (family("toy", options=ToyOptions(), polled=polled), family("talker")):
         module = ModuleType(f"tests.{made.name}")
         module.DRIVER = made
@@ -124,6 +124,17 @@ def test_options_of_a_family_stand_beside_those_of_all():
     assert toy.options == ToyOptions(wheels=True, bells=("a", "b"), reset=Reset(hours=3))
     assert toy.requests == ToyRequests(gap=1.0)
     assert toy.enabled == {"wheels"}
+
+
+@pytest.mark.parametrize("poll", ["fast", "medium", "slow", "static"])
+def test_no_interval_is_shorter_than_units_of_the_family_stand(poll):
+    (told,) = problems(TOY | {"intervals": {poll: "4s"}}, ROOF | {"intervals": {poll: "4s"}})
+    assert told == (
+        f"devices[0].intervals.{poll}: found '4s', expected an interval of at least 5s, since Toy"
+        " units are not to be asked more often"
+    )
+    (toy,) = Config.parse({"devices": [TOY | {"intervals": {poll: "5s"}}]}).devices
+    assert getattr(toy.intervals, poll) == 5
 
 
 @pytest.mark.parametrize(
