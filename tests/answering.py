@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from contextlib import asynccontextmanager
 
 from rct_collector.device.inquiry import Inquiry
@@ -32,7 +33,16 @@ class Answering:
         self.late = []
         self.lost = ""
         self.busy = False
+        self.heard_at = -math.inf
         self.inquiry = Inquiry(self, timeout)
+
+    @property
+    def is_open(self):
+        return not self.lost
+
+    @property
+    def last_error(self):
+        return self.lost
 
     @asynccontextmanager
     async def turn(self):

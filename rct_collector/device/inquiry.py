@@ -23,14 +23,16 @@ class Inquiry:
         query: What is waited for; None for nothing.
     """
 
-    def __init__(self, port: Port, timeout: float) -> None:
+    def __init__(self, port: Port, timeout: float, *, gap: float = 0.0) -> None:
         """Ask nothing yet.
 
         Args:
             port: The unit's end of its line.
             timeout: Seconds that an answer is waited for.
+            gap: Least seconds after what was heard last.
         """
         self._port = port
+        self._gap = gap
         self._timeout = min(timeout, LONGEST_S)
         self._answer: asyncio.Future[Answer | Refused] | None = None
         self.query: Query | None = None
@@ -50,6 +52,8 @@ class Inquiry:
         ask = Ask(query, self._port.unit, argument)
         async with self._port.turn():
             loop = asyncio.get_running_loop()
+            if self._gap:
+                await self._quiet()
             self._port.ask(ask, loop.time())
             answer: asyncio.Future[Answer | Refused]
             answer = self._answer = loop.create_future()
@@ -64,6 +68,18 @@ class Inquiry:
                 self.query = self._answer = None
                 if not answer.done() or answer.cancelled():
                     self._port.abandon(ask)
+
+    async def _quiet(self) -> None:
+        """Wait until the gap after what was heard last is over.
+
+        Raises:
+            TransportError: The line was lost meanwhile.
+        """
+        loop = asyncio.get_running_loop()
+        while (left := self._port.heard_at + self._gap - loop.time()) > 0:
+            await asyncio.sleep(left)
+        if not self._port.is_open:
+            raise TransportError(self._port.last_error or "the line is not open")
 
     def take(self, event: Answer | Refused) -> bool:
         """An answer came.

@@ -84,6 +84,9 @@ class Query:
             nothing goes with it.
         every_s: An answer is good for so many seconds, but not beyond the day in the unit's time
             zone: it is asked for no sooner, however often its class comes.
+        shape: What its answers look like, of a family whose answers do not name their query: two
+            that have the same are never asked one after the other, the line is probed in between;
+            None for one that no other is like.
     """
 
     name: str
@@ -93,6 +96,7 @@ class Query:
     poll: PollClass = PollClass.STATIC
     argument: Callable[[float, tzinfo | None], Any] | None = None
     every_s: float = 0.0
+    shape: Hashable = None
 
     @property
     def label(self) -> str:

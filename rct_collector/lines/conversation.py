@@ -8,7 +8,15 @@ import math
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from rct_collector.drivers.base import Ask, Event, Fault, Garbled, Resync, Session
+from rct_collector.drivers.base import (
+    Ask,
+    Event,
+    Fault,
+    Garbled,
+    Query,
+    Resync,
+    Session,
+)
 from rct_collector.lines.inflow import Inflow
 from rct_collector.lines.recovery import Recovery
 from rct_collector.lines.turns import Turns
@@ -70,7 +78,9 @@ class Conversation:
         wire: The line; to be set before anything goes over it.
         turns: Whose turn it is to ask, of the ports.
         recovery: Makes the line trustworthy again.
+        query: What was asked last on behalf of a port; None since the line was probed.
         heard_at: When bytes came last, in monotonic seconds.
+        answered_at: When something valid came last, in monotonic seconds.
         is_stale: What has just come may have waited for too long to be believed.
     """
 
@@ -100,7 +110,9 @@ class Conversation:
         self._reports = reports
         self._inflow = Inflow()
         self._pause: asyncio.TimerHandle | None = None
-        self.heard_at = -math.inf
+        self.query: Query | None = None
+        self.heard_at = self.answered_at = -math.inf
+        self._resync: Resync | None = None
         self.recovery = Recovery(self)
         self._unanswered_since: float | None = None
 
@@ -129,6 +141,7 @@ class Conversation:
     def answered(self) -> None:
         """Something valid came, whoever said it; the line proves useful once it can be trusted."""
         self._unanswered_since = None
+        self.answered_at = self.heard_at
         if not self.recovery.active:
             self.wire.proven()
 
@@ -136,6 +149,7 @@ class Conversation:
         """A request is not waited for any more, though its answer may still come."""
         resync = self.session.abandon(ask)
         if resync is not None and self.wire.is_open:
+            self.query = None
             self.recovery.begin(resync)
 
     def opened(self, resync: Resync | None) -> None:
@@ -145,8 +159,22 @@ class Conversation:
             resync: What it needs before anything is asked; None for nothing.
         """
         self.reset()
+        self._resync = resync
         if resync is not None:
             self.recovery.begin(resync)
+
+    def confuses(self, query: Query) -> bool:
+        """Whether an answer to what was asked last would be taken for one to a query."""
+        last = self.query
+        if last is None or query.shape is None or self._resync is None:
+            return False
+        return last is not query and last.shape == query.shape
+
+    def probe(self) -> None:
+        """Ask what the line is probed with, so that all that was asked before is done with."""
+        if self._resync is not None:
+            self.query = None
+            self.recovery.begin(self._resync._replace(silence_s=0.0))
 
     def drop_if_deaf(self, now: float) -> bool:
         """Give the line up if nothing valid has come over it for too long, from nobody.
@@ -163,6 +191,7 @@ class Conversation:
     def reset(self) -> None:
         """The line is another one."""
         self.recovery.cancel()
+        self.query = None
         self.session.reset()
         self._inflow.reset()
         self._read_on()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Protocol
 
-from rct_collector.drivers.base import Answer, Ask, Event, Garbled, Reply, Unfit
+from rct_collector.drivers.base import Answer, Ask, Event, Garbled, Query, Reply, Unfit
 from rct_collector.errors import TransportError
 from rct_collector.lines.conversation import Conversation
 from rct_collector.lines.turns import Party
@@ -96,6 +97,21 @@ class Port:
         return self.takes_part and conversation is not None and conversation.wire.is_open
 
     @property
+    def is_drained(self) -> bool:
+        """Whether the line is silent, or probed, for a request that was given up."""
+        return self.conversation is not None and self.conversation.recovery.active
+
+    @property
+    def heard_at(self) -> float:
+        """When bytes came over the line last, whoever sent them, in monotonic seconds."""
+        return self.conversation.heard_at if self.conversation is not None else -math.inf
+
+    @property
+    def answered_at(self) -> float:
+        """When something valid came over the line last, whoever said it, in monotonic seconds."""
+        return self.conversation.answered_at if self.conversation is not None else -math.inf
+
+    @property
     def last_error(self) -> str:
         """Why the line is not open, or was lost the last time; "" while all is well."""
         return self.line.why_silent(self)
@@ -105,6 +121,17 @@ class Port:
     def take_turn(self) -> bool:
         """Take the turn for one request; see :meth:`Turns.take`."""
         return self.conversation is not None and self.conversation.turns.take(self._party)
+
+    def tells_apart(self, query: Query) -> bool:
+        """Whether an answer to what was asked before cannot be taken for one to a query.
+
+        If it could, the line is probed first, and the turn that was taken comes again after that.
+        """
+        conversation = self.conversation
+        if conversation is None or not conversation.confuses(query):
+            return True
+        conversation.probe()
+        return self.take_turn()
 
     def end_turn(self) -> None:
         """Nothing is outstanding any more: it is another one's turn, if any waits."""
@@ -142,6 +169,7 @@ class Port:
         if conversation is not None:
             data = conversation.session.request(ask)
             self.sent_bytes += len(data)
+            conversation.query = ask.query
             conversation.asked(data, now)
 
     def abandon(self, ask: Ask) -> None:

@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from rct_collector.device.inquiry import Inquiry
 from rct_collector.drivers.base import Answer, Query, Refused
 from rct_collector.errors import RefusedFrameError, TransportError
 from tests import virtual
@@ -104,3 +105,32 @@ def test_cancelled_wait_gives_the_line_back():
     virtual.run(main)
     assert port.abandoned == ["past"]
     assert not port.busy
+
+
+def test_it_waits_until_the_gap_after_what_was_heard_is_over():
+    """Where answers do not tell what they answer, what comes too soon would be taken for one."""
+    port = Answering(lambda *_: 1)
+    port.inquiry = Inquiry(port, 2.0, gap=0.5)
+
+    async def main(loop):
+        begun = loop.time()
+        port.heard_at = begun - 0.2
+        loop.call_later(0.1, setattr, port, "heard_at", begun + 0.1)
+        await port.inquiry.ask(PAST)
+        assert [at - begun for at, *_ in port.asked] == [pytest.approx(0.6)]
+
+    virtual.run(main)
+
+
+def test_a_line_that_is_lost_in_the_gap_is_told():
+    port = Answering(lambda *_: 1)
+    port.inquiry = Inquiry(port, 2.0, gap=0.5)
+
+    async def main(loop):
+        port.heard_at = loop.time()
+        loop.call_later(0.1, setattr, port, "lost", "unplugged")
+        with pytest.raises(TransportError, match="unplugged"):
+            await port.inquiry.ask(PAST)
+        assert port.asked == []
+
+    virtual.run(main)

@@ -280,7 +280,7 @@ def test_refused_fact_is_one_that_the_unit_does_not_have(register):
     queries = (load, replace(grid, condition="grid"), replace(battery, poll=PollClass.FAST))
     polled = replace(nameless.DRIVER.polled, conditions=conditions, queries=queries)
     driver = register(replace(nameless.DRIVER, polled=polled))
-    run = Run(driver, Late(refuses={"battery"}), 1100.0)
+    run = Run(driver, Late(refuses={"battery"}), 3700.0)
     asked = [line for _, line in run.unit.heard]
     assert "grid" not in asked
     assert 4 <= asked.count("battery") <= 5
@@ -380,3 +380,195 @@ def test_what_was_not_answered_is_asked_all_the_same(register):
     run = Run(rarely(register), Late([0.2, 0.2, 0.2, None, 0.2, 0.2, 0.2]), 60.0)
     assert len(times_of(run, "battery")) == 2
     assert any("battery_watts" in line for line in run.lines)
+
+
+# -- the gap between an answer and the next question ----------------------------------------------
+
+
+def test_the_gap_begins_behind_the_last_byte(driver):
+    """Units of some models say something more, such as the end of another line."""
+
+    class Trailing(Late):
+        def read(self, line, now):
+            super().read(line, now)
+            self._due.append((self._last + 0.07, b"\n"))
+
+    run = Run(driver, Trailing(usual=0.3), 60.0)
+    times = [at for at, _ in run.unit.heard]
+    assert len(times) > 15
+    assert min(later - earlier for earlier, later in pairwise(times)) >= 0.3 + 0.07 + 0.1 - 1e-6
+    assert not wrong(run)
+
+
+def test_units_of_a_line_keep_the_gap_between_them(register):
+    """The line is what needs it, not the unit."""
+    unit = Option("Which unit on the bus.", str, "2", "name")
+    driver = register(replace(nameless.DRIVER, name="bus", unit=unit))
+    bus = Bus(usual=0.3)
+
+    async def main(loop):
+        devices = [
+            {"name": name, "driver": driver.name, "address": "tcp://192.0.2.1", "unit": name}
+            for name in "12"
+        ]
+        options = virtual.options(loop, Plug(bus))
+        collector = Collector(Config.parse({"devices": devices}), [].append, options)
+        running = asyncio.create_task(collector.run())
+        await asyncio.sleep(60.0)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    virtual.run(main)
+    times = [at for at, _ in bus.heard]
+    assert len(times) > 30
+    assert min(later - earlier for earlier, later in pairwise(times)) >= 0.4 - 1e-6
+
+
+# -- what a unit does not answer, or always spoils ------------------------------------------------
+
+
+class Lacking(Late):
+    """Leaves some questions unanswered, or spoils each answer to them, from a time on."""
+
+    def __init__(self, *lacks, says=None, since=0.0, **more):
+        super().__init__(**more)
+        self._lacks, self._says, self._since = lacks, says, 1000.0 + since
+
+    def read(self, line, now):
+        if line not in self._lacks or now < self._since:
+            super().read(line, now)
+        elif self._says is not None:
+            self.say(self._says, now + 0.2)
+
+
+def gaps_of(run, line):
+    """Longest seconds from one question to the next."""
+    times = times_of(run, line)
+    return max(b - a for a, b in pairwise(times))
+
+
+SPOILT = "1000 and no bracket"
+
+
+@pytest.mark.parametrize("says", [None, SPOILT], ids=["silent", "damaged"])
+@pytest.mark.parametrize("since", [0.0, 200.0], ids=["ever", "later"])
+def test_a_question_that_is_never_answered_well_spoils_no_round(driver, says, since):
+    """It costs its time-out, and a silence of the line, a few times, and then once an hour."""
+    run = Run(driver, Lacking("load", says=says, since=since), 3500.0)
+    for name in ("grid", "battery"):
+        found = [line for line in run.lines if f"{name}_watts" in line]
+        assert len(found) >= 349, name
+        assert gaps_of(run, name) < 15
+    asked = [at for at in times_of(run, "load") if at > since]
+    assert len(asked) == 4
+    assert asked[-1] - asked[0] < 30, "three rounds"
+    assert run.own("muted_objects")[-1] == 1
+    assert run.own("up")[-1] == 1
+    assert not wrong(run)
+
+
+def test_it_is_asked_again_after_an_hour_and_is_welcome(driver):
+    class Healed(Lacking):
+        def read(self, line, now):
+            if now > 1000.0 + 3000.0:
+                self._lacks = ()
+            super().read(line, now)
+
+    run = Run(driver, Healed("load"), 3700.0)
+    asked = times_of(run, "load")
+    assert 3590 < asked[4] - asked[3] < 3620
+    assert run.own("muted_objects")[-1] == 0
+    assert any("load_watts" in line for line in run.lines)
+
+
+def test_what_was_asked_twice_in_vain_is_asked_once_a_round_behind_all_else(driver):
+    run = Run(driver, Lacking("load"), 40.0)
+    asked = [line for _, line in run.unit.heard if line in VALUES]
+    assert asked[:4] == ["load", "grid", "battery", "load"]
+    assert asked[4:10] == ["grid", "battery", "load"] * 2
+    assert "load" not in asked[10:]
+
+
+def test_a_unit_that_lacks_most_is_asked_for_the_rest_all_the_time(register):
+    """Of twelve questions ten are never answered: the two others come in each round."""
+    load, grid, battery = nameless.QUERIES.values()
+    lacking = [replace(battery, name=f"lack{n}") for n in range(10)]
+    polled = replace(nameless.DRIVER.polled, queries=(load, *lacking, grid))
+    driver = register(replace(nameless.DRIVER, polled=polled))
+    run = Run(driver, Lacking(*(query.name for query in lacking)), 3000.0)
+    assert run.own("muted_objects")[-1] == 10
+    settled = [at for at in times_of(run, "grid") if at > 600]
+    assert len(settled) >= 239
+    assert len([line for _, line in run.unit.heard if line.startswith("lack")]) <= 30
+    assert not wrong(run)
+
+
+def test_one_reading_asks_more_than_once(driver):
+    """There is no other round to wait for."""
+
+    async def main(loop):
+        unit = Late([0.2, None])
+        config = Config.parse(
+            {"devices": [{"name": "toy", "driver": driver.name, "address": "tcp://192.0.2.1"}]}
+        )
+        batches = []
+        device = Device(config.devices[0], batches.append, virtual.options(loop, Plug(unit)))
+        assert await device.read_once(30.0)
+        return batches
+
+    names = {s.name for batch in virtual.run(main) for s, _ in batch.values}
+    assert "inverter_power.load_watts" in names
+
+
+def test_a_no_to_what_was_answered_before_says_nothing_of_it(driver):
+    """The question was damaged on its way: it is left for the round only."""
+
+    class Fickle(Late):
+        def read(self, line, now):
+            self._refuses = {"grid"} if now > 1030.0 else ()
+            super().read(line, now)
+
+    run = Run(driver, Fickle(), 200.0)
+    assert len(times_of(run, "grid")) >= 20
+    assert run.own("muted_objects")[-1] == 0
+
+
+def test_what_is_refused_is_asked_again_after_an_hour_or_on_a_new_connection(driver):
+    async def during(run):
+        await asyncio.sleep(8000)
+        run.plug.cut()
+
+    run = Run(driver, Late(refuses={"grid"}), 600.0, during=during)
+    asked = times_of(run, "grid")
+    assert [b - a for a, b in pairwise(asked)] == pytest.approx(
+        [10, 10, 3600, 3600, 8000 - 7220], abs=15
+    )
+
+
+# -- answers that look alike ----------------------------------------------------------------------
+
+
+def test_two_questions_whose_answers_look_alike_are_probed_between(register):
+    load, grid, battery = nameless.QUERIES.values()
+    queries = (replace(load, shape="W"), replace(grid, shape="W"), battery)
+    polled = replace(nameless.DRIVER.polled, queries=queries)
+    run = Run(register(replace(nameless.DRIVER, polled=polled)), Late(), 30.0)
+    asked = [line.split()[0] for _, line in run.unit.heard]
+    assert asked[:9] == ["PI", "load", "PI", "grid", "battery", "load", "PI", "grid", "battery"]
+    times = [at for at, _ in run.unit.heard]
+    assert min(later - earlier for earlier, later in pairwise(times)) >= 0.3 - 1e-6
+    assert times[4] - times[1] < 1.3, "no silence: nothing was given up"
+    assert len(run.lines) >= 3
+
+
+@given(delays)
+@settings(
+    deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_alike_ones_never_follow_on_each_other_whatever_is_late(register, delays):
+    queries = tuple(replace(query, shape="W") for query in nameless.QUERIES.values())
+    polled = replace(nameless.DRIVER.polled, queries=queries)
+    run = Run(register(replace(nameless.DRIVER, polled=polled)), Late(delays), 100.0)
+    asked = [line for _, line in run.unit.heard]
+    assert not [(a, b) for a, b in pairwise(asked) if a in VALUES and b in VALUES and a != b]
+    assert not wrong(run)

@@ -163,8 +163,13 @@ class Discovery:
             conditions: Names of the conditions of the parts.
         """
         if conditions not in self._holding:
-            known = [self.has(name) if self._vouches(name) else None for name in conditions]
-            self._holding[conditions] = any(known) or (None if None in known else False)
+            found: bool | None = False
+            for name in conditions:
+                has = self.has(name) if self._vouches(name) else None
+                found = has or (None if has is None else found)
+                if found:
+                    break
+            self._holding[conditions] = found
         return self._holding[conditions]
 
     def _vouches(self, condition: str) -> bool:

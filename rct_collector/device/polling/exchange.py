@@ -22,7 +22,17 @@ from rct_collector.device.polling.request import Tally
 from rct_collector.device.polling.response_time import ResponseTime
 from rct_collector.device.polling.standstill import Standstill
 from rct_collector.device.stats import Stats
-from rct_collector.drivers.base import Answer, Ask, Event, Fault, Garbled, Query, Record, Refused
+from rct_collector.drivers.base import (
+    Answer,
+    Ask,
+    Event,
+    Fault,
+    Garbled,
+    Query,
+    Record,
+    Refused,
+    Resync,
+)
 from rct_collector.drivers.options import Requests
 from rct_collector.lines.kept import KeptLine
 from rct_collector.lines.port import Port
@@ -39,6 +49,9 @@ ADVANCE_S = 3600.0
 
 #: How often what came is handed over while a round goes on after its fast part, in seconds.
 HAND_OVER_S = 5.0
+
+#: Seconds that a unit takes to answer a probe.
+PROBE_S = 0.5
 
 #: At the slowest pace a fast round still goes this many times into its interval, since answers
 #: must be waited for and lost ones repeated.
@@ -95,6 +108,7 @@ class Exchange:
         name: Name of the device.
         port: The unit's end of the line.
         poller: What was asked in the round, and what came of it.
+        drains: Answers do not tell what they answer, see :class:`Exchange`.
         cut_short: The line was lost in the middle of the last round.
     """
 
@@ -108,7 +122,7 @@ class Exchange:
         interval: float,
         fast: int,
         advance: int,
-        drains: bool = False,
+        resync: Resync | None = None,
         zone: tzinfo | None,
         clock: Clock,
         stats: Stats,
@@ -125,9 +139,10 @@ class Exchange:
             interval: Seconds between two fast rounds.
             fast: Queries of a fast round.
             advance: Requests that may go at the pace of the gap after a start.
-            drains: Answers do not tell what they answer, so that the line is drained after a
-                request that was given up. One is outstanding at a time then, and waited for as
-                long as the timeout says, for it costs more to give it up than to wait.
+            resync: How the line is drained after a request that was given up, where answers do
+                not tell what they answer; None where they do. One is outstanding at a time then,
+                and waited for as long as the timeout says, for it costs more to give it up than to
+                wait.
             zone: Time zone of the unit's clock; None for that of this host.
             clock: Wall clock.
             stats: Counts what was not understood.
@@ -141,6 +156,7 @@ class Exchange:
         self._stats = stats
         self._owner = owner
         self._timeout = requests.timeout
+        self.drains = drains = resync is not None
         size = float(max(fast, 1))
         self._pacer = Pacer(
             requests.gap,
@@ -159,10 +175,11 @@ class Exchange:
             timeout=requests.timeout,
             response_time=None if drains else ResponseTime(requests.timeout),
             standstill=self._standstill,
-            drains=drains,
+            drain_s=resync.silence_s + PROBE_S if resync else 0.0,
         )
         self.port: Port = line.attach(unit, self)
-        self.inquiry = Inquiry(self.port, requests.timeout)
+        gap = requests.gap if drains else 0.0
+        self.inquiry = Inquiry(self.port, requests.timeout, gap=gap)
         self._over: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._fast_told = False
@@ -264,7 +281,10 @@ class Exchange:
     @property
     def stood(self) -> bool:
         """Whether the line held through the last round, so that silence was the unit's own."""
-        return self.port.is_open and not self.cut_short and self.poller.stood()
+        if not self.port.is_open or self.cut_short:
+            return False
+        # Where answers do not name what they answer, the line was probed after each silence.
+        return self.poller.stood(self.port.answered_at if self.drains else -math.inf)
 
     def forget(self) -> None:
         """Another unit answers now: what was learnt of the pace of the old one is void."""
@@ -380,13 +400,16 @@ class Exchange:
         now = loop.time()
         self._stop_timer()
         port, poller = self.port, self.poller
+        if self.drains:
+            self._pacer.heard(port.heard_at)
         while True:
             query, wake = poller.next(now)
             if poller.abandoned:
                 self._abandon()  # before anything else is asked
             if query is None:
                 break
-            if not port.take_turn():
+            has_shape = query.shape is not None
+            if not port.take_turn() or (has_shape and not port.tells_apart(query)):
                 wake = poller.wake_at(now)
                 break
             ask = Ask(query, port.unit)
@@ -407,10 +430,17 @@ class Exchange:
         elif self._fast_told and now - self._told_at >= HAND_OVER_S:
             self._told_at = now
             self._owner.going_on()
-        if poller.done(now) or not port.is_open:
+        over = poller.done(now) and not (self.drains and self._waits_for_probe(now))
+        if over or not port.is_open:
             self._finish()
         elif not port.drop_if_deaf(now):
             self._timer = loop.call_at(wake, self._time_has_come)
+
+    def _waits_for_probe(self, now: float) -> bool:
+        """Whether the round lasts until the line is drained, which tells whose the silence was."""
+        if self.poller.is_over(now):
+            return False
+        return self.port.is_drained and not self.port.take_turn()
 
     def _time_has_come(self) -> None:
         self._timer = None

@@ -52,7 +52,7 @@ class Pacer:
     slowly that it does not count in the long run, however often the line is lost.
 
     Attributes:
-        gap: Least seconds between two requests.
+        gap: Least seconds between two requests, or after what was heard.
         bucket: The average.
         repeats: The average of repeats, beyond that.
         advance: Requests that may go at the pace of the gap alone.
@@ -66,8 +66,13 @@ class Pacer:
 
     @property
     def free_at(self) -> float:
-        """When the gap after the last request is over."""
+        """When the gap after the last request, or what was heard since, is over."""
         return self._last + self.gap
+
+    def heard(self, at: float) -> None:
+        """Bytes came at a time: the gap begins behind them, where nothing tells whose they are."""
+        if at > self._last:
+            self._last = at
 
     def ready_at(self, now: float, reserve: float = 0.0) -> float:
         """When the next request may go, leaving ``reserve`` tokens in the bucket."""

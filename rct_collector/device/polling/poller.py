@@ -73,7 +73,7 @@ class Poller:
         timeout: float,
         response_time: ResponseTime | None = None,
         standstill: Standstill | None = None,
-        drains: bool = False,
+        drain_s: float = 0.0,
         retry_delay: Callable[[int], float | None] = delay,
     ) -> None:
         """Start idle.
@@ -85,8 +85,11 @@ class Poller:
             response_time: Shortens the wait to what the unit's answers take; None for always the
                 same.
             standstill: Tells answers that were stuck in the unit; None believes all of them.
-            drains: What was given up is never answered, since the line is drained before the next
-                request; else an answer may still come, and is too old when it does.
+            drain_s: Seconds that it takes to drain the line, where that is done after a request
+                that was given up, which is never answered then; else an answer may still come, and
+                is too old when it does. As draining costs the time of several answers, what was
+                asked twice in vain is asked once a round, after all else that is as fast, until it
+                is answered.
             retry_delay: Attempts so far → seconds to wait, or None to give up.
         """
         self._pacer = pacer
@@ -94,7 +97,8 @@ class Poller:
         self._timeout = timeout
         self._response_time = response_time
         self._standstill = standstill or Standstill(math.inf)
-        self._drains = drains
+        self._drain_s = drain_s
+        self._doubtful: set[Query] = set()  # on a line that is drained: what was in vain lately
         self._retry_delay = retry_delay
         self._asks: dict[Query, Request] = {}
         self._fast: deque[Request] = deque()
@@ -136,7 +140,7 @@ class Poller:
                 there, and kept for the next round like the others.
         """
         self.abandoned += self.pending
-        if (self.pending or self.tally.timeouts) and not self._drains:
+        if (self.pending or self.tally.timeouts) and not self._drain_s:
             self._owed |= {ask.query: owed for ask in self._asks.values() if (owed := ask.owed)}
         self._asks.clear()
         self._waiting.clear()
@@ -144,7 +148,8 @@ class Poller:
         self._given_up.clear()
         # What the unit may still have an answer to comes last, so that the old answer, which the
         # first request may flush out, is not taken for a new one.
-        ordered = sorted(dict.fromkeys(fast), key=self._owed.__contains__)
+        last = self._doubtful if self._drain_s else self._owed
+        ordered = sorted(dict.fromkeys(fast), key=last.__contains__)
         self._fast = deque(self._ask(query, fast=True) for query in ordered)
         self._slow = deque()
         for query in slow:
@@ -256,6 +261,8 @@ class Poller:
         if ask.attempts > 1 and query not in self._proven and not ask.late:
             self._catching_up.lost(now)  # it is answered, so the first one was not in vain
         self._proven.add(query)
+        if self._doubtful:
+            self._doubtful.discard(query)
         self._catching_up.answers = True
         self._settle(ask, Phase.ANSWERED, now)
         return ask
@@ -328,6 +335,10 @@ class Poller:
             ask.fast and ask.attempts == 1 for ask in self.pending.values()
         )
 
+    def is_over(self, now: float) -> bool:
+        """The time of this round is over."""
+        return now >= self._deadline
+
     def done(self, now: float) -> bool:
         """Nothing more can come of this round."""
         if now >= self._deadline:
@@ -356,20 +367,30 @@ class Poller:
         ]
 
     def unheard(self) -> list[Query]:
-        """At the end of a round that was too short for all repeats: what never was answered."""
+        """At the end of a round that was too short for all repeats: what never was answered.
+
+        Where the line is drained, also what was answered in other rounds: that it was probed since
+        tells that the silence is the unit's own.
+        """
         return [
             ask.query
             for ask in self._asks.values()
-            if ask.phase in OPEN and ask.attempts and not ask.late and ask.query not in self._proven
+            if ask.phase in OPEN
+            and ask.attempts
+            and not ask.late
+            and (ask.query not in self._proven or (self._drain_s and ask.phase is Phase.WAITING))
         ]
 
-    def stood(self) -> bool:
+    def stood(self, alive_at: float = -math.inf) -> bool:
         """At the end of a round: the line did not stand still.
 
         It did when something that the unit is known to answer was asked for after the last sign
         of life, and is not answered.
+
+        Args:
+            alive_at: When else there was a sign of life, in monotonic seconds.
         """
-        heard_at, proven = self._heard_at, self._proven
+        heard_at, proven = max(self._heard_at, alive_at), self._proven
         for ask in self._asks.values():
             asked_since = ask.sent_at > heard_at and ask.attempts
             if asked_since and ask.phase is not Phase.ANSWERED and ask.query in proven:
@@ -384,6 +405,7 @@ class Poller:
     def forget(self) -> None:
         """Another unit answers now: what the old one has answered, and how fast, is void."""
         self._proven.clear()
+        self._doubtful.clear()
         self._owed.clear()
         if self._response_time is not None:
             self._response_time.forget()
@@ -451,6 +473,10 @@ class Poller:
                 self._catching_up.lost(now)
             self._outcome(ask).lost += 1
         pause = self._retry_delay(ask.attempts)
+        if ask.query in self._doubtful and self._next_round < math.inf:
+            pause = math.inf  # once a round
+        elif self._drain_s:
+            self._doubtful.add(ask.query)
         if pause is None or (ask.attempts >= FIRST_ATTEMPTS and not known):
             ask.phase = Phase.LOST
             self._given_up.append(ask.query)
@@ -473,7 +499,7 @@ class Poller:
         Where rounds follow too closely for that, at least half of the time is used.
         """
         end = min(self._deadline, self._next_round)
-        latest = max(end - self._wait(ask, ask.attempts + 1), self._middle)
+        latest = max(end - self._wait(ask, ask.attempts + 1) - self._drain_s, self._middle)
         return at <= min(self._deadline, latest)
 
     def _draws(self, ask: Request, now: float) -> bool:

@@ -21,7 +21,7 @@ from rct_collector.device.polling.exchange import Exchange
 from rct_collector.device.polling.freshness import Freshness
 from rct_collector.device.polling.plan import plan_for
 from rct_collector.device.polling.round import Round
-from rct_collector.device.polling.unsupported import Unsupported
+from rct_collector.device.polling.unsupported import LONG_MUTE_S, MUTE_S, Unsupported
 from rct_collector.device.publisher import Publisher
 from rct_collector.device.receiving import can_be
 from rct_collector.device.state import Memory
@@ -121,7 +121,7 @@ class Polling:
             interval=interval,
             fast=len(self.plan.queries(PollClass.FAST)),
             advance=self._advance(),
-            drains=bool(driver.polled and driver.polled.resync),
+            resync=driver.polled.resync if driver.polled else None,
             zone=config.timezone,
             clock=clock,
             stats=stats,
@@ -198,10 +198,13 @@ class Polling:
             now: Monotonic seconds.
         """
         result = self.exchange.result()
+        pause = LONG_MUTE_S if self.exchange.drains else MUTE_S
         for query in result.silent:
-            self._in_vain(query, "%s is not answered; asked now and then", started, now)
+            if self._unsupported.lost(query, started, pause):
+                self._in_vain(query, "%s is not answered; asked now and then", now)
         for query in result.refused:
-            self._in_vain(query, "%s is refused; asked now and then", started, now)
+            if self._unsupported.lost(query, started, LONG_MUTE_S):
+                self._in_vain(query, "%s is refused; asked now and then", now)
         # What was learnt of that may be left for the next round as well.
         self._backlog.keep(self.exchange.unasked(), result.tried, now)
 
@@ -215,11 +218,10 @@ class Polling:
         """How many queries the unit does not answer."""
         return len(self._unsupported)
 
-    def _in_vain(self, query: Query, text: str, started: float, now: float) -> None:
-        """A round asked for something in vain, though it brought other things."""
-        if self._unsupported.lost(query, started):
-            self._reports.say(log, logging.INFO, "mute", text, query.label, most=MOST_MUTES)
-            self._unanswered(query, now)
+    def _in_vain(self, query: Query, text: str, now: float) -> None:
+        """Several rounds asked for something in vain, though they brought other things."""
+        self._reports.say(log, logging.INFO, "mute", text, query.label, most=MOST_MUTES)
+        self._unanswered(query, now)
 
     def _unanswered(self, query: Query, now: float) -> None:
         """The unit does not answer a query: is that news about what it has?"""

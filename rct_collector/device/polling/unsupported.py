@@ -17,6 +17,8 @@ from rct_collector.drivers.base import Query
 SILENT_ROUNDS = 3
 #: … for this many seconds.
 MUTE_S = 900.0
+#: … or for so many, where the unit says "no", or where each silence costs several answers.
+LONG_MUTE_S = 3600.0
 
 #: Rounds are one interval apart when they follow by this share of it: they do not begin exactly.
 _APART = 0.9
@@ -56,12 +58,13 @@ class Unsupported(Container[Query]):
             return list(queries)
         return [query for query in queries if until.get(query, now) <= now]
 
-    def lost(self, query: Query, now: float) -> bool:
+    def lost(self, query: Query, now: float, pause: float = MUTE_S) -> bool:
         """A round whose line stood asked in vain.
 
         Args:
             query: What was not answered.
             now: When the round began, in monotonic seconds.
+            pause: For how many seconds it is left alone.
 
         Returns:
             True when that was the one that makes the query known for it.
@@ -73,7 +76,7 @@ class Unsupported(Container[Query]):
         if self._silent[query] < SILENT_ROUNDS:
             return False
         news = query not in self._until
-        self._until[query] = now + MUTE_S
+        self._until[query] = now + pause
         return news
 
     def give_up(self, query: Query, now: float) -> None:

@@ -1265,11 +1265,11 @@ def test_answered_is_not_abandoned():
     assert abandoned(poller) == []
 
 
-@pytest.mark.parametrize("drains", [False, True])
-def test_answer_in_the_next_round_is_taken_where_the_line_is_drained(drains):
+@pytest.mark.parametrize("drain_s", [0.0, 1.5])
+def test_answer_in_the_next_round_is_taken_where_the_line_is_drained(drain_s):
     """Elsewhere the first one may be that to the request of the round before."""
     pacer = Pacer(GAP, TokenBucket(50.0, 50.0))
-    poller = Poller(pacer, window=1, timeout=TIMEOUT, drains=drains)
+    poller = Poller(pacer, window=1, timeout=TIMEOUT, drain_s=drain_s)
     (query,) = queries(1)
     begin(poller, [query])
     send(poller, 0.0)
@@ -1278,4 +1278,4 @@ def test_answer_in_the_next_round_is_taken_where_the_line_is_drained(drains):
     # Answered by somebody else's request, since its own took away what was owed.
     poller.next(12.5)
     begin(poller, [query], now=20.0, next_round=30.0)
-    assert (poller.answered(query, 20.1) is not None) is drains
+    assert (poller.answered(query, 20.1) is not None) is (drain_s > 0)

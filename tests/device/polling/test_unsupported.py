@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rct_collector.device.polling.unsupported import MUTE_S, SILENT_ROUNDS, Unsupported
+from rct_collector.device.polling.unsupported import LONG_MUTE_S, MUTE_S, SILENT_ROUNDS, Unsupported
 from rct_collector.drivers.base import Query
 
 QUERY = Query(name="x", condition="always")
@@ -74,3 +74,11 @@ def test_an_answer_forgives_everything():
     assert unsupported.answered(QUERY)
     assert QUERY not in unsupported
     assert not unsupported.lost(QUERY, 1.0)
+
+
+def test_what_is_refused_may_be_left_alone_for_longer():
+    unsupported = Unsupported(10.0)
+    for at in (0.0, 10.0, 20.0):
+        unsupported.lost(QUERY, at, LONG_MUTE_S)
+    assert unsupported.to_ask([QUERY], 20.0 + LONG_MUTE_S - 1) == []
+    assert unsupported.to_ask([QUERY], 20.0 + LONG_MUTE_S) == [QUERY]
