@@ -45,6 +45,7 @@ BUILD = {
     "python3-hypothesis": "/usr/lib/python3/dist-packages/hypothesis",
     "python3-pytest": "/usr/lib/python3/dist-packages/pytest",
     "python3-rich": "/usr/lib/python3/dist-packages/rich",
+    "python3-serial": "/usr/lib/python3/dist-packages/serial",
     "python3-setuptools": "/usr/lib/python3/dist-packages/setuptools",
     "python3-tenacity": "/usr/lib/python3/dist-packages/tenacity",
     "python3-yaml": "/usr/lib/python3/dist-packages/yaml",

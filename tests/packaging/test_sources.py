@@ -71,7 +71,12 @@ def modules_that_the_build_lacks():
         for group in extras["optional-dependencies"].values()
         for requirement in group
     }
-    absent = {name for name in names if f" python3-{name}" not in control} - {"rct-collector"}
+    absent = {
+        name
+        for name in names - {"rct-collector"}
+        if not {f"python3-{name}", f"python3-{name.removeprefix('py')}"}
+        & {*control.replace(",", " ").split()}
+    }
     return [
         module
         for module, owners in packages_distributions().items()
