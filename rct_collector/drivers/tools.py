@@ -90,12 +90,17 @@ class Dissector:
         unit: What a unit is called, such as ``an RCT unit``.
         pieces: Cuts any bytes into frames and noise, in order, with all that is worth a word.
         resembles: Whether bytes may be those of such a line, and not something else altogether.
+        line_of: The bytes that a text stands for which people read as it is; None for other texts.
+        answering: Question, next answer on its line → the answer as one to that; None where answers
+            name what they answer.
     """
 
     frame: str
     unit: str
     pieces: Callable[[bytes], Iterator[Piece]]
     resembles: Callable[[bytes], bool]
+    line_of: Callable[[str], bytes | None] = lambda _text: None
+    answering: Callable[[Piece, Piece], Piece] | None = None
 
 
 class Frames(NamedTuple):
@@ -168,17 +173,15 @@ class Examination:
 class Search:
     """How units of a family are found by ``find``, and how one asks what is there.
 
-    Where they listen in a network is told by the driver, as the port that its addresses need not
-    say: a family without a usual port is not looked for there.
+    Where they are is told by the driver, in what its addresses need not say: the ids of USB
+    devices, and the port in a network. A family without a usual one is not looked for there.
 
     Attributes:
-        usb: Ids of USB devices that may be one, as ``vendor:product`` in hexadecimal digits.
         queries: Names of queries that are harmless to whatever may be there, in the order in which
             they are asked; the first tells whether it is one of the family.
         words: Facts → what they say of the unit, label → text.
     """
 
-    usb: tuple[str, ...] = ()
     queries: tuple[str, ...] = ()
     words: Callable[[Facts], Mapping[str, str]] = lambda _facts: {}
 

@@ -57,10 +57,10 @@ class ThisHost:
     # -- USB ---------------------------------------------------------------------------------
 
     def _usb(self, families: Sequence[Driver]) -> Iterator[Place]:
-        known = {
-            ids: [f.name for f in families if "usb" in f.ways and ids in f.tools().search().usb]
-            for ids in {ids for f in families for ids in f.tools().search().usb}
-        }
+        known: dict[str, list[str]] = {}
+        for family in families:
+            if ids := family.ways.get("usb", {}).get("ids"):
+                known.setdefault(ids, []).append(family.name)
         devices = [(path, ids) for path in self._usb_devices() if (ids := _ids(path)) in known]
         kinds = Counter(ids for _, ids in devices)
         for path, ids in devices:

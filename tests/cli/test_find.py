@@ -8,17 +8,12 @@ from dataclasses import replace
 import pytest
 
 from rct_collector.drivers import BUILTIN, DEFAULT, driver
-from rct_collector.drivers.tools import Search, Tools
+from rct_collector.drivers.tools import Tools
 from rct_collector.finder.host import ThisHost
 from tests.sysfs import Tree
 from tests.toys import nameless
 
 IDS = "0665:5161"
-
-
-class Found(Tools):
-    def search(self):
-        return Search(usb=(IDS,))
 
 
 @pytest.fixture
@@ -47,8 +42,8 @@ def tree(tmp_path, monkeypatch):
 
 @pytest.fixture
 def toy(register):
-    ways = {"usb": {}, "serial": {"baud": "2400"}}
-    return register(replace(nameless.DRIVER, name="toy", ways=ways), Found)
+    ways = {"usb": {"ids": IDS}, "serial": {"baud": "2400"}}
+    return register(replace(nameless.DRIVER, name="toy", ways=ways))
 
 
 @pytest.fixture

@@ -8,18 +8,12 @@ from dataclasses import replace
 import pytest
 
 from rct_collector.drivers import DEFAULT, driver
-from rct_collector.drivers.tools import Search, Tools
 from rct_collector.finder.host import ThisHost
 from rct_collector.option import Invalid
 from rct_collector.transport import parse_address
 from tests.sysfs import Tree
 
 IDS = "0665:5161"
-
-
-class Found(Tools):
-    def search(self):
-        return Search(usb=(IDS,))
 
 
 @pytest.fixture
@@ -30,8 +24,8 @@ def tree(tmp_path):
 @pytest.fixture
 def toy(register):
     """A family that is reached over USB and serial ports."""
-    ways = {"usb": {}, "serial": {"baud": "2400"}, "tcp": {}}
-    return register(replace(driver(DEFAULT), name="toy", ways=ways), Found)
+    ways = {"usb": {"ids": IDS}, "serial": {"baud": "2400"}, "tcp": {}}
+    return register(replace(driver(DEFAULT), name="toy", ways=ways))
 
 
 def places(tree, *families, may_open=lambda _node: True):

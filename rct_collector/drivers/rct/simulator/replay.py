@@ -1,143 +1,31 @@
-"""A unit that says again what a recorded one said.
-
-Each read of an object gets what the recorded unit sent after its next recorded read, byte for
-byte and after the same delay; after the last one it begins anew with the first. What was not
-answered stays unanswered, and so do objects that were never asked for.
-"""
+"""A unit that says again what a recorded one said; see :mod:`rct_collector.drivers.recorded`."""
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass, field
-from heapq import heappop, heappush
+from collections.abc import Hashable, Iterator
+from typing import cast
 
 from rct_collector.drivers.rct.frame import READ, WRITE, Bad, FrameReader
 from rct_collector.drivers.rct.table import BY_OID
-from rct_collector.drivers.tools import Access, Cut
+from rct_collector.drivers.recorded import Reader, RecordedUnit
 
 
-@dataclass(slots=True)
-class _Exchange:
-    """A recorded request and what followed it: delay in seconds, bytes."""
+class Replay(RecordedUnit):
+    """A recorded unit behind its bridge. What is asked is told apart by the id of the object."""
 
-    time: float
-    answers: list[tuple[float, bytes]] = field(default_factory=list)
+    def new_reader(self) -> Reader:
+        """Requests of one client: reads, and what asks the logger."""
+        reader = FrameReader()
 
+        def asked(data: bytes) -> Iterator[int]:
+            for item in reader.feed(data):
+                if not isinstance(item, Bad) and item.command in (READ, WRITE):
+                    yield item.oid
 
-class Replay:
-    """A recorded unit behind its bridge; every client sees the answers to all.
+        return asked
 
-    Attributes:
-        requests: Object → number of requests; unknown objects by number.
-        clients: Numbers of those that are connected.
-    """
-
-    def __init__(self, *, speed: float = 1.0) -> None:
-        """Know nothing yet.
-
-        Args:
-            speed: How many times faster than recorded it answers.
-        """
-        self.requests: Counter[str] = Counter()
-        self.clients: set[int] = set()
-        self._speed = speed
-        self._recorded: dict[int, list[_Exchange]] = {}
-        self._latest: _Exchange | None = None
-        self._early: list[bytes] = []
-        self._readers: dict[int, FrameReader] = {}
-        self._pending: list[tuple[float, int, bytes]] = []  # a heap
-        self._number = 0
-
-    # -- what was recorded, in order of time -------------------------------------------------
-
-    def asked(self, time: float, oid: int) -> None:
-        """The recorded unit was asked for an object at a time, in seconds."""
-        exchange = _Exchange(time, [(0.0, data) for data in self._early])
-        self._early.clear()
-        self._recorded.setdefault(oid, []).append(exchange)
-        self._latest = exchange
-
-    def said(self, time: float, oid: int | None, data: bytes) -> None:
-        """The recorded unit sent bytes at a time, in seconds.
-
-        Args:
-            time: When all of them were there.
-            oid: Object of a valid frame. It belongs to the last request for that object;
-                anything else, and what nobody asked for, to the last request before it.
-            data: As on the wire.
-        """
-        known = self._recorded.get(oid) if oid is not None else None
-        exchange = known[-1] if known else self._latest
-        if exchange is None:
-            self._early.append(data)
-        else:
-            exchange.answers.append((time - exchange.time, data))
-
-    def finish(self) -> None:
-        """All is told: a last request without answer fell off the end of the recording."""
-        for exchanges in self._recorded.values():
-            if len(exchanges) > 1 and not exchanges[-1].answers:
-                exchanges.pop()
-
-    @property
-    def objects(self) -> int:
-        """Number of objects that are answered at all."""
-        return sum(any(e.answers for e in recorded) for recorded in self._recorded.values())
-
-    @property
-    def request_count(self) -> int:
-        """Requests that have come so far."""
-        return self.requests.total()
-
-    # -- the other end of the wire; see the bridge -------------------------------------------
-
-    def connect(self) -> int:
-        """A client comes; returns its number."""
-        self._number += 1
-        self.clients.add(self._number)
-        self._readers[self._number] = FrameReader()
-        return self._number
-
-    def disconnect(self, client: int) -> None:
-        """A client goes."""
-        self.clients.discard(client)
-        self._readers.pop(client, None)
-
-    def receive(self, client: int, data: bytes, now: float) -> None:
-        """Take bytes of a client at a time of the bridge's clock, in seconds."""
-        for item in self._readers[client].feed(data):
-            if not isinstance(item, Bad) and item.command in (READ, WRITE):
-                self._answer(item.oid, now)
-
-    def next_due(self) -> float | None:
-        """When :meth:`pull` will have something; None for not before somebody asks."""
-        return self._pending[0][0] if self._pending else None
-
-    def pull(self, now: float) -> list[bytes]:
-        """The segments that are due, each to be sent to every client."""
-        due = []
-        while self._pending and self._pending[0][0] <= now:
-            due.append(heappop(self._pending)[2])
-        return due
-
-    def start(self, now: float) -> None:
-        """Nothing to be done: a recording begins with its first request."""
-
-    def access(self, now: float) -> Access:
-        """Everybody is let in."""
-        return Access.OPEN
-
-    def take_cut(self) -> Cut | None:
-        """No connection is ever cut."""
-        return None
-
-    def _answer(self, oid: int, now: float) -> None:
+    def name(self, what: Hashable) -> str:
+        """Name of the object; the id of an unknown one."""
+        oid = cast("int", what)
         item = BY_OID.get(oid)
-        name = item.name if item else f"0x{oid:08X}"
-        recorded = self._recorded.get(oid)
-        if recorded:
-            exchange = recorded[self.requests[name] % len(recorded)]
-            for delay, data in exchange.answers:
-                self._number += 1  # keeps the order of what is due at once
-                heappush(self._pending, (now + delay / self._speed, self._number, data))
-        self.requests[name] += 1
+        return item.name if item else f"0x{oid:08X}"

@@ -1,0 +1,54 @@
+"""What there is for Voltronic units beside collecting: see :class:`.drivers.tools.Tools`.
+
+::
+
+    questions ─► walk ─┬─► dissect    bytes in words
+                       ├─► redact     without secrets
+                       └─► recorded   said again
+    counting           examination    for record, doctor and find
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from rct_collector.drivers.tools import Tools as Family
+
+if TYPE_CHECKING:
+    from rct_collector.drivers.tools import (
+        Dissector,
+        FrameCounter,
+        Recorded,
+        Redactor,
+        TraceItem,
+    )
+
+
+class Tools(Family):
+    """Each part is imported when it is asked for."""
+
+    def dissector(self) -> Dissector:
+        """See the base class."""
+        from rct_collector.drivers.voltronic.tools.dissect import DISSECTOR
+
+        return DISSECTOR
+
+    def frame_counter(self) -> Callable[[], FrameCounter]:
+        """See the base class."""
+        from rct_collector.drivers.voltronic.tools.counting import VoltronicFrameCounter
+
+        return VoltronicFrameCounter
+
+    def redactor(self) -> Callable[[], Redactor]:
+        """See the base class: those of one recording give a number the same stand-in."""
+        from rct_collector.drivers.voltronic.tools.redact import Redactor, StandIns
+
+        stand_ins = StandIns()
+        return lambda: Redactor(stand_ins)
+
+    def replay(self) -> Callable[[Sequence[TraceItem], float], Recorded]:
+        """See the base class."""
+        from rct_collector.drivers.voltronic.tools.recorded import replay
+
+        return replay
