@@ -1,7 +1,8 @@
-"""Reads captures: the bytes of each TCP conversation, in order, with times.
+"""Reads captures: the bytes of each TCP conversation or other line, in order, with times.
 
 :mod:`.source` takes gzip off, :mod:`.packets` reads pcap and pcapng, :mod:`.headers` finds the TCP
-segments, and :mod:`.streams` puts them in order.
+segments, :mod:`.streams` puts them in order, and :mod:`.direct` does so with lines that go over no
+network.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from rct_collector.capture.direct import LINK as DIRECT
+from rct_collector.capture.direct import DirectLines
 from rct_collector.capture.headers import LINKS, guess_link, segment
 from rct_collector.capture.packets import MAGICS, Packet, PacketReader
 from rct_collector.capture.source import Ended, Source, foreign
@@ -61,7 +64,7 @@ def read_capture(source: Source) -> Capture:
         source: At its begin.
 
     Raises:
-        CaptureError: It is no such file, or all of it is of links that carry no IP. A file that
+        CaptureError: It is no such file, or all of it is of links that are not known. A file that
             ends early is read as far as it goes.
     """
     if not is_capture(source.head):
@@ -69,8 +72,9 @@ def read_capture(source: Source) -> Capture:
         raise CaptureError(f"{source.name} is no pcap or pcapng file")
     reader = PacketReader(source)
     capture = read_packets(reader, source.name)
-    if reader.links and not reader.links & LINKS.keys():
-        found, known = (", ".join(map(str, sorted(links))) for links in (reader.links, LINKS))
+    readable = {*LINKS, DIRECT}
+    if reader.links and not reader.links & readable:
+        found, known = (", ".join(map(str, sorted(links))) for links in (reader.links, readable))
         raise CaptureError(
             f"{source.name} has link type {found}; those that can be read are {known}"
         )
@@ -104,18 +108,22 @@ def read_packets(packets: Iterable[Packet], name: str) -> Capture:
         packets: In order; may raise :class:`~.source.Ended` when there are no more.
         name: Of the file they are from, for messages.
     """
-    found = Conversations()
+    found, direct = Conversations(), DirectLines()
     others: Counter[int] = Counter()
     number = segments = 0
     latest: int | None = None
     trouble = []
     try:
         for number, packet in enumerate(packets, 1):
+            if packet.time_ns is not None:
+                latest = packet.time_ns
+            if packet.link == DIRECT and direct.add(packet.data):
+                if direct.full:
+                    break
+                continue
             if packet.link not in LINKS:
                 others[packet.link] += 1
                 continue
-            if packet.time_ns is not None:
-                latest = packet.time_ns
             item = segment(number if latest is None else latest, packet.link, packet.data)
             if item is None:
                 continue
@@ -124,13 +132,15 @@ def read_packets(packets: Iterable[Packet], name: str) -> Capture:
                 break
             segments += 1
     except Ended as reason:
-        trouble.append(f"{name} {reason} behind TCP packet {segments}; what came before was read")
-    if found.full:
+        what = f"packet {number}" if direct.size else f"TCP packet {segments}"
+        trouble.append(f"{name} {reason} behind {what}; what came before was read")
+    if full := found.full or direct.full:
         trouble.append(
-            f"{name} has more than {found.full}: what follows packet {number - 1} was left out;"
+            f"{name} has more than {full}: what follows packet {number - 1} was left out;"
             f" tcpdump -r FILE -w SMALLER host ADDRESS makes a smaller one"
         )
     if others:
         links = ", ".join(map(str, sorted(others)[:_SHOWN]))
         trouble.append(f"{name}: {others.total()} packets of link type {links} were left out")
-    return Capture(found.results(), ". ".join(trouble), latest is not None or not number)
+    lines = [*found.results(), *direct.results()]
+    return Capture(lines, ". ".join(trouble), latest is not None or not number)

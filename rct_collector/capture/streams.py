@@ -80,17 +80,19 @@ class TcpStream:
 
 
 class TcpConversation(NamedTuple):
-    """One TCP connection.
+    """One TCP connection, or one line that goes over no network.
 
     Attributes:
-        ends: The client is local, the server remote.
-        to_server: What the client sent.
-        from_server: What the server sent.
+        ends: The client is local, the server remote; None for a line without a network.
+        to_server: What the client sent, or went to the device.
+        from_server: What the server sent, or came from the device.
+        place: Where a line without a network leads.
     """
 
-    ends: Ends
+    ends: Ends | None
     to_server: TcpStream
     from_server: TcpStream
+    place: str = ""
 
 
 class Conversations:

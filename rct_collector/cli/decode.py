@@ -23,6 +23,7 @@ Examples:
   xxd -p recording.bin | rct-collector decode -
   sudo tcpdump -w line.pcap tcp port 8899
   rct-collector decode line.pcap
+  rct-collector decode --driver voltronic '(B'
 """
 
 
@@ -40,7 +41,11 @@ def command(source: tuple[str, ...], form: str, driver: str) -> None:
     it. Bytes between frames are shown as noise. Nothing is sent anywhere.
 
     Hexadecimal text may be pairs of digits, or a dump with offsets as of Wireshark, tcpdump -x,
-    hexdump -C, xxd or od; and lists of 0x.. and strings with \x.. are taken as well.
+    hexdump -C, xxd or od; and lists of 0x.. and strings with \x.. are taken as well. So is the
+    text of a frame, of families whose frames are text; a checksum that it lacks is added.
+
+    Of an answer that does not tell what it answers, all that it may be are named, unless its
+    question is seen before it.
 
     Files of 'record', tcpdump, Wireshark and FRITZ!Box (pcap, pcapng, also gzipped) are explained
     with times instead, their TCP connections put together; packets in a hex dump, with their
@@ -59,7 +64,9 @@ def command(source: tuple[str, ...], form: str, driver: str) -> None:
         except OSError as error:
             raise click.UsageError(f"{path}: cannot be read: {error.strerror}") from error
     else:
-        _explain_blocks(_digits(source), "command line", form, dissector)
+        line = dissector.line_of(" ".join(source))
+        blocks = [line] if line is not None else _digits(source)
+        _explain_blocks(blocks, "command line", form, dissector)
 
 
 def _is_file(path: Path) -> bool:
@@ -117,7 +124,10 @@ def _explain_content(content: bytes, origin: str, form: str, dissector: Dissecto
 
     text = text_of(content)
     blocks, why = [content], ""
-    if text is not None:
+    line = dissector.line_of(text) if text is not None else None
+    if line is not None:
+        blocks = [line]
+    elif text is not None:
         try:
             blocks = read_dump(text)
         except DumpError as error:

@@ -56,7 +56,8 @@ def command(
 
     The device is collected from as 'watch' does: first everything once, then at the intervals
     of the configuration. FILE is a pcap file, whole at any moment, for 'replay', 'decode',
-    Wireshark and tcpdump. Only --redact makes it fit for other people's eyes.
+    Wireshark and tcpdump; what goes over a serial port or USB has a link type of its own there
+    (USER0). Only --redact makes it fit for other people's eyes.
     """
     from rct_collector.cli.collect import run
     from rct_collector.cli.main import start_logging
@@ -69,9 +70,10 @@ def command(
     if len(found.devices) > 1:
         names = ", ".join(device.name for device in found.devices)
         raise click.UsageError(f"only one device can be recorded; --device chooses: {names}")
-    snapshot = Snapshot(found.devices[0])
+    (device,) = found.devices
+    snapshot = Snapshot(device)
     tools = snapshot.driver.tools()
-    with Recorder(file, tools, redact=redact, replace=force) as recorder:
+    with Recorder(file, tools, device.address, redact=redact, replace=force) as recorder:
         try:
             status: Exit | None = run(_record(found, snapshot, recorder, duration))
         except KeyboardInterrupt:

@@ -13,10 +13,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import NoReturn
 
-from rct_collector.capture.recording import NOWHERE, PcapFile, RecordedConversation
+from rct_collector.capture.direct import LINK as DIRECT
+from rct_collector.capture.recording import (
+    NOWHERE,
+    RAW_IP,
+    PcapFile,
+    RecordedConversation,
+    RecordedLine,
+)
 from rct_collector.drivers.tools import FrameCounter, Tools
 from rct_collector.errors import CaptureError
 from rct_collector.lines.tap import ClockNs, Observer, tapped
+from rct_collector.transport import Address
 from rct_collector.transport.base import Ends, Opener
 
 #: Ports that are made up for connections whose own are unknown, or nobody's business.
@@ -56,12 +64,15 @@ class Recorder:
         counters: What was recorded so far.
     """
 
-    def __init__(self, path: Path, tools: Tools, *, redact: bool, replace: bool) -> None:
+    def __init__(
+        self, path: Path, tools: Tools, address: Address, *, redact: bool, replace: bool
+    ) -> None:
         """Begin the file, for nobody else to read.
 
         Args:
             path: Of the file.
             tools: Of the device's family: they count its frames, and know its secrets.
+            address: Of the device.
             redact: Take secrets and addresses out.
             replace: Replace a file that is there, once the device has sent something.
 
@@ -82,7 +93,8 @@ class Recorder:
             raise CaptureError(f"{path} is there already; --force replaces it") from error
         except OSError as error:
             raise _unwritable(path, error) from error
-        self._pcap = PcapFile(self._write)
+        self._place = f"{address.scheme}://" + ("" if redact else address.place)
+        self._pcap: PcapFile | None = None
 
     def __enter__(self) -> Recorder:
         return self
@@ -116,14 +128,21 @@ class Recorder:
 
     def _observe(self, began_ns: int, opened_ns: int, ends: Ends | None) -> Observer:
         self.counters.connections += 1
-        if ends is None or self._new_redactor:
-            (host, port), device = NOWHERE
-            # A port of its own for each connection, as real ones have.
-            ends = Ends((host, port + self.counters.connections % _PORTS), device)
         new = self._new_redactor
         filters = (new(), new()) if new else ()
-        conversation = RecordedConversation(self._pcap, began_ns, opened_ns, ends, *filters)
-        return _Counted(conversation, self.counters, self._new_frame_counter())
+        if self._pcap is None:  # only an open line tells whether it goes over a network
+            self._pcap = PcapFile(self._write, DIRECT if ends is None else RAW_IP)
+        number = self.counters.connections
+        line: RecordedLine | RecordedConversation
+        if ends is None:
+            line = RecordedLine(self._pcap, number, opened_ns, self._place, *filters)
+        else:
+            if new:
+                (host, port), device = NOWHERE
+                # A port of its own for each connection, as real ones have.
+                ends = Ends((host, port + number % _PORTS), device)
+            line = RecordedConversation(self._pcap, began_ns, opened_ns, ends, *filters)
+        return _Counted(line, self.counters, self._new_frame_counter())
 
     def _write(self, data: bytes) -> None:
         """Write all of it, or nothing from then on: the file stays whole."""
@@ -203,25 +222,28 @@ class _Counted:
     """Counts what goes over one line, and hands it on."""
 
     def __init__(
-        self, conversation: RecordedConversation, counters: Counters, frames: FrameCounter
+        self,
+        line: RecordedLine | RecordedConversation,
+        counters: Counters,
+        frames: FrameCounter,
     ) -> None:
-        self._conversation = conversation
+        self._line = line
         self._counters = counters
         self._frames = frames
 
     def sent(self, time_ns: int, data: bytes) -> None:
         self._counters.sent += len(data)
-        self._conversation.sent(time_ns, data)
+        self._line.sent(time_ns, data)
 
     def received(self, time_ns: int, data: bytes) -> None:
         self._counters.received += len(data)
         found = self._frames.feed(data)
         self._counters.frames += found.whole
         self._counters.bad += found.bad
-        self._conversation.received(time_ns, data)
+        self._line.received(time_ns, data)
 
     def closed(self, time_ns: int, *, by_us: bool) -> None:
-        self._conversation.closed(time_ns, by_us=by_us)
+        self._line.closed(time_ns, by_us=by_us)
 
 
 def steady_clock() -> ClockNs:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from heapq import merge
@@ -16,10 +16,9 @@ from rct_collector.capture.source import Source
 from rct_collector.capture.streams import TcpConversation, TcpStream
 from rct_collector.cli.console import write_json_list
 from rct_collector.cli.tabulate import MOST_PIECES, print_pieces
-from rct_collector.drivers.tools import Dissector, TraceItem
+from rct_collector.drivers.tools import Dissector, Piece, TraceItem
 from rct_collector.errors import CaptureError
 from rct_collector.transport import hosts
-from rct_collector.transport.base import Ends
 
 
 class Trace(NamedTuple):
@@ -27,13 +26,13 @@ class Trace(NamedTuple):
 
     Attributes:
         items: In order of time.
-        lines: Both ends of each connection; ours are local.
+        lines: Client and device of each line; there is no client where there is no network.
         trouble: What is wrong with the capture, one sentence each.
         dated: Whether the capture has times; else packets are numbered.
     """
 
     items: list[TraceItem]
-    lines: list[Ends]
+    lines: list[tuple[str, str]]
     trouble: list[str]
     dated: bool = True
 
@@ -64,7 +63,7 @@ def trace_of(capture: Capture, name: str, dissector: Dissector) -> Trace:
         CaptureError: No unit of the family is in it.
     """
     items: list[TraceItem] = []
-    lines: list[Ends] = []
+    lines: list[tuple[str, str]] = []
     trouble = [capture.trouble] if capture.trouble else []
     for conversation in capture.conversations:
         room = MOST_PIECES - len(items)
@@ -75,7 +74,7 @@ def trace_of(capture: Capture, name: str, dissector: Dissector) -> Trace:
         if not any(item.piece.valid for item in found):
             continue
         items += found
-        lines.append(conversation.ends)
+        lines.append(_ends(conversation))
         missing = conversation.to_server.missing + conversation.from_server.missing
         if missing:
             trouble.append(f"{name} lacks {missing} bytes of connection {len(lines)}")
@@ -84,7 +83,22 @@ def trace_of(capture: Capture, name: str, dissector: Dissector) -> Trace:
         nothing = f"{name}: no {dissector.frame} in {others} connections"
         raise CaptureError(". ".join([*trouble, nothing]))
     items.sort(key=lambda item: item.time_ns)
+    if dissector.answering:
+        items = list(_answering(items, dissector.answering))
     return Trace(items, lines, trouble, capture.dated)
+
+
+def _answering(
+    items: Iterable[TraceItem], read: Callable[[Piece, Piece], Piece]
+) -> Iterator[TraceItem]:
+    """Each first answer behind a question, read as one to that."""
+    asked: dict[int, Piece] = {}
+    for item in items:
+        if not item.answer:
+            asked[item.line] = item.piece
+        elif item.piece.command and (question := asked.pop(item.line, None)) is not None:
+            item = item._replace(piece=read(question, item.piece))
+        yield item
 
 
 def _items(conversation: TcpConversation, line: int, dissector: Dissector) -> Iterator[TraceItem]:
@@ -127,13 +141,13 @@ def _print_table(found: Trace) -> None:
     of_line: dict[int, list[TraceItem]] = {}
     for item in found.items:
         of_line.setdefault(item.line, []).append(item)
-    for number, ends in enumerate(found.lines, 1):
+    for number, (client, device) in enumerate(found.lines, 1):
         mine = of_line[number]
         bad = sum(not item.piece.valid for item in mine)
         first, last = (_moment(mine[n].time_ns, dated=found.dated) for n in (0, -1))
         when = f"{first} … {last}{' UTC' if found.dated else ''}"
-        local, remote = hosts.joined(*ends.local), hosts.joined(*ends.remote)
-        click.echo(f"{number}. {local} to device {remote}, {when}, {len(mine)} frames, {bad} bad")
+        title = f"{client} to device {device}" if client else f"device {device}"
+        click.echo(f"{number}. {title}, {when}, {len(mine)} frames, {bad} bad")
     click.echo()
     several = len(found.lines) > 1
     heads = ["time" if found.dated else "packet", *(["line"] if several else [])]
@@ -147,15 +161,22 @@ def _print_table(found: Trace) -> None:
 
 
 def _as_mapping(item: TraceItem, found: Trace) -> dict[str, object]:
-    ends = found.lines[item.line - 1]
+    client, device = found.lines[item.line - 1]
     place = item.time_ns
     return {
         **({"time_ns": place} if found.dated else {"time_ns": None, "packet": place}),
         "connection": item.line,
-        "client": hosts.joined(*ends.local),
-        "device": hosts.joined(*ends.remote),
+        "client": client or None,
+        "device": device,
         **item.piece.as_mapping(),
     }
+
+
+def _ends(line: TcpConversation) -> tuple[str, str]:
+    """Who speaks: the client, "" where there is no network, and the device."""
+    if line.ends is None:
+        return "", line.place
+    return hosts.joined(*line.ends.local), hosts.joined(*line.ends.remote)
 
 
 def _exact(time_ns: int, *, dated: bool) -> str:

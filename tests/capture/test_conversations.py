@@ -297,8 +297,8 @@ def test_a_damaged_file_raises_nothing_else(data):
 
 
 def test_a_link_without_ip_is_told():
-    with pytest.raises(CaptureError, match="test.pcap has link type 147; those that can be read"):
-        read(pcap([], 147))
+    with pytest.raises(CaptureError, match="test.pcap has link type 148; those that can be read"):
+        read(pcap([], 148))
 
 
 # -- pcapng ------------------------------------------------------------------------------------
