@@ -248,10 +248,15 @@ def test_prometheus(run):
 # -- rrdtool -----------------------------------------------------------------------------------
 
 
-def rrdtool(*arguments):
-    command = list(map(str, [RRDTOOL, *arguments]))
-    done = subprocess.run(command, env=CLEAN, capture_output=True, text=True, check=True)
-    return done.stdout.split("\n", 2)[2].splitlines()
+def rrdtool(commands):
+    """Lines of each answer below their heading; one process answers all, as each start costs."""
+    text = "".join(" ".join(map(str, command)) + "\n" for command in commands)
+    done = subprocess.run(
+        [RRDTOOL, "-"], env=CLEAN, input=text, capture_output=True, text=True, check=True
+    )
+    assert "ERROR" not in done.stdout
+    answers = re.split(r"^OK u:.*\n", done.stdout, flags=re.M)
+    return [answer.split("\n", 2)[2].splitlines() for answer in answers[:-1]]
 
 
 def average(rows, start, end, heartbeat):
@@ -279,20 +284,22 @@ def test_rrdtool(run):
         for path in run.folder.glob(f"rrd/{HOST}/*/*.rrd")
     }
     assert files.keys() == run.rows.keys()
+    lasts = rrdtool(["lastupdate", path] for path in files.values())
+    kept = rrdtool(
+        ["fetch", path, "AVERAGE", "-r", 1, "-s", round(rows[0][0]), "-e", round(rows[-1][0])]
+        for path, rows in ((path, run.rows[name]) for name, path in files.items())
+    )
     compared = 0
-    for name, path in files.items():
-        (last,) = rrdtool("lastupdate", path)
+    for name, (last,), lines in zip(files, lasts, kept, strict=True):
         when, value = map(float, last.split(": "))
         assert abs(when - run.rows[name][-1][0]) <= 0.5 + CSV_SECONDS, name
         assert equal(value, run.rows[name][-1][1]), name
-        compared += steps(name, path, run.rows[name])
+        compared += steps(name, lines, run.rows[name])
     assert compared > 1000
 
 
-def steps(name, path, rows):
+def steps(name, lines, rows):
     """Compare what is kept of a series step by step; how many steps there were."""
-    first, last = round(rows[0][0]), round(rows[-1][0])
-    lines = rrdtool("fetch", path, "AVERAGE", "-r", 1, "-s", first, "-e", last)
     kept = [tuple(map(float, line.split(": "))) for line in lines]
     compared = 0
     if len(kept) < 2:
