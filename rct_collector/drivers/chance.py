@@ -63,7 +63,7 @@ _point = lru_cache(maxsize=1024)(fraction)
 
 def octets(count: int, of: int) -> bytes:
     """``count`` arbitrary bytes."""
-    return bytes(int(256 * fraction(of, index)) for index in range(count))
+    return bytes(_mix(of ^ _mix(index)) >> 56 for index in range(count))
 
 
 class Windows:
@@ -88,6 +88,8 @@ class Windows:
         self.origin = origin
         self._lasting = lasting
         self._of = of
+        self._near_to = -1
+        self._windows: list[tuple[float, float]] = []
 
     def window(self, number: int) -> tuple[float, float]:
         """Begin and end of the stretch in one period, the first of which is 0."""
@@ -112,8 +114,11 @@ class Windows:
         return min(edge for window in self._near(time) for edge in window if edge > time)
 
     def _near(self, time: float) -> list[tuple[float, float]]:
-        number = floor((time - self.origin) / self.every)
-        return [self.window(n) for n in range(max(number - 1, 0), max(number + 2, 1))]
+        number = max(floor((time - self.origin) / self.every), -1)
+        if number != self._near_to or not self._windows:
+            self._windows = [self.window(n) for n in range(max(number - 1, 0), number + 2)]
+            self._near_to = number
+        return self._windows
 
 
 class Daily(Windows):

@@ -19,9 +19,9 @@ what the later stages change is damage, and recorded as such (:mod:`.witness`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from rct_collector.drivers.rct.frame import Frame
 from rct_collector.drivers.rct.simulator.unit import RctUnit
@@ -167,6 +167,22 @@ class Chain(Faults):
     def __init__(self, links: Sequence[Faults] = ()) -> None:
         """Put them in order."""
         self._links = tuple(links)
+        # Most profiles do one thing. Those that leave a matter to the base are not asked about it.
+        self._on_bytes = self._with(Faults.on_bytes)
+        self._on_request = self._with(Faults.on_request)
+        self._on_unit = self._with(Faults.on_unit)
+        self._on_reading = self._with(Faults.on_reading)
+        self._on_payload = self._with(Faults.on_payload)
+        self._on_answer = self._with(Faults.on_answer)
+        self._on_time = self._with(Faults.on_time)
+        self._next_due = self._with(Faults.next_due)
+        self._access = self._with(Faults.access)
+
+    def _with(self, base: Callable[..., Any]) -> tuple[Faults, ...]:
+        """The links with a method of their own instead of one of the base."""
+        return tuple(
+            link for link in self._links if getattr(type(link), base.__name__, base) is not base
+        )
 
     def on_start(self, line: BridgeView, now: float) -> None:
         """See the base class."""
@@ -179,14 +195,14 @@ class Chain(Faults):
 
     def on_bytes(self, data: bytes, now: float) -> bytes:
         """See the base class."""
-        for link in self._links:
+        for link in self._on_bytes:
             data = link.on_bytes(data, now)
         return data
 
     def on_request(self, request: Frame, now: float) -> Frame | None:
         """See the base class; a lost request is not shown to the links behind."""
         found: Frame | None = request
-        for link in self._links:
+        for link in self._on_request:
             if found is None:
                 break
             found = link.on_request(found, now)
@@ -194,14 +210,14 @@ class Chain(Faults):
 
     def on_unit(self, unit: RctUnit, unix: float) -> RctUnit:
         """See the base class."""
-        for link in self._links:
+        for link in self._on_unit:
             unit = link.on_unit(unit, unix)
         return unit
 
     def on_reading(self, unit: RctUnit, oid: int, payload: bytes, unix: float) -> bytes | None:
         """See the base class; an object left unanswered is not shown to the links behind."""
         found: bytes | None = payload
-        for link in self._links:
+        for link in self._on_reading:
             if found is None:
                 break
             found = link.on_reading(unit, oid, found, unix)
@@ -210,7 +226,7 @@ class Chain(Faults):
     def on_payload(self, request: Frame, payload: bytes, now: float) -> bytes | None:
         """See the base class; a lost answer is not shown to the links behind."""
         found: bytes | None = payload
-        for link in self._links:
+        for link in self._on_payload:
             if found is None:
                 break
             found = link.on_payload(request, found, now)
@@ -218,19 +234,19 @@ class Chain(Faults):
 
     def on_answer(self, request: Frame, segments: list[Segment], now: float) -> list[Segment]:
         """See the base class."""
-        for link in self._links:
+        for link in self._on_answer:
             segments = link.on_answer(request, segments, now)
         return segments
 
     def on_time(self, now: float) -> list[Segment]:
         """See the base class."""
-        return [segment for link in self._links for segment in link.on_time(now)]
+        return [segment for link in self._on_time for segment in link.on_time(now)]
 
     def next_due(self) -> float | None:
         """See the base class."""
-        times = [time for link in self._links if (time := link.next_due()) is not None]
+        times = [time for link in self._next_due if (time := link.next_due()) is not None]
         return min(times, default=None)
 
     def access(self, now: float) -> Access:
         """See the base class."""
-        return max((link.access(now) for link in self._links), default=Access.OPEN)
+        return max((link.access(now) for link in self._access), default=Access.OPEN)
