@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from contextlib import nullcontext
@@ -64,6 +65,15 @@ def pytest_collection_modifyitems(config, items):
 def _rank(item):
     names = {mark.name for mark in item.iter_markers()}
     return next((n for n, name in enumerate(LONGEST_FIRST) if name in names), len(LONGEST_FIRST))
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_collection():
+    """What is made here stays to the end, so nobody need look for garbage among it again."""
+    gc.disable()
+    yield
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.hookimpl(hookwrapper=True)
