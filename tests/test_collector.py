@@ -27,11 +27,16 @@ from tests.scripted import ScriptedUnit
 from tests.virtual import START, Plug, Recorder, VirtualClock, run
 
 
-def config(count, **more):
+def config(count, each=None, **more):
     return Config.parse(
         {
             "devices": [
-                {"name": f"unit{n}", "driver": "rct", "address": f"tcp://unit{n}.test"}
+                {
+                    "name": f"unit{n}",
+                    "driver": "rct",
+                    "address": f"tcp://unit{n}.test",
+                    **(each or {}),
+                }
                 for n in range(count)
             ],
             **more,
@@ -439,6 +444,7 @@ def last_of(out, source):
     return [batch for batch in out.batches if batch.source == source][-1]
 
 
+@pytest.mark.slow
 def test_a_new_configuration_changes_what_differs_and_nothing_else():
     new = parsed(
         entry(0),
@@ -683,16 +689,24 @@ def test_a_changed_device_knows_what_it_has_learnt_before(tmp_path):
     changing(job, count=1, state_dir=tmp_path)
 
 
+@pytest.mark.slow
 def test_a_sink_that_fails_for_ever_does_not_fill_the_log(caplog):
+    batches = []
+
     def sink(batch):
+        batches.append(batch)
         raise OSError("full")
 
+    # Far more often than it may be told, in the hour after which the rest is counted.
+    each = {"intervals": {"fast": "1m", "medium": "5m", "slow": "15m"}}
+
     async def main(loop):
-        made, _ = collector(loop, [ScriptedUnit(), ScriptedUnit()], sink)
+        made, _ = collector(loop, [ScriptedUnit(), ScriptedUnit()], sink, each=each)
         await during(made, 3700)
 
     with caplog.at_level(logging.ERROR):
         run(main)
+    assert len(batches) > 100
     told = [record for record in caplog.records if "could not be handed over" in record.message]
     assert len(told) <= 2 * (MOST_EACH + 1)
     assert any("more in the last hour" in record.message for record in told)
