@@ -52,10 +52,8 @@ class Hid:
         self.path = path
         self.heard: list[bytes] = []
         self._sock: socket.socket | None = None
-        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._listener.setblocking(False)
-        self._listener.bind(str(path))
-        self._listener.listen()
+        self._listener: socket.socket | None = None
+        self._listen()
 
     def __enter__(self) -> Hid:
         return self
@@ -63,11 +61,35 @@ class Hid:
     def __exit__(self, *_: object) -> None:
         self.unplug()
 
+    def _listen(self) -> None:
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._listener.setblocking(False)
+        self._listener.bind(str(self.path))
+        self._listener.listen(0)
+
     def _end(self) -> socket.socket:
-        if self._sock is None:
+        """The end of whoever has it open, who is alone, as the lock of a node has it.
+
+        Raises:
+            BlockingIOError: Nobody has.
+        """
+        if self._sock is None and self._listener is not None:
             self._sock, _ = self._listener.accept()
             self._sock.setblocking(False)
+            self.refuse()
+        assert self._sock is not None, "it is plugged in"
         return self._sock
+
+    @property
+    def is_plugged(self) -> bool:
+        """Whether somebody has it open, or may open it."""
+        return self._sock is not None or self._listener is not None
+
+    def refuse(self) -> None:
+        """Let nobody open it, though it is plugged in."""
+        if self._listener is not None:
+            self._listener.close()
+        self._listener = None
 
     def say(self, data: bytes, *, full: bool = True) -> None:
         """Say something; see :func:`reports`."""
@@ -86,9 +108,13 @@ class Hid:
                 report = self._end().recv(4096)
             except BlockingIOError:
                 break
+            except ConnectionResetError:  # closed with something unread
+                report = b""
             if not report:  # nobody has it open any more
                 self._end().close()
                 self._sock = None
+                self.path.unlink()
+                self._listen()
                 break
             new.append(report)
         self.heard += new
@@ -96,8 +122,8 @@ class Hid:
 
     def unplug(self) -> None:
         """Pull it out: the line ends, and the node vanishes."""
-        for sock in (self._sock, self._listener):
-            if sock is not None:
-                sock.close()
+        self.refuse()
+        if self._sock is not None:
+            self._sock.close()
         self._sock = None
         self.path.unlink(missing_ok=True)

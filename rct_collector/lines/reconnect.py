@@ -85,6 +85,11 @@ class Link(Generic[Held]):
         """Whether bytes can be sent."""
         return self._line is not None
 
+    @property
+    def is_proven(self) -> bool:
+        """Whether anything useful came over the line that is open, or was open last."""
+        return self._proven
+
     async def run(self) -> None:
         """Keep the line open until cancelled, whatever goes wrong: nobody else would open it."""
         try:

@@ -79,6 +79,8 @@ class SharedLine(KeptLine):
             self._conversation.opened(self._resync)
         else:
             self._conversation.reset()
+            if self._lock and not self.link.is_proven:
+                self._lock.confirm(None)  # it led nowhere useful, and may lead elsewhere next time
         for port in self.ports:
             if is_open:
                 port.line_opened()

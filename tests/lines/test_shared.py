@@ -352,3 +352,18 @@ def test_all_give_way_to_who_has_the_lock_as_well():
             bench.line.claim()
 
     run(main)
+
+
+@pytest.mark.parametrize(("said", "given_back"), [("1=5\n", False), ("UPS\n", True), ("", True)])
+def test_where_a_line_led_is_kept_from_others_only_when_it_was_of_use(said, given_back):
+    """The address is; but the next attempt may lead elsewhere, and another one there meanwhile."""
+    lock = Lock()
+
+    async def main(_loop):
+        async with Bench("1", lock=lock) as bench:
+            if said:
+                bench.say(said)
+            bench.lines.lost("gone") if said != "UPS\n" else None
+            return list(lock.done)
+
+    assert run(main) == ["acquire", "confirm"] + ["confirm"] * given_back

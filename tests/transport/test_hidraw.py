@@ -287,7 +287,7 @@ def test_what_is_no_node_is_refused_with_what_is_wrong(tmp_path):
         f"{begin} /dev/null: it is a node of something else, and not of hidraw"
     )
     with Hid(tmp_path / "left") as device:
-        device._listener.close()
+        device.refuse()
         assert refusal(device.path) == (
             f"{begin} {device.path}: it is a socket, and nobody answers there"
         )

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 from pathlib import Path
 
 import pytest
 
+from rct_collector.drivers.base import Answer, Resync, Unfit
 from rct_collector.errors import BusyError, TransportError
 from rct_collector.lines.lock import DeviceLock, locked
+from rct_collector.lines.shared import SharedLine
 from rct_collector.transport import open_line, parse_address, usb
+from rct_collector.transport.paths import path_of
 from tests.hid import Hid
+from tests.lines.words import POWER, Attached
 from tests.virtual import run
 
 WAYS = {"usb": {"ids": "0665:5161"}}
@@ -49,6 +55,11 @@ class Host:
         self.sys.joinpath(f"class/hidraw/hidraw{number}").symlink_to(raw)
         self.plugged.setdefault(path, []).append(Hid(self.dev / f"hidraw{number}"))
 
+    def ends(self):
+        """The devices that can be opened."""
+        ends = [end for several in self.plugged.values() for end in several]
+        return [end for end in ends if end.is_plugged]
+
     def pull(self, path):
         for device in self.plugged.pop(path):
             device.unplug()
@@ -75,15 +86,22 @@ async def opened(text, receive=print, lost=print):
     return await open_line(at(text), receive, lost, 5.0)
 
 
-def leads_to(text):
-    """The number of the node that an address leads to."""
+@pytest.fixture
+def leads_to(host):
+    """Tells the number of the node that an address leads to."""
 
-    async def main():
+    async def opened_and_closed(text):
         line = await opened(text)
         line.close()
         return int(line.peer.place.rpartition("hidraw")[2])
 
-    return asyncio.run(main())
+    def tell(text):
+        found = asyncio.run(opened_and_closed(text))
+        for end in host.ends():
+            end.hear()  # that it was closed
+        return found
+
+    return tell
 
 
 def refusal(text):
@@ -120,7 +138,7 @@ def test_of_a_device_with_several_nodes_the_first_interface_is_taken(host):
     assert [device.node for device in usb.attached()] == [str(host.dev / "hidraw8")]
 
 
-def test_the_only_one_is_found_by_what_it_is_whatever_its_number(host):
+def test_the_only_one_is_found_by_what_it_is_whatever_its_number(host, leads_to):
     host.plug("1-1.4", 3)
     host.plug("1-2", 0, "04d8:00df")
     assert leads_to("usb://0665:5161") == 3
@@ -152,7 +170,7 @@ def test_bytes_pass_and_a_device_that_is_pulled_out_ends_the_line(host):
     assert run(main) == ([b"\0QPI\xbe\xac\r\0\0"], [b"(PI30\x9a\x0b\r"], ["the USB device is gone"])
 
 
-def test_several_of_a_kind_are_told_apart_by_their_sockets(host):
+def test_several_of_a_kind_are_told_apart_by_their_sockets(host, leads_to):
     host.plug("1-1.4", 0)
     host.plug("1-1.3", 1)
     assert refusal("usb://0665:5161") == (
@@ -185,7 +203,7 @@ def test_a_device_that_was_taken_from_the_kernel_is_told(host):
 SERIAL = "usb://0665:5161?serial_number=92932004105010"
 
 
-def test_those_of_a_kind_are_opened_in_turn_to_be_asked_for_their_serial_numbers(host):
+def test_those_of_a_kind_are_opened_in_turn_to_be_asked_for_their_serial_numbers(host, leads_to):
     host.plug("1-1.4", 0)
     host.plug("1-1.3", 1)
     host.plug("1-10", 2)
@@ -198,7 +216,7 @@ def test_those_of_a_kind_are_opened_in_turn_to_be_asked_for_their_serial_numbers
     assert refusal(SERIAL) == f"cannot open {SERIAL}: no device 0665:5161 is plugged in"
 
 
-def test_a_device_that_was_lost_and_not_given_up_is_tried_first(host):
+def test_a_device_that_was_lost_and_not_given_up_is_tried_first(host, leads_to):
     host.plug("1-1.3", 1)
     host.plug("1-1.4", 0)
 
@@ -215,12 +233,12 @@ def test_a_device_that_was_lost_and_not_given_up_is_tried_first(host):
     assert leads_to(SERIAL) == 5
 
 
-def test_what_cannot_be_opened_is_passed_over(host):
+def test_what_cannot_be_opened_is_passed_over(host, leads_to):
     host.plug("1-1.3", 1)
     host.plug("1-1.4", 0)
-    host.plugged["1-1.3"][0]._listener.close()
+    host.plugged["1-1.3"][0].refuse()
     assert [leads_to(SERIAL) for _ in range(2)] == [0, 0]
-    host.plugged["1-1.4"][0]._listener.close()
+    host.plugged["1-1.4"][0].refuse()
     told = refusal(SERIAL)
     for node, path in ((1, "1-1.3"), (0, "1-1.4")):
         assert f"cannot open the USB device {host.dev}/hidraw{node} (0665:5161 at {path})" in told
@@ -240,3 +258,110 @@ def test_one_device_that_is_configured_twice_is_told(host):
     finally:
         first.release()
         second.release()
+
+
+# -- lines that find their device, and find it again --------------------------------------------
+
+
+class Who:
+    """A session that asks a unit for its serial number, and has no use for another one."""
+
+    def __init__(self, serial_number):
+        self._meant, self._half = f"={serial_number}".encode(), b""
+
+    def receive(self, data, wall_ns):
+        *whole, self._half = (self._half + data.replace(b"\0", b"")).split(b"\n")
+        return [Answer(POWER, 1) if said == self._meant else Unfit("another one") for said in whole]
+
+    def reset(self):
+        self._half = b""
+
+
+class Roof:
+    """Lines to units by their serial numbers, at a host where units answer."""
+
+    def __init__(self, host, units, numbers):
+        self._host, self._units = host, units
+        self.refusals = []
+        self.lines = {number: self._line(number) for number in numbers}
+        self.devices = [Attached(line, name=number) for number, line in self.lines.items()]
+
+    def _line(self, number):
+        address = at(f"usb://?serial_number={number}")
+        lock = DeviceLock(address, number)
+        resync = Resync(0.0, b"who\n")
+        return SharedLine(
+            number, open_line, address, Who(number), wall_ns=int, resync=resync, lock=lock
+        )
+
+    async def run(self, seconds):
+        """Let units answer whenever they are asked."""
+        for _ in range(round(seconds / 0.1)):
+            await asyncio.sleep(0.1)
+            self.refusals += filter(None, (line.refusal for line in self.lines.values()))
+            for path, ends in self._host.plugged.items():
+                for end in ends:
+                    if end.hear():
+                        end.say(f"={self._units[path]}\n".encode())
+
+    def found(self):
+        """Serial number → the socket of the node that its line has open, or ""."""
+        by_node = {device.node: device.path for device in usb.attached()}
+        open_lines = {number: line.link._line for number, line in self.lines.items()}
+        return {n: by_node[path_of(line.peer)] if line else "" for n, line in open_lines.items()}
+
+
+@contextlib.asynccontextmanager
+async def roof(host, units, numbers):
+    it = Roof(host, units, numbers)
+    async with contextlib.AsyncExitStack() as stack:
+        for device in it.devices:
+            await stack.enter_async_context(device.open(0.0))
+        yield it
+
+
+def test_lines_find_their_units_by_serial_number_and_again_when_all_was_plugged_in_anew(host):
+    """Each is at the other's place at first, and keeps the other off its own no longer."""
+    units = {"1-1.3": "2222", "1-1.4": "1111"}
+    for number, path in enumerate(units):
+        host.plug(path, number)
+
+    async def main(loop):
+        async with roof(host, units, ["1111", "2222"]) as it:
+            await it.run(60)
+            first = it.found()
+            assert it.refusals == []
+            for path in units:
+                host.pull(path)
+            await it.run(60)
+            gone = it.found()
+            units.update({"1-1.3": "1111", "1-1.4": "3333", "1-2": "2222"})
+            for number, path in enumerate(units):
+                host.plug(path, 8 - number)
+            await it.run(120)
+            return first, gone, it.found()
+
+    assert run(main) == (
+        {"1111": "1-1.4", "2222": "1-1.3"},
+        {"1111": "", "2222": ""},
+        {"1111": "1-1.3", "2222": "1-2"},
+    )
+
+
+def test_a_serial_number_that_is_nowhere_is_told_once_and_looked_for_on(host, caplog):
+    units = {"1-1.3": "2222", "1-1.4": "3333"}
+    for number, path in enumerate(units):
+        host.plug(path, number)
+
+    async def main(loop):
+        async with roof(host, units, ["1111"]) as it:
+            await it.run(300)
+            before = it.found()
+            units["1-1.4"] = "1111"
+            await it.run(120)
+            return before, it.found()
+
+    before, after = run(main)
+    assert after == {"1111": "1-1.4"}
+    warnings = [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING]
+    assert warnings == ["1111: another one; trying again until it works"]
