@@ -11,6 +11,9 @@ import pytest
 
 from rct_collector.cli.snapshot import Snapshot
 from rct_collector.config import DeviceConfig
+from rct_collector.device.plausibility import Plausibility
+from rct_collector.device.polling.plan import plan_for
+from rct_collector.device.polling.round import Round
 from rct_collector.docs import metrics
 from tests.addresses import tcp
 from tests.toys import choosy, nameless
@@ -75,6 +78,21 @@ def test_a_series_comes_from_the_command_that_the_unit_knows(driver, dialect, co
     asked = [line for _, line in run.unit.heard]
     assert {line.split()[0] for line in asked} == {"PI", command}
     assert asked.index(command) >= 2, "nothing is asked before the dialect is known"
+
+
+@pytest.mark.parametrize("order", [("load", "LOAD"), ("LOAD", "load")])
+@pytest.mark.parametrize("known", [True, False])
+def test_what_two_places_say_is_taken_from_the_one_that_the_unit_has(driver, order, known):
+    """Whichever answers first, and whether or not it is known by then which one that is."""
+    plan = plan_for(driver, DeviceConfig(name="toy", driver=driver.name, address=tcp("roof")))
+    has = {"A": True, "B": False} if known else {}
+    found = Round(plan, Plausibility(), has.get, None)
+    for name in order:
+        raw = {"load": 1000, "LOAD": 25000}[name]
+        found.take(driver.query(name), raw, now=100.0, wall_ns=1)
+    has.update(A=True, B=False)
+    expected = [(nameless.POWERS["load"], 1000.0)]
+    assert found.publish() == (expected if known or order[1] == "load" else [])
 
 
 def test_session_is_told_the_options_of_its_family(driver):

@@ -47,6 +47,7 @@ class Round:
         self._has = has
         self._zone = zone
         self._values: dict[Series, Value] = {}
+        self._origins: dict[Series, str] = {}  # the condition of the query that brought it
         self._fresh: dict[Series, Value] = {}
         self._published: set[Series] = set()
         self._texts: dict[Series, Value] = {}  # those that were handed over
@@ -84,19 +85,28 @@ class Round:
         plan = self._plan
         for place in plan.dependents.get(query, ()):
             self._open[place] = wall_ns
-        certain = True
+        certain, origin = True, query.condition
         for binding in plan.takes[query]:
             if binding.scalar is not None:
-                certain &= self._accept(binding.series[0], binding.scalar(raw), now)
+                certain &= self._accept(binding.series[0], binding.scalar(raw), now, origin)
                 continue
             values = binding.convert(raw, self._zone, wall_ns / 1e9)
             for series, value in zip(binding.series, values, strict=True):
                 if value is not None:
-                    certain &= self._accept(series, value, now)
+                    certain &= self._accept(series, value, now, origin)
         return certain
 
-    def _accept(self, series: Series, value: Value, now: float | None) -> bool:
-        """Judge a value; ``now`` is None for one that was computed from others."""
+    def _accept(self, series: Series, value: Value, now: float | None, origin: str = "") -> bool:
+        """Judge a value; ``now`` is None for one that was computed from others.
+
+        What is found in several places is taken from the one that the unit has, whatever the
+        others answer.
+        """
+        before = self._origins.setdefault(series, origin)
+        if before != origin:
+            if self._has(before) or self._has(origin) is False:
+                return True
+            self._origins[series] = origin
         verdict = self._plausibility.judge(series, value, now=now, derived=now is None)
         if verdict is Verdict.GOOD:
             self._values[series] = value
@@ -132,8 +142,8 @@ class Round:
 
     def _present(self, series: Series) -> bool | None:
         """An answer about a part that the unit does not have, or may not have, means nothing."""
-        conditions = self._plan.conditions(series)
-        return not conditions or self._has(*conditions)
+        origin = self._origins.get(series)
+        return not origin or self._has(origin)
 
     def _derive(self) -> None:
         """Compute what can be computed by now; the rest may follow with later answers."""
@@ -165,9 +175,7 @@ class Round:
     ) -> Iterable[float | None]:
         """Values of one input metric; parts that the unit lacks are left out."""
         for series, conditions in column:
-            present = self._has(*conditions) if conditions else True
-            value = self._values.get(series)
-            if present is False and not tolerant:
+            if conditions and self._has(*conditions) is False and not tolerant:
                 continue
-            number = value if isinstance(value, int | float) and present else None
-            yield number
+            value = self._values.get(series)
+            yield value if isinstance(value, int | float) and self._present(series) else None
