@@ -89,7 +89,7 @@ class Truth:
 
     def __init__(self):
         self.good = 0
-        self.texts = {}
+        self._texts = {}
         self._recent = {}
 
     def __call__(self, sent):
@@ -99,13 +99,25 @@ class Truth:
         item = BY_OID.get(sent.reply.oid)
         if item is not None and item.type is DataType.STRING:
             text = wire.decode(DataType.STRING, sent.reply.payload)
-            self.texts.setdefault(sent.reply.oid, set()).add(text)
+            self._texts.setdefault(sent.reply.oid, set()).add(text)
         recent = self._recent.setdefault(sent.reply.oid, deque(maxlen=64))
         recent.append(sent)
 
     def knows(self, query):
         """Whether the unit has ever answered that; older firmware lacks newer objects."""
         return query.oid in self._recent
+
+    def says(self, series, query, binding):
+        """Whether the unit has ever said something about a series."""
+        return self.knows(query)
+
+    def withheld(self, series, query, binding, begin, end):
+        """Whether it has said between two times that it does not know; no RCT unit can."""
+        return False
+
+    def texts(self, series, query, binding):
+        """All that a text has ever been."""
+        return self._texts.get(query.oid, ())
 
     def values(self, series, query, binding, begin, now, config):
         """What a series may be, by all good answers between two times.
@@ -146,6 +158,7 @@ class Ledger:
         self._times = {}
         self._budgets = []
         self._equipment = None
+        self._scenario = scenario
         self._classes = {
             series: plan.classes[query]
             for series in plan.wanted - plan.texts
@@ -158,7 +171,8 @@ class Ledger:
         if scenario is self._equipment:
             return
         self._equipment = scenario
-        present = {name for name in RCT.conditions if scenario.has(name)}
+        family = driver(self._config.driver)
+        present = {name for name in family.conditions if scenario.has(name)}
         found = budget(self._plan, present, self._config)
         if not self._budgets or self._budgets[-1][1] != found:
             self._budgets.append((wall, found))
@@ -174,10 +188,9 @@ class Ledger:
                 continue
             self._order(series, batch.time_ns, value)
             self.last_sample = now
-            homes = self._plan.homes(series)
-            if not homes:
+            if not self._plan.homes(series):
                 continue
-            (home,) = homes
+            home = self._home(series)
             self.account.published += 1
             # A round is named after its first answer, so none of it was sent before.
             possible = self._truth.values(series, *home, now - lag - STEP_S, now, self._config)
@@ -200,27 +213,34 @@ class Ledger:
         """
         account = self.account
         for series, poll in self._classes.items():
-            if not self._truth.knows(self._query(series)):
+            home = self._home(series)
+            if not self._truth.says(series, *home):
                 continue
             for begin, end, came in self._intervals(series, poll, since, until):
                 if any(a < end and b > begin for a, b in outages):
                     continue
+                offset = self._clock.offset
+                if not came and self._truth.withheld(series, *home, begin - offset, end - offset):
+                    continue
                 account.due += 1
                 account.in_time += came
 
-    def _query(self, series):
-        ((query, _),) = self._plan.homes(series)
-        return query
+    def _home(self, series):
+        """Where the unit has a series; it may be in different places in others of the family."""
+        homes = self._plan.homes(series)
+        return next((home for home in homes if self._scenario.has(home[0].condition)), homes[0])
 
     def _intervals(self, series, poll, since, until):
         """(begin, end) of each interval in which a value is due, and whether it came."""
         ends = [*(begin for begin, _ in self._budgets[1:]), until]
         for (begin, found), end in zip(self._budgets, ends, strict=True):
             first, last = max(begin, since), min(end, until)
-            if found.fits or poll is PollClass.FAST:
+            if seldom := self._home(series)[0].every_s:
+                yield from self._spans(series, seldom + self._interval(poll), first, last)
+            elif found.fits or poll is PollClass.FAST:
                 yield from self._slots(series, poll, first, last)
             else:
-                total = self._query(series) in self._plan.energy
+                total = self._home(series)[0] in self._plan.energy
                 seconds = found.seconds(poll, total=total) + found.seconds(PollClass.FAST)
                 yield from self._spans(series, seconds, first, last)
 
@@ -251,9 +271,8 @@ class Ledger:
 
     def _text(self, series, value):
         """Texts are gathered over several rounds, and go out together."""
-        query = self._query(series)
         self.account.published += 1
-        if value not in self._truth.texts.get(query.oid, ()):
+        if value not in self._truth.texts(series, *self._home(series)):
             self._wrong(f"{series.name} = {value!r}")
 
     def _wrong(self, text):
@@ -287,23 +306,32 @@ class Messages(logging.Handler):
 
 
 class World:
-    """A simulated inverter, its faults, and one client of ours, in virtual time."""
+    """A simulated inverter, its faults, and one client of ours, in virtual time.
 
-    def __init__(
-        self, loop, scenario="sunny", faults=(), *, seed=1, name="roof", options="", **more
-    ):
+    Attributes:
+        family: The driver; others than this have a class of their own.
+        default: Name of the usual scenario.
+        truth: What the unit has sent.
+    """
+
+    family = "rct"
+    default = "sunny"
+    witness = Truth
+
+    def __init__(self, loop, scenario="", faults=(), *, seed=1, name="roof", options="", **more):
         self.loop = loop
-        self.truth = Truth()
+        self.truth = self.witness()
         self.faults = tuple(faults)
         self.inverter = SimulatedInverter(
-            scenario,
+            scenario or self.default,
+            driver=self.family,
             **{"seed": seed, "start": START, "sun": 9.0, "witness": self.truth, **more},
             faults=self.faults,
         )
         self.clock = VirtualClock(loop)
         self.plug = MemoryPlug(self.inverter)
-        entry = {"name": name, "driver": "rct", "address": "tcp://unit", **(options or {})}
-        self.config = Config.parse({"devices": [entry]}).devices[0]
+        entry = {"name": name, "driver": self.family, "address": "tcp://unit:8899"}
+        self.config = Config.parse({"devices": [{**entry, **(options or {})}]}).devices[0]
         self.device = None
         self.outages = []
         self._failures = []
@@ -317,8 +345,17 @@ class World:
 
     def collector(self):
         """Our own client; returns its ledger and what it does for ever."""
-        ledger = self.ledger(plan_for(RCT, self.config))
+        ledger = self.ledger(self.plan())
         return ledger, self.connect(ledger).run
+
+    def plan(self):
+        """What a collector asks for."""
+        return plan_for(driver(self.family), self.config)
+
+    @property
+    def requests(self):
+        """Requests that our own client has sent."""
+        return self.device.stats.totals["requests"]
 
     def connect(self, emit):
         """Our own client."""
@@ -332,12 +369,16 @@ class World:
         await asyncio.Event().wait()
 
     def ledger(self, plan):
-        unit = self.inverter.unit
-        made = Ledger(self.config, plan, unit.scenario, self.truth, self.loop, self.clock)
-        made.equipped(unit.scenario, self.clock.wall())
+        scenario = self.equipment()
+        made = Ledger(self.config, plan, scenario, self.truth, self.loop, self.clock)
+        made.equipped(scenario, self.clock.wall())
         return made
 
-    def _scenario(self):
+    def equipment(self):
+        """What the unit has at the start, with ``has(condition)``."""
+        return self.inverter.unit.scenario
+
+    def scenario(self):
         """What the unit has at present; some faults change it."""
         unit = self.inverter.unit
         for fault in self.faults:
@@ -386,7 +427,7 @@ class World:
         while (now := self.loop.time()) < end:
             if task.done():
                 task.result()  # raises what it ended with
-            ledger.equipped(self._scenario(), self.clock.wall())
+            ledger.equipped(self.scenario(), self.clock.wall())
             is_dark = self.is_dark(now)
             if is_dark and not was:
                 since = now

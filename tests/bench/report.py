@@ -38,7 +38,7 @@ def keep(page: Path, name: str, text: str) -> None:
 
     Args:
         page: Markdown file with ``<!-- begin NAME -->`` and ``<!-- end NAME -->``.
-        name: ``measured`` or ``measured-faults``.
+        name: ``measured``, or that of a table of faults.
         text: What was measured.
 
     Raises:

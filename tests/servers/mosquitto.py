@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from paho.mqtt.client import Client
-from paho.mqtt.enums import CallbackAPIVersion
 
 from tests.processes import Server, free_port, listening
 
@@ -35,7 +34,7 @@ class Mosquitto(Server):
     def subscribed(self, topic="#"):
         """What comes while the block runs: a list of (topic, payload)."""
         received = []
-        client = Client(CallbackAPIVersion.VERSION2)
+        client = Client()
         client.on_connect = lambda *_: client.subscribe(topic)
         client.on_message = lambda _client, _data, message: received.append(
             (message.topic, message.payload)
