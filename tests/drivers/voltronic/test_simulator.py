@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -19,6 +20,7 @@ from rct_collector.drivers.voltronic.simulator.framing import Spelling
 from rct_collector.drivers.voltronic.simulator.profiles import PROFILES, faults
 
 NAK = b"(NAK\x73\x73\r"
+NO = b"^0\x1b\xe3\r"
 
 
 def asked(text: str) -> bytes:
@@ -140,8 +142,6 @@ UNKNOWN = {
     [(name, *row) for name, rows in SHAPES.items() for row in rows.items()],
 )
 def test_answers_have_the_shapes_of_the_papers(scenario, command, shape):
-    import re
-
     talk = Talk(scenario)
     assert re.fullmatch(shape, talk.say(command))
     assert talk.line.observed.refused == 0
@@ -154,6 +154,110 @@ def test_what_a_dialect_does_not_know_is_refused(scenario, command):
     talk = Talk(scenario)
     assert talk.ask(asked(command)) == NAK
     assert talk.line.observed.refused == 1
+
+
+OTHERS = {
+    "pi41": {
+        "QID": r"\(92\d{12}",
+        "QPIGS": r"\((\S+ ){16}[01]{8} \d\d \d\d \d{5} [01]{3}",
+        "QPIGS2": r"\((\S+ ){10}[01]{8}",
+        "QPIRI": r"\((\S+ ){25}\S+",
+        "QP2GS0": r"\(11 \d{14} [LBSF] \d\d (\S+ ){12}[01]{8}",
+    },
+    "pi18": {
+        "^P005PI": r"\^D00518",
+        "^P005GS": r"\^D106(\d{3,4},){20}[01],[012],[012],[01],[012],[012],[012],0",
+        "^P006MOD": r"\^D0050[1345]",
+        "^P007PIRI": r"\^D088(\d+,){25}00",
+        "^P005FWS": r"\^D03900(,[01]){17}",
+        "^P007FLAG": r"\^D020[01](,[01]){8}",
+        "^P005ET": r"\^D011\d{8}",
+        "^P009EY2026": r"\^D011\d{8}",
+        "^P011EM202606": r"\^D011\d{8}",
+        "^P013ED20260621": r"\^D011\d{8}",
+        "^P004T": r"\^D017\d{14}",
+        "^P005ID": r"\^D0251492\d{12}0{6}",
+        "^P007PGS0": r"\^D1131,[0-5],00,(\d+,){25}\d{3}",
+    },
+    "pi17": {
+        "^P003PI": r"\^D00517",
+        "^P003GS": r"\^D\d{3}(\d{4},){5}\d{3},[+-]\d{5},(\d{4},){14}(\d{3},){3}[01]",
+        "^P003PS": r"\^D\d{3}(\d{5},){2}([+-]\d{5},){5}(\d{5},){8}\d{3}(,[012]){6}",
+        "^P003WS": r"\^D046[01](,[01]){21}",
+        "^P003ET": r"\^D011\d{8}",
+        "^P014ED20260621095": r"\^D011\d{8}",
+    },
+    "pi16": {
+        "QPI": r"\(PI16",
+        "QPIGS": r"\((\S+ ){12}---\.- (\S+ ){8}[BL]---[01]{6}",
+        "QED20260621109": r"\(\d{8}",
+    },
+    "pi30revo": {
+        "QPI": r"\(PI30",
+        "QPIGS": r"\((\S+ ){4}0000 (\S+ ){11}[01]{8} 00 00 00000 [01]{3}",
+        "QALL": r"\((\S+ ){15}[BL] 00 00",
+    },
+}
+FRAMED = {
+    "pi17": lambda text: text.encode() + b"\r",
+    "pi16": lambda text: text.encode() + b"\r",
+    "pi30revo": lambda text: b"QALL\x2b\r" if text == "QALL" else asked(text),
+}
+
+
+def of_dialect(dialect):
+    scenario = SCENARIOS["sbu"].changed(dialect, None)
+    return Talk(unit=VoltronicUnit(scenario, seed=3))
+
+
+@pytest.mark.parametrize(
+    ("dialect", "command", "shape"),
+    [(name, *row) for name, rows in OTHERS.items() for row in rows.items()],
+)
+def test_other_dialects_have_shapes_and_framing_of_their_own(dialect, command, shape):
+    talk = of_dialect(dialect)
+    answer = talk.ask(FRAMED.get(dialect, asked)(command))
+    assert answer[-1:] == (b"\n" if command == "QALL" else b"\r")
+    text = framing.checked(answer[:-1])
+    assert re.fullmatch(shape, text), text
+    assert talk.line.observed.refused == 0
+    if text.startswith("^D"):
+        assert int(text[2:5]) == len(answer) - 5
+
+
+@pytest.mark.parametrize(
+    ("dialect", "command", "refusal"),
+    [
+        ("pi41", asked("QPI"), NAK),
+        ("pi18", asked("QPI"), NO),
+        ("pi18", b"^P003PI\r", NO),
+        ("pi18", b"^P005PI\r", NO),
+        ("pi18", asked("^P006PI"), NO),
+        ("pi18", asked("^P006FWS"), NO),
+        ("pi18", asked("^S007POP1"), NO),
+        ("pi17", asked("QPI"), NO),
+        ("pi17", asked("^P005PI"), NO),
+        ("pi17", b"^P014ED20260621143\r", NO),
+        ("pi16", asked("QPI"), NAK),
+        ("pi16", b"QED20260621\r", NAK),
+        ("pi16", b"QED20260621107\r", NAK),
+        ("pi30revo", asked("QALL"), NAK),
+        ("pi30revo", b"QALL\x2c\r", NAK),
+    ],
+)
+def test_what_is_framed_for_another_dialect_is_refused(dialect, command, refusal):
+    talk = of_dialect(dialect)
+    assert talk.ask(command) == refusal
+    assert talk.line.observed.refused == 1
+
+
+def test_a_dialect_or_a_number_of_units_that_cannot_be_is_told():
+    with pytest.raises(ValueError, match="no dialect 'pi99'; there are pi30, pi30max"):
+        SCENARIOS["sbu"].changed("pi99", None)
+    with pytest.raises(ValueError, match="10 units: 1 to 9"):
+        SCENARIOS["sbu"].changed(None, 10)
+    with pytest.raises(ValueError, match="unit 1 of 1"):
+        VoltronicUnit("sbu", number=1)
 
 
 def test_what_is_said_is_what_is_written():

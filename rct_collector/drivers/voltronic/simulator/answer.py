@@ -110,19 +110,20 @@ class BitsForm(NamedTuple):
     """Digits 0 and 1 without anything between them.
 
     Attributes:
-        names: What each of them is, the leftmost first; "" of one that is always 0.
+        of: What of the moment each of them shows, the leftmost first; "" of one that is always 0.
+        names: What they are called, where that is another name.
         more: What those that are always 0 say.
     """
 
-    names: tuple[str, ...]
+    of: tuple[str, ...]
+    names: tuple[str, ...] = ()
     more: Mapping[str, Any] = {}
 
     def part(self, moment: Any) -> Written:
         """Write them."""
-        said = {name: bool(getattr(moment, name)) for name in self.names if name}
-        return Written(
-            "".join("01"[said.get(name, False)] for name in self.names), {**said, **self.more}
-        )
+        on = [bool(of) and bool(getattr(moment, of)) for of in self.of]
+        said = {name: bit for name, bit in zip(self.names or self.of, on, strict=True) if name}
+        return Written("".join("01"[bit] for bit in on), {**said, **self.more})
 
 
 class CodedForm(NamedTuple):
@@ -131,12 +132,12 @@ class CodedForm(NamedTuple):
     Attributes:
         name: What it is.
         of: What of the moment it shows.
-        codes: What that can be → what is written, and the word for it.
+        codes: What that can be → what is written, and what that says.
     """
 
     name: str
     of: str
-    codes: Mapping[Any, tuple[str, str]]
+    codes: Mapping[Any, tuple[str, Any]]
 
     def part(self, moment: Any) -> Written:
         """Write it."""

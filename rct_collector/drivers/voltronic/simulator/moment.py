@@ -30,6 +30,14 @@ MODES = {
     for letter, word in {"S": "standby", "L": "line", "B": "battery", "F": "fault"}.items()
 }
 
+#: Mode → number of MOD, and the word for it.
+NUMBERED_MODES = {
+    "S": ("01", "standby"),
+    "B": ("03", "battery"),
+    "F": ("04", "fault"),
+    "L": ("05", "hybrid"),
+}
+
 
 class VoltronicMoment:
     """One unit at one Unix time of its world.
@@ -456,6 +464,75 @@ class VoltronicMoment:
         return self.total_energy[0] / 1000.0
 
     # -- directions, as PI17 and PI18 tell them --------------------------------------------------
+
+    @property
+    def mode_code(self) -> int:
+        """The same as PI18 numbers it."""
+        return int(NUMBERED_MODES[self.mode][0])
+
+    @property
+    def mppt_strings(self) -> int:
+        """Number of generators."""
+        return len(self.scenario.peaks)
+
+    @property
+    def mppt1_status_code(self) -> int:
+        """0 off, 2 charging."""
+        return 2 * (self._pv_power(0) > 0)
+
+    @property
+    def mppt2_status_code(self) -> int:
+        """0 off, 2 charging."""
+        return 2 * (self._pv_power(1) > 0)
+
+    @property
+    def inner_temperature(self) -> float:
+        """Degrees Celsius."""
+        return 27.0 + 0.1 * self.output_load_percent + self.noise("inner", 900.0)
+
+    # -- what grid-tied and three-phase units tell -------------------------------------------------
+
+    @property
+    def grid_power(self) -> float:
+        """Watts that the mains gives."""
+        flows = self._flows
+        return self._share * max(0.0, flows.load - flows.pv - flows.battery) * (self.mode == "L")
+
+    @property
+    def phase_grid_power(self) -> float:
+        """Watts of one of three phases."""
+        return self.grid_power / 3.0
+
+    @property
+    def phase_active_power(self) -> float:
+        """Watts of one of three phases."""
+        return self.output_active_power / 3.0
+
+    @property
+    def phase_apparent_power(self) -> float:
+        """Volt-amperes of one of three phases."""
+        return self.output_apparent_power / 3.0
+
+    @property
+    def phase_grid_current(self) -> float:
+        """Amperes of one of three phases."""
+        return self.grid_current / 3.0
+
+    @property
+    def phase_output_current(self) -> float:
+        """Amperes of one of three phases."""
+        return self.output_current / 3.0
+
+    @property
+    def grid_tied_status(self) -> str:
+        """Letter and nine characters, as PI16 has them."""
+        battery = ("00", "01", "10")[self.battery_direction_code]
+        return f"{self.mode}---{int(self.load_on)}{battery}0{self.line_direction_code:02b}"
+
+    @property
+    def grid_current(self) -> float:
+        """Amperes."""
+        return self.grid_power / self.grid_voltage if self.grid_voltage else 0.0
 
     @property
     def battery_direction_code(self) -> int:

@@ -64,7 +64,7 @@ _STATUS = BitsForm(
 #: The same eight digits of units with split phase; their fourth and fifth are one number.
 _STATUS_41 = BitsForm(
     ("scc_ok", "ac_charging", "scc_charging", "", "", "line_loss", "load_on", "config_changed"),
-    {"battery_status_code": 0},
+    more={"battery_status_code": 0},
 )
 _CHARGER = (
     FieldForm("scc_battery_voltage", "05.2f"),

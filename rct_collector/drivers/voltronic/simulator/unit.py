@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from typing import Any, NamedTuple
 
-from rct_collector.drivers.voltronic.simulator import framing, pi30
+from rct_collector.drivers.voltronic.simulator import framing, pi16, pi17, pi18, pi30
 from rct_collector.drivers.voltronic.simulator.answer import Maker, Saying
 from rct_collector.drivers.voltronic.simulator.moment import VoltronicMoment
 from rct_collector.drivers.voltronic.simulator.scenario import SCENARIOS, VoltronicScenario
@@ -34,6 +34,8 @@ class Dialect:
 
 
 _SUMMED = ("QALL", "PQSE", "PSET", "QLITH0")
+_COUNTED = re.compile(r"\^P(\d{3})(.+)")
+_DATED = re.compile(r"(Q?E[DMYH]\d{4,8})(\d{3})")
 
 
 def _revo(line: bytes) -> str | None:
@@ -41,11 +43,53 @@ def _revo(line: bytes) -> str | None:
     text = framing.plain(line[:-1])
     if text in _SUMMED:
         return text if framing.revo_check(line[:-1]) == line[-1:] else None
-    return framing.checked(line)
+    found = framing.checked(line)
+    return None if found in _SUMMED else found
+
+
+def _pi18(line: bytes) -> str | None:
+    """A request of PI18: a head that counts what follows, and the checksum."""
+    return _counted(framing.checked(line) or "", behind=3)
+
+
+def _pi17(line: bytes) -> str | None:
+    """A request of PI17: a head that counts what follows; a decimal sum behind dates."""
+    return _counted(framing.plain(line) or "", behind=1, summed=True)
+
+
+def _counted(text: str, behind: int, *, summed: bool = False) -> str | None:
+    found = _COUNTED.fullmatch(text)
+    if found is None:
+        return None
+    count, command = int(found[1]), found[2]
+    if count != pi18.HEADS.get(command, len(command) + behind):
+        return None
+    return _without_sum(command, text) if summed else command
+
+
+def _pi16(line: bytes) -> str | None:
+    """A request of PI16: no checksum, but a decimal sum behind dates."""
+    text = framing.plain(line) or ""
+    return _without_sum(text, text)
+
+
+def _without_sum(command: str, text: str) -> str | None:
+    """A request without the three digits behind a date; None where they are wrong."""
+    dated = _DATED.fullmatch(command)
+    if dated is None:
+        return command or None
+    return dated[1] if framing.decimal_sum(text[:-3]) == dated[2] else None
 
 
 def _dialect(scenario: VoltronicScenario) -> Dialect:
+    """What a unit of that dialect understands and says."""
     word = scenario.dialect
+    if word == "pi18":
+        return Dialect(_pi18, pi18.PI18, pi18.NO)
+    if word == "pi17":
+        return Dialect(_pi17, pi17.PI17, pi18.NO)
+    if word == "pi16":
+        return Dialect(_pi16, pi16.PI16, pi30.NAK)
     read = _revo if word == "pi30revo" else framing.checked
     return Dialect(read, pi30.VOCABULARIES[word, scenario.wide], pi30.NAK)
 
