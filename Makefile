@@ -46,6 +46,7 @@ help:  ## explain the targets
 	@echo 'Variables:'
 	@echo '  PYTHON       the Python to use, 3.11 or newer (python3)'
 	@echo '  ADDRESS      make demo: a real inverter, such as 192.0.2.10, instead of the simulated one'
+	@echo '  FAMILY       make demo: the family of the inverter, such as voltronic (rct)'
 	@echo '  PYTEST_ARGS  make test, quick, bench: further arguments for pytest'
 	@echo '  JOBS         make test, quick: tests side by side (one more than there are cores)'
 	@echo '  TELEGRAF     make test: the Telegraf binary to test with'
@@ -55,7 +56,7 @@ help:  ## explain the targets
 venv: $(DEVELOP)  ## make .venv with all tools of a developer
 
 demo: $(RUNTIME)  ## show the collector at work; needs no inverter
-	@$(VENV)/bin/rct-collector demo $(if $(ADDRESS),--address '$(ADDRESS)')
+	@$(VENV)/bin/rct-collector demo $(if $(ADDRESS),--address '$(ADDRESS)') $(if $(FAMILY),--driver '$(FAMILY)')
 
 # Without Telegraf, collectd or a server some tests are skipped, and say so; on a build server that is
 # an error, which does not keep the other tests from running.

@@ -6,7 +6,8 @@ import sys
 
 import click
 
-from rct_collector.cli.options import DURATION, TargetOptions
+from rct_collector.cli.options import DRIVER, DURATION, TargetOptions
+from rct_collector.drivers import DEFAULT
 
 #: How long the first part lasts where nobody can press Ctrl-C.
 _UNATTENDED_S = 30.0
@@ -20,11 +21,15 @@ _TIMEOUT_S = 90.0
     help="A real inverter, such as 192.0.2.10, instead of the simulated one.",
 )  # fmt: skip
 @click.option(
+    "--driver", type=DRIVER, default=DEFAULT, metavar="NAME",
+    help=f"Family of the inverter (default: {DEFAULT}).",
+)  # fmt: skip
+@click.option(
     "--for", "seconds", type=DURATION, metavar="DURATION",
     help="How long the first part lasts (default: until Ctrl-C; 30s without a terminal).",
 )  # fmt: skip
 @click.pass_context
-def command(ctx: click.Context, address: str | None, seconds: float | None) -> None:
+def command(ctx: click.Context, address: str | None, driver: str, seconds: float | None) -> None:
     """Show the collector at work: a live view, then what an agent gets.
 
     Without --address, with a simulated inverter inside this command. It is half past ten in
@@ -37,12 +42,14 @@ def command(ctx: click.Context, address: str | None, seconds: float | None) -> N
     from rct_collector.cli.watch import watch_targets
 
     start_logging(ctx.obj, "error")
-    found = targets(TargetOptions(address=address, simulate=None if address else scenarios()[0]))
+    simulate = None if address else scenarios(driver)[0]
+    found = targets(TargetOptions(address=address, simulate=simulate, driver=driver))
     terminal = sys.stdout.isatty()
     if seconds is None and not terminal:
         seconds = _UNATTENDED_S
     unit = f"the inverter at {address}" if address else "a simulated inverter"
     option = f"--address {address}" if address else "--simulate"
+    option += "" if driver == DEFAULT else f" --driver {driver}"
     _say(
         f"1. The live view of {unit}, as by 'rct-collector watch {option}'."
         + (" Ctrl-C goes on to the second part." if terminal and seconds is None else "")

@@ -4,21 +4,43 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import ExitStack
+from typing import Protocol
 
 import click
 
 from rct_collector.cli.collect import run
 from rct_collector.cli.console import console
 from rct_collector.drivers.tools import FarEnd
-from rct_collector.simulator import Server, serve
+from rct_collector.simulator import Hub, serve
 from rct_collector.transport.tcp import explain
 
 #: Seconds between two looks at the counters.
 _STATUS_S = 2.0
 
 
+class Door(Protocol):
+    """Where a unit is reached; see the classes of :mod:`rct_collector.simulator`."""
+
+    @property
+    def hub(self) -> Hub:
+        """The unit, and its clients."""
+
+    @property
+    def address(self) -> str:
+        """The address as a configuration has it."""
+
+    def close(self) -> None:
+        """Let nobody in any more."""
+
+
+#: Makes a unit reachable.
+Opening = Callable[[], Awaitable[Door]]
+
+
 def serve_until_stopped(unit: FarEnd, host: str, port: int, *, name: str) -> None:
-    """Serve until Ctrl-C.
+    """Serve over TCP until Ctrl-C.
 
     Args:
         unit: Who answers there.
@@ -29,32 +51,55 @@ def serve_until_stopped(unit: FarEnd, host: str, port: int, *, name: str) -> Non
     Raises:
         click.UsageError: It cannot listen there.
     """
+    open_until_stopped([lambda: serve(unit, host, port)], where=f"{host}:{port}", name=name)
+
+
+def open_until_stopped(openings: Sequence[Opening], *, where: str, name: str) -> None:
+    """Let units be reached until Ctrl-C.
+
+    Args:
+        openings: One for each of them.
+        where: What is opened, for messages.
+        name: What answers, for people.
+
+    Raises:
+        click.UsageError: It cannot be opened.
+    """
     try:
-        run(_serve(unit, host, port, name))
+        run(_serve(openings, name))
     except OSError as error:
-        raise click.UsageError(f"cannot listen on {host}:{port}: {explain(error)}") from error
+        raise click.UsageError(f"cannot listen on {where}: {explain(error)}") from error
     except KeyboardInterrupt:
         click.echo(err=True)
 
 
-async def _serve(unit: FarEnd, host: str, port: int, name: str) -> None:
-    async with await serve(unit, host, port) as server:
-        click.echo(f"{name} at {server.address}; end with Ctrl-C")
+async def _serve(openings: Sequence[Opening], name: str) -> None:
+    with ExitStack() as stack:
+        doors = []
+        for opening in openings:
+            doors.append(await opening())
+            stack.callback(doors[-1].close)
+        for door in doors:
+            click.echo(f"{name} at {door.address}; end with Ctrl-C")
         sys.stdout.flush()
         if sys.stdout.isatty():
-            await _tell(server)
+            await _tell([door.hub for door in doors])
         await asyncio.Event().wait()
 
 
-async def _tell(server: Server) -> None:
+async def _tell(hubs: Sequence[Hub]) -> None:
     """A status line, now and then."""
     with console().status("no client yet") as status:
-        before = server.hub.bridge.request_count
+        before = _requests(hubs)
         while True:
             await asyncio.sleep(_STATUS_S)
-            now = server.hub.bridge.request_count
-            clients = server.hub.clients
+            now = _requests(hubs)
+            clients = sum(hub.clients for hub in hubs)
             noun = "client" if clients == 1 else "clients"
             rate = (now - before) / _STATUS_S
             status.update(f"{clients} {noun}, {rate:.1f} requests/s, {now} so far")
             before = now
+
+
+def _requests(hubs: Sequence[Hub]) -> int:
+    return sum(hub.bridge.request_count for hub in hubs)

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import time
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from rct_collector.cli.options import Word, Words, listen_options, usual_port
+from rct_collector.cli.options import Function, Word, Words, listen_options, usual_port
 from rct_collector.drivers import BUILTIN, DEFAULT, driver
 from rct_collector.errors import MissingToolError
 
 if TYPE_CHECKING:
+    from rct_collector.cli.serving import Opening
     from rct_collector.drivers.base import Driver
     from rct_collector.drivers.tools import Simulator
+    from rct_collector.simulator import Hub, SimulatedInverter
+    from rct_collector.simulator.node import Node
 
 _EPILOG = """\b
 Examples:
@@ -49,7 +56,7 @@ def _can_be_simulated(name: str) -> bool:
 
 @click.group("simulate", cls=Families, short_help="Serve a simulated inverter.")
 def command() -> None:
-    """Serve a simulated inverter over TCP, until Ctrl-C."""
+    """Serve a simulated inverter, until Ctrl-C."""
 
 
 def _command(name: str) -> click.Command:
@@ -81,20 +88,102 @@ def _command(name: str) -> click.Command:
     @click.option(
         "--list", "listing", is_flag=True, help="List scenarios and fault profiles, and end."
     )
-    def simulate(host: str, port: int | None, listing: bool, **world: Any) -> None:  # noqa: FBT001
+    @_choices(simulator)
+    @_doors(family)
+    def simulate(listing: bool, **chosen: Any) -> None:  # noqa: FBT001
         if listing:
             _list(simulator)
-            return
-        from rct_collector.cli.serving import serve_until_stopped
-        from rct_collector.simulator import SimulatedInverter
-
-        trouble = f" with {', '.join(world['faults'])}" if world["faults"] else ""
-        inverter = SimulatedInverter(driver=name, **world)
-        what = f"simulated inverter '{world['scenario']}'{trouble}"
-        at = usual_port(family) if port is None else port
-        serve_until_stopped(inverter.bridge, host, at, name=what)
+        else:
+            _serve(family, simulator, **chosen)
 
     return simulate
+
+
+def _choices(simulator: Simulator) -> Callable[[Function], Function]:
+    """Add what only this family lets choose."""
+
+    def add(function: Function) -> Function:
+        for choice in reversed(simulator.choices):
+            takes: Any = choice.takes
+            kind = (
+                click.IntRange(takes[0], takes[-1])
+                if isinstance(takes, range)
+                else Word(choice.name, partial(list, takes))
+            )
+            option = f"--{choice.name.replace('_', '-')}"
+            function = click.option(option, choice.name, type=kind, help=choice.text)(function)
+        return function
+
+    return add
+
+
+#: Word of the option → scheme of a family's addresses that it stands in for, beside TCP.
+_TRANSPORTS = {"pty": "serial", "hid": "hidraw"}
+
+
+def _doors(family: Driver) -> Callable[[Function], Function]:
+    """Add how the unit is reached, where there are several ways."""
+    words = ["tcp", *(word for word, way in _TRANSPORTS.items() if way in family.ways)]
+
+    def add(function: Function) -> Function:
+        if words == ["tcp"]:
+            return function
+        transport = click.option(
+            "--transport", type=Word("transport", lambda: words), default=words[0],
+            metavar="NAME",
+            help=f"How it is reached: {' or '.join(words)} (default: {words[0]}).",
+        )  # fmt: skip
+        path = click.option(
+            "--path", type=click.Path(path_type=Path), metavar="PATH",
+            help="Where it is with another transport than tcp (default: in a new folder).",
+        )  # fmt: skip
+        return transport(path(function))
+
+    return add
+
+
+def _serve(
+    family: Driver,
+    simulator: Simulator,
+    *,
+    host: str,
+    port: int | None,
+    transport: str = "tcp",
+    path: Path | None = None,
+    **world: Any,  # noqa: ANN401
+) -> None:
+    """Let simulated units be reached until Ctrl-C."""
+    from rct_collector.cli.serving import open_until_stopped
+    from rct_collector.simulator import ReportNode, SerialNode, SimulatedInverter, serve
+
+    chosen = {choice.name: world[choice.name] for choice in simulator.choices}
+    lines = simulator.lines(world["scenario"], **chosen)
+    at = usual_port(family) if port is None else port
+    start = time()
+
+    def opening(line: int, folder: Path) -> Opening:
+        which = {**world, "line": line} if lines > 1 else world
+        inverter = SimulatedInverter(driver=family.name, start=start, **which)
+        if transport == "tcp":
+            return lambda: serve(inverter.hub(), host, at + line if at else 0)
+        node = SerialNode if transport == "pty" else ReportNode
+        return partial(_node, node, inverter, _numbered(path or folder / "inverter", line, lines))
+
+    trouble = f" with {', '.join(world['faults'])}" if world["faults"] else ""
+    name = f"simulated inverter '{world['scenario']}'{trouble}"
+    with TemporaryDirectory(prefix="rct-collector-") as folder:
+        openings = [opening(line, Path(folder)) for line in range(lines)]
+        where = f"{host}:{at}" if transport == "tcp" else str(path or folder)
+        open_until_stopped(openings, where=where, name=name)
+
+
+async def _node(node: Callable[[Hub, Path], Node], inverter: SimulatedInverter, path: Path) -> Node:
+    return node(inverter.hub(), path)
+
+
+def _numbered(path: Path, line: int, lines: int) -> Path:
+    """The path, of which there are several where an installation has several lines."""
+    return path.with_name(f"{path.name}-{line}") if lines > 1 else path
 
 
 def _epilog(family: Driver, simulator: Simulator) -> str:

@@ -239,8 +239,28 @@ class FarEnd(Protocol):
         """How all connections are to end now, if they are."""
 
 
+class Choice(NamedTuple):
+    """Something that only one family lets choose for its simulated units, as an option.
+
+    Attributes:
+        name: Of the option, and of the argument of :meth:`Simulator.unit`.
+        takes: The words, or the whole numbers.
+        text: What it is, in a sentence for the help.
+    """
+
+    name: str
+    takes: tuple[str, ...] | range
+    text: str
+
+
 class Simulator(Protocol):
-    """Makes simulated units of a family."""
+    """Makes simulated units of a family.
+
+    Attributes:
+        choices: What only this family lets choose; each is None where nothing was chosen.
+    """
+
+    choices: Sequence[Choice] = ()
 
     @property
     def title(self) -> str:
@@ -261,6 +281,15 @@ class Simulator(Protocol):
     @property
     def profiles(self) -> Mapping[str, str]:
         """Name → what goes wrong, in a sentence."""
+
+    def lines(self, scenario: str, **chosen: Any) -> int:
+        """How many lines an installation has: one for each unit that is asked on its own.
+
+        Args:
+            scenario: Its name.
+            chosen: What was chosen, see :attr:`choices`.
+        """
+        return 1
 
     def unit(
         self,
@@ -287,7 +316,8 @@ class Simulator(Protocol):
             sun: Hour of day at which the sun stands at the start; None for the unit's clock.
             zone: Time zone of the unit's clock; None for that of this host.
             faults: What goes wrong: names of profiles, or what the family has for that.
-            more: What else the family lets choose; ``latency`` and ``rate`` are known to all.
+            more: What else the family lets choose; ``latency`` and ``rate`` are known to all, and
+                ``line`` counts from 0 on where there are several.
 
         Raises:
             KeyError: No scenario, or no profile, has that name.

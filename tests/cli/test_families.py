@@ -13,7 +13,7 @@ from rct_collector.cli.options import scenarios
 from rct_collector.drivers import DEFAULT, driver
 from rct_collector.drivers.base import Driver
 from rct_collector.drivers.rct.tools.simulation import SIMULATOR
-from rct_collector.drivers.tools import Dissector, Piece, Tools
+from rct_collector.drivers.tools import Dissector, Piece, Simulator, Tools
 from tests.cli.captured import capture
 
 #: What goes over the toy's line.
@@ -34,7 +34,7 @@ class Parrot:
         self.said = [item.data for item in items if item.answer]
 
 
-class Simulator:
+class Cottages(Simulator):
     """Has scenarios of its own; the unit behind them is one that the driver can talk to."""
 
     title, text, examples = "Simulate a toy.", "Simulate a toy without batteries.", ("--seed 1",)
@@ -53,7 +53,7 @@ class ToyTools(Tools):
         )
 
     def simulator(self):
-        return Simulator()
+        return Cottages()
 
     def replay(self):
         return Parrot
@@ -199,12 +199,12 @@ def test_what_stands_in_for_a_device_is_where_such_devices_are(
     register(replace(driver(DEFAULT), name="toy", ways=ways), ToyTools)
     served = []
     monkeypatch.setattr(
-        "rct_collector.cli.serving.serve_until_stopped",
-        lambda unit, host, port, name: served.append((host, port)),
+        "rct_collector.cli.serving.open_until_stopped",
+        lambda openings, where, name: served.append(where),
     )
     for command in (["simulate", "toy"], ["replay", "--driver", "toy", recording]):
         assert run(*command, *arguments).exit_code == 0
-    assert served == [("127.0.0.1", port)] * 2
+    assert served == [f"127.0.0.1:{port}"] * 2
     if not arguments:
         text = run("simulate", "toy", "-h").stdout
         assert f"--address tcp://127.0.0.1:{port or 'PORT'}\n" in text

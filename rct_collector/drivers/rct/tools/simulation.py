@@ -9,6 +9,7 @@ from typing import Any
 
 from rct_collector.drivers.rct.conditions import CONDITIONS
 from rct_collector.drivers.rct.simulator import SCENARIOS, Bridge, Faults, RctUnit, Scenario
+from rct_collector.drivers.tools import Simulator
 
 #: The fullest system with one battery tower, what the default classes are made for.
 SINGLE_TOWER = Scenario(
@@ -16,7 +17,7 @@ SINGLE_TOWER = Scenario(
 )
 
 
-class RctSimulator:
+class RctSimulator(Simulator):
     """Makes simulated units; see :class:`rct_collector.drivers.tools.Simulator`."""
 
     title = "Simulate an RCT Power inverter."
