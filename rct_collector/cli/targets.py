@@ -12,7 +12,7 @@ from typing import Any, TypeVar, cast
 import click
 
 from rct_collector.catalog import catalog
-from rct_collector.cli.options import TargetOptions
+from rct_collector.cli.options import TargetOptions, usual_port
 from rct_collector.collector import fit
 from rct_collector.config import Config, DeviceConfig, Intervals, device_options
 from rct_collector.drivers import DEFAULT, driver
@@ -72,7 +72,9 @@ def targets(choice: TargetOptions) -> Targets:
 
 def _chosen(choice: TargetOptions) -> Targets:
     if choice.simulate:
-        address = _address(choice, f"tcp://{LOOPBACK}")
+        # Where it will listen, is known when it does.
+        port = usual_port(driver(_family(choice))) or 1
+        address = _address(choice, f"tcp://{LOOPBACK}:{port}")
         device = _single(choice, address, choice.name or "simulated")
         requests = replace(device.requests, per_second=SIMULATED_PER_SECOND, gap=SIMULATED_GAP_S)
         device = replace(device, requests=requests, intervals=SIMULATED_INTERVALS)

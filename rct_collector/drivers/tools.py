@@ -239,7 +239,7 @@ class FarEnd(Protocol):
         """How all connections are to end now, if they are."""
 
 
-class Choice(NamedTuple):
+class UnitChoice(NamedTuple):
     """Something that only one family lets choose for its simulated units, as an option.
 
     Attributes:
@@ -260,7 +260,7 @@ class Simulator(Protocol):
         choices: What only this family lets choose; each is None where nothing was chosen.
     """
 
-    choices: Sequence[Choice] = ()
+    choices: Sequence[UnitChoice] = ()
 
     @property
     def title(self) -> str:

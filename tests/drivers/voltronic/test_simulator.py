@@ -315,6 +315,15 @@ def test_questions_are_no_settings():
     assert not talk.line.observed.offences
 
 
+@pytest.mark.parametrize("dialect", sorted(OTHERS))
+def test_questions_of_no_dialect_are_settings(dialect):
+    talk = of_dialect(dialect)
+    for command in OTHERS[dialect]:
+        talk.ask(FRAMED.get(dialect, asked)(command))
+    assert not talk.line.observed.writes
+    assert not talk.line.observed.offences
+
+
 # -- the line ----------------------------------------------------------------------------------
 
 

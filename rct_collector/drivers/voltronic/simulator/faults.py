@@ -4,13 +4,13 @@
 
     bytes of a client ── on_bytes ──► lines ── on_request ──► unit ── on_answer ──► frame
                                                                                      │
-    all clients ◄── 8 bytes at a time ◄── delay ◄── on_frame (bytes, still valid?) ◄─┘
+    all clients ◄── 8 bytes at a time ◄── delay ◄── on_frame (bytes) ◄───────────────┘
                 ◄── unasked                 connections: access, cut
 
 A profile is a subclass that overrides what it needs; several form a chain, in which each takes
 what the one before it left. Whatever looks like chance comes from a seed of its own, so that a
 run can be repeated. What :meth:`LineFaults.on_answer` changes is what the unit really says; what
-:meth:`LineFaults.on_frame` changes is damage, and says whether a reader can still trust it.
+:meth:`LineFaults.on_frame` changes is damage.
 """
 
 from __future__ import annotations
@@ -27,13 +27,11 @@ class Outgoing(NamedTuple):
 
     Attributes:
         data: Its bytes.
-        valid: A reader can trust it: it is whole, with the right checksum, and not an echo.
         answer: What it says.
         request: The bytes of the request, with their end.
     """
 
     data: bytes
-    valid: bool
     answer: Saying
     request: bytes
 

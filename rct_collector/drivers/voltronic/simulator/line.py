@@ -187,18 +187,34 @@ class VoltronicLine:
             self._outstanding += 1
             seen.most_outstanding = max(seen.most_outstanding, self._outstanding)
             asked = self._heard_until
-            self._lay(frame.data, begins, Replied(heard.text, frame.answer, asked, frame.valid))
+            whole = _whole(frame)
+            reply = Replied(heard.text, frame.answer, asked, whole is not None)
+            self._lay(frame.data, begins, reply, whole)
         else:
             seen.dropped += 1
 
-    def _lay(self, data: bytes, begins: float, reply: Replied | None = None) -> None:
-        """Put bytes behind what is on the line, and not before a time."""
+    def _lay(
+        self,
+        data: bytes,
+        begins: float,
+        reply: Replied | None = None,
+        whole: int | None = None,
+    ) -> None:
+        """Put bytes behind what is on the line, and not before a time.
+
+        Args:
+            data: The bytes.
+            begins: When the first of them may leave.
+            reply: The answer that they are.
+            whole: How many of them make it whole; None for all.
+        """
+        until = len(data) if whole is None else whole
         time = max(begins, self._free)
         for position in range(0, len(data), self._report):
             piece = data[position : position + self._report]
             time += len(piece) / self.rate
-            ends = reply is not None and position + self._report >= len(data)
-            self._pieces.append(Leaving(time, piece, ends, reply))
+            ends = position < until <= position + self._report
+            self._pieces.append(Leaving(time, piece, ends, reply if position < until else None))
         self._free = time
 
     # -- answers -------------------------------------------------------------------------------
@@ -241,4 +257,19 @@ def _frame(answer: Saying, request: bytes) -> Outgoing:
     """The bytes of an answer: refusals and answers look alike."""
     end = framing.LF if answer.ends_with_lf else framing.CR
     data = framing.frame(answer.text, framing.Spelling.THREE, end)
-    return Outgoing(data, valid=True, answer=answer, request=request)
+    return Outgoing(data, answer=answer, request=request)
+
+
+def _whole(frame: Outgoing) -> int | None:
+    """How many bytes there are up to the end of the first whole answer; None where there is none.
+
+    Whole is an answer with any spelling of its checksum, and either end.
+    """
+    text = frame.answer.text
+    ends = (
+        at + len(sent)
+        for spelling in framing.Spelling
+        for end in (framing.CR, framing.LF)
+        if (at := frame.data.find(sent := framing.frame(text, spelling, end))) >= 0
+    )
+    return min(ends, default=None)

@@ -214,10 +214,10 @@ _QPGS_MAX = (
 )
 _NOBODY = Saying(
     (
-        Written(
-            "0 00000000000000 S 00 000.0 00.00 000.0 00.00 0000 0000 000 00.0 000 000 000.0 000"
-        ),
-        Written("00000 00000 000 00000000 0 0 000 000 00 00 000"),
+        Written("0", {"exists": False}),
+        Written("00000000000000", {"serial_number": "00000000000000"}),
+        Written("S 00 000.0 00.00 000.0 00.00 0000 0000 000 00.0 000 000 000.0 000 00000 00000"),
+        Written("000 00000000 0 0 000 000 00 00 000"),
     )
 )
 
@@ -270,8 +270,8 @@ _COMMON: Mapping[str, Maker] = {
     "QPI": fixed("PI30", protocol_id="PI30"),
     "QID": blanks(FieldForm("serial_number", "s")),
     "QVFW": fixed("VERFW:00072.70", main_firmware="00072.70"),
-    "QVFW2": fixed("VERFW2:00000.30", scc1_firmware="00000.30"),
-    "QBOOT": fixed("1", has_boot_loader=True),
+    "QVFW2": fixed("VERFW2:00000.30", slave_firmware="00000.30"),
+    "QBOOT": fixed("1", boot_loader=True),
     "QMOD": blanks(_MODE),
     "QMCHGCR": listed("selectable_max_charging_current", "010 020 030 040 050 060 070 080"),
     "QMUCHGCR": listed("selectable_max_utility_charging_current", "002 010 020 030"),

@@ -62,7 +62,7 @@ class Lost(AlteredFrame):
 
     def alter(self, frame: Outgoing, now: float) -> Outgoing:  # noqa: ARG002 - whatever it was
         """Say nothing."""
-        return frame._replace(data=b"", valid=False)
+        return frame._replace(data=b"")
 
 
 class Shortened(AlteredFrame):
@@ -71,7 +71,7 @@ class Shortened(AlteredFrame):
     def alter(self, frame: Outgoing, now: float) -> Outgoing:
         """Cut it."""
         length = self.pick(1, max(len(frame.data) - 1, 2), now)
-        return frame._replace(data=frame.data[:length], valid=False)
+        return frame._replace(data=frame.data[:length])
 
 
 class Doubled(AlteredFrame):
@@ -89,7 +89,7 @@ class EchoedRequest(AlteredFrame):
         """Repeat it."""
         if self.pick(0, 2, now):
             return frame._replace(data=frame.request + frame.data)
-        return frame._replace(data=frame.request, valid=False)
+        return frame._replace(data=frame.request)
 
 
 class WrongByte(AlteredFrame):
@@ -100,7 +100,7 @@ class WrongByte(AlteredFrame):
         place = self.pick(1, max(len(frame.data) - 1, 2), now)
         byte = frame.data[place] ^ (1 if frame.data[place] not in b"\x0b\x0c" else 0x20)
         data = frame.data[:place] + bytes((byte,)) + frame.data[place + 1 :]
-        return frame._replace(data=data, valid=False)
+        return frame._replace(data=data)
 
 
 class Unescaped(AlteredFrame):
@@ -174,7 +174,7 @@ class InFrame(AlteredFrame):
         place = self.pick(0, len(frame.data) - 1, now)
         garbage = _garbage(3, self._own ^ round(now * 1000.0))
         data = frame.data[:place] + garbage + frame.data[place:]
-        return frame._replace(data=data, valid=frame.valid and place == 0)
+        return frame._replace(data=data)
 
 
 class Windowed(LineFaults):

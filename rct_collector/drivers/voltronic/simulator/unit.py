@@ -15,7 +15,9 @@ from rct_collector.drivers.voltronic.simulator.scenario import SCENARIOS, Voltro
 from rct_collector.drivers.voltronic.simulator.world import VoltronicWorld
 
 #: What changes something in a unit, in any dialect; a collector sends none of it.
-_WRITES = re.compile(r"\^S|P(?!I)[A-Z]|POP|MU?N?CHGC|F[56]0|V\d|DAT|BTA|RTEY|RTDL|ATE|Q?LED[A-Z]")
+_WRITES = re.compile(
+    r"\^S|P(?!I|QSE)[A-Z]|POP|MU?N?CHGC|F[56]0|V\d|DAT|BTA|RTEY|RTDL|ATE|Q?LED[A-Z]"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +178,7 @@ class VoltronicUnit:
             unix: Unix time in the unit's world.
         """
         text = self._dialect.read(line)
-        bare = text or framing.plain(line) or ""
+        bare = framing.checked(line) or framing.plain(line) or ""
         marks = {
             "writes": _WRITES.match(bare) is not None,
             "offends": len(bare) == 1,

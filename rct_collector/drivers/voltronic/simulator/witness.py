@@ -21,7 +21,7 @@ class Replied:
         request: Text of the request; "" of one that it did not understand.
         answer: What it says.
         asked: When the request had come, in seconds of the line's clock.
-        valid: Its bytes make an answer that a reader can trust; not those of a damaged one.
+        valid: There is a whole answer in its bytes.
     """
 
     request: str
@@ -74,6 +74,11 @@ class VoltronicWitness:
         self.good += 1
         request = sent.reply.request
         self._by_request.setdefault(request, deque(maxlen=self._most)).append(sent)
+
+    @property
+    def requests(self) -> list[str]:
+        """What has had a good answer."""
+        return list(self._by_request)
 
     def of(self, request: str) -> list[SentAnswer]:
         """Good answers to a request, the oldest first."""
