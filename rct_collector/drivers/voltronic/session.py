@@ -1,0 +1,181 @@
+"""One dialogue with a Voltronic unit: one question at a time, and only answers that can be to it.
+
+An answer does not name its question. So one is an answer only while a question is open, has the
+head of the dialect and the shape of what was asked, and is not a repetition of the answer before::
+
+    nothing asked ──ask──► asked ──right shape──► answered
+                             ├──NAK────────────► refused
+                             ├──CRC, shape─────► given up ─► silence, drain, probe (lines.recovery)
+                             └──abandon────────►    "
+
+What follows a damaged answer, or one to something else, may be an answer to anything. So the line
+is silent then, drained, and probed (:mod:`.detection`), before the next question is asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from rct_collector.drivers.base import (
+    Answer,
+    Ask,
+    Event,
+    Fault,
+    Garbled,
+    Query,
+    Refused,
+    Resync,
+)
+from rct_collector.drivers.voltronic.command import PROTOCOL, Command
+from rct_collector.drivers.voltronic.detection import RESYNC, Detection, is_refusal
+from rct_collector.drivers.voltronic.frame import Bad, Frame, FrameReader, pack
+from rct_collector.drivers.voltronic.options import VoltronicOptions
+from rct_collector.errors import RefusedFrameError
+
+#: Part of an answer: what the unit's clock shows, in ISO 8601.
+CLOCK = "device_time"
+
+#: Dialects whose answers have a head with a number in it.
+_COUNTED = frozenset({"pi18", "pi17"})
+
+
+class VoltronicSession:
+    """See :class:`rct_collector.drivers.base.Session`."""
+
+    def __init__(
+        self, options: VoltronicOptions, serial_number: str, commands: Sequence[Command]
+    ) -> None:
+        """Start with a line of which nothing is known.
+
+        Args:
+            options: As they are configured.
+            serial_number: Of the unit that is meant; "" for any.
+            commands: All that the family knows.
+        """
+        self._crc = options.request_crc
+        self._detection = Detection(options, serial_number, commands)
+        self._reader = FrameReader()
+        self._asked: Ask | None = None
+        self._before: tuple[Query, str] | None = None
+        self._doubted: Query | None = None
+        self._clock: tuple[datetime, int] | None = None
+
+    @property
+    def pending(self) -> int:
+        """Bytes held of half an answer."""
+        return self._reader.pending
+
+    # -- asking ----------------------------------------------------------------------------
+
+    def request(self, ask: Ask) -> bytes:
+        """The bytes that ask for something; what came before them is no answer to it.
+
+        Raises:
+            RefusedFrameError: It is no question of this family, or the dialect is not known yet.
+        """
+        query = ask.query
+        if query is PROTOCOL:
+            data = self._detection.question()
+        elif isinstance(query, Command) and self._detection.dialect:
+            text = query.asked(self._moment(ask)) if query.date else query.text
+            data = pack(text, self._detection.dialect, crc=self._crc)
+        else:
+            text = f"{query.label} cannot be asked before it is known which dialect the unit speaks"
+            raise RefusedFrameError(text)
+        self._reader.reset()
+        self._asked = ask
+        return data
+
+    def _moment(self, ask: Ask) -> datetime:
+        """What the unit's clock shows when it is asked; as this host's, while it is not known.
+
+        Args:
+            ask: With the time of the request as its argument, in Unix seconds.
+
+        Raises:
+            RefusedFrameError: It has none.
+        """
+        if not isinstance(ask.argument, int | float):
+            raise RefusedFrameError(f"{ask.query.label} asks for a date; no time was given with it")
+        if self._clock is None:
+            return datetime.fromtimestamp(ask.argument)  # noqa: DTZ006 - nor has the unit a zone
+        shown, wall_ns = self._clock
+        return shown + timedelta(seconds=ask.argument - wall_ns / 1e9)
+
+    def abandon(self, ask: Ask) -> Resync | None:
+        """A late answer could be taken for one to the next question: the line is to be probed."""
+        self._asked = None
+        self._reader.reset()
+        if ask.query is PROTOCOL:
+            return self._detection.given_up()
+        return RESYNC
+
+    def reset(self) -> None:
+        """Forget half an answer."""
+        self._reader.reset()
+
+    # -- answers ---------------------------------------------------------------------------
+
+    def receive(self, data: bytes, wall_ns: int = 0) -> list[Event]:
+        """Take bytes; see the base class."""
+        events: list[Event] = []
+        for item in self._reader.feed(data):
+            ask = self._asked
+            if ask is not None and ask.query is PROTOCOL:
+                found = self._detection.hear(item)
+                events += found
+                if any(type(event) is not Garbled for event in found):
+                    self._asked = self._before = None
+            elif type(item) is Frame:
+                events += self._judge(item, wall_ns)
+            else:
+                events.append(self._spoilt(item))  # type: ignore[arg-type]  # there are only two
+        return events
+
+    def _judge(self, frame: Frame, wall_ns: int) -> list[Event]:
+        """What an answer is, once it is known to be one of something."""
+        if self._asked is None:
+            return [Garbled(Fault.FOREIGN, None, frame.size)]
+        query, unit, _ = self._asked
+        self._asked = None
+        if not frame.sound:
+            return self._doubtful(frame, query, unit)
+        self._doubted = None
+        if is_refusal(frame):
+            return [Refused(query, unit)]
+        value = self._read(frame, query)
+        if value is None:
+            return [Garbled(Fault.DECODE, query, frame.size, unit)]
+        if value.get(CLOCK):
+            self._clock = datetime.fromisoformat(value[CLOCK]), wall_ns
+        self._before = query, frame.text
+        return [Answer(query, value, unit)]
+
+    def _read(self, frame: Frame, query: Query) -> Mapping[str, Any] | None:
+        """Its parts; None where it can be no answer to that."""
+        head = "^D" if self._detection.dialect in _COUNTED else "("
+        if frame.head != head or not isinstance(query, Command):
+            return None
+        if self._before is not None:
+            before, text = self._before
+            if text == frame.text and before is not query:
+                return None  # the answer before, once more: it cannot be told from one to this
+        return query.decode(frame.text)
+
+    def _doubtful(self, frame: Frame, query: Query, unit: str) -> list[Event]:
+        """A yes or no whose checksum is wrong: it is believed when it comes twice."""
+        again, self._doubted = self._doubted is query, query
+        if again and is_refusal(frame):
+            self._doubted = None
+            return [Garbled(Fault.CRC, None, frame.size), Refused(query, unit)]
+        return [Garbled(Fault.CRC, query, frame.size, unit)]
+
+    def _spoilt(self, bad: Bad) -> Event:
+        """What is no answer; with a wrong checksum, it was to be the one."""
+        ask = self._asked
+        if bad.kind is not Fault.CRC or ask is None:
+            return Garbled(bad.kind, None, bad.size)
+        self._asked = None
+        return Garbled(bad.kind, ask.query, bad.size, ask.unit)
