@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 
@@ -32,10 +33,17 @@ class Tree:
         (self.sys / "bus" / "usb" / "devices" / socket).symlink_to(device)
         return device
 
-    def hidraw(self, device: Path, number: int, *, node: bool = True):
+    def unplug(self, socket: str) -> None:
+        """Pull a USB device out."""
+        for link in (self.sys / "class").glob("*/*"):
+            if socket in link.resolve().parts:
+                link.unlink()
+        (self.sys / "bus" / "usb" / "devices" / socket).unlink()
+        shutil.rmtree(self._devices / socket)
+
+    def hidraw(self, device: Path, number: int, *, interface: int = 0, node: bool = True):
         """Let the kernel make a hidraw node for a USB device; returns the node."""
-        interface = device / f"{device.name}:1.0"
-        hid = interface / f"0003:0665:5161.{number + 1:04X}"
+        hid = device / f"{device.name}:1.{interface}" / f"0003:0665:5161.{number + 1:04X}"
         folder = hid / "hidraw" / f"hidraw{number}"
         folder.mkdir(parents=True)
         (folder / "device").symlink_to(hid)

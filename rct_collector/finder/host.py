@@ -16,6 +16,7 @@ from pathlib import Path
 
 from rct_collector.drivers.base import Driver
 from rct_collector.finder.places import Place
+from rct_collector.transport import usb
 from rct_collector.transport.paths import quoted
 
 #: What a serial port says of itself where there is no hardware behind it (PORT_UNKNOWN).
@@ -61,36 +62,30 @@ class ThisHost:
         for family in families:
             if ids := family.ways.get("usb", {}).get("ids"):
                 known.setdefault(ids, []).append(family.name)
-        devices = [(path, ids) for path in self._usb_devices() if (ids := _ids(path)) in known]
-        kinds = Counter(ids for _, ids in devices)
-        for path, ids in devices:
-            nodes = sorted(node.name for node in path.glob(f"{path.name}:*/*/hidraw/hidraw*"))
+        devices = [device for device in usb.devices(self.sys, self.dev) if device.ids in known]
+        kinds = Counter(device.ids for device in devices)
+        for ids, socket, node, folder in devices:
             # The socket is what tells two of a kind apart, but the ids alone outlast a move.
-            address = f"usb://{ids}" + (f"?path={path.name}" if kinds[ids] > 1 else "")
+            address = f"usb://{ids}" + (f"?path={socket}" if kinds[ids] > 1 else "")
             yield Place(
                 kind="usb",
-                node=str(self.dev / nodes[0]) if nodes else "",
-                title=_title(path),
-                details={"USB ids": ids, "socket": path.name},
+                node=node,
+                title=_title(folder),
+                details={"USB ids": ids, "socket": socket},
                 addresses=dict.fromkeys(known[ids], address),
-                trouble=self._obstacle(self.dev / nodes[0]) if nodes else _NO_NODE,
+                trouble=self._obstacle(Path(node)) if node else _NO_NODE,
             )
-
-    def _usb_devices(self) -> list[Path]:
-        """Folders of the devices, in the order of their sockets."""
-        folder = self.sys / "bus" / "usb" / "devices"
-        return sorted(path.resolve() for path in _entries(folder) if (path / "idVendor").exists())
 
     # -- serial ports ------------------------------------------------------------------------
 
     def _serial(self, families: Iterable[Driver]) -> Iterator[Place]:
         names = [family.name for family in families if "serial" in family.ways]
         ports = [path for path in _entries(self.sys / "class" / "tty") if _is_port(path)]
-        usb = {path.name: _usb_above((path / "device").resolve()) for path in ports}
-        kinds = Counter(_kind(above) for above in usb.values() if above)
+        adapters = {path.name: _usb_above((path / "device").resolve()) for path in ports}
+        kinds = Counter(_kind(above) for above in adapters.values() if above)
         links = self._links()
         for path in ports:
-            above = usb[path.name]
+            above = adapters[path.name]
             # Adapters of a kind without serial numbers have one and the same link by id.
             same = above is not None and kinds[_kind(above)] > 1 and not _read(above / "serial")
             link = _stable(links.get(path.name, ()), by_id=not same)

@@ -14,14 +14,13 @@ folder in ``/sys/bus/usb/devices``: 1-1.4 is socket 4 of the hub at socket 1 of 
 
 What passes are reports, see :mod:`.hidraw`.
 
-Sources: Linux, ``Documentation/ABI/stable/sysfs-bus-usb`` and ``drivers/hid/hid-core.c`` (HID_ID).
+Sources: Linux, ``Documentation/ABI/stable/sysfs-bus-usb``; the layout of ``/sys/bus/usb/devices``.
 """
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -53,8 +52,6 @@ DEV = Path("/dev")
 
 _IDS = re.compile(r"[0-9a-f]{4}:[0-9a-f]{4}")
 _SOCKET = re.compile(PARAMETERS["path"].pattern)
-#: Bus 3 is USB.
-_HID_ID = re.compile(r"^HID_ID=0003:0000([0-9A-F]{4}):0000([0-9A-F]{4})$", re.MULTILINE)
 
 #: Address → the socket with which the next opening begins, where several are tried in turn.
 _next: dict[str, str] = {}
@@ -66,12 +63,15 @@ class UsbDevice(NamedTuple):
     Attributes:
         ids: Its vendor and product, such as ``0665:5161``.
         path: The socket, as the kernel names it.
-        node: Path of its node.
+        node: Path of the node that passes its reports, of its first interface that has one; "" if
+            there is none.
+        folder: Where the kernel tells more of it.
     """
 
     ids: str
     path: str
     node: str
+    folder: Path
 
 
 def example(defaults: Mapping[str, str]) -> str:
@@ -101,41 +101,33 @@ def descriptors(_: Address) -> int:
     return 1
 
 
-def attached(sys: Path | None = None, dev: Path | None = None) -> list[UsbDevice]:
-    """The USB devices of this host that pass HID reports, in the order of their sockets.
-
-    Of a device with several interfaces it is the first one.
+def devices(sys: Path | None = None, dev: Path | None = None) -> list[UsbDevice]:
+    """The USB devices of this host, in the order of their sockets.
 
     Args:
         sys: Where the kernel tells of devices; ``/sys`` unless given.
         dev: Where their nodes are; ``/dev`` unless given.
     """
-    found: dict[str, UsbDevice] = {}
-    for interface, device in sorted(_interfaces(sys or SYS, dev or DEV)):
-        found.setdefault(device.path, device)
-        del interface
-    return sorted(found.values(), key=lambda device: _order(device.path))
-
-
-def _interfaces(sys: Path, dev: Path) -> Iterator[tuple[str, UsbDevice]]:
-    """Name of the interface, and device, of each node there is."""
-    for entry in _entries(sys / "class" / "hidraw"):
-        try:
-            told = _HID_ID.search((entry / "device" / "uevent").read_text(errors="replace"))
-            interface = Path(os.path.realpath(entry / "device")).parent
-        except OSError:  # pulled out meanwhile
-            continue
-        path = interface.parent.name
-        if told and _SOCKET.fullmatch(path):
-            ids = f"{told[1]}:{told[2]}".lower()
-            yield interface.name, UsbDevice(ids, path, str(dev / entry.name))
-
-
-def _entries(folder: Path) -> list[Path]:
     try:
-        return list(folder.iterdir())
-    except OSError:  # a kernel without such devices
+        entries = list(((sys or SYS) / "bus" / "usb" / "devices").iterdir())
+    except OSError:  # no USB here
         return []
+    found = (_device(entry, dev or DEV) for entry in entries if _SOCKET.fullmatch(entry.name))
+    return sorted(filter(None, found), key=lambda device: _order(device.path))
+
+
+def _device(folder: Path, dev: Path) -> UsbDevice | None:
+    """What is plugged in at a socket, unless it was pulled out meanwhile."""
+    try:
+        vendor, product = (
+            (folder / name).read_text("ascii", "replace").strip()
+            for name in ("idVendor", "idProduct")
+        )
+        nodes = sorted(folder.glob(f"{folder.name}:*/*/hidraw/hidraw*"))
+    except OSError:
+        return None
+    node = str(dev / nodes[0].name) if nodes else ""
+    return UsbDevice(f"{vendor}:{product}".lower(), folder.name, node, folder.resolve())
 
 
 def _order(path: str) -> list[int]:
@@ -172,10 +164,11 @@ def _fitting(address: Address) -> Sequence[UsbDevice]:
         TransportError: There is none, or they cannot be told apart.
     """
     ids, wanted = address.place, address.options.get("path")
-    alike = [device for device in attached() if device.ids == ids]
-    found = [device for device in alike if wanted in (None, device.path)]
+    alike = [device for device in devices() if device.ids == ids]
+    there = [device for device in alike if wanted in (None, device.path)]
+    found = [device for device in there if device.node]
     if not found:
-        raise TransportError(f"cannot open {address}: {_absent(ids, wanted, alike)}")
+        raise TransportError(f"cannot open {address}: {_absent(ids, wanted, alike, there)}")
     if len(found) > 1 and "serial_number" not in address.options:
         ways = " or ".join(f"usb://{ids}?path={device.path}" for device in found)
         raise TransportError(
@@ -185,29 +178,29 @@ def _fitting(address: Address) -> Sequence[UsbDevice]:
     return found
 
 
-def _absent(ids: str, wanted: str | None, alike: Sequence[UsbDevice]) -> str:
-    """Why there is no such device."""
-    where = [device.path for device in alike]
-    if where:
-        return f"nothing of the kind is plugged in at {wanted}, but at {' and '.join(where)}"
-    bare = sorted(filter(lambda path: wanted in (None, path), _without_node(ids)), key=_order)
-    if bare:
+def _absent(
+    ids: str, wanted: str | None, alike: Sequence[UsbDevice], there: Sequence[UsbDevice]
+) -> str:
+    """Why there is no such device.
+
+    Args:
+        ids: Vendor and product.
+        wanted: The socket, if one is named.
+        alike: All of the kind.
+        there: Those of them that are meant, which have no node.
+    """
+    if there:
         return (
-            f"it is plugged in at {' and '.join(bare)}, but the kernel has no hidraw node of it;"
+            f"it is plugged in at {_sockets(there)}, but the kernel has no hidraw node of it;"
             " another program, such as one for UPSs, may have taken it for itself"
         )
+    if alike:
+        return f"nothing of the kind is plugged in at {wanted}, but at {_sockets(alike)}"
     return f"no device {ids} is plugged in" + (f" at {wanted}" if wanted else "")
 
 
-def _without_node(ids: str) -> Iterator[str]:
-    """Sockets where USB has a device of a kind."""
-    for entry in _entries(SYS / "bus" / "usb" / "devices"):
-        try:
-            vendor, product = ((entry / name).read_text() for name in ("idVendor", "idProduct"))
-        except (OSError, ValueError):  # an interface, or pulled out meanwhile
-            continue
-        if f"{vendor.strip()}:{product.strip()}" == ids:
-            yield entry.name
+def _sockets(found: Sequence[UsbDevice]) -> str:
+    return " and ".join(device.path for device in found)
 
 
 def _open_next(

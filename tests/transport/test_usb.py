@@ -17,54 +17,32 @@ from rct_collector.transport import open_line, parse_address, usb
 from rct_collector.transport.paths import path_of
 from tests.hid import Hid
 from tests.lines.words import POWER, Attached
+from tests.sysfs import Tree
 from tests.virtual import run
 
-WAYS = {"usb": {"ids": "0665:5161"}}
+IDS = "0665:5161"
+WAYS = {"usb": {"ids": IDS}}
 
 
-class Host:
-    """The folders in which a kernel tells of devices, and their nodes, which are sockets."""
+class Host(Tree):
+    """A host whose nodes are sockets, behind which are devices."""
 
     def __init__(self, root):
-        self.sys, self.dev = root / "sys", root / "dev"
-        self.sys.joinpath("class/hidraw").mkdir(parents=True)
-        self.sys.joinpath("bus/usb/devices").mkdir(parents=True)
-        self.dev.mkdir()
+        super().__init__(root)
         self.plugged = {}
 
-    def plug(self, path, number, ids="0665:5161", *, interface=0, bus="0003", node=True):
+    def plug(self, path, number, ids=IDS):
         """A device at a socket, which becomes /dev/hidraw<number>."""
-        vendor, product = ids.split(":")
-        folder = self.sys / "devices/pci0000:00/usb1" / path
-        hid = folder / f"{path}:1.{interface}" / f"{bus}:{ids.upper()}.{number:04X}"
-        hid.mkdir(parents=True)
-        folder.joinpath("idVendor").write_text(f"{vendor}\n")
-        folder.joinpath("idProduct").write_text(f"{product}\n")
-        link = self.sys / "bus/usb/devices" / path
-        if not link.exists():
-            link.symlink_to(folder)
-        if not node:
-            return
-        hid.joinpath("uevent").write_text(
-            f"DRIVER=hid-generic\nHID_ID={bus}:{vendor.upper():0>8}:{product.upper():0>8}\n"
-            f"HID_NAME=Cypress USB to Serial\nHID_PHYS=usb-0000:00:14.0-1/input0\nHID_UNIQ=\n"
-        )
-        raw = hid / "hidraw" / f"hidraw{number}"
-        raw.mkdir(parents=True)
-        raw.joinpath("device").symlink_to(hid)
-        self.sys.joinpath(f"class/hidraw/hidraw{number}").symlink_to(raw)
-        self.plugged.setdefault(path, []).append(Hid(self.dev / f"hidraw{number}"))
+        node = self.hidraw(self.usb(path, ids), number, node=False)
+        self.plugged[path] = Hid(node)
 
     def ends(self):
         """The devices that can be opened."""
-        ends = [end for several in self.plugged.values() for end in several]
-        return [end for end in ends if end.is_plugged]
+        return [end for end in self.plugged.values() if end.is_plugged]
 
     def pull(self, path):
-        for device in self.plugged.pop(path):
-            device.unplug()
-            self.sys.joinpath("class/hidraw", device.path.name).unlink()
-        self.sys.joinpath("bus/usb/devices", path).unlink()
+        self.plugged.pop(path).unplug()
+        self.unplug(path)
 
 
 @pytest.fixture
@@ -110,32 +88,39 @@ def refusal(text):
     return str(told.value)
 
 
+def listed(*where):
+    return [tuple(device[:3]) for device in usb.devices(*where)]
+
+
 def test_devices_are_listed_by_their_sockets(host):
     host.plug("1-10", 0)
     host.plug("1-1.4", 3)
-    host.plug("1-2", 2, "04d8:00df")
-    host.plug("1-1.3", 1)
-    assert usb.attached() == [
-        ("0665:5161", "1-1.3", str(host.dev / "hidraw1")),
-        ("0665:5161", "1-1.4", str(host.dev / "hidraw3")),
+    host.plug("1-2", 2, "04D8:00DF")
+    host.usb("1-1.3", IDS)
+    assert listed() == [
+        (IDS, "1-1.3", ""),
+        (IDS, "1-1.4", str(host.dev / "hidraw3")),
         ("04d8:00df", "1-2", str(host.dev / "hidraw2")),
-        ("0665:5161", "1-10", str(host.dev / "hidraw0")),
+        (IDS, "1-10", str(host.dev / "hidraw0")),
     ]
-    assert usb.attached(host.sys, Path("/dev"))[0].node == "/dev/hidraw1"
+    assert listed(host.sys, Path("/dev"))[1] == (IDS, "1-1.4", "/dev/hidraw3")
 
 
-def test_what_is_not_of_usb_or_half_there_is_not_listed(host, tmp_path):
-    host.plug("1-1", 0, bus="0005")  # Bluetooth
-    assert usb.attached() == []
-    (host.sys / "class/hidraw/hidraw9").symlink_to(tmp_path / "gone")
-    assert usb.attached() == []
-    assert usb.attached(tmp_path / "nothing", tmp_path) == []
+def test_what_is_no_device_or_half_there_is_not_listed(host, tmp_path):
+    host.usb("usb1", "1d6b:0002")  # a bus, which is no socket
+    folder = host.sys / "bus/usb/devices"
+    (folder / "1-9").symlink_to(tmp_path / "gone")
+    (folder / "1-0:1.0").symlink_to(tmp_path)
+    (host.usb("1-8", IDS) / "idProduct").unlink()
+    assert usb.devices() == []
+    assert usb.devices(tmp_path / "nothing", tmp_path) == []
 
 
 def test_of_a_device_with_several_nodes_the_first_interface_is_taken(host):
-    host.plug("1-1", 7, interface=1)
-    host.plug("1-1", 8, interface=0)
-    assert [device.node for device in usb.attached()] == [str(host.dev / "hidraw8")]
+    device = host.usb("1-1", IDS)
+    host.hidraw(device, 7, interface=1)
+    host.hidraw(device, 8, interface=0)
+    assert listed() == [(IDS, "1-1", str(host.dev / "hidraw8"))]
 
 
 def test_the_only_one_is_found_by_what_it_is_whatever_its_number(host, leads_to):
@@ -159,8 +144,8 @@ def test_bytes_pass_and_a_device_that_is_pulled_out_ends_the_line(host):
         received, lost = [], []
         line = await opened("usb://0665:5161?path=1-1.4", received.append, lost.append)
         line.send(b"QPI\xbe\xac\r")
-        heard = host.plugged["1-1.4"][0].hear()
-        host.plugged["1-1.4"][0].say(b"(PI30\x9a\x0b\r")
+        heard = host.plugged["1-1.4"].hear()
+        host.plugged["1-1.4"].say(b"(PI30\x9a\x0b\r")
         await asyncio.sleep(1)
         host.pull("1-1.4")
         await asyncio.sleep(1)
@@ -192,7 +177,7 @@ def test_several_of_a_kind_are_told_apart_by_their_sockets(host, leads_to):
 
 
 def test_a_device_that_was_taken_from_the_kernel_is_told(host):
-    host.plug("1-1.4", 0, node=False)
+    host.usb("1-1.4", IDS)
     assert refusal("usb://0665:5161") == (
         "cannot open usb://0665:5161: it is plugged in at 1-1.4, but the kernel has no hidraw node"
         " of it; another program, such as one for UPSs, may have taken it for itself"
@@ -236,9 +221,9 @@ def test_a_device_that_was_lost_and_not_given_up_is_tried_first(host, leads_to):
 def test_what_cannot_be_opened_is_passed_over(host, leads_to):
     host.plug("1-1.3", 1)
     host.plug("1-1.4", 0)
-    host.plugged["1-1.3"][0].refuse()
+    host.plugged["1-1.3"].refuse()
     assert [leads_to(SERIAL) for _ in range(2)] == [0, 0]
-    host.plugged["1-1.4"][0].refuse()
+    host.plugged["1-1.4"].refuse()
     told = refusal(SERIAL)
     for node, path in ((1, "1-1.3"), (0, "1-1.4")):
         assert f"cannot open the USB device {host.dev}/hidraw{node} (0665:5161 at {path})" in told
@@ -299,14 +284,13 @@ class Roof:
         for _ in range(round(seconds / 0.1)):
             await asyncio.sleep(0.1)
             self.refusals += filter(None, (line.refusal for line in self.lines.values()))
-            for path, ends in self._host.plugged.items():
-                for end in ends:
-                    if end.hear():
-                        end.say(f"={self._units[path]}\n".encode())
+            for path, end in self._host.plugged.items():
+                if end.hear():
+                    end.say(f"={self._units[path]}\n".encode())
 
     def found(self):
         """Serial number → the socket of the node that its line has open, or ""."""
-        by_node = {device.node: device.path for device in usb.attached()}
+        by_node = {device.node: device.path for device in usb.devices()}
         open_lines = {number: line.link._line for number, line in self.lines.items()}
         return {n: by_node[path_of(line.peer)] if line else "" for n, line in open_lines.items()}
 
