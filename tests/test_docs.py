@@ -137,11 +137,12 @@ def texts_of_the_code():
                     yield re.sub(r"%[\d.]*[sdfgr]", "…", node.value).replace("%%", "%")
 
 
-def test_messages_that_are_explained_are_those_of_the_code():
+@pytest.mark.parametrize("heading", ["Messages", "At USB and at serial ports"])
+def test_messages_that_are_explained_are_those_of_the_code(heading):
     texts = list(texts_of_the_code())
     explained = [
         message
-        for cells in rows(page("docs/troubleshooting.md"), "Messages")
+        for cells in rows(page("docs/troubleshooting.md"), heading)
         for message in re.findall(r"`([^`]+)`", cells[0])
     ]
 

@@ -35,6 +35,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rct_collector.errors import TransportError
+from rct_collector.processes import described
 from rct_collector.transport.address import Address, Parameter
 from rct_collector.transport.base import Lost, Receive
 from rct_collector.transport.nodes import (
@@ -147,7 +148,8 @@ class _Port(NodeLine):
         self._missed_reads += _READ_FOR_A_MISS
         if self._missed_reads >= _MOST_MISSED * _READ_FOR_A_MISS:
             other = other_opener(path_of(self.peer))
-            self._end(_SOMEBODY_READS.format(f"process {other}" if other else "another program"))
+            who = described(other) if other else "another program"
+            self._end(f"{who} reads the port, too, and takes away what comes; stop one of the two")
 
     def _kept(self, data: bytes) -> bytes:
         self._missed_reads = max(self._missed_reads - 1, 0)
@@ -158,9 +160,6 @@ class _Port(NodeLine):
         with contextlib.suppress(termios.error, OSError):  # or closing waits for what is unsent
             termios.tcflush(descriptor, termios.TCIOFLUSH)
         super()._shut(descriptor)
-
-
-_SOMEBODY_READS = "{} reads the port, too, and takes away what the device says; stop one of the two"
 
 
 async def open_line(address: Address, receive: Receive, lost: Lost, timeout: float) -> _Port:

@@ -481,9 +481,35 @@ def test_another_reader_of_a_port_is_found_out(port):
     few, lost = asyncio.run(main())
     assert few == []
     assert lost == [
-        "another program reads the port, too, and takes away what the device says; stop one of the"
-        " two"
+        "another program reads the port, too, and takes away what comes; stop one of the two"
     ]
+
+
+def test_an_adapter_that_comes_back_as_another_port_is_found_by_its_link(port, tmp_path):
+    """As udev has it: the link outlasts the port."""
+    _, there = port
+    link = tmp_path / "by-id"
+
+    async def main():
+        far, near = os.openpty()
+        before = os.ttyname(near)
+        link.symlink_to(before)
+        ends = Ends()
+        line = await ends.open(link)
+        first = line.peer
+        os.close(near)
+        os.close(far)
+        await ends.until(lambda ends: ends.lost)
+        link.unlink()
+        with pytest.raises(TransportError, match="the adapter may not be plugged in"):
+            await ends.open(link)
+        link.symlink_to(there)
+        line = await ends.open(link)
+        line.close()
+        return before, first.place, line.peer.place
+
+    before, first, second = asyncio.run(main())
+    assert (first, second) == (before, there)
 
 
 def test_without_the_library_a_port_says_what_to_install(monkeypatch, port):
