@@ -7,7 +7,8 @@ next one; and nobody knows what a line that was just opened still holds. So the 
      opened      what comes is dropped        what comes before its
                       ▲                       answer is dropped
                       │                             │
-                      └──── no answer in time ◄─────┘
+                      └─── refused, or no answer ◄──┘
+                                in time
 
 Meanwhile it is nobody's turn to ask.
 """
@@ -81,16 +82,23 @@ class Recovery:
             return []
         kept: list[Event] = []
         for event in self._dialogue.session.receive(data, wall_ns):
-            if type(event) not in (Answer, Refused):
+            if type(event) is not Answer and type(event) is not Refused:
                 kept.append(event)
-            elif type(event) is Answer and self._is_expected(event):
+            elif (probe := self._expected(event)) is None:
+                pass  # an answer to something else, which nobody waits for any more
+            elif type(event) is Answer:
                 self._end()
                 self._dialogue.answered()
+            else:
+                self._unanswered(probe)
         return kept
 
-    def _is_expected(self, answer: Answer) -> bool:
+    def _expected(self, event: Answer | Refused) -> Ask | None:
+        """The probe that is waited for, if this is said of it."""
         probe = self._resync.probe
-        return self.active and isinstance(probe, Ask) and answer.query is probe.query
+        if not self.active or self._drains or not isinstance(probe, Ask):
+            return None
+        return probe if event.query is probe.query else None
 
     def _drain(self, resync: Resync) -> None:
         """Begin with the silence."""
@@ -126,7 +134,8 @@ class Recovery:
             self._dialogue.asked(probe, loop.time())
 
     def _unanswered(self, probe: Ask) -> None:
-        """The probe itself may be answered late."""
+        """The probe was refused; or it is not answered in time, and may be answered late."""
+        self._stop_timer()
         again = self._dialogue.session.abandon(probe)
         if again is None:
             self._end()
@@ -135,7 +144,10 @@ class Recovery:
 
     def _end(self) -> None:
         self.active = self._drains = False
+        self._stop_timer()
+        self._dialogue.turns.leave(self._party)
+
+    def _stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self._dialogue.turns.leave(self._party)
