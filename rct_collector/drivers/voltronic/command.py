@@ -18,11 +18,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Any, NamedTuple
 
-from rct_collector.drivers.base import Query
-from rct_collector.model import PollClass
+from rct_collector.catalog import catalog
+from rct_collector.drivers.base import Binding, Query
+from rct_collector.model import PollClass, Value
 
 #: Words of the option ``dialect``.
 DIALECTS = ("pi30", "pi30max", "pi41", "pi18", "pi17", "pi16", "pi30revo")
@@ -36,9 +37,26 @@ Parts = dict[str, Any]
 #: Text of an answer → its parts, or None when it is no answer to the command.
 Layout = Callable[[str], Parts | None]
 
+
+def _as_it_is(
+    dialect: Any, _zone: tzinfo | None, _now: float | None = None, /
+) -> list[Value | None]:
+    return [str(dialect)]
+
+
 #: What is asked first: which dialect the unit speaks. The session finds it out; the answer is one
 #: of :data:`DIALECTS`.
-PROTOCOL = Query(name="protocol")
+PROTOCOL = Query(
+    name="protocol",
+    bindings=(
+        Binding(
+            series=(catalog().series("inverter.protocol"),),
+            part="",
+            scale=1,
+            convert=_as_it_is,
+        ),
+    ),
+)
 
 
 # -- fields ------------------------------------------------------------------------------------
@@ -152,7 +170,7 @@ class Fields:
     """A layout of fields that a separator holds apart.
 
     Attributes:
-        fields: All of them, in order.
+        scales: Part name → factor from the number on the wire to its value.
     """
 
     def __init__(
@@ -171,7 +189,8 @@ class Fields:
             extras: More fields may follow; they become the part ``extra_fields``.
             separator: What stands between two fields.
         """
-        self.fields = required + tuple(field for group in optional for field in group)
+        fields = required + tuple(field for group in optional for field in group)
+        self.scales = {field.name: field.scale for field in fields}
         self._separator = separator
         blank = separator == " "
         sep = re.escape(separator)
@@ -190,7 +209,7 @@ class Fields:
             shape += f"((?:{sep}{other})*)"
         self._shape = re.compile(shape, re.ASCII)
         self._extras = extras
-        self._reads = tuple((field.name, field.read) for field in self.fields)
+        self._reads = tuple((field.name, field.read) for field in fields)
 
     def __call__(self, answer: str) -> Parts | None:
         """The parts of an answer, or None when it has another shape."""
@@ -314,10 +333,9 @@ class Command(Query):
         reply_bytes: Usual length of the whole answer, framing included.
         every_s: Its answer is good for so many seconds, or until the day of the unit ends; 0 for
             the interval of its class.
-        summed: Behind the date stand three digits: the sum of all characters of the request before
-            them, of which the lowest 8 bits.
         date: Format of the date behind the text, for :meth:`datetime.datetime.strftime`; "" for
-            none. It is the unit's own clock that counts.
+            none. It is the unit's own clock that counts: the argument of what is asked is the Unix
+            time, and the session knows what the clock shows then.
         tells: Its parts → what conditions are decided from, which does not change from answer to
             answer: a text or a number.
     """
@@ -328,7 +346,6 @@ class Command(Query):
     reply_bytes: int = 0
     every_s: float = 0.0
     date: str = ""
-    summed: bool = False
     tells: Callable[[Parts], str | float] = lambda _parts: 1
 
     def decode(self, answer: str) -> Mapping[str, Any] | None:
@@ -371,6 +388,7 @@ def command(
     *,
     dialects: frozenset[str],
     condition: str = "",
+    bindings: tuple[Binding, ...] = (),
     poll: PollClass = PollClass.STATIC,
     **more: Any,
 ) -> Command:
@@ -382,12 +400,16 @@ def command(
         reply_bytes: Usual length of the whole answer.
         dialects: Dialects that have it.
         condition: When a unit has it.
+        bindings: What its answer feeds.
         poll: Class, where it feeds no series.
         more: What else :class:`Command` takes.
     """
+    if more.get("date"):
+        more["argument"] = lambda now, _zone: now
     return Command(
         name=name,
         condition=condition,
+        bindings=bindings,
         poll=poll,
         text=name.rpartition(" ")[2],
         dialects=dialects,

@@ -1,34 +1,43 @@
 """Which commands a unit knows, decided from its dialect and from what it answers.
 
 A command belongs to some dialects, and is asked of no other: until the dialect is known, no
-condition holds. The rest is told by answers: that there is a second phase or a system of units, and
-that the unit has a clock, by which alone it can be asked for the energy of a day.
+condition holds. The rest is told by answers: that there is a second string or phase, or a system of
+units, and that the unit has a clock, by which alone it can be asked for the energy of a day.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from rct_collector.drivers.base import Condition, Facts
 from rct_collector.drivers.voltronic.command import PROTOCOL
 
 #: Asked alike of all units that speak PI30 but Revo.
-FAMILY = "pi30-family"
+FAMILY = "pi30"
 #: PI30 with one phase, on its own …
 SINGLE = "pi30-single"
 #: … and as one of several that work together.
 SYSTEM = "pi30-system"
-#: PI30 with two phases.
-SPLIT = "pi41"
+#: The same with two phases.
+SPLIT, SPLIT_SYSTEM = "pi41-single", "pi41-system"
+#: More strings of a unit on its own.
+TWO_STRINGS, THREE_STRINGS = "pi30-2-strings", "pi30-3-strings"
+#: Units that tell a serial number of any length, and those that tell one of 14 characters.
+LONG_SERIAL, SHORT_SERIAL = "pi30-long-serial", "pi30-serial"
+#: PI18 on its own, and as one of several.
+PI18_SINGLE, PI18_SYSTEM = "pi18-single", "pi18-system"
 
 #: Units that a system may have: they are counted with one digit.
 MOST_UNITS = 10
 
-#: What QPIGS2 is about where there is a second phase.
-SECOND_PHASE = "second phase"
+#: What QPIGS2 is about.
+SECOND_STRING, MORE_STRINGS, SECOND_PHASE = "second string", "three strings", "second phase"
 
 _PI30 = ("pi30", "pi30max", "pi41")
 _PROTOCOL = PROTOCOL.name
+_SYSTEM_INPUTS = (_PROTOCOL, "QPIGS2", "QPGS0", "QPGS1")
+
+Test = Callable[[Facts], bool | None]
 
 
 def _speaks(facts: Facts, dialects: Collection[str]) -> bool:
@@ -42,14 +51,15 @@ def _is_split(facts: Facts) -> bool:
     )
 
 
-def _is_system(facts: Facts) -> bool | None:
-    """Several units, or several phases of one: unit 0 has a serial number and says so.
+def _is_system(facts: Facts) -> bool:
+    """Several units that work together, as far as is known.
 
-    Single units answer QPGS0, too, and more than one firmware answers it with a flag that says
-    that there is no such unit. The mode of the output tells.
+    Single units answer QPGS0, too, some with a flag that says that there is no such unit. The mode
+    of the output tells; where a unit with two phases is a system in itself, the second unit does.
     """
-    if "QPGS0" not in facts:
-        return None
+    if _is_split(facts):
+        serial, _ = _member(facts, 1)
+        return bool(serial) and serial != _member(facts, 0)[0]
     serial, mode = _member(facts, 0)
     return bool(serial) and mode != "0"
 
@@ -67,17 +77,33 @@ def _unit(number: int) -> Condition:
     def check(facts: Facts) -> bool | None:
         if not _speaks(facts, _PI30):
             return False
-        if not (system := _is_system(facts)):
-            return system
         known = set()
         for unit, name in enumerate(names):
             if name not in facts:
-                # The one before it was the last thing to be found out.
                 return None if unit == number else False
             serial, _ = _member(facts, unit)
             if not serial or serial in known:
                 return False
+            if not unit and not _is_split(facts) and not _is_system(facts):
+                return False
             known.add(serial)
+        return True
+
+    return Condition((_PROTOCOL, "QPIGS2", *names), check, f"unit {number} of a system")
+
+
+def _pi18_unit(number: int) -> Condition:
+    """The same by the flag of each: PI18 tells no serial numbers."""
+    names = tuple(f"pi18 PGS{unit}" for unit in range(max(number, 1) + 1))
+
+    def check(facts: Facts) -> bool | None:
+        if not _speaks(facts, ("pi18",)):
+            return False
+        for unit, name in enumerate(names):
+            if name not in facts:
+                return None if unit == number or unit == len(names) - 1 else False
+            if not facts[name]:
+                return False
         return True
 
     return Condition((_PROTOCOL, *names), check, f"unit {number} of a system")
@@ -98,22 +124,58 @@ def _clock(name: str, *dialects: str) -> Condition:
     return Condition((_PROTOCOL, name), check, "a clock")
 
 
+def _serial(*, long: bool) -> Condition:
+    def check(facts: Facts) -> bool | None:
+        if not _speaks(facts, _PI30):
+            return False
+        return (facts["QSID"] is not None) is long if "QSID" in facts else None
+
+    return Condition((_PROTOCOL, "QSID"), check)
+
+
+def _strings(about: str, part: str) -> Condition:
+    """What QPIGS2 brings, of a unit on its own."""
+
+    def check(facts: Facts) -> bool | None:
+        if not _speaks(facts, _PI30) or _is_split(facts) or _is_system(facts):
+            return False
+        return facts["QPIGS2"] == about if "QPIGS2" in facts else None
+
+    return Condition(_SYSTEM_INPUTS, check, part)
+
+
+def _one_of(*, split: bool, system: bool) -> Condition:
+    def check(facts: Facts) -> bool:
+        return _speaks(facts, _PI30) and _is_split(facts) is split and _is_system(facts) is system
+
+    return Condition(_SYSTEM_INPUTS, check)
+
+
+def _pi18(*, system: bool) -> Condition:
+    def check(facts: Facts) -> bool:
+        return _speaks(facts, ("pi18",)) and bool(facts.get("pi18 PGS1")) is system
+
+    return Condition((_PROTOCOL, "pi18 PGS1"), check)
+
+
 #: Condition name, as written in the tables → how it is decided.
 CONDITIONS: dict[str, Condition] = {
     FAMILY: _dialect(*_PI30),
-    SINGLE: Condition(
-        (_PROTOCOL, "QPIGS2", "QPGS0"),
-        lambda facts: _speaks(facts, _PI30) and not _is_split(facts) and not _is_system(facts),
-    ),
-    SYSTEM: Condition(
-        (_PROTOCOL, "QPIGS2", "QPGS0"),
-        lambda facts: _speaks(facts, _PI30) and not _is_split(facts) and bool(_is_system(facts)),
-    ),
-    SPLIT: Condition((_PROTOCOL, "QPIGS2"), _is_split),
+    SINGLE: _one_of(split=False, system=False),
+    SYSTEM: _one_of(split=False, system=True),
+    SPLIT: _one_of(split=True, system=False),
+    SPLIT_SYSTEM: _one_of(split=True, system=True),
+    TWO_STRINGS: _strings(SECOND_STRING, "a second solar generator"),
+    THREE_STRINGS: _strings(MORE_STRINGS, "a second and a third solar generator"),
+    LONG_SERIAL: _serial(long=True),
+    SHORT_SERIAL: _serial(long=False),
     "pi30-clock": _clock("QT", *_PI30),
     **{f"unit {number}": _unit(number) for number in range(MOST_UNITS)},
     "pi18": _dialect("pi18"),
+    PI18_SINGLE: _pi18(system=False),
+    PI18_SYSTEM: _pi18(system=True),
     "pi18-clock": _clock("pi18 T", "pi18"),
+    **{f"pi18-unit {number}": _pi18_unit(number) for number in range(MOST_UNITS)},
     "pi17": _dialect("pi17"),
     "pi17-clock": _clock("pi17 T", "pi17"),
     "pi16": _dialect("pi16"),

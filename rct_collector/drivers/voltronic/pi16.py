@@ -6,17 +6,13 @@ a unit has not, it fills with dashes.
 
 from __future__ import annotations
 
-from typing import Any
-
 from rct_collector.drivers.voltronic.command import (
     Command,
     Field,
     Fields,
-    Layout,
     Parts,
     Wording,
     code,
-    command,
     decimal,
     energy,
     firmware,
@@ -25,7 +21,8 @@ from rct_collector.drivers.voltronic.command import (
     short_serial,
     text,
 )
-from rct_collector.drivers.voltronic.texts import mode_word
+from rct_collector.drivers.voltronic.feeds import as_number, ask, to
+from rct_collector.drivers.voltronic.texts import mode_word, state_code
 
 DIALECT = "pi16"
 CLOCK = "pi16-clock"
@@ -85,35 +82,73 @@ _BATTERY = Fields(
 )
 
 
-def _ask(
-    name: str, layout: Layout, reply_bytes: int, condition: str = DIALECT, **more: Any
-) -> Command:
-    return command(
-        f"{DIALECT} {name}",
-        layout,
-        reply_bytes,
-        dialects=frozenset({DIALECT}),
-        condition=condition,
-        **more,
-    )
+# -- what it feeds -----------------------------------------------------------------------------
+
+_STATUS_FEEDS = (
+    to("inverter_grid.voltage_volts", "grid_voltage", phase="l1"),
+    to("inverter_grid.frequency_hertz", "grid_frequency"),
+    to("inverter_grid.current_amperes", "grid_current", phase="l1"),
+    to("inverter_output.voltage_volts", "output_voltage", phase="l1"),
+    to("inverter_output.frequency_hertz", "output_frequency"),
+    to("inverter_power.load_watts", "output_active_power"),
+    to("inverter_load.current_amperes", "output_current", phase="l1"),
+    to("inverter_power.load_ratio", "output_load_percent", scale=0.01),
+    to("inverter_dc_link.positive_volts", "pbus_voltage"),
+    to("inverter_dc_link.negative_volts", "sbus_voltage"),
+    to("inverter_battery.voltage_volts", "battery_voltage", battery="0"),
+    to("inverter_battery.negative_volts", "battery_negative_voltage", battery="0"),
+    to("inverter_battery.soc_percent", "battery_capacity", battery="0"),
+    *(
+        to(f"inverter_string.{field}", f"pv{number}_{part}", string=string)
+        for number, string in ((1, "a"), (2, "b"), (3, "c"))
+        for field, part in (("power_watts", "power"), ("voltage_volts", "voltage"))
+    ),
+    to("inverter_temperature.celsius", "max_temperature", sensor="hottest"),
+)
+
+_RATING_FEEDS = (
+    to("inverter_rating.grid_volts", "grid_rating_voltage"),
+    to("inverter_rating.grid_hertz", "grid_rating_frequency"),
+    to("inverter_rating.grid_amperes", "grid_rating_current"),
+    to("inverter_rating.output_volts", "output_rating_voltage"),
+    to("inverter_rating.output_amperes", "output_rating_current"),
+    to("inverter_rating.string_amperes", "mppt_rating_current"),
+    to("inverter_rating.battery_volts", "battery_rating_voltage"),
+    to("inverter_rating.strings", "mppt_strings"),
+    to("inverter_rating.machine_code", "machine_type_code", take=as_number("machine_type_code")),
+    to("inverter_rating.topology_code", "topology_code"),
+)
 
 
-def _energy(name: str, part: str, date: str) -> Command:
-    return _ask(name, energy(part, "{6,8}"), 12, CLOCK, date=date, summed=True, every_s=HOUR_S)
+# -- the commands ------------------------------------------------------------------------------
 
 
+def _energy(name: str, period: str, date: str) -> Command:
+    part = f"pv_energy_{period}_wh"
+    feed = to(f"inverter_energy.{period}_watt_hours", part, flow="pv")
+    layout = energy(part, "{6,8}")
+    return ask(DIALECT, name, layout, 12, feed, condition=CLOCK, date=date, every_s=HOUR_S)
+
+
+#: In the order of asking: no two in a row whose answers look alike.
 COMMANDS: tuple[Command, ...] = (
-    _ask("QPIGS", _QPIGS, 135),
-    _ask("QMOD", Wording("(?P<mode>[A-Z])", mode=mode_word), 5),
-    _ask("QPIRI", _QPIRI, 55),
-    _energy("QED", "pv_energy_day_wh", "%Y%m%d"),
-    _ask("QPIBI", _BATTERY, 25),
-    _energy("QEM", "pv_energy_month_wh", "%Y%m"),
-    _ask("QT", moment("device_time"), 18),
-    _energy("QEY", "pv_energy_year_wh", "%Y"),
-    _ask("QID", short_serial, 18,
-         tells=lambda parts: str(parts["serial_number"])),
-    _ask("QVFW", firmware("main_firmware"), 18),
-    _ask("QVFW2", firmware("slave_firmware", "VERFW2: ?"), 19),
-    _ask("QPI", Wording("(?P<protocol_id>PI16)"), 8),
+    ask(DIALECT, "QPIGS", _QPIGS, 135, *_STATUS_FEEDS),
+    ask(DIALECT, "QMOD", Wording("(?P<mode>[A-Z])", mode=mode_word), 5,
+        to("inverter_status.state_code", "mode", take=state_code)),
+    ask(DIALECT, "QPIRI", _QPIRI, 55, *_RATING_FEEDS),
+    _energy("QED", "day", "%Y%m%d"),
+    ask(DIALECT, "QPIBI", _BATTERY, 25,
+        to("inverter_rating.battery_units", "batteries"),
+        to("inverter_battery.capacity_ampere_hours", "battery_capacity_ah", battery="0"),
+        to("inverter_battery.remaining_seconds", "battery_remaining_min", battery="0", scale=60)),
+    _energy("QEM", "month", "%Y%m"),
+    ask(DIALECT, "QT", moment("device_time"), 18,
+        to("inverter_clock.time_seconds", "device_time")),
+    _energy("QEY", "year", "%Y"),
+    ask(DIALECT, "QID", short_serial, 18, to("inverter.serial", "serial_number"),
+        tells=lambda parts: str(parts["serial_number"])),
+    ask(DIALECT, "QVFW", firmware("main_firmware"), 18, to("inverter.firmware", "main_firmware")),
+    ask(DIALECT, "QVFW2", firmware("slave_firmware", "VERFW2: ?"), 19,
+        to("inverter.firmware_second", "slave_firmware")),
+    ask(DIALECT, "QPI", Wording("(?P<protocol_id>PI16)"), 8),
 )  # fmt: skip

@@ -9,15 +9,14 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from rct_collector.drivers.voltronic import faults
 from rct_collector.drivers.voltronic.command import (
     Command,
     Field,
     Fields,
-    Layout,
     Parts,
     Wording,
     code,
-    command,
     energy,
     firmware,
     flag,
@@ -27,7 +26,18 @@ from rct_collector.drivers.voltronic.command import (
     scaled,
     text,
 )
-from rct_collector.drivers.voltronic.texts import mode_of_number
+from rct_collector.drivers.voltronic.feeds import (
+    BATTERY_WAYS,
+    GRID_WAYS,
+    Feed,
+    as_number,
+    ask,
+    directed,
+    negated,
+    nonzero,
+    to,
+)
+from rct_collector.drivers.voltronic.texts import mode_of_number, state_code
 
 DIALECT = "pi17"
 CLOCK = "pi17-clock"
@@ -149,39 +159,140 @@ def _flags(answer: str) -> Parts | None:
     return {**parts, "extra_fields": words[len(FLAGS) :]} if len(words) > len(FLAGS) else parts
 
 
-def _ask(
-    name: str, layout: Layout, reply_bytes: int, condition: str = DIALECT, **more: Any
-) -> Command:
-    return command(
-        f"{DIALECT} {name}",
-        layout,
-        reply_bytes,
-        dialects=frozenset({DIALECT}),
-        condition=condition,
-        **more,
+# -- what it feeds -----------------------------------------------------------------------------
+
+#: How it is known that the unit only counts up.
+_COUNTED = "One register that a command alone clears; the paper calls it the energy of all time."
+
+#: Faults are numbered from here on, by their places.
+_FIRST_FAULT = 72
+
+_LETTERS = dict(zip(PHASES, ("l1", "l2", "l3"), strict=True))
+
+
+def _by_phase(metric: str, part: str, **more: Any) -> tuple[Feed, ...]:
+    return tuple(
+        to(metric, f"{part}_{letter}", phase=phase, **more) for letter, phase in _LETTERS.items()
     )
 
 
-def _energy(name: str, part: str, date: str = "") -> Command:
-    more = {"date": date, "summed": True} if date else {}
-    return _ask(name, energy(part, "{6,8}"), 16, CLOCK if date else DIALECT, every_s=HOUR_S, **more)
+_GS_FEEDS = (
+    to("inverter_string.voltage_volts", "pv1_voltage", string="a"),
+    to("inverter_string.voltage_volts", "pv2_voltage", string="b"),
+    to("inverter_string.current_amperes", "pv1_current", string="a"),
+    to("inverter_string.current_amperes", "pv2_current", string="b"),
+    to("inverter_battery.voltage_volts", "battery_voltage", battery="0"),
+    to("inverter_battery.soc_percent", "battery_capacity", battery="0"),
+    to("inverter_battery.current_amperes", "battery_current", battery="0"),
+    *_by_phase("inverter_grid.voltage_volts", "grid_voltage"),
+    to("inverter_grid.frequency_hertz", "grid_frequency"),
+    *_by_phase("inverter_grid.current_amperes", "grid_current"),
+    *_by_phase("inverter_output.voltage_volts", "output_voltage"),
+    to("inverter_output.frequency_hertz", "output_frequency"),
+    *_by_phase("inverter_load.current_amperes", "output_current"),
+    to("inverter_temperature.celsius", "inner_temperature", sensor="inner"),
+    to("inverter_temperature.celsius", "component_max_temperature", sensor="hottest"),
+    to("inverter_battery.temperature_celsius", "battery_temperature", battery="0",
+       take=nonzero("battery_temperature")),
+    to("inverter_status.settings_changed", "setting_changed"),
+)  # fmt: skip
 
+_GRID = "line_direction_code"
 
-COMMANDS: tuple[Command, ...] = (
-    _ask("GS", GS, 116),
-    _ask("PS", PS, 112),
-    _ask("MOD", Wording("(?P<mode>0[0-6])", mode=mode_of_number), 10),
-    _ask("WS", _warnings, 52),
-    _ask("PIRI", PIRI, 50),
-    _energy("ET", "pv_energy_total_kwh"),
-    _ask("FLAG", _flags, 17),
-    _energy("EY", "pv_energy_year_wh", "%Y"),
-    _ask("T", moment("device_time"), 22),
-    _energy("EM", "pv_energy_month_wh", "%Y%m"),
-    _ask("MD", MD, 42),
-    _energy("ED", "pv_energy_day_wh", "%Y%m%d"),
-    _ask("ID", long_serial, 30, tells=lambda parts: str(parts["serial_number"])),
-    _ask("VFW", firmware("main_firmware"), 22),
-    _ask("VFW2", firmware("slave_firmware", "VERFW2: ?"), 23),
-    _ask("PI", Wording("(?P<protocol_id>17)", protocol_id=lambda word: f"PI{word}"), 10),
+_PS_FEEDS = (
+    to("inverter_string.power_watts", "pv1_power", string="a"),
+    to("inverter_string.power_watts", "pv2_power", string="b"),
+    to("inverter_power.battery_watts", "battery_power battery_direction_code",
+       take=directed("battery_power", "battery_direction_code", BATTERY_WAYS)),
+    *(
+        to("inverter_grid.power_watts", f"grid_power_{letter} {_GRID}", phase=phase,
+           take=directed(f"grid_power_{letter}", _GRID, GRID_WAYS))
+        for letter, phase in _LETTERS.items()
+    ),
+    to("inverter_power.grid_watts", f"grid_power_total {_GRID}",
+       take=directed("grid_power_total", _GRID, GRID_WAYS)),
+    *_by_phase("inverter_load.power_watts", "output_active_power"),
+    to("inverter_power.load_watts", "output_active_power_total"),
+    *_by_phase("inverter_load.apparent_power_volt_amperes", "output_apparent_power"),
+    to("inverter_power.load_volt_amperes", "output_apparent_power_total"),
+    to("inverter_power.load_ratio", "output_load_percent", scale=0.01),
+    to("inverter_load.connected", "output_connected", phase="l1"),
+    to("inverter_string.charging", "pv1_status_code", string="a"),
+    to("inverter_string.charging", "pv2_status_code", string="b"),
+    to("inverter_battery.direction_code", "battery_direction_code", battery="0"),
+    to("inverter_status.converter_code", "dcac_direction_code"),
+    to("inverter_status.grid_code", "line_direction_code"),
+)  # fmt: skip
+
+_PIRI_FEEDS = (
+    to("inverter_rating.grid_hertz", "grid_rating_frequency"),
+    to("inverter_rating.grid_amperes", "grid_rating_current"),
+    to("inverter_rating.output_amperes", "output_rating_current"),
+    to("inverter_rating.string_amperes", "mppt_rating_current"),
+    to("inverter_rating.battery_volts", "battery_rating_voltage"),
+    to("inverter_rating.strings", "mppt_strings"),
+    to("inverter_rating.machine_code", "machine_type_code", take=as_number("machine_type_code")),
+    to("inverter_rating.topology_code", "topology_code"),
+    to("inverter_settings.output_mode_code", "output_parallel_code"),
 )
+
+_MD_FEEDS = (
+    to("inverter.model_number", "machine_number"),
+    to("inverter_rating.output_volt_amperes", "output_rating_apparent_power"),
+    to("inverter_rating.output_power_factor_ratio", "output_power_factor", scale=0.01),
+    to("inverter_rating.grid_phases", "input_phases"),
+    to("inverter_rating.output_phases", "output_phases"),
+    to("inverter_rating.output_volts", "output_rating_voltage"),
+    to("inverter_rating.grid_volts", "grid_rating_voltage"),
+    to("inverter_rating.battery_units", "battery_pieces"),
+    to("inverter_rating.battery_unit_volts", "battery_unit_voltage"),
+)
+
+_FLAG_FEEDS = (
+    to("inverter_settings.buzzer_enabled", "buzzer_silenced", take=negated("buzzer_silenced")),
+    to("inverter_settings.standby_buzzer_enabled", "buzzer_silenced_standby",
+       take=negated("buzzer_silenced_standby")),
+    to("inverter_settings.battery_buzzer_enabled", "buzzer_silenced_battery",
+       take=negated("buzzer_silenced_battery")),
+    to("inverter_settings.generator_input_enabled", "generator_input"),
+    to("inverter_settings.wide_range_enabled", "wide_input_range"),
+    to("inverter_settings.neutral_relay_enabled", "ng_relay"),
+)  # fmt: skip
+
+
+# -- the commands ------------------------------------------------------------------------------
+
+
+def _energy(name: str, period: str, date: str) -> Command:
+    part = f"pv_energy_{period}_wh"
+    feed = to(f"inverter_energy.{period}_watt_hours", part, flow="pv")
+    layout = energy(part, "{6,8}")
+    return ask(DIALECT, name, layout, 16, feed, condition=CLOCK, date=date, every_s=HOUR_S)
+
+
+#: In the order of asking: no two in a row whose answers look alike.
+COMMANDS: tuple[Command, ...] = (
+    ask(DIALECT, "GS", GS, 116, *_GS_FEEDS),
+    ask(DIALECT, "PS", PS, 112, *_PS_FEEDS),
+    ask(DIALECT, "MOD", Wording("(?P<mode>0[0-6])", mode=mode_of_number), 10,
+        to("inverter_status.state_code", "mode", take=state_code)),
+    ask(DIALECT, "WS", _warnings, 52,
+        *faults.feeds(faults.from_place(_FIRST_FAULT), "active_bits")),
+    ask(DIALECT, "PIRI", PIRI, 50, *_PIRI_FEEDS),
+    ask(DIALECT, "ET", energy("pv_energy_total_kwh", "{6,8}"), 16,
+        to("inverter_energy.watt_hours_total", "pv_energy_total_kwh", flow="pv", scale=1000,
+           counts_up=_COUNTED), every_s=HOUR_S),
+    ask(DIALECT, "FLAG", _flags, 17, *_FLAG_FEEDS),
+    _energy("EY", "year", "%Y"),
+    ask(DIALECT, "T", moment("device_time"), 22,
+        to("inverter_clock.time_seconds", "device_time")),
+    _energy("EM", "month", "%Y%m"),
+    ask(DIALECT, "MD", MD, 42, *_MD_FEEDS),
+    _energy("ED", "day", "%Y%m%d"),
+    ask(DIALECT, "ID", long_serial, 30, to("inverter.serial", "serial_number"),
+        tells=lambda parts: str(parts["serial_number"])),
+    ask(DIALECT, "VFW", firmware("main_firmware"), 22, to("inverter.firmware", "main_firmware")),
+    ask(DIALECT, "VFW2", firmware("slave_firmware", "VERFW2: ?"), 23,
+        to("inverter.firmware_second", "slave_firmware")),
+    ask(DIALECT, "PI", Wording("(?P<protocol_id>17)", protocol_id=lambda word: f"PI{word}"), 10),
+)  # fmt: skip

@@ -8,16 +8,12 @@ Sources: Sorotec's paper (V02, 2020); answers that users of other collectors hav
 
 from __future__ import annotations
 
-from typing import Any
-
 from rct_collector.drivers.voltronic.command import (
     Command,
     Field,
     Fields,
-    Layout,
     Wording,
     bits,
-    command,
     decimal,
     integer,
     number,
@@ -25,10 +21,30 @@ from rct_collector.drivers.voltronic.command import (
     short_serial,
     text,
 )
-from rct_collector.drivers.voltronic.pi30 import QBMS
-from rct_collector.drivers.voltronic.texts import MODES, mode_word
+from rct_collector.drivers.voltronic.feeds import (
+    as_number,
+    as_word,
+    ask,
+    at_most,
+    battery_watts,
+    nonzero,
+    to,
+)
+from rct_collector.drivers.voltronic.pi30 import QBMS, QBMS_FEEDS
+from rct_collector.drivers.voltronic.texts import MODES, mode_word, state_code
 
 DIALECT = "pi30revo"
+
+_STATUS_BITS = (
+    "sbu_priority_added",
+    "config_changed",
+    "scc_firmware_updated",
+    "load_on",
+    "battery_steady_while_charging",
+    "charging",
+    "scc_charging",
+    "ac_charging",
+)
 
 _QPIGS = Fields(
     decimal("grid_voltage"),
@@ -47,16 +63,7 @@ _QPIGS = Fields(
     decimal("pv1_voltage"),
     decimal("scc_battery_voltage"),
     integer("pv_energy_day_wh"),
-    bits(
-        "sbu_priority_added",
-        "config_changed",
-        "scc_firmware_updated",
-        "load_on",
-        "battery_steady_while_charging",
-        "charging",
-        "scc_charging",
-        "ac_charging",
-    ),
+    bits(*_STATUS_BITS),
     optional=(
         (
             reserved(r"\d+"),
@@ -137,26 +144,96 @@ _PQSE = Fields(
 )
 
 
-def _ask(name: str, layout: Layout, reply_bytes: int, **more: Any) -> Command:
-    return command(
-        f"{DIALECT} {name}",
-        layout,
-        reply_bytes,
-        dialects=frozenset({DIALECT}),
-        condition=DIALECT,
-        **more,
-    )
+# -- what it feeds -----------------------------------------------------------------------------
+
+#: How it is known that the unit only counts up.
+_COUNTED = "The paper calls it the total of what was generated, which cannot be undone."
+
+#: Once only: QPIGS has most of it with one more digit, and QALL the rest.
+_STATUS_FEEDS = (
+    to("inverter_grid.voltage_volts", "grid_voltage", phase="l1"),
+    to("inverter_grid.frequency_hertz", "grid_frequency"),
+    to("inverter_output.voltage_volts", "output_voltage", phase="l1"),
+    to("inverter_output.frequency_hertz", "output_frequency"),
+    to("inverter_power.load_watts", "output_active_power"),
+    to("inverter_power.load_ratio", "output_load_percent", scale=0.01),
+    to("inverter_dc_link.voltage_volts", "bus_voltage"),
+    to("inverter_battery.voltage_volts", "battery_voltage", battery="0"),
+    to("inverter_battery.soc_percent", "battery_capacity", battery="0"),
+    to("inverter_temperature.celsius", "heatsink_temperature", sensor="heatsink",
+       take=at_most("heatsink_temperature", 150)),
+    to("inverter_string.power_watts", "pv1_power", string="a"),
+    to("inverter_string.voltage_volts", "pv1_voltage", string="a"),
+    to("inverter_string.charger_volts", "scc_battery_voltage", string="a",
+       take=nonzero("scc_battery_voltage")),
+    to("inverter_energy.day_watt_hours", "pv_energy_day_wh", flow="pv"),
+    to("inverter_load.connected", "load_on", phase="l1"),
+    to("inverter_status.settings_changed", "config_changed"),
+    to("inverter_status.charger_updated", "scc_firmware_updated"),
+    to("inverter_battery.voltage_steady", "battery_steady_while_charging", battery="0"),
+    to("inverter_battery.charging", "charging", battery="0"),
+    to("inverter_battery.solar_charging", "scc_charging", battery="0"),
+    to("inverter_battery.grid_charging", "ac_charging", battery="0"),
+    to("inverter_battery.float_charging", "float_charging", battery="0"),
+    to("inverter_status.switched_on", "switched_on"),
+    to("inverter_status.device_word", " ".join(_STATUS_BITS), take=as_word(*_STATUS_BITS)),
+)  # fmt: skip
+
+_FLOW_PARTS = "battery_voltage battery_discharge_current battery_charging_current"
+
+_ALL_FEEDS = (
+    to("inverter_battery.charge_amperes", "battery_charging_current", battery="0"),
+    to("inverter_battery.discharge_amperes", "battery_discharge_current", battery="0"),
+    to("inverter_power.battery_watts", _FLOW_PARTS, take=battery_watts(*_FLOW_PARTS.split())),
+    to("inverter_string.current_amperes", "pv1_current", string="a"),
+    to("inverter_energy.watt_hours_total", "pv_energy_total_kwh", flow="pv", scale=1000,
+       counts_up=_COUNTED),
+    to("inverter_status.warning_code", "warning_code", take=as_number("warning_code")),
+    to("inverter_status.fault_code", "fault_code", take=as_number("fault_code")),
+)  # fmt: skip
+
+_RATING_FEEDS = (
+    to("inverter_rating.grid_volts", "grid_rating_voltage"),
+    to("inverter_rating.grid_amperes", "grid_rating_current"),
+    to("inverter_rating.output_volts", "output_rating_voltage"),
+    to("inverter_rating.output_hertz", "output_rating_frequency"),
+    to("inverter_rating.output_amperes", "output_rating_current"),
+    to("inverter_rating.output_volt_amperes", "output_rating_apparent_power"),
+    to("inverter_rating.output_watts", "output_rating_active_power"),
+    to("inverter_rating.battery_volts", "battery_rating_voltage"),
+    to("inverter_battery.alarm_setting_volts", "battery_alarm_voltage", battery="0"),
+    to("inverter_battery.discharge_setting_volts", "battery_under_voltage", battery="0"),
+    to("inverter_battery.charge_setting_volts", "battery_bulk_voltage", battery="0"),
+    to("inverter_battery.float_setting_volts", "battery_float_voltage", battery="0"),
+    to("inverter_settings.battery_type_code", "battery_type_code"),
+    to("inverter_battery.charge_setting_amperes", "max_charging_current", battery="0"),
+)
+
+_BMS_FEEDS = (
+    to("inverter_battery.bms_volts", "voltage", battery="0"),
+    to("inverter_battery.bms_charge_amperes", "charge_current", battery="0"),
+    to("inverter_battery.bms_discharge_amperes", "discharge_current", battery="0"),
+    to("inverter_battery.temperature_celsius", "temperature", battery="0", scale=0.1),
+    to("inverter_battery.bms_fault_code", "fault_code", battery="0"),
+    to("inverter_battery.bms_warning_code", "warning_code", battery="0"),
+)
 
 
+# -- the commands ------------------------------------------------------------------------------
+
+#: In the order of asking: no two in a row whose answers look alike.
 COMMANDS: tuple[Command, ...] = (
-    _ask("QPIGS", _QPIGS, 110),
-    _ask("QALL", _QALL, 82),
-    _ask("QMOD", Wording("(?P<mode>[A-Z])", mode=mode_word), 5),
-    _ask("QPIRI", _QPIRI, 100),
-    _ask("QLITH0", _QLITH0, 65),
-    _ask("QBMS", QBMS, 40),
-    _ask("PQSE", _PQSE, 62),
-    _ask("QID", short_serial, 18,
-         tells=lambda parts: str(parts["serial_number"])),
-    _ask("QPI", Wording("(?P<protocol_id>PI30)"), 8),
+    ask(DIALECT, "QPIGS", _QPIGS, 110, *_STATUS_FEEDS),
+    ask(DIALECT, "QALL", _QALL, 82, *_ALL_FEEDS),
+    ask(DIALECT, "QMOD", Wording("(?P<mode>[A-Z])", mode=mode_word), 5,
+        to("inverter_status.state_code", "mode", take=state_code)),
+    ask(DIALECT, "QPIRI", _QPIRI, 100, *_RATING_FEEDS),
+    ask(DIALECT, "QLITH0", _QLITH0, 65, *_BMS_FEEDS),
+    ask(DIALECT, "QBMS", QBMS, 40, *QBMS_FEEDS),
+    ask(DIALECT, "PQSE", _PQSE, 62,
+        to("inverter_battery.grid_charge_setting_amperes", "max_ac_charging_current",
+           battery="0")),
+    ask(DIALECT, "QID", short_serial, 18, to("inverter.serial", "serial_number"),
+        tells=lambda parts: str(parts["serial_number"])),
+    ask(DIALECT, "QPI", Wording("(?P<protocol_id>PI30)"), 8),
 )  # fmt: skip

@@ -19,8 +19,9 @@ CAPTURES = Path(os.environ.get("RCT_COLLECTOR_CAPTURES", "../shared/captures")) 
 
 def kind(item):
     """The name without the number of a unit; what is asked of a system is asked of one unit."""
-    name = item.name.removeprefix("system ")
-    return re.sub(r"(?<=GS)\d$", "", name) if not name.endswith("QPIGS2") else name
+    name = re.sub(r"^(3-strings|pi41) (?=QPIGS2)", "", item.name)
+    name = re.sub(r"^(pi\d\d)?-?system ", lambda found: f"{found[1]} " if found[1] else "", name)
+    return name if name.endswith("QPIGS2") else re.sub(r"(?<=GS)\d$", "", name)
 
 
 #: Answers that nobody can tell apart by their shape: what is asked in between has to.

@@ -1,0 +1,247 @@
+"""Which series the parts of an answer feed, and how.
+
+A part that is missing, or that the unit says it has not, publishes nothing. What is computed of
+several parts names them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, tzinfo
+from operator import methodcaller
+from typing import Any, NamedTuple
+
+from rct_collector.catalog import catalog
+from rct_collector.drivers.base import Binding
+from rct_collector.drivers.voltronic.command import Command, Layout, command
+from rct_collector.model import Kind, Metric, Value
+
+#: Parts of an answer → value, in the unit of the part; None where there is none.
+Take = Callable[[Mapping[str, Any]], Any]
+
+
+class Feed(NamedTuple):
+    """What feeds one series.
+
+    Attributes:
+        metric: Its name.
+        part: Name of the part; of several, all names.
+        take: How the value is taken from the parts; None for the part as it is.
+        scale: Factor from the part to the published value.
+        counts_up: Of a total: how it is known that the unit never counts it down.
+        tags: Which of the metric's series.
+    """
+
+    metric: str
+    part: str
+    take: Take | None
+    scale: float
+    counts_up: str
+    tags: dict[str, str]
+
+
+def to(
+    metric: str,
+    part: str,
+    *,
+    take: Take | None = None,
+    scale: float = 1,
+    counts_up: str = "",
+    **tags: str,
+) -> Feed:
+    """Name the series that a part feeds."""
+    return Feed(metric, part, take, scale, counts_up, tags)
+
+
+def bound(feed: Feed, wire_scale: float = 1) -> Binding:
+    """The binding of a feed.
+
+    Args:
+        feed: The feed.
+        wire_scale: Factor from the number on the wire to the value of the part.
+
+    Raises:
+        KeyError: The catalogue has no such series.
+        ValueError: It is a total, and nobody says how it is known that it only grows.
+    """
+    series = catalog().series(feed.metric, **feed.tags)
+    metric = series.metric
+    if (metric.kind is Kind.TOTAL) is not bool(feed.counts_up):
+        raise ValueError(f"{metric.name}: what is counted up is a total, and nothing else is")
+    take = feed.take or methodcaller("get", feed.part)
+    to_value = _to_value(metric, feed.scale)
+
+    def convert(
+        parts: Mapping[str, Any], zone: tzinfo | None, now: float | None = None
+    ) -> list[Value | None]:
+        value = take(parts)
+        return [None if value is None else to_value(value)]
+
+    def convert_time(
+        parts: Mapping[str, Any], zone: tzinfo | None, now: float | None = None
+    ) -> list[Value | None]:
+        shown = take(parts)
+        return [None if shown is None else unix_seconds(shown, zone, now)]
+
+    scale = float(f"{wire_scale * feed.scale:.9g}")
+    return Binding(
+        (series,), feed.part, scale, convert_time if metric.kind is Kind.TIME else convert
+    )
+
+
+def ask(
+    dialect: str,
+    name: str,
+    layout: Layout,
+    reply_bytes: int,
+    *feeds: Feed,
+    condition: str = "",
+    **more: Any,
+) -> Command:
+    """Make a command of a single dialect.
+
+    Args:
+        dialect: The dialect, which is also its condition where that is not given.
+        name: What is sent, which with the dialect before it is the name; or the whole name.
+        layout: The shape of its answer.
+        reply_bytes: Usual length of the whole answer.
+        feeds: What its answer feeds.
+        condition: When a unit has it.
+        more: What else :class:`~rct_collector.drivers.voltronic.command.Command` takes.
+    """
+    return command(
+        name if " " in name else f"{dialect} {name}",
+        layout,
+        reply_bytes,
+        dialects=frozenset({dialect}),
+        condition=condition or dialect,
+        bindings=bindings(layout, feeds),
+        **more,
+    )
+
+
+def bindings(layout: Layout, feeds: Iterable[Feed]) -> tuple[Binding, ...]:
+    """The bindings of the feeds of a command, with the factors that its layout has."""
+    scales: Mapping[str, float] = getattr(layout, "scales", {})
+    return tuple(bound(feed, scales.get(feed.part, 1)) for feed in feeds)
+
+
+def _to_value(metric: Metric, scale: float) -> Callable[[Any], Value]:
+    if metric.kind is Kind.TEXT:
+        return str
+    if metric.kind is Kind.FLAG:
+        return lambda value: int(bool(value))
+    if metric.value_type is int:
+        return int
+    if scale == 1:
+        return float
+    return lambda value: float(f"{value * scale:.9g}")
+
+
+def unix_seconds(shown: str, zone: tzinfo | None, now: float | None = None) -> float:
+    """Turn what the clock of a unit shows into Unix seconds.
+
+    The hour that autumn repeats has two readings.
+
+    Args:
+        shown: Date and time as in ISO 8601, without a zone.
+        zone: The unit's time zone; None for the zone of this host.
+        now: Unix seconds to which the reading shall be near; of two the first without it.
+    """
+    wall = datetime.fromisoformat(shown).replace(tzinfo=zone)
+    first, second = wall.timestamp(), wall.replace(fold=1).timestamp()
+    return second if now is not None and abs(second - now) < abs(first - now) else first
+
+
+# -- ways to take a value ----------------------------------------------------------------------
+
+
+def nonzero(part: str) -> Take:
+    """A part that is 0 where the unit does not measure it."""
+    return lambda parts: parts.get(part) or None
+
+
+def at_most(part: str, highest: float) -> Take:
+    """A part that says something else where it is higher."""
+
+    def take(parts: Mapping[str, Any]) -> Any:
+        value = parts.get(part)
+        return None if value is None or value > highest else value
+
+    return take
+
+
+def negated(part: str) -> Take:
+    """A flag that says the opposite."""
+
+    def take(parts: Mapping[str, Any]) -> Any:
+        value = parts.get(part)
+        return None if value is None else not value
+
+    return take
+
+
+def as_number(part: str) -> Take:
+    """A code that is kept as text, where it has digits only."""
+
+    def take(parts: Mapping[str, Any]) -> Any:
+        value = parts.get(part)
+        return int(value) if value is not None and value.isdigit() else None
+
+    return take
+
+
+def as_word(*names: str) -> Take:
+    """The word that some flags are the bits of, the highest first; "" for a bit without meaning."""
+    bits = [(name, 1 << place) for place, name in enumerate(reversed(names)) if name]
+
+    def take(parts: Mapping[str, Any]) -> Any:
+        return sum(bit for name, bit in bits if parts.get(name))
+
+    return take
+
+
+def bit_of(part: str, number: int) -> Take:
+    """One bit of a word that is kept as text, 0 is the last."""
+
+    def take(parts: Mapping[str, Any]) -> Any:
+        word = parts.get(part)
+        return None if word is None else word[-1 - number] == "1"
+
+    return take
+
+
+def battery_watts(voltage: str, discharge: str, charge: str) -> Take:
+    """Power of the battery, positive while it discharges: voltage by current."""
+
+    def take(parts: Mapping[str, Any]) -> Any:
+        volts, out, into = parts.get(voltage), parts.get(discharge), parts.get(charge)
+        return None if None in (volts, out, into) else round(volts * (out - into), 3)  # type: ignore[operator]
+
+    return take
+
+
+#: Codes of PI18 and PI17 for ways of the power: out of the battery and into it, and …
+BATTERY_WAYS = (2, 1)
+#: … from the grid and into it.
+GRID_WAYS = (1, 2)
+
+
+def directed(power: str, direction: str, ways: tuple[int, int]) -> Take:
+    """A power that has its sign from another part.
+
+    Args:
+        power: Name of the part.
+        direction: Name of the part that tells the way.
+        ways: Its codes for a positive and for a negative power.
+    """
+
+    def take(parts: Mapping[str, Any]) -> Any:
+        watts, way = parts.get(power), parts.get(direction)
+        if watts == 0:
+            return 0
+        if watts is None or way not in ways:
+            return None
+        return abs(watts) if way == ways[0] else -abs(watts)
+
+    return take
