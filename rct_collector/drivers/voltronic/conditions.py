@@ -22,8 +22,6 @@ SYSTEM = "pi30-system"
 SPLIT, SPLIT_SYSTEM = "pi41-single", "pi41-system"
 #: More strings of a unit on its own.
 TWO_STRINGS, THREE_STRINGS = "pi30-2-strings", "pi30-3-strings"
-#: Units that tell a serial number of any length, and those that tell one of 14 characters.
-LONG_SERIAL, SHORT_SERIAL = "pi30-long-serial", "pi30-serial"
 #: PI18 on its own, and as one of several.
 PI18_SINGLE, PI18_SYSTEM = "pi18-single", "pi18-system"
 
@@ -124,15 +122,6 @@ def _clock(name: str, *dialects: str) -> Condition:
     return Condition((_PROTOCOL, name), check, "a clock")
 
 
-def _serial(*, long: bool) -> Condition:
-    def check(facts: Facts) -> bool | None:
-        if not _speaks(facts, _PI30):
-            return False
-        return (facts["QSID"] is not None) is long if "QSID" in facts else None
-
-    return Condition((_PROTOCOL, "QSID"), check)
-
-
 def _strings(about: str, part: str) -> Condition:
     """What QPIGS2 brings, of a unit on its own."""
 
@@ -167,8 +156,6 @@ CONDITIONS: dict[str, Condition] = {
     SPLIT_SYSTEM: _one_of(split=True, system=True),
     TWO_STRINGS: _strings(SECOND_STRING, "a second solar generator"),
     THREE_STRINGS: _strings(MORE_STRINGS, "a second and a third solar generator"),
-    LONG_SERIAL: _serial(long=True),
-    SHORT_SERIAL: _serial(long=False),
     "pi30-clock": _clock("QT", *_PI30),
     **{f"unit {number}": _unit(number) for number in range(MOST_UNITS)},
     "pi18": _dialect("pi18"),
