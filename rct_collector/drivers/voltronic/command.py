@@ -319,6 +319,10 @@ def first_of(*layouts: Layout) -> Layout:
     return read
 
 
+#: Shapes that several commands have.
+ENERGY, CURRENTS, VERSION, HOURS, DIGITS = "energy", "currents", "version", "hours", "digits"
+
+
 # -- commands ----------------------------------------------------------------------------------
 
 
@@ -331,8 +335,6 @@ class Command(Query):
         dialects: Dialects that have it.
         layout: The shape of its answer.
         reply_bytes: Usual length of the whole answer, framing included.
-        every_s: Its answer is good for so many seconds, or until the day of the unit ends; 0 for
-            the interval of its class.
         date: Format of the date behind the text, for :meth:`datetime.datetime.strftime`; "" for
             none. It is the unit's own clock that counts: the argument of what is asked is the Unix
             time, and the session knows what the clock shows then.
@@ -344,7 +346,6 @@ class Command(Query):
     dialects: frozenset[str] = frozenset()
     layout: Layout = lambda _answer: None
     reply_bytes: int = 0
-    every_s: float = 0.0
     date: str = ""
     tells: Callable[[Parts], str | float] = lambda _parts: 1
 

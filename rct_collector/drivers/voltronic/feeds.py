@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from rct_collector.catalog import catalog
 from rct_collector.drivers.base import Binding
-from rct_collector.drivers.voltronic.command import Command, Layout, command
+from rct_collector.drivers.voltronic.command import ENERGY, Command, Layout, command, energy
 from rct_collector.model import Kind, Metric, Value
 
 #: Parts of an answer → value, in the unit of the part; None where there is none.
@@ -117,6 +117,39 @@ def ask(
         condition=condition or dialect,
         bindings=bindings(layout, feeds),
         **more,
+    )
+
+
+#: Format of the date that asks for a period.
+DATES = {"year": "%Y", "month": "%Y%m", "day": "%Y%m%d"}
+
+#: An hour: energies change slowly, and take a question each.
+HOUR_S = 3600.0
+
+
+def ask_energy(
+    dialect: str, name: str, period: str, digits: str = "{6,8}", reply_bytes: int = 16
+) -> Command:
+    """Make a command for the energy of the solar generators in a year, a month or a day.
+
+    Args:
+        dialect: The dialect.
+        name: What is sent, before the date.
+        period: ``year``, ``month`` or ``day``.
+        digits: How many the answer has, as in a regular expression.
+        reply_bytes: Usual length of the whole answer.
+    """
+    part = f"pv_energy_{period}_wh"
+    return ask(
+        dialect,
+        name,
+        energy(part, digits),
+        reply_bytes,
+        to(f"inverter_energy.{period}_watt_hours", part, flow="pv"),
+        condition=f"{dialect}-clock",
+        date=DATES[period],
+        every_s=HOUR_S,
+        shape=ENERGY,
     )
 
 

@@ -7,6 +7,8 @@ a unit has not, it fills with dashes.
 from __future__ import annotations
 
 from rct_collector.drivers.voltronic.command import (
+    DIGITS,
+    VERSION,
     Command,
     Field,
     Fields,
@@ -14,19 +16,16 @@ from rct_collector.drivers.voltronic.command import (
     Wording,
     code,
     decimal,
-    energy,
     firmware,
     integer,
     moment,
     short_serial,
     text,
 )
-from rct_collector.drivers.voltronic.feeds import as_number, ask, to
+from rct_collector.drivers.voltronic.feeds import as_number, ask, ask_energy, to
 from rct_collector.drivers.voltronic.texts import mode_word, state_code
 
 DIALECT = "pi16"
-CLOCK = "pi16-clock"
-HOUR_S = 3600.0
 
 _QPIGS = Fields(
     decimal("grid_voltage"),
@@ -122,33 +121,26 @@ _RATING_FEEDS = (
 
 # -- the commands ------------------------------------------------------------------------------
 
-
-def _energy(name: str, period: str, date: str) -> Command:
-    part = f"pv_energy_{period}_wh"
-    feed = to(f"inverter_energy.{period}_watt_hours", part, flow="pv")
-    layout = energy(part, "{6,8}")
-    return ask(DIALECT, name, layout, 12, feed, condition=CLOCK, date=date, every_s=HOUR_S)
-
-
 #: In the order of asking: no two in a row whose answers look alike.
 COMMANDS: tuple[Command, ...] = (
     ask(DIALECT, "QPIGS", _QPIGS, 135, *_STATUS_FEEDS),
     ask(DIALECT, "QMOD", Wording("(?P<mode>[A-Z])", mode=mode_word), 5,
         to("inverter_status.state_code", "mode", take=state_code)),
     ask(DIALECT, "QPIRI", _QPIRI, 55, *_RATING_FEEDS),
-    _energy("QED", "day", "%Y%m%d"),
+    ask_energy(DIALECT, "QED", "day", reply_bytes=12),
     ask(DIALECT, "QPIBI", _BATTERY, 25,
         to("inverter_rating.battery_units", "batteries"),
         to("inverter_battery.capacity_ampere_hours", "battery_capacity_ah", battery="0"),
         to("inverter_battery.remaining_seconds", "battery_remaining_min", battery="0", scale=60)),
-    _energy("QEM", "month", "%Y%m"),
+    ask_energy(DIALECT, "QEM", "month", reply_bytes=12),
     ask(DIALECT, "QT", moment("device_time"), 18,
-        to("inverter_clock.time_seconds", "device_time")),
-    _energy("QEY", "year", "%Y"),
-    ask(DIALECT, "QID", short_serial, 18, to("inverter.serial", "serial_number"),
+        to("inverter_clock.time_seconds", "device_time"), shape=DIGITS),
+    ask_energy(DIALECT, "QEY", "year", reply_bytes=12),
+    ask(DIALECT, "QID", short_serial, 18, to("inverter.serial", "serial_number"), shape=DIGITS,
         tells=lambda parts: str(parts["serial_number"])),
-    ask(DIALECT, "QVFW", firmware("main_firmware"), 18, to("inverter.firmware", "main_firmware")),
+    ask(DIALECT, "QVFW", firmware("main_firmware"), 18, to("inverter.firmware", "main_firmware"),
+        shape=VERSION),
     ask(DIALECT, "QVFW2", firmware("slave_firmware", "VERFW2: ?"), 19,
-        to("inverter.firmware_second", "slave_firmware")),
+        to("inverter.firmware_second", "slave_firmware"), shape=VERSION),
     ask(DIALECT, "QPI", Wording("(?P<protocol_id>PI16)"), 8),
 )  # fmt: skip

@@ -11,6 +11,8 @@ from typing import Any
 
 from rct_collector.drivers.voltronic import faults
 from rct_collector.drivers.voltronic.command import (
+    ENERGY,
+    VERSION,
     Command,
     Field,
     Fields,
@@ -29,9 +31,11 @@ from rct_collector.drivers.voltronic.command import (
 from rct_collector.drivers.voltronic.feeds import (
     BATTERY_WAYS,
     GRID_WAYS,
+    HOUR_S,
     Feed,
     as_number,
     ask,
+    ask_energy,
     directed,
     negated,
     nonzero,
@@ -40,8 +44,6 @@ from rct_collector.drivers.voltronic.feeds import (
 from rct_collector.drivers.voltronic.texts import mode_of_number, state_code
 
 DIALECT = "pi17"
-CLOCK = "pi17-clock"
-HOUR_S = 3600.0
 
 #: Phases as the device calls them.
 PHASES = ("r", "s", "t")
@@ -262,14 +264,6 @@ _FLAG_FEEDS = (
 
 # -- the commands ------------------------------------------------------------------------------
 
-
-def _energy(name: str, period: str, date: str) -> Command:
-    part = f"pv_energy_{period}_wh"
-    feed = to(f"inverter_energy.{period}_watt_hours", part, flow="pv")
-    layout = energy(part, "{6,8}")
-    return ask(DIALECT, name, layout, 16, feed, condition=CLOCK, date=date, every_s=HOUR_S)
-
-
 #: In the order of asking: no two in a row whose answers look alike.
 COMMANDS: tuple[Command, ...] = (
     ask(DIALECT, "GS", GS, 116, *_GS_FEEDS),
@@ -281,18 +275,19 @@ COMMANDS: tuple[Command, ...] = (
     ask(DIALECT, "PIRI", PIRI, 50, *_PIRI_FEEDS),
     ask(DIALECT, "ET", energy("pv_energy_total_kwh", "{6,8}"), 16,
         to("inverter_energy.watt_hours_total", "pv_energy_total_kwh", flow="pv", scale=1000,
-           counts_up=_COUNTED), every_s=HOUR_S),
+           counts_up=_COUNTED), every_s=HOUR_S, shape=ENERGY),
     ask(DIALECT, "FLAG", _flags, 17, *_FLAG_FEEDS),
-    _energy("EY", "year", "%Y"),
+    ask_energy(DIALECT, "EY", "year"),
     ask(DIALECT, "T", moment("device_time"), 22,
         to("inverter_clock.time_seconds", "device_time")),
-    _energy("EM", "month", "%Y%m"),
+    ask_energy(DIALECT, "EM", "month"),
     ask(DIALECT, "MD", MD, 42, *_MD_FEEDS),
-    _energy("ED", "day", "%Y%m%d"),
+    ask_energy(DIALECT, "ED", "day"),
     ask(DIALECT, "ID", long_serial, 30, to("inverter.serial", "serial_number"),
         tells=lambda parts: str(parts["serial_number"])),
-    ask(DIALECT, "VFW", firmware("main_firmware"), 22, to("inverter.firmware", "main_firmware")),
+    ask(DIALECT, "VFW", firmware("main_firmware"), 22, to("inverter.firmware", "main_firmware"),
+        shape=VERSION),
     ask(DIALECT, "VFW2", firmware("slave_firmware", "VERFW2: ?"), 23,
-        to("inverter.firmware_second", "slave_firmware")),
+        to("inverter.firmware_second", "slave_firmware"), shape=VERSION),
     ask(DIALECT, "PI", Wording("(?P<protocol_id>17)", protocol_id=lambda word: f"PI{word}"), 10),
 )  # fmt: skip

@@ -15,6 +15,8 @@ from typing import Any
 
 from rct_collector.drivers.voltronic import faults
 from rct_collector.drivers.voltronic.command import (
+    CURRENTS,
+    ENERGY,
     Command,
     Field,
     Fields,
@@ -32,10 +34,12 @@ from rct_collector.drivers.voltronic.command import (
 )
 from rct_collector.drivers.voltronic.conditions import MOST_UNITS, PI18_SINGLE, PI18_SYSTEM
 from rct_collector.drivers.voltronic.feeds import (
+    HOUR_S,
     Feed,
     Take,
     as_number,
     ask,
+    ask_energy,
     at_most,
     battery_watts,
     nonzero,
@@ -45,8 +49,6 @@ from rct_collector.drivers.voltronic.pi30 import SWITCHES
 from rct_collector.drivers.voltronic.texts import PI18_FAULTS, mode_of_number, state_code
 
 DIALECT = "pi18"
-CLOCK = "pi18-clock"
-HOUR_S = 3600.0
 
 
 def _tenths(name: str) -> Field:
@@ -330,18 +332,6 @@ def _unit_feeds(unit: str) -> tuple[Feed, ...]:
 
 # -- the commands ------------------------------------------------------------------------------
 
-
-def _energy(name: str, part: str, feed: Feed, date: str = "") -> Command:
-    condition = CLOCK if date else ""
-    return ask(
-        DIALECT, name, energy(part), 16, feed, condition=condition, date=date, every_s=HOUR_S
-    )
-
-
-def _of_pv(period: str, part: str) -> Feed:
-    return to(f"inverter_energy.{period}_watt_hours", part, flow="pv")
-
-
 #: In the order of asking: no two in a row whose answers look alike.
 COMMANDS: tuple[Command, ...] = (
     ask(DIALECT, "GS", GS, 111, *_OF_THE_UNIT, *_FLOWS, condition=PI18_SINGLE),
@@ -357,22 +347,25 @@ COMMANDS: tuple[Command, ...] = (
         *faults.feeds(faults.numbered(PI18_FAULTS), " ".join(PI18_FAULTS)),
         to("inverter_status.fault_code", "fault_code", take=as_number("fault_code"))),
     ask(DIALECT, "PIRI", PIRI, 93, *_RATINGS),
-    _energy("ET", "pv_energy_total_raw", to(
-        "inverter_energy.watt_hours_total", "pv_energy_total_raw", flow="pv", counts_up=_COUNTED)),
+    ask(DIALECT, "ET", energy("pv_energy_total_raw"), 16,
+        to("inverter_energy.watt_hours_total", "pv_energy_total_raw", flow="pv",
+           counts_up=_COUNTED), every_s=HOUR_S, shape=ENERGY),
     ask(DIALECT, "FLAG", Fields(*map(flag, FLAGS), reserved(), separator=","), 25,
         *(to(f"inverter_settings.{SWITCHES[part]}", part) for part in FLAGS)),
-    _energy("EY", "pv_energy_year_wh", _of_pv("year", "pv_energy_year_wh"), "%Y"),
+    ask_energy(DIALECT, "EY", "year", "{8}"),
     ask(DIALECT, "T", moment("device_time"), 22,
         to("inverter_clock.time_seconds", "device_time")),
-    _energy("EM", "pv_energy_month_wh", _of_pv("month", "pv_energy_month_wh"), "%Y%m"),
+    ask_energy(DIALECT, "EM", "month", "{8}"),
     ask(DIALECT, "VFW", _VERSIONS, 25,
         to("inverter.firmware", "main_firmware"),
         to("inverter.firmware_second", "slave1_firmware"),
         to("inverter.firmware_third", "slave2_firmware")),
-    _energy("ED", "pv_energy_day_wh", _of_pv("day", "pv_energy_day_wh"), "%Y%m%d"),
+    ask_energy(DIALECT, "ED", "day", "{8}"),
     ask(DIALECT, "ID", long_serial, 30, to("inverter.serial", "serial_number"),
         tells=lambda parts: str(parts["serial_number"])),
     ask(DIALECT, "PI", Wording("(?P<protocol_id>18)", protocol_id=lambda word: f"PI{word}"), 10),
-    ask(DIALECT, "MCHGCR", numbers("selectable_max_charging_current", "{3}", ","), 39),
-    ask(DIALECT, "MUCHGCR", numbers("selectable_max_utility_charging_current", "{3}", ","), 43),
+    ask(DIALECT, "MCHGCR", numbers("selectable_max_charging_current", "{3}", ","), 39,
+        shape=CURRENTS),
+    ask(DIALECT, "MUCHGCR", numbers("selectable_max_utility_charging_current", "{3}", ","), 43,
+        shape=CURRENTS),
 )  # fmt: skip

@@ -16,6 +16,11 @@ from typing import Any
 
 from rct_collector.drivers.voltronic import faults
 from rct_collector.drivers.voltronic.command import (
+    CURRENTS,
+    DIGITS,
+    ENERGY,
+    HOURS,
+    VERSION,
     Command,
     Field,
     Fields,
@@ -54,6 +59,8 @@ from rct_collector.drivers.voltronic.conditions import (
     TWO_STRINGS,
 )
 from rct_collector.drivers.voltronic.feeds import (
+    DATES,
+    HOUR_S,
     Feed,
     Take,
     as_number,
@@ -77,9 +84,6 @@ LONG_WARNINGS = 36
 
 #: Commands with a date.
 CLOCK = "pi30-clock"
-
-#: An hour: energies change slowly, and take a question each.
-HOUR_S = 3600.0
 
 
 # -- status ------------------------------------------------------------------------------------
@@ -897,7 +901,7 @@ def _text(part: str, field: str) -> Feed:
 def _energy(letter: str, period: str) -> Command:
     """Energy of the generators (E) or of the load (L): of all time, a year, a month or a day."""
     flow = {"E": "pv", "L": "load"}[letter]
-    date = {"total": "", "year": "%Y", "month": "%Y%m", "day": "%Y%m%d"}[period]
+    date = DATES.get(period, "")
     part = f"{flow}_energy_{period}_wh"
     if date:
         feed = to(f"inverter_energy.{period}_watt_hours", part, flow=flow)
@@ -911,6 +915,7 @@ def _energy(letter: str, period: str) -> Command:
         condition=CLOCK if date else FAMILY,
         date=date,
         every_s=HOUR_S,
+        shape=ENERGY,
     )
 
 
@@ -942,7 +947,8 @@ COMMANDS: tuple[Command, ...] = (
     ),
     _asked("QPIWS", _warnings, 40, *faults.feeds(faults.positions, "active_bits"),
            to("inverter_status.fault_digits_code", "fault_digits", take=as_number("fault_digits"))),
-    _asked("QT", moment("device_time"), 18, to("inverter_clock.time_seconds", "device_time")),
+    _asked("QT", moment("device_time"), 18, to("inverter_clock.time_seconds", "device_time"),
+           shape=DIGITS),
     _energy("E", "total"),
     _asked("QPIRI", QPIRI, 100, *_RATINGS_FEEDS),
     _energy("L", "total"),
@@ -955,30 +961,35 @@ COMMANDS: tuple[Command, ...] = (
     _energy("E", "month"),
     _asked("Q1", first_of(_CHARGER, _short_charger), 75, *_CHARGER_FEEDS),
     _energy("L", "month"),
-    _asked("QID", short_serial, 18, _SERIAL, tells=_serial_number),
+    _asked("QID", short_serial, 18, _SERIAL, tells=_serial_number, shape=DIGITS),
     _asked("VERFW:", firmware("bluetooth_firmware"), 18,
-           _text("bluetooth_firmware", "firmware_bluetooth")),
+           _text("bluetooth_firmware", "firmware_bluetooth"), shape=VERSION),
     _asked("QSID", long_serial, 26, tells=_serial_number),
     _energy("E", "year"),
-    _asked("QVFW", firmware("main_firmware"), 18, _text("main_firmware", "firmware")),
+    _asked("QVFW", firmware("main_firmware"), 18, _text("main_firmware", "firmware"),
+           shape=VERSION),
     _asked("QMN", Wording(r"(?P<model_name>[0-9A-Z][0-9A-Za-z ./+]*-[0-9A-Za-z.]+)"), 13,
            _text("model_name", "model")),
     _asked("QVFW2", firmware("slave_firmware", "VERFW2: ?"), 19,
-           _text("slave_firmware", "firmware_second")),
+           _text("slave_firmware", "firmware_second"), shape=VERSION),
     _energy("L", "year"),
     _asked("QVFW3", firmware("panel_firmware", "VERFW3?: ?"), 18,
-           _text("panel_firmware", "firmware_panel")),
-    _asked("QGMN", Wording(r"(?P<general_model>\d{3})"), 7, _text("general_model", "model_number")),
+           _text("panel_firmware", "firmware_panel"), shape=VERSION),
+    _asked("QGMN", Wording(r"(?P<general_model>\d{3})"), 7, _text("general_model", "model_number"),
+           shape=CURRENTS),
     _asked("QVFW4", firmware("scc3_firmware", "VERFW4?: ?"), 18,
-           _text("scc3_firmware", "firmware_third")),
+           _text("scc3_firmware", "firmware_third"), shape=VERSION),
     _asked("QPI", Wording("(?P<protocol_id>PI[0-9]{2})"), 8),
     _asked("QBOOT", Wording("(?P<boot_loader>[01])", boot_loader=lambda word: word == "1"), 5),
     _asked("QDI", _DEFAULTS, 85),
-    _asked("QMCHGCR", numbers("selectable_max_charging_current"), 36),
-    _asked("QMUCHGCR", numbers("selectable_max_utility_charging_current"), 36),
-    _asked("QMSCHGCR", numbers("selectable_max_solar_charging_current"), 36),
-    _asked("QOPM", Wording(r"(?P<output_mode_code>0[0-7])", output_mode_code=int), 6),
-    _asked("QOPPT", _hours("hourly_output_priority_codes", "output_source_priority_code"), 59),
-    _asked("QCHPT", _hours("hourly_charger_priority_codes", "charger_source_priority_code"), 59),
+    _asked("QMCHGCR", numbers("selectable_max_charging_current"), 36, shape=CURRENTS),
+    _asked("QMUCHGCR", numbers("selectable_max_utility_charging_current"), 36, shape=CURRENTS),
+    _asked("QMSCHGCR", numbers("selectable_max_solar_charging_current"), 36, shape=CURRENTS),
+    _asked("QOPM", Wording(r"(?P<output_mode_code>0[0-7])", output_mode_code=int), 6,
+           shape=CURRENTS),
+    _asked("QOPPT", _hours("hourly_output_priority_codes", "output_source_priority_code"), 59,
+           shape=HOURS),
+    _asked("QCHPT", _hours("hourly_charger_priority_codes", "charger_source_priority_code"), 59,
+           shape=HOURS),
     _asked("QLED", _LIGHT, 26),
 )  # fmt: skip
