@@ -157,7 +157,8 @@ class Bad(NamedTuple):
     """Bytes that are no answer.
 
     Attributes:
-        kind: ``CRC``, ``LENGTH``, ``NOISE``, or ``ECHO`` for a question.
+        kind: ``CRC``; ``LENGTH`` for what was cut, has no end, or a number in its head that is
+            wrong; ``NOISE``; or ``ECHO`` for a question.
         size: Number of bytes, the end of the line not counted; of noise, not the zeros at its ends.
         data: The first of them, as far as they are worth showing.
     """
@@ -270,7 +271,7 @@ def _read_line(buffer: bytearray, begin: int, end: int, found: list[Frame | Bad]
     for start in starts:
         bare = _BARE.match(buffer, start, end)
         if bare is not None:
-            _skip(buffer, begin, start, found, Fault.CRC)
+            _skip(buffer, begin, start, found, Fault.LENGTH)
             head, text = bare[0][:1].decode(), bare[0][1:].decode()
             found.append(Frame(text, head, sound=False, size=end + 1 - start))
             return end + 1
@@ -316,7 +317,7 @@ def _take(buffer: bytearray, begin: int, start: int, after: int, found: list[Fra
         found: Where to add it.
     """
     if start > begin:
-        _skip(buffer, begin, start, found, Fault.CRC)
+        _skip(buffer, begin, start, found, Fault.LENGTH)  # cut, or the tail of something
     line = buffer[start : after - 3].decode("latin-1")
     size = after - start
     if line[0] == "(":
@@ -347,7 +348,7 @@ def _skip(buffer: bytearray, first: int, last: int, found: list[Frame | Bad], ki
     if begin > first:
         _noise(bytes(buffer[first:begin]).strip(_BETWEEN), found)
     if begin < last:
-        if kind is Fault.CRC and _QUESTION.match(buffer, begin, last):
+        if _QUESTION.match(buffer, begin, last):
             kind = Fault.ECHO  # of PI17, whose questions have no checksum
         found.append(_bad(buffer, kind, begin, last))
 

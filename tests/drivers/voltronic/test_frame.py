@@ -243,12 +243,12 @@ FIELD = {
     "checksum of another": (b"^D00518\xca\xed\r", [], [("crc", 9)]),
     "damaged NAK is none": (b"(NAOss\r", [], [("crc", 6)]),
     "NUL in the checksum": (answer("00000226", spelling=plain), ["00000226"], []),
-    "start of one cut, another follows": (b"(230.0 49(B\xe7\xc9\r", ["B"], [("crc", 9)]),
+    "start of one cut, another follows": (b"(230.0 49(B\xe7\xc9\r", ["B"], [("length", 9)]),
     "end of one cut": (b".0 010$\x8c\r(B\xe7\xc9\r", ["B"], [("noise", 8)]),
-    "end damaged, another follows": (b"(B\xe7\xc9\x8d(B\xe7\xc9\r", ["B"], [("crc", 5)]),
+    "end damaged, another follows": (b"(B\xe7\xc9\x8d(B\xe7\xc9\r", ["B"], [("length", 5)]),
     "noise before the start": (b"\xff\xfe(B\xe7\xc9\r", ["B"], [("noise", 2)]),
     "end in the text": (b"(230.0 \r9.9\x11\x22\r(B\xe7\xc9\r", ["B"], [("crc", 7), ("noise", 5)]),
-    "many starts": (b"(" * 20 + b"B\xe7\xc9\r", ["B"], [("crc", 19)]),
+    "many starts": (b"(" * 20 + b"B\xe7\xc9\r", ["B"], [("length", 19)]),
     "ends without lines": (b"\r\n\r\r\n\0\0\r", [], []),
     "number of PI18 too large": (answer("18", "^D").replace(b"005", b"006", 1), [], [("crc", 9)]),
     "number of PI18 wrong, checksum right": (b"^D006" b"18" + checksum(b"^D00618") + b"\r", [], [("length", 9)]),  # noqa: E501
@@ -285,7 +285,7 @@ BARE = (
 def test_yes_and_no_are_understood_without_checksum(wire, text, head):
     *bad, last = FrameReader().feed(wire)
     assert last[:3] == (text, head, False)
-    assert [item.kind for item in bad] == ["crc"] * len(bad)
+    assert [item.kind for item in bad] == ["length"] * len(bad)
 
 
 def test_garbled_no_of_the_field_is_one_no():
