@@ -347,7 +347,8 @@ class Polled:
         queries: Everything that can be asked for.
         conditions: Parts that not every unit has. ``""`` need not be named, and is always met.
         identity: Names of the queries whose change means another unit or firmware; the first of
-            them names the unit. Empty where a family has no such thing.
+            them names the unit, or what it speaks, and is asked of any. Empty where a family has no
+            such thing.
         pace: How hard its units may be asked: the defaults, and in their class the limits, of what
             the user may set.
         least_interval_s: No interval may be configured shorter, in seconds; 0 for as all others.

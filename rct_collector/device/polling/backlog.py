@@ -151,8 +151,9 @@ class Backlog:
     def decide_again(self, now: float) -> None:
         """What decides is looked at again: the unit may have been exchanged."""
         for query in self._discovery.deciding:
-            self._waiting[query] = now
             self._turns.pop(query, None)
+            if self._discovery.has(query.condition) is not False:
+                self._waiting[query] = now
 
     def news(self, classes: Iterable[PollClass], now: float) -> list[Query]:
         """Add what a new fact brings: what never waited here before."""

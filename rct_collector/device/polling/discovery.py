@@ -76,7 +76,8 @@ class Discovery:
         self._conditions = driver.conditions
         self._identity = driver.identity
         self._deciding = _by_dependence(driver)
-        names = {query.name for query in self._deciding}
+        self._condition_of = {query.name: query.condition for query in self._deciding}
+        names = self._condition_of.keys()
         self.facts: dict[str, Any] = {k: v for k, v in (facts or {}).items() if k in names}
         if not self._is_usable():
             self.facts.clear()
@@ -180,7 +181,10 @@ class Discovery:
         return not any(name in self._unsure for name in inputs)
 
     def _is_settled(self, name: str) -> bool:
-        return name in self._heard or name in self._given_up
+        """Whether it was answered or left unanswered; or is about a part that the unit lacks."""
+        if name in self._heard or name in self._given_up:
+            return True
+        return self.has(self._condition_of[name]) is False
 
     def _is_anonymous(self) -> bool:
         """The unit does not say who it is, as far as is known."""

@@ -217,3 +217,12 @@ def test_rounds_too_short_for_all_are_shared(room, every):
 def test_a_sum_comes_as_often_as_its_parts_if_there_is_room_for_it(every):
     together = Counter(len({"q2", "q3"} & set(asked)) for asked in rounds(2, 600, every=every))
     assert together[2] >= 0.9 * together[1]
+
+
+def test_on_a_new_line_what_the_unit_cannot_have_is_not_asked_again():
+    battery = RCT.query("battery.bms_sn").condition
+    for conditions in ({*RCT.conditions}, {*RCT.conditions} - {battery}):
+        backlog = Backlog(Plan(RCT, DEVICE), unit(conditions), Unsupported(), ALWAYS, DEVICE)
+        backlog.decide_again(START)
+        wanted = {query for query in RCT.deciding() if query.condition in conditions}
+        assert set(backlog.in_turn(START)) == wanted

@@ -581,3 +581,60 @@ def test_answers_that_never_agree_are_told_as_such():
         "rb485.available (0x437B8122) is not answered twice alike, so it is not known whether there"
         " is a Power Switch"
     ]
+
+
+# -- units of one family that say in different ways who they are --------------------------------
+
+SPOKEN = {
+    "protocol": Query("protocol"),
+    "east serial": Query("east serial", "east"),
+    "west serial": Query("west serial", "west"),
+}
+
+
+def speaks(word):
+    return Condition(("protocol",), lambda facts: facts.get("protocol") == word)
+
+
+FOREIGNERS = replace(
+    TOY,
+    polled=Polled(
+        queries=tuple(SPOKEN.values()),
+        conditions={"east": speaks("east"), "west": speaks("west")},
+        identity=tuple(SPOKEN),
+    ),
+)
+
+
+def hear(discovery, **facts):
+    for name, value in facts.items():
+        for _ in range(2):
+            discovery.observe(SPOKEN[name.replace("_", " ")], value)
+
+
+def test_who_it_is_is_asked_as_the_unit_has_it():
+    discovery = Discovery(FOREIGNERS)
+    assert names(discovery.unidentified) == ["protocol"]
+    hear(discovery, protocol="east")
+    assert names(discovery.unidentified) == ["east serial"]
+    assert not discovery.identified
+    hear(discovery, east_serial="E1")
+    assert discovery.identified
+    assert names(discovery.unidentified) == []
+
+
+def test_on_a_new_connection_it_is_asked_anew_and_nothing_holds_before():
+    discovery = Discovery(FOREIGNERS, {"protocol": "east", "east serial": "E1"})
+    assert names(discovery.unidentified) == ["protocol", "east serial"]
+    assert discovery.holds("east") is None
+    hear(discovery, protocol="east", east_serial="E1")
+    assert discovery.holds("east") is True
+    assert discovery.change is None
+
+
+def test_unit_that_speaks_otherwise_is_another_one():
+    discovery = Discovery(FOREIGNERS, {"protocol": "east", "east serial": "E1"})
+    hear(discovery, protocol="west")
+    assert discovery.change == ("protocol", "east", "west")
+    assert discovery.facts == {"protocol": "west"}
+    assert names(discovery.unidentified) == ["west serial"]
