@@ -255,6 +255,9 @@ def _read_line(buffer: bytearray, begin: int, end: int, found: list[Frame | Bad]
         ):
             _take(buffer, begin, start, end + 1, found)
             return end + 1
+    if start > begin and is_question(line := bytes(buffer[begin:end]).lstrip(_BETWEEN)):
+        found.append(Bad(Fault.ECHO, len(line), line[:_SHOWN]))  # its checksum looks like a start
+        return end + 1
     starts = [match.start() for match in _START.finditer(buffer, start, end)][-_STARTS:]
     for start in starts:
         if _is_whole(buffer, start, end):

@@ -24,8 +24,10 @@ _LONGEST_SERIAL = 32
 
 
 def parse_serial_number(value: Any) -> str:
-    """A serial number, which is written in quotes if it looks like a number."""
+    """A serial number, which is written in quotes if it looks like a number; "" for any."""
     text = text_of(value)
+    if text == "":
+        return text
     if text is None or not text.isascii() or not text.isalnum() or len(text) > _LONGEST_SERIAL:
         raise Invalid('a serial number in quotes, such as "92932004105315"')
     return text
@@ -45,7 +47,7 @@ class VoltronicOptions(FamilyOptions):
         parse_serial_number,
         "Read no other unit than the one that says so when it is asked for its serial number."
         " Without it, whatever answers is read.",
-        example='"92932004105315"', takes="text", default="", shown="",
+        example='"92932004105315"', takes="text", default="", shown='""',
     )  # fmt: skip
     request_crc: bool = option(
         parse_bool,
