@@ -8,7 +8,10 @@ from rct_collector.drivers.base import Driver
 from rct_collector.model import Series
 
 #: Driver name → module that holds its ``DRIVER``; imported only when a device needs it.
-BUILTIN = {"rct": "rct_collector.drivers.rct"}
+BUILTIN = {
+    "rct": "rct_collector.drivers.rct",
+    "voltronic": "rct_collector.drivers.voltronic",
+}
 
 #: The family that is meant where none is named.
 DEFAULT = next(iter(BUILTIN))

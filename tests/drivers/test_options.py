@@ -174,7 +174,8 @@ def test_what_a_family_has_not_is_refused(device, told):
 
 
 def test_of_a_name_that_is_wrong_the_family_that_was_probably_meant_tells_the_other_mistakes():
-    told = "devices[0].driver: found 'toi', expected rct or toy or talker (did you mean 'toy'?)"
+    known = " or ".join(BUILTIN)
+    told = f"devices[0].driver: found 'toi', expected {known} (did you mean 'toy'?)"
     assert problems(TOY | {"driver": "toi", "wheels": "x"}) == [
         told,
         "devices[0].wheels: found 'x', expected true or false",
@@ -288,9 +289,10 @@ def test_tables_say_whose_an_option_is_where_families_differ():
     assert "| `devices[].wheels` | true or false | `false` | Publish every wheel. Only" in table
     assert "| `devices[].reset.hours` | 1 to 24 | `12` |" in table
     gaps = [line.split(" | ")[2:] for line in table.splitlines() if "requests.gap" in line]
-    assert [default for default, _ in gaps] == ["`60ms`", "`250ms`"]
+    assert [default for default, _ in gaps] == ["`60ms`", "`100ms`", "`250ms`"]
     assert [text.split(".")[-2] for _, text in gaps] == [
         " Only with driver rct",
+        " Only with driver voltronic",
         " Only with driver toy",
     ]
     assert "`devices[].timezone`" in table

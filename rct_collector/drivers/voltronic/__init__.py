@@ -9,6 +9,7 @@ from rct_collector.drivers.voltronic.detection import RESYNC
 from rct_collector.drivers.voltronic.options import VoltronicOptions, VoltronicRequests
 from rct_collector.drivers.voltronic.session import VoltronicSession
 from rct_collector.drivers.voltronic.table import COMMANDS
+from rct_collector.drivers.voltronic.texts import CODES, FAULTS
 
 
 def _session(known: SessionOptions) -> VoltronicSession:
@@ -39,4 +40,6 @@ DRIVER = Driver(
         least_interval_s=5.0,  # a round takes some seconds at 2400 baud
         resync=RESYNC,
     ),
+    texts=CODES,
+    faults=FAULTS,
 )

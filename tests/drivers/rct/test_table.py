@@ -300,7 +300,7 @@ def test_codes_are_explained_by_the_words_of_the_registry():
 
 
 def test_driver_is_found_by_its_name():
-    assert set(BUILTIN) == {"rct"}
+    assert "rct" in BUILTIN
     assert driver("rct") is DRIVER
     assert DRIVER.name == DRIVER.vendor == "rct"
     with pytest.raises(KeyError):
