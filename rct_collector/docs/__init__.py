@@ -61,11 +61,12 @@ for _name in BUILTIN:
     REGIONS.update(
         {
             f"{_name}-faults": partial(tables.faults, _name),
-            f"{_name}-firmware": partial(devices.firmware, _name),
             f"{_name}-objects": partial(devices.objects, _name),
             f"{_name}-parts": partial(devices.parts, _name),
         }
     )
+    if _own.versions:
+        REGIONS[f"{_name}-firmware"] = partial(devices.firmware, _name)
 
 _BEGIN = re.compile(r"^<!-- begin generated: (?P<name>\S+) -->\n", re.MULTILINE)
 

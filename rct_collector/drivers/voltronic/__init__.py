@@ -42,4 +42,5 @@ DRIVER = Driver(
     ),
     texts=CODES,
     faults=FAULTS,
+    toolbox="rct_collector.drivers.voltronic.tools",
 )

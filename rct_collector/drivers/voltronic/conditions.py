@@ -87,7 +87,9 @@ def _unit(number: int) -> Condition:
             known.add(serial)
         return True
 
-    return Condition((_PROTOCOL, "QPIGS2", *names), check, f"unit {number} of a system")
+    return Condition(
+        (names[-1], _PROTOCOL, "QPIGS2", *names[:-1]), check, f"unit {number} of a system"
+    )
 
 
 def _pi18_unit(number: int) -> Condition:
@@ -104,7 +106,8 @@ def _pi18_unit(number: int) -> Condition:
                 return False
         return True
 
-    return Condition((_PROTOCOL, *names), check, f"unit {number} of a system")
+    inputs = tuple(dict.fromkeys((names[number], _PROTOCOL, *names)))
+    return Condition(inputs, check, f"unit {number} of a system")
 
 
 def _dialect(*dialects: str) -> Condition:

@@ -18,6 +18,7 @@ from rct_collector.drivers.tools import Tools as Family
 if TYPE_CHECKING:
     from rct_collector.drivers.tools import (
         Dissector,
+        Documents,
         FrameCounter,
         Recorded,
         Redactor,
@@ -52,3 +53,9 @@ class Tools(Family):
         from rct_collector.drivers.voltronic.tools.recorded import replay
 
         return replay
+
+    def documents(self) -> Documents:
+        """See the base class."""
+        from rct_collector.drivers.voltronic.tools.documents import DOCUMENTS
+
+        return DOCUMENTS
