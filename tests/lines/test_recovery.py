@@ -17,6 +17,7 @@ ANSWERS = {
     b"probe": Answer(PROBE, 1),
     b"other": Answer(OTHER, 2),
     b"no": Refused(PROBE),
+    b"never": Refused(OTHER),
     b"junk": Garbled(Fault.NOISE),
     b"reply": Reply(b"ack"),
 }
@@ -100,9 +101,23 @@ async def test_what_comes_in_the_silence_is_dropped_and_prolongs_it(line):
 async def test_no_answer_is_believed_before_that_to_the_probe(line):
     line.recovery.begin(RESYNC)
     await asyncio.sleep(1.5)
-    assert line.hear(b"other no junk reply") == [ANSWERS[b"junk"], ANSWERS[b"reply"]]
+    assert line.hear(b"other never junk reply") == [ANSWERS[b"junk"], ANSWERS[b"reply"]]
     assert line.recovery.active
     assert line.hear(b"other probe") == []
+    assert not line.recovery.active
+
+
+@on_a_line
+async def test_probe_that_is_refused_is_given_up_at_once(line):
+    line.recovery.begin(RESYNC)
+    await asyncio.sleep(1.5)
+    assert line.hear(b"no") == []
+    assert line.abandoned == [PROBE]
+    assert line.hear(b"probe") == [], "it is silent again, and drains"
+    assert line.recovery.active
+    await asyncio.sleep(1.5)
+    assert [at for at, _ in line.sent] == [1.0, 2.5]
+    line.hear(b"probe")
     assert not line.recovery.active
 
 
