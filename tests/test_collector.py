@@ -71,6 +71,7 @@ def rounds(out, source):
     return [b.time_ns for b in out.batches if b.source == source]
 
 
+@pytest.mark.slow
 def test_a_silent_and_a_refusing_device_do_not_delay_the_others():
     silent = ScriptedUnit()
     silent.mangle = lambda item, data, n: None
@@ -94,6 +95,7 @@ def test_a_silent_and_a_refusing_device_do_not_delay_the_others():
     assert rounds(out, "unit3")
 
 
+@pytest.mark.slow
 def test_devices_do_not_begin_their_rounds_together():
     units = [ScriptedUnit() for _ in range(8)]
 
@@ -292,6 +294,7 @@ def test_dropped_samples_are_counted_with_their_device():
     assert totals == {"unit0": 0, "unit1": 7}
 
 
+@pytest.mark.slow
 def test_what_was_dropped_is_found_without_a_look_at_each_device():
     """At a stop, each of 10,000 devices may have something dropped."""
 
@@ -592,6 +595,8 @@ def test_who_is_to_be_removed_must_be_there():
     changing(job, count=2)
 
 
+@pytest.mark.slow
+@pytest.mark.measured
 def test_a_device_that_cannot_be_added_stops_no_other_and_is_tried_again(monkeypatch, caplog):
     real = Device.__init__
     broken = iter([True])

@@ -880,6 +880,7 @@ def test_state_folder_may_be_left_to_the_program():
     assert Config.parse({"devices": [ROOF], "state_dir": None}).state_dir is None
 
 
+@pytest.mark.slow
 @untimed
 @given(st.integers(1, 64), st.lists(st.from_regex(r"[A-Za-z0-9._-]{1,20}", fullmatch=True)))
 def test_every_device_falls_into_exactly_one_share(count, names):

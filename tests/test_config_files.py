@@ -146,6 +146,7 @@ def test_other_tags_are_refused(tag):
     assert str(caught.value) == f"x: line 2: found the tag '{told}'; a configuration needs none"
 
 
+@pytest.mark.slow
 @untimed
 @given(st.text(max_size=30))
 @example("04103")
@@ -357,6 +358,7 @@ def test_the_rest_of_many_devices_is_kept():
     assert told.startswith("configuration: devices[700].cels: unknown option")
 
 
+@pytest.mark.slow
 def test_very_many_mistakes_are_counted_at_last():
     _, problems = Config.salvage(read_yaml(many(3000, ", cels: true")), "x")
     assert len(problems) == 1001

@@ -142,6 +142,7 @@ def test_each_fault_bit_is_told_in_words(found):
     assert told == {number: f"{number}: {text}" for number, text in FAULTS.items()}
 
 
+@pytest.mark.slow
 def test_the_files_are_fresh():
     """If this fails: make docs."""
     pytest.importorskip("grafana_foundation_sdk")

@@ -137,6 +137,7 @@ def texts_of_the_code():
                     yield re.sub(r"%[\d.]*[sdfgr]", "…", node.value).replace("%%", "%")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("heading", ["Messages", "At USB and at serial ports"])
 def test_messages_that_are_explained_are_those_of_the_code(heading):
     texts = list(texts_of_the_code())

@@ -205,6 +205,8 @@ def test_a_unit_that_hangs_up_can_be_reached_again():
 # -- memory, virtual time ---------------------------------------------------------------------
 
 
+@pytest.mark.slow
+@pytest.mark.measured
 @pytest.mark.parametrize("name", slow_but("everything", SCENARIOS))
 def test_all_objects_can_be_read_in_virtual_time(name):
     async def main(_loop):

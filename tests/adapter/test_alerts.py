@@ -184,6 +184,7 @@ def test_a_fault_that_flips_for_hours_is_told_a_few_times_and_then_counted(alert
     assert told(alerts, (WORDS[0], 1 << 25)) == []
 
 
+@pytest.mark.slow
 def test_all_faults_that_flip_at_once_do_not_drown_their_reader(alerts, clock):
     found = []
     hours = 4

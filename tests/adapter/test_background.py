@@ -27,6 +27,7 @@ def batch(number, *, size=1):
     return Batch("roof", "rct", (), number, ((GRID, 1.0),) * size, 10.0)
 
 
+@pytest.mark.slow
 def test_it_collects_from_all_configurations(tmp_path):
     with running_inverter() as one, running_inverter(seed=2) as other:
         found = set()

@@ -228,6 +228,7 @@ def test_devices_do_not_get_each_others_tags():
 # -- any text, any value -----------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @untimed
 @given(batches())
 def test_any_batch_can_be_read_back_by_an_independent_parser(batch):
@@ -257,6 +258,7 @@ def test_any_batch_can_be_read_back_by_an_independent_parser(batch):
             assert type(value) is (int if isinstance(wanted, bool) else type(wanted))
 
 
+@pytest.mark.slow
 @untimed
 @given(batches())
 def test_any_line_is_strict_line_protocol(batch):
@@ -352,6 +354,7 @@ def test_field_has_one_type_for_ever(metric, data):
     assert (metric.kind is Kind.TEXT) == text.startswith('"')
 
 
+@pytest.mark.slow
 @untimed
 @given(st.lists(batches(), max_size=4), st.lists(st.integers(0, 3), max_size=8))
 def test_line_does_not_depend_on_what_was_written_before(known, order):

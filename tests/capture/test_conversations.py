@@ -96,6 +96,7 @@ def torn(draw):
     return data, draw(st.permutations(pieces + again))
 
 
+@pytest.mark.slow
 @slow_start
 @given(torn(), st.integers(0, WRAP - 1), st.booleans())
 @example((b"ab" * 50, [(50, 100), (0, 50)]), WRAP - 60, True)
@@ -108,6 +109,8 @@ def test_segments_may_come_in_any_order_and_more_than_once(what, first, with_beg
     assert bytes_of(found) == data
 
 
+@pytest.mark.slow
+@pytest.mark.measured
 @slow_start
 @given(torn())
 def test_a_byte_is_there_when_it_and_all_before_it_have_come(what):
@@ -464,6 +467,8 @@ def test_gzip_files_that_hold_no_capture_are_refused(data, words):
         read(data)
 
 
+@pytest.mark.slow
+@pytest.mark.measured
 def test_what_expands_without_end_is_read_up_to_a_bound(monkeypatch):
     monkeypatch.setattr(source, "LARGEST_UNPACKED", 1 << 20)
     packets = pcap([opening(), FIRST]) + bytes(16) * (1 << 18)
@@ -577,6 +582,8 @@ def test_there_is_an_end_of_what_is_kept_and_it_is_told(monkeypatch, limit, valu
     assert capture.conversations
 
 
+@pytest.mark.slow
+@pytest.mark.measured
 @slow_start
 @given(torn(), st.lists(st.integers(0, 255), min_size=200, max_size=200))
 def test_of_bytes_that_came_twice_the_first_are_kept(what, other):

@@ -46,6 +46,7 @@ def content(stream):
     return b"".join(chunk.data for chunk in stream.chunks)
 
 
+@pytest.mark.slow
 @slow_start
 @given(TALK, st.sampled_from([NOWHERE, IPV6]))
 def test_what_was_said_can_be_read(talk, ends):
@@ -63,6 +64,7 @@ def test_what_was_said_can_be_read(talk, ends):
             assert stream.time_ns(offset - 1) == START_NS + 1000 * n
 
 
+@pytest.mark.slow
 @slow_start
 @given(TALK, st.data())
 def test_a_recorder_that_is_killed_leaves_what_it_has_written(talk, draw):
@@ -93,6 +95,7 @@ class Late:
         return self.feed(b"")
 
 
+@pytest.mark.slow
 @slow_start
 @given(TALK)
 def test_bytes_that_are_settled_late_keep_order_and_times(talk):

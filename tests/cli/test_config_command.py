@@ -68,6 +68,8 @@ def test_check_finds_the_file_of_the_environment(run, config_file, monkeypatch):
     assert f"{path} is right" in run("config", "check").stdout
 
 
+@pytest.mark.slow
+@pytest.mark.measured
 def test_many_devices_of_which_the_same_is_wanted_share_one_plan(run, config_file, monkeypatch):
     """A plan takes longer than all the rest of the check of a device."""
     plans = []

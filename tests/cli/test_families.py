@@ -222,6 +222,8 @@ def test_its_scenarios_and_faults_are_offered(run, toy):
     assert "'sunny' is no scenario" in run("simulate", "toy", "--scenario", "sunny").stderr
 
 
+@pytest.mark.slow
+@pytest.mark.measured
 @pytest.mark.parametrize(
     "arguments",
     [

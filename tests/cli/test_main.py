@@ -131,6 +131,7 @@ def test_a_keyboard_interrupt_has_the_status_that_shells_know(monkeypatch, run):
     assert run("read").exit_code == 130
 
 
+@pytest.mark.slow
 def test_help_into_a_closed_pipe_is_silent(start):
     process = start("metrics")
     process.stdout.close()
@@ -139,6 +140,7 @@ def test_help_into_a_closed_pipe_is_silent(start):
     assert (process.returncode, stderr) == (141, "")
 
 
+@pytest.mark.slow
 def test_a_terminal_without_unicode_gets_question_marks(start):
     process = start(
         "metrics", "inverter_temperature.*", env={"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}

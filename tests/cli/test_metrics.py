@@ -108,6 +108,8 @@ def test_nothing_found_is_said(run):
     assert result.stderr == "No metric matches.\n"
 
 
+@pytest.mark.slow
+@pytest.mark.measured
 def test_a_terminal_gets_a_table_per_measurement(start):
     parent, child = pty.openpty()
     process = start(

@@ -22,6 +22,8 @@ from tests.cli.conftest import address_of, read_all
 POWER = "inverter_power.*"
 
 
+@pytest.mark.slow
+@pytest.mark.measured
 def test_table_groups_values_by_component_with_units_and_words(run):
     result = run("read", "--simulate")
 
@@ -57,6 +59,8 @@ def test_line_protocol_comes_in_the_order_of_the_catalogue(run):
     assert measurements[-1] == "inverter_collector_errors"
 
 
+@pytest.mark.slow
+@pytest.mark.measured
 def test_json_has_values_with_units_and_the_texts_of_codes(run):
     (device,) = json.loads(run("read", "-s", "--format", "json").stdout)
 
@@ -69,6 +73,8 @@ def test_json_has_values_with_units_and_the_texts_of_codes(run):
     assert device["collector"]["frames_total_crc"] == 0
 
 
+@pytest.mark.slow
+@pytest.mark.measured
 def test_only_restricts_and_include_exclude_all_and_cells_do_what_they_say(run):
     def series(*options):
         (device,) = json.loads(run("read", "-s", "-f", "json", *options).stdout)
@@ -89,6 +95,8 @@ def test_only_restricts_and_include_exclude_all_and_cells_do_what_they_say(run):
     assert "inverter_fault.active" in series("--include", "inverter_fault.*")
 
 
+@pytest.mark.slow
+@pytest.mark.measured
 def test_active_faults_are_told_in_words(run, monkeypatch):
     from rct_collector.cli.snapshot import Snapshot
 
@@ -98,6 +106,8 @@ def test_active_faults_are_told_in_words(run, monkeypatch):
     assert "1 active fault: 18 board over-temperature" in result.stdout
 
 
+@pytest.mark.slow
+@pytest.mark.measured
 def test_devices_of_a_file_are_read_together_and_the_rest_is_printed(
     run, serve, config_file, nobody
 ):
@@ -120,6 +130,8 @@ def test_device_chooses_from_the_file(run, serve, config_file, nobody):
     assert "roof" in result.stdout
 
 
+@pytest.mark.slow
+@pytest.mark.measured
 def test_a_single_address_needs_no_file(run, serve):
     address = serve().address.removeprefix("tcp://")
     result = run("read", "--address", address, "--name", "shed", "--only", POWER)
@@ -362,6 +374,8 @@ def test_an_interrupted_reading_prints_what_there_is(start, serve):
     assert stderr.splitlines() == ["Interrupted: the values are incomplete."]
 
 
+@pytest.mark.slow
+@pytest.mark.measured
 def test_sigterm_ends_a_reading_in_the_same_way(start, listener):
     process = start("read", "--address", address_of(listener))
     connection, _ = listener.accept()

@@ -52,6 +52,8 @@ def items(path):
         return read_trace(file, str(path), DISSECTOR).items
 
 
+@pytest.mark.slow
+@pytest.mark.measured
 def test_what_was_recorded_reads_like_the_device_itself(run, start, serve, config_file, tmp_path):
     device, path = serve(speed=1e-9), tmp_path / "roof.pcap"
     config = config_file(roof=device.address, barn="tcp://192.0.2.1")
@@ -105,6 +107,8 @@ def test_it_ends_after_the_given_time(run, serve, tmp_path):
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
+@pytest.mark.slow
+@pytest.mark.measured
 def test_a_terminal_gets_to_see_how_far_it_has_come(start, serve, tmp_path):
     path = tmp_path / "roof.pcap"
     parent, child = pty.openpty()

@@ -166,6 +166,7 @@ def test_a_device_that_answers_only_in_part_is_watched_all_the_same(run, serve, 
     assert "not everything" not in result.output
 
 
+@pytest.mark.slow
 def test_messages_of_the_log_are_kept_on_the_screen(start, serve, config_file, nobody):
     path = config_file(roof=serve().address, gone=nobody)
     parent, child = pty.openpty()

@@ -87,6 +87,7 @@ def bench(seconds, unit=None, **settings):
 # -- what is published ------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_signs_and_units_are_those_of_the_catalogue():
     unit = ScriptedUnit(
         {
@@ -115,6 +116,7 @@ def test_signs_and_units_are_those_of_the_catalogue():
     assert last["inverter_battery_module{battery=0,module=0}.maximum_voltage_cell"] == 23
 
 
+@pytest.mark.slow
 def test_every_default_series_of_the_equipment_appears_and_no_other():
     made = bench(900)
     published = set(made.out.values())
@@ -150,6 +152,7 @@ def test_types_never_change_and_no_series_has_two_values_for_one_time():
         assert len(stamps) == len(set(stamps)), name
 
 
+@pytest.mark.slow
 def test_texts_go_out_together_on_one_line_when_all_are_known():
     made = bench(400)
     lines = [b for b in made.out.batches if any(s.metric.field == "serial" for s, _ in b.values)]
@@ -169,6 +172,7 @@ def test_the_power_flow_is_asked_back_to_back():
         assert asked[start + len(FLOW) - 1][0] - asked[start][0] == pytest.approx(0.36, abs=0.02)
 
 
+@pytest.mark.slow
 def test_the_pace_stays_within_the_budget():
     times = [at for at, _ in bench(600).unit.asked]
     gaps = [b - a for a, b in zip(times, times[1:], strict=False)]
@@ -234,6 +238,8 @@ def test_a_round_without_answers_publishes_up_0_and_nothing_of_the_device():
     assert {s.metric.own for b in made.out.batches for s, _ in b.values} == {True}
 
 
+@pytest.mark.slow
+@pytest.mark.measured
 def test_nothing_is_repeated_when_the_unit_falls_silent():
     async def main(loop):
         made = Bench(loop)
@@ -296,6 +302,7 @@ def test_values_that_no_device_can_have_are_dropped_and_counted(number):
     assert made.out.last()["inverter_collector.implausible_total"] > 0
 
 
+@pytest.mark.slow
 def test_a_truncated_cell_frame_costs_one_object_and_nothing_else():
     def mangle(item, data, n):
         if item.name == "battery.cells[0]":
@@ -311,6 +318,8 @@ def test_a_truncated_cell_frame_costs_one_object_and_nothing_else():
     assert set(made.ups()) == {1}
 
 
+@pytest.mark.slow
+@pytest.mark.measured
 def test_a_total_that_falls_is_read_again_before_it_is_published():
     glitch = iter([1000.0, 0.0, 1001.0])
 
@@ -326,6 +335,7 @@ def test_a_total_that_falls_is_read_again_before_it_is_published():
     assert [v for _, v in made.out.values()[LOAD_TOTAL]][:3] == [1000.0, 1001.0, 1002.0]
 
 
+@pytest.mark.slow
 def test_a_total_that_was_really_reset_is_published():
     unit = ScriptedUnit({"energy.e_load_total": 5000.0})
 
@@ -340,6 +350,7 @@ def test_a_total_that_was_really_reset_is_published():
     assert run(main).out.last()[LOAD_TOTAL] == 3.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start", [5_000_000.0, 500.0, -500.0])
 def test_a_balance_that_falls_is_published_each_time_and_asked_once(start):
     """A unit that charges from the grid: 10 kW are 2.8 Wh each second."""
@@ -361,6 +372,7 @@ def test_a_balance_that_falls_is_published_each_time_and_asked_once(start):
     assert len(unit.times(name)) == len(values)
 
 
+@pytest.mark.slow
 def test_a_total_that_keeps_falling_is_published_all_the_same():
     unit = ScriptedUnit()
     name = "energy.e_load_total"
@@ -376,6 +388,7 @@ def test_a_total_that_keeps_falling_is_published_all_the_same():
     assert run(main).published(LOAD_TOTAL) >= 13
 
 
+@pytest.mark.slow
 def test_a_single_spike_of_a_total_is_not_published():
     unit = ScriptedUnit()
     spikes = iter([1e6, 8e8])
@@ -466,6 +479,7 @@ def test_what_was_learnt_is_used_after_a_restart(tmp_path):
     assert "inverter_battery{battery=0}.soc_percent" in first
 
 
+@pytest.mark.slow
 def test_a_state_file_that_somebody_spoilt_is_not_used(tmp_path):
     bench(120, state_dir=tmp_path)
     path = tmp_path / "roof.json"
@@ -477,6 +491,7 @@ def test_a_state_file_that_somebody_spoilt_is_not_used(tmp_path):
     assert set(made.ups()) == {1}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", ["1", [1], {"a": 1}, -1, 256, 1.5, 10**300, "\\u0000", True])
 @pytest.mark.parametrize(
     "name", slow_but("battery.bms_sn", ["power_mng.n_batteries", "inverter_sn", "battery.bms_sn"])
@@ -507,6 +522,7 @@ def test_facts_that_no_unit_could_have_said_are_told_of_once(tmp_path, caplog):
     ]
 
 
+@pytest.mark.slow
 def test_a_change_of_the_unit_is_told(caplog):
     async def main(loop):
         made = Bench(loop, intervals={"static": "60s"})
@@ -552,6 +568,7 @@ def test_what_was_learnt_last_is_written_at_the_end(tmp_path):
     assert saved["facts"] == {k: v for k, v in made.device.discovery.facts.items() if v is not None}
 
 
+@pytest.mark.slow
 def test_new_firmware_means_that_everything_is_learnt_again(tmp_path):
     bench(120, state_dir=tmp_path)
     unit = ScriptedUnit({"svnversion": "2.4.0", "power_mng.battery_type": 5})
@@ -587,6 +604,7 @@ def changes(caplog):
     return [r.getMessage() for r in caplog.records if "another unit" in r.getMessage()]
 
 
+@pytest.mark.slow
 def test_nothing_of_the_old_unit_is_published_of_a_new_one_that_takes_its_place(caplog):
     async def main(loop):
         made = Bench(loop)
@@ -607,6 +625,7 @@ def test_nothing_of_the_old_unit_is_published_of_a_new_one_that_takes_its_place(
     assert len(changes(caplog)) == 1
 
 
+@pytest.mark.slow
 def test_nothing_of_the_old_unit_is_published_after_a_restart(tmp_path, caplog):
     bench(120, state_dir=tmp_path)
     made = bench(200, ScriptedUnit(BARE), state_dir=tmp_path)
@@ -640,6 +659,7 @@ def test_a_serial_number_that_comes_damaged_once_costs_no_knowledge(tmp_path, ca
     assert not changes(caplog)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kept", [False, True])
 def test_a_unit_without_serial_number_is_collected_all_the_same(kept, tmp_path):
     """Its facts are confirmed by two answers each, once the question is given up."""
@@ -685,6 +705,7 @@ def test_another_unit_is_asked_for_what_the_old_one_did_not_answer():
     assert "inverter_power.output_watts" in made.out.last()
 
 
+@pytest.mark.slow
 def test_totals_of_the_old_unit_cast_no_doubt_on_those_of_the_new_one():
     unit = ScriptedUnit({"energy.e_load_total": 5e6})
 
@@ -753,6 +774,7 @@ def test_a_line_that_breaks_again_and_again_proves_nothing_about_the_unit():
     assert {"inverter_grid{phase=l3}.voltage_volts", "inverter_status.state_code"} <= last.keys()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("every", [2, 3, 9, 14])
 def test_a_line_that_swallows_all_after_some_requests_proves_nothing_either(every):
     """Half open: nothing comes any more until the line is opened anew."""
@@ -977,6 +999,7 @@ def test_a_single_round_of_a_device_that_is_anothers_by_its_other_end_is_refused
 # -- the line ---------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_loss_and_recovery_are_said_once(caplog):
     caplog.set_level(logging.INFO)
 
@@ -1062,6 +1085,7 @@ def test_a_server_that_accepts_and_says_nothing_useful_is_not_hammered():
     assert made.device.stats.errors["noise"] > 0
 
 
+@pytest.mark.slow
 def test_endless_noise_costs_neither_memory_nor_other_rounds():
     noise = random.Random(1)
 
@@ -1143,6 +1167,8 @@ def test_half_a_frame_does_not_survive_a_reconnect():
 # -- time -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
+@pytest.mark.measured
 @pytest.mark.parametrize("step", [-7200.0, -25.0, 25.0, 7200.0])
 def test_steps_of_the_wall_clock_cause_neither_bursts_nor_silence(step):
     async def main(loop):
@@ -1157,6 +1183,8 @@ def test_steps_of_the_wall_clock_cause_neither_bursts_nor_silence(step):
     assert 9 <= run(main) <= 14
 
 
+@pytest.mark.slow
+@pytest.mark.measured
 def test_missed_ticks_are_counted():
     unit = ScriptedUnit()
     made = bench(180, unit, intervals={"fast": "1s"})
@@ -1200,6 +1228,8 @@ class Overtaxed(ScriptedUnit):
             super().receive(client, data, now)
 
 
+@pytest.mark.slow
+@pytest.mark.measured
 def test_a_unit_that_loses_what_comes_too_fast_is_asked_slower_and_that_is_told(caplog):
     with caplog.at_level(logging.INFO):
         bench(300, Overtaxed())

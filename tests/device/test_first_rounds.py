@@ -87,6 +87,7 @@ def test_all_that_a_unit_has_is_there_soon_after_its_first_answer(scenario, name
     assert made.device.stats.totals["ticks_missed"] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_power_flows_keep_their_interval_meanwhile(name):
     made = watched("everything", 60.0, name=name)
@@ -116,6 +117,7 @@ def test_it_is_there_soon_after_a_night_too():
     assert not {name for name in missing if not name.startswith("inverter_collector")}
 
 
+@pytest.mark.slow
 def test_it_is_there_soon_after_a_unit_that_was_connected_wakes():
     async def main(loop):
         made = Bench(loop)

@@ -91,6 +91,8 @@ def test_every_round_ends_with_one_batch_whatever_is_excluded(choice):
     assert {s for b in bench.out.batches for s, _ in b.values if not s.metric.own} <= wanted
 
 
+@pytest.mark.slow
+@pytest.mark.measured
 @chosen
 def test_losses_and_recoveries_are_told_whatever_is_excluded(choice):
     async def job(bench):

@@ -82,6 +82,8 @@ FLOODS = {
 }
 
 
+@pytest.mark.slow
+@pytest.mark.measured
 @pytest.mark.parametrize("kind", slow_but("answers that nobody asked for", FLOODS))
 def test_a_flood_is_read_slowly_told_of_once_and_over_when_it_ends(kind, caplog):
     caplog.set_level(logging.INFO)

@@ -188,6 +188,7 @@ def test_total_never_falls_without_readings_that_agree_and_no_doubt_is_for_ever(
             assert len(doubts) <= MOST_DOUBTS
 
 
+@pytest.mark.slow
 @untimed
 @given(
     st.lists(st.tuples(st.floats(0.1, 400), st.floats(0, 270)), min_size=2, max_size=30),

@@ -33,6 +33,7 @@ def test_facts_come_back_as_they_were_saved(tmp_path):
     assert StateFile(tmp_path / "made" / "for it", "roof", "rct").load() == FACTS
 
 
+@pytest.mark.slow
 @untimed
 @given(
     st.dictionaries(

@@ -90,6 +90,7 @@ def test_what_is_attached_is_told(healthy):
     assert abs(healthy.figures.drift) < 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("scenario", "words"),
     [
@@ -124,6 +125,8 @@ def test_whoever_has_lowered_the_average_is_asked_no_more_than_that():
     assert visit.requests.per_second == 2.0
 
 
+@pytest.mark.slow
+@pytest.mark.measured
 def test_it_only_reads_and_few_objects():
     visit = Visit("everything")
     observed = visit.bridge.observed
@@ -195,6 +198,8 @@ def test_a_unit_slower_than_the_deadline_is_not_taken_for_a_bad_line():
     assert visit.figures.unanswered == ()
 
 
+@pytest.mark.slow
+@pytest.mark.measured
 def test_a_spread_of_the_answer_times_looks_like_wifi():
     visit = Visit(faults=[Jitters(0.12, 0.4)])
     assert visit.found == {"spread"}
@@ -430,6 +435,7 @@ def test_the_paces_are_those_of_the_help():
 # -- any line ----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=25)
 @given(
     scenario=st.sampled_from(["sunny", "two-towers", "old-firmware", "inverter-only"]),

@@ -258,6 +258,7 @@ def any_device(draw):
     )
 
 
+@pytest.mark.slow
 @given(any_figures(), any_device())
 def test_whatever_was_measured_the_settings_are_within_limits(figures, config):
     found = diagnose(figures, config).recommendation
@@ -276,6 +277,7 @@ def test_whatever_was_measured_the_settings_are_within_limits(figures, config):
         assert figures.queries[PollClass.FAST] * requests.gap <= intervals.fast
 
 
+@pytest.mark.slow
 @given(any_figures(), any_device())
 def test_whatever_was_measured_the_advice_does_not_contradict_itself(figures, config):
     diagnosis = diagnose(figures, config)
@@ -306,6 +308,7 @@ def test_whatever_was_measured_the_advice_does_not_contradict_itself(figures, co
                 assert f"requests.{name} to {value}" in finding.advice
 
 
+@pytest.mark.slow
 @given(any_figures(), any_device())
 def test_whatever_was_measured_the_snippet_can_be_loaded(tmp_path_factory, figures, config):
     path = tmp_path_factory.getbasetemp() / "snippet.yaml"

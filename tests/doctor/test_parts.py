@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,6 +24,7 @@ PACE = Pace(0.1, 2)
 ONE, OTHER = Query("one", "always"), Query("other", "always")
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.sampled_from([b"AT+\r", b"\x2b\x3c\xe1", b"\0abc", b"\x2d\x2b\x3c\xe1"])), st.data()
 )
@@ -88,6 +90,8 @@ def test_what_was_under_way_on_a_lost_line_does_not_count():
     assert log.figures(PACE).requests == 1
 
 
+@pytest.mark.slow
+@pytest.mark.measured
 @given(st.lists(st.tuples(st.sampled_from("asrx"), st.booleans(), st.floats(0, 4)), max_size=60))
 def test_every_request_has_one_fate_at_most(happenings):
     log, now, asked = RequestLog(2.0), 0.0, 0

@@ -71,6 +71,8 @@ def tried(check, data):
 # -- what the repository has --------------------------------------------------------------
 
 
+@pytest.mark.slow
+@pytest.mark.measured
 def test_corpus_breaks_no_law(name):
     check = engine.load(name).check
     for data in engine.seeds(name):
@@ -400,6 +402,8 @@ payloads = st.sampled_from(OBJECTS).flatmap(
 files = lines | lines.map(lambda data: data.hex(" ").encode()) | st.text().map(str.encode)
 
 
+@pytest.mark.slow
+@pytest.mark.measured
 @given(lines)
 @relaxed
 def test_any_line_breaks_no_law(data):
@@ -407,6 +411,8 @@ def test_any_line_breaks_no_law(data):
     engine.load("session").check(data)
 
 
+@pytest.mark.slow
+@pytest.mark.measured
 @given(lines)
 @settings(deadline=None, max_examples=20)
 def test_any_flood_breaks_no_law(data):
@@ -428,6 +434,8 @@ def test_any_configuration_breaks_no_law(data):
     config.check(data)
 
 
+@pytest.mark.slow
+@pytest.mark.measured
 @given(files)
 @relaxed
 def test_any_file_breaks_no_law(data):
@@ -437,6 +445,8 @@ def test_any_file_breaks_no_law(data):
 edited = st.tuples(st.randoms(use_true_random=False), st.integers(1, 8))
 
 
+@pytest.mark.slow
+@pytest.mark.measured
 @given(st.binary(max_size=60) | edited)
 @settings(deadline=None, max_examples=15)
 def test_any_state_file_breaks_no_law(data):
@@ -455,6 +465,8 @@ def test_any_dump_breaks_no_law(data):
     engine.load("dump").check(data)
 
 
+@pytest.mark.slow
+@pytest.mark.measured
 @given(st.randoms(use_true_random=False), st.binary(max_size=200))
 @settings(deadline=None, max_examples=50)
 def test_any_capture_breaks_no_law(random, data):

@@ -85,6 +85,7 @@ def test_second_process_is_told_who_was_first(other_process):
     )
 
 
+@pytest.mark.slow
 def test_it_is_told_as_often_as_it_asks(other_process):
     for _ in range(3 * lock._CALLERS):
         with pytest.raises(BusyError, match=f"process {other_process.pid} "):

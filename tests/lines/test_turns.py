@@ -160,6 +160,7 @@ def owner(table):
     return holder.owner if holder else None
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from(STEPS)), max_size=60))
 def test_one_at_a_time_and_nobody_is_forgotten(steps):
     """Whatever they do: one has the turn, and who was told to wait gets it, in order."""

@@ -198,6 +198,7 @@ def commands(command, path):
         yield from commands(command.get_command(None, name), f"{path} {name}")
 
 
+@pytest.mark.slow
 def test_the_manual_page_has_every_command_and_option(pages):
     page = pages["rct-collector.1"]
     sections = dict(re.findall(r'^\.S[SH] "(.*?)"\n(.*?)(?=^\.S[SH] |\Z)', page, re.M | re.S))
@@ -217,6 +218,7 @@ def test_the_manual_page_of_the_shim_has_its_options(pages):
         assert option in pages["rct-collector-telegraf.1"]
 
 
+@pytest.mark.slow
 def test_the_manual_page_of_the_configuration_has_its_options(pages):
     for option in ("devices[].address", "devices[].intervals.fast", "state_dir"):
         assert f"\\fB{option}\\fR" in pages["rct-collector-config.5"]

@@ -54,6 +54,8 @@ def test_what_is_heavy_is_known_by_its_name():
     assert not any(HEAVY.match(f"rct_collector.{name}") for name in light)
 
 
+@pytest.mark.slow
+@pytest.mark.measured
 @pytest.mark.parametrize("code", [SHIM, COLLECTD], ids=["telegraf", "collectd"])
 def test_a_daemon_that_has_collected_holds_no_tools(code, inverter, write_config):
     path = write_config(inverter.address, options="log_level: error\n")

@@ -180,6 +180,8 @@ def test_a_silent_unit_does_not_stop_the_others(toys):
     assert wires.most == 1
 
 
+@pytest.mark.slow
+@pytest.mark.measured
 def test_a_busy_bus_gives_each_unit_its_share(toys):
     """More is wanted than the bus can carry: no unit gets it at the others' expense."""
     wires = Wires({str(n): n for n in range(8)})

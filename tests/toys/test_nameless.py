@@ -208,6 +208,8 @@ class Bus(Late):
             self._due.append((at, said.replace(b"(", b"(1") if name in VALUES else said))
 
 
+@pytest.mark.slow
+@pytest.mark.measured
 @given(delays)
 @settings(
     deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture]

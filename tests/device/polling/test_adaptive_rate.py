@@ -126,6 +126,7 @@ def test_few_requests_decide_nothing():
 outcomes = st.builds(Outcome, st.integers(0, 60), st.integers(0, 60))
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(outcomes, outcomes), max_size=300))
 def test_window_and_gap_stay_within_their_bounds(rounds):
     rate = AdaptiveRate(4, 0.06, 0.3)

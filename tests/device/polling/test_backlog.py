@@ -40,6 +40,7 @@ def test_what_belongs_together_is_asked_together():
     assert in_turn(waiting, companions) == ["old", "a", "b", "m1", "m2"]
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.integers(0, 2), st.floats(0, 1e6), st.integers(0, 20)), max_size=60))
 def test_nothing_is_lost_and_nobody_waits_for_what_is_less_urgent_but_for_a_sum(entries):
     waiting = {query: (rank, share) for query, (rank, share, _) in enumerate(entries)}
@@ -112,6 +113,7 @@ INTERVALS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pace", slow_but(4.4, [1.0, 2.0, 3.0, 4.0, 4.4, 5.0]))
 @pytest.mark.parametrize("intervals", INTERVALS)
 def test_no_query_is_later_than_its_stretched_interval_says(intervals, pace):

@@ -125,6 +125,7 @@ def test_fast_rounds_give_way_where_they_would_leave_next_to_nothing(pace):
     assert crowd(pace, fast=0).ticks == 1
 
 
+@pytest.mark.slow
 @given(
     pace=st.floats(0.1, 20),
     counts=st.tuples(*[st.integers(0, 120)] * 4),

@@ -227,6 +227,7 @@ def test_saved_facts_that_decide_nothing_any_more_are_left_out():
     assert discovery.facts == COMPLETE
 
 
+@pytest.mark.slow
 @untimed
 @given(
     st.lists(
@@ -395,6 +396,7 @@ def test_single_reading_hands_over_what_it_learnt_and_the_unit_says_again_who_it
     assert discovery.holds("module") is True
 
 
+@pytest.mark.slow
 @untimed
 @given(
     st.lists(

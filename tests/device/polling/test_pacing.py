@@ -80,6 +80,7 @@ def test_a_repeat_is_paid_by_repeats_before_the_advance():
     assert (one.tokens(0.1), pacer.advance.tokens(0.1), pacer.bucket.tokens(0.1)) == (0, 8, 2)
 
 
+@pytest.mark.slow
 @untimed
 @given(
     gap=st.floats(0.001, 2),

@@ -82,6 +82,7 @@ def test_include_wins_over_exclude():
     assert names(wanted) == {"inverter_power.grid_watts"}
 
 
+@pytest.mark.slow
 def test_cells_are_an_option():
     (cell, *_) = series_of("inverter_battery_cell.voltage_volts")
     assert not is_wanted(cell, config())

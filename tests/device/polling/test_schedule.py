@@ -38,6 +38,7 @@ def on_grid(moment: float, interval: float, shift: float) -> bool:
 # -- the grid ----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @untimed
 @given(names, intervals)
 def test_phase_lies_within_the_interval_and_survives_restarts(name, interval):
@@ -86,6 +87,7 @@ def test_ticks_follow_each_other_at_the_interval(now, interval, part):
         tick = following
 
 
+@pytest.mark.slow
 @untimed
 @given(names, moments)
 def test_tick_of_a_slow_class_is_a_tick_of_every_class_that_divides_it(name, now):
@@ -94,6 +96,7 @@ def test_tick_of_a_slow_class_is_a_tick_of_every_class_that_divides_it(name, now
         assert on_grid(slow, interval, phase(name, interval))
 
 
+@pytest.mark.slow
 @untimed
 @given(names, moments)
 def test_time_until_the_next_tick_leads_to_it(name, now):
@@ -177,6 +180,7 @@ def test_class_as_fast_as_the_fastest_is_served_in_every_round():
     assert len(times[S]) == 5
 
 
+@pytest.mark.slow
 @untimed
 @given(names, moments, st.integers(100, 800), st.data())
 def test_each_class_is_served_at_its_rate_over_any_long_run(name, start, rounds, data):
@@ -200,6 +204,7 @@ def test_each_class_is_served_at_its_rate_over_any_long_run(name, start, rounds,
         assert slow - fast - EPSILON <= later - earlier <= slow + fast + EPSILON
 
 
+@pytest.mark.slow
 @untimed
 @given(names, moments, st.lists(st.integers(1, 40), min_size=5, max_size=100))
 def test_missed_rounds_are_not_replayed(name, start, steps):
@@ -217,6 +222,7 @@ def test_missed_rounds_are_not_replayed(name, start, steps):
             last = wall
 
 
+@pytest.mark.slow
 @untimed
 @given(names, moments, st.floats(-1e8, 1e8), st.integers(5, 50))
 def test_step_of_the_wall_clock_silences_no_class_and_causes_no_burst(name, start, step, before):

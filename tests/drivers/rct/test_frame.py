@@ -388,6 +388,7 @@ def chunked(draw: st.DrawFn, data: bytes) -> list[bytes]:
     return [data[a:b] for a, b in zip([0, *cuts], [*cuts, len(data)], strict=True)]
 
 
+@pytest.mark.slow
 @given(any_frame())
 @relaxed
 def test_what_is_assembled_is_read_back(frame):
@@ -396,6 +397,7 @@ def test_what_is_assembled_is_read_back(frame):
     assert reader.idle
 
 
+@pytest.mark.slow
 @given(st.data(), streams())
 @relaxed
 def test_cuts_change_nothing(data, stream):
@@ -417,6 +419,7 @@ def test_cuts_change_nothing(data, stream):
     assert pieces.idle == whole.idle
 
 
+@pytest.mark.slow
 @given(streams(), any_frame())
 @relaxed
 def test_whatever_came_before_a_frame_is_found_with_its_last_byte(stream, frame):
@@ -428,6 +431,7 @@ def test_whatever_came_before_a_frame_is_found_with_its_last_byte(stream, frame)
     assert reader.pending == 0
 
 
+@pytest.mark.slow
 @given(streams())
 @relaxed
 def test_every_byte_is_accounted_for_once(stream):
@@ -439,6 +443,7 @@ def test_every_byte_is_accounted_for_once(stream):
     assert len(stream) - stream.count(0) <= told <= len(stream)
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(tricky.map(lambda noise: noise.replace(b"\x2b", b"")), any_frame())))
 @relaxed
 def test_noise_without_a_start_hides_no_frame(parts):
@@ -450,6 +455,7 @@ def test_noise_without_a_start_hides_no_frame(parts):
     assert {item.kind for item in bad(items)} <= {"noise"}
 
 
+@pytest.mark.slow
 @given(st.lists(st.binary(max_size=600) | tricky, max_size=8))
 @example([b"\x2b\x06\x2d\x20\x2d\x00" + b"\x2d\x2b" * 9000])
 @example([b"\x2b\x06\x20\x00" * 5000])
@@ -478,6 +484,7 @@ def test_the_bound_of_what_is_held_is_reached_and_not_passed():
     assert reader.pending == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("stream", "size"),
     [
@@ -584,6 +591,7 @@ def test_false_starts_are_told_apart_again_after_a_frame():
 # -- against rctclient --------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @given(any_frame())
 @relaxed
 def test_reads_what_rctclient_reads(frame):
@@ -597,6 +605,7 @@ def test_reads_what_rctclient_reads(frame):
     assert theirs.address == (address or 0)
 
 
+@pytest.mark.slow
 @given(any_frame())
 @relaxed
 def test_assembles_what_rctclient_assembles(frame):

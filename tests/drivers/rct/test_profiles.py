@@ -161,6 +161,8 @@ class Slower(Flood):
     RATE, PIECE_S = 350e3, 0.01
 
 
+@pytest.mark.slow
+@pytest.mark.measured
 @pytest.mark.parametrize("spell", [1, 2, 3])
 def test_a_flood_comes_at_its_rate_and_hides_no_answer(spell):
     flood = Slower(every=100.0, lasting=(4.0, 4.0))
@@ -456,6 +458,8 @@ def test_answers_dribble_byte_by_byte():
     assert good(crowd) == parsed(crowd.frames())
 
 
+@pytest.mark.slow
+@pytest.mark.measured
 def test_a_dribble_keeps_the_reset_behind_its_last_byte():
     talk = asked(ResetMidFrame(1e-3), Dribble(), count=3)
     assert len(talk.cuts) == len(talk.witness.damaged) == 2
@@ -570,6 +574,8 @@ def test_the_clock_of_the_logger_jumps_too():
 # -- connections ------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
+@pytest.mark.measured
 def test_a_reset_comes_in_the_middle_of_an_answer():
     talk = asked(ResetMidFrame(100.0, seed=1), count=1000)
     assert len(talk.cuts) == pytest.approx(10, abs=1)
@@ -589,6 +595,7 @@ def test_half_open_connections_are_cut_without_any_byte():
     assert talk.bridge.access(5000.0) is Access.OPEN
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "state", "cuts"),
     [
@@ -632,6 +639,8 @@ def test_the_night_passes_at_the_speed_of_the_world(speed, sun, first):
 # -- other clients ----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
+@pytest.mark.measured
 def test_the_app_asks_at_its_own_pace_and_everybody_hears_the_answers():
     app = App(every=1.0, batch=4)
     talk = Talk(app)
@@ -645,6 +654,8 @@ def test_the_app_asks_at_its_own_pace_and_everybody_hears_the_answers():
     assert talk.client == 2
 
 
+@pytest.mark.slow
+@pytest.mark.measured
 def test_the_app_counts_what_is_not_answered_in_time():
     app = App()
     talk = Talk(app, Dropped(0.25, seed=1))
@@ -657,6 +668,8 @@ def test_the_app_counts_what_is_not_answered_in_time():
     assert slow.record.asked > 300
 
 
+@pytest.mark.slow
+@pytest.mark.measured
 def test_requests_of_others_take_their_share_of_the_line():
     alone = asked(items=(CELLS,), count=200, every=0.1)
     crowded = asked(App(0.1), items=(CELLS,), count=200, every=0.1)
@@ -668,6 +681,8 @@ def test_requests_of_others_take_their_share_of_the_line():
     assert delay(crowded) > delay(alone) + 0.003
 
 
+@pytest.mark.slow
+@pytest.mark.measured
 def test_the_portal_queries_the_logger():
     portal = Portal()
     talk = Talk(portal)
@@ -682,6 +697,8 @@ def test_the_portal_queries_the_logger():
     assert set(kinds(talk.events())) == {"answer"}
 
 
+@pytest.mark.slow
+@pytest.mark.measured
 def test_all_answers_to_others_are_answers_to_us_too():
     """The same ids, other ids, and long ones; the collector takes them as they come."""
     talk = Talk(App(), Portal())
@@ -748,6 +765,8 @@ def test_harsh_spoils_a_quarter_of_all_answers():
     assert talk.bridge.observed.dropped == pytest.approx(240, abs=60)
 
 
+@pytest.mark.slow
+@pytest.mark.measured
 def test_what_happens_to_one_client_does_not_depend_on_the_others():
     """Chance is drawn for a request, not from a generator that all share."""
     alone = asked(Dropped(0.3, seed=1), count=300)

@@ -114,6 +114,7 @@ def test_time_that_is_no_integer_is_refused(time):
         request.query_logger(LOGGED, time)
 
 
+@pytest.mark.slow
 def test_frames_are_assembled_in_one_place():
     """Only the request builder and the simulated unit may call ``assemble``."""
     root = Path(rct_collector.__file__).parent

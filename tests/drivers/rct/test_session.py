@@ -226,6 +226,7 @@ def by_byte(data: bytes) -> list:
     return [event for byte in data for event in session.receive(bytes((byte,)))]
 
 
+@pytest.mark.slow
 @given(scalar_answers())
 @relaxed
 def test_whole_segment_means_what_its_bytes_mean(data):
@@ -235,6 +236,7 @@ def test_whole_segment_means_what_its_bytes_mean(data):
     assert [type(event) for event in events] == [Answer]
 
 
+@pytest.mark.slow
 @given(scalar_answers(), st.data())
 @relaxed
 def test_broken_segment_means_what_its_bytes_mean(data, draw):
@@ -300,6 +302,7 @@ def test_short_way_ends_what_came_before():
 # -- any bytes ----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @given(
     st.lists(
         st.binary(max_size=40)
@@ -334,6 +337,7 @@ def test_any_bytes_give_answers_or_garbled(pieces, join):
         assert session._reader.pending <= LONGEST_PENDING
 
 
+@pytest.mark.slow
 @given(st.data())
 @relaxed
 def test_any_payload_of_any_object_is_an_answer_or_names_it(data):

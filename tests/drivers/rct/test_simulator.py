@@ -87,6 +87,8 @@ def talk(bridge, data, now=0.0):
 # -- the world --------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
+@pytest.mark.measured
 @pytest.mark.parametrize("name", ["sunny", "inverter-only", "two-towers", "everything"])
 def test_power_balances_at_every_moment_of_a_day(name):
     unit = RctUnit(name, start=MIDNIGHT)
@@ -171,6 +173,8 @@ def test_totals_only_grow_and_feed_in_only_falls():
     assert all(last.values())
 
 
+@pytest.mark.slow
+@pytest.mark.measured
 def test_the_sum_of_the_output_runs_back_while_the_inverter_stands_by():
     unit = RctUnit("inverter-only", start=MIDNIGHT)
     night = [value(unit, "energy.e_ac_total", MIDNIGHT + n * 600) for n in range(6)]
@@ -244,6 +248,8 @@ def test_the_sun_can_be_moved_and_the_clock_stays():
     assert moved.world.clock.sun(MIDNIGHT + 60) % DAY == 12 * 3600 + 60
 
 
+@pytest.mark.slow
+@pytest.mark.measured
 def test_battery_values_agree_with_the_cells():
     unit = RctUnit("two-towers", start=NOON)
     for prefix, modules in (("battery", 5), ("battery_placeholder[0]", 3)):
@@ -285,6 +291,8 @@ def test_electrical_values_agree_with_each_other():
     assert 1 / riso == pytest.approx(1 / rp + 1 / rn, rel=1e-4)
 
 
+@pytest.mark.slow
+@pytest.mark.measured
 @pytest.mark.parametrize("name", slow_but("everything", SCENARIOS))
 def test_all_published_values_are_plausible_all_day(name):
     unit = RctUnit(name, start=MIDNIGHT)
@@ -345,6 +353,8 @@ def test_units_without_battery_or_power_switch_have_no_faults_of_them():
 # -- history ----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
+@pytest.mark.measured
 def test_the_five_minute_series_go_back_ninety_days_on_their_grid():
     unit = RctUnit(start=NOON)
     records = whole_history(unit, "logger.minutes_soc_log_ts", NOON + DAY, NOON)
@@ -431,6 +441,8 @@ def test_every_object_has_a_reading_and_every_reading_an_object():
     assert names == {"".join(c for c in name if not c.isdigit()) for name in READINGS}
 
 
+@pytest.mark.slow
+@pytest.mark.measured
 @pytest.mark.parametrize("name", slow_but("everything", SCENARIOS))
 def test_every_object_answers_and_decodes(name):
     """Over the line, with the collector's own session; what the firmware lacks stays silent."""
@@ -496,6 +508,8 @@ def test_serial_numbers_differ_between_seeds_scenarios_and_parts():
     assert len(set(serials)) == len(units) + 5
 
 
+@pytest.mark.slow
+@pytest.mark.measured
 def test_calibration_and_balancing_show_in_the_status_words():
     unit = RctUnit(start=MIDNIGHT)
     words = {value(unit, "battery.status2", MIDNIGHT + n * 600) for n in range(20 * 144)}
@@ -506,6 +520,8 @@ def test_calibration_and_balancing_show_in_the_status_words():
 # -- the line ---------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
+@pytest.mark.measured
 def test_rctclient_reads_the_same_from_the_same_bytes():
     bridge = Bridge(RctUnit("everything", start=NOON))
     now = 0.0

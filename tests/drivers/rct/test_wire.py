@@ -139,6 +139,7 @@ def test_any_payload_is_a_clean_text_or_refused(payload):
 # -- logger -------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @given(
     st.integers(0, 0xFFFFFFFF),
     st.lists(st.tuples(st.integers(0, 0xFFFFFFFF), st.floats(width=32)), unique_by=lambda s: s[0]),
@@ -152,6 +153,7 @@ def test_time_series_mean_what_rctclient_says(echo, samples):
     assert same(ours, [(int(at.timestamp()), value) for at, value in theirs.items()])
 
 
+@pytest.mark.slow
 @given(
     st.integers(0, 0xFFFFFFFF),
     st.lists(
@@ -367,6 +369,7 @@ def test_of_two_readings_the_one_near_the_hosts_clock_is_meant(wall, now, utc, z
     assert wire.utc_seconds(unix(wall), zone, unix(now)) == unix(utc)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "Australia/Lord_Howe", "America/Havana", "UTC"])
 def test_a_clock_that_is_right_never_drifts(zone):
     """Through a whole year, every 20 minutes, as a simulated unit would say it."""

@@ -315,6 +315,7 @@ def test_severities(collectd, tmp_path):
     collectd.shutdown()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rounds", [1, 2, 5])
 def test_a_device_whose_faults_flip_does_not_flood_collectd(collectd, tmp_path, rounds):
     """Faults of all words, in every so many rounds, and a line that comes and goes."""

@@ -47,6 +47,7 @@ _TEXTS = st.sampled_from([None, "", "X1"])
 _NUMBERS = st.sampled_from([None, True, False, 0, 1, 2, 3, 5, 10])
 
 
+@pytest.mark.slow
 @given(
     st.fixed_dictionaries(
         {}, optional={name: _TEXTS if "_sn" in name else _NUMBERS for name in _NAMES}

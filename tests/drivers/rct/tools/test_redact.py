@@ -57,6 +57,7 @@ def answer(oid, data, command=RESPONSE, address=None):
     return b"\0" + frame.assemble(command, oid, data, address)
 
 
+@pytest.mark.slow
 @relaxed
 @given(
     st.lists(
@@ -82,6 +83,8 @@ def test_every_frame_stays_valid_and_only_texts_change(items, cuts):
             assert now.payload == content
 
 
+@pytest.mark.slow
+@pytest.mark.measured
 @relaxed
 @given(st.sampled_from(TEXTS), st.binary(max_size=100), st.binary(max_size=60), st.data())
 def test_it_does_not_matter_how_bytes_are_cut(item, content, noise, data):
@@ -133,6 +136,7 @@ def test_secrets_are_gone(data):
     assert [item.oid for item in frames(found)] == [item.oid for item in frames(data)]
 
 
+@pytest.mark.slow
 @relaxed
 @given(
     st.lists(

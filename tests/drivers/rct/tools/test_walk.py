@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -30,6 +31,7 @@ def test_spans_follow_each_other(data):
     assert position == len(data)
 
 
+@pytest.mark.slow
 @given(LINE)
 def test_frames_are_those_of_the_reader(data):
     found = [span.frame for span in walk(data) if span.frame]
