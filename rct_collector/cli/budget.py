@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from functools import lru_cache
+from math import ceil
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +17,12 @@ from rct_collector.drivers import DEFAULT, driver
 from rct_collector.errors import ConfigError
 from rct_collector.model import PollClass
 from rct_collector.transport import examples, parse_address
+
+#: Longer durations are told in minutes.
+LONGEST_IN_SECONDS = 120
+
+#: Where fast rounds alone would have to come less often than this, all classes give way alike.
+MOST_STRETCH = 3.0
 
 
 def default_device() -> DeviceConfig:
@@ -77,6 +84,11 @@ def _plan(family: str, choice: Choice) -> Plan:
 
 def verdict(found: Budget) -> str:
     """Whether it fits and by how much, and if not, how often the classes come instead."""
+    if found.timed:
+        share = f"{found.needed:.0%} of the line's time, of which {found.usable:.0%} are usable"
+        if found.fits:
+            return f"fits: {share}"
+        return f"does not fit: {share}; so {_stretched(found)}"
     share = f"{found.usable:.2f} usable ({found.pace:g} less {REPEATS:.0%} for repeats)"
     if found.fits:
         return f"fits: {found.needed:.2f} of {share}, {found.spare:.2f} requests/s to spare"
@@ -84,6 +96,25 @@ def verdict(found: Budget) -> str:
         f"does not fit: {found.needed:.2f} of {share}, {-found.spare:.2f} requests/s too many;"
         f" so {_stretched(found)}"
     )
+
+
+def would_fit(found: Budget) -> dict[str, str]:
+    """Intervals with which all would fit, as the configuration says them.
+
+    The fast one alone is longer where that is enough, and no more than so many times as long;
+    else all are.
+    """
+    fast, *slower = found.shares
+    left = found.usable - sum(share.per_second for share in slower)
+    if left > 0 and fast.takes / left <= MOST_STRETCH * fast.interval:
+        return {fast.poll.option: _longer(fast.takes / left)}
+    stretch = found.needed / found.usable
+    return {share.poll.option: _longer(stretch * share.interval) for share in found.shares}
+
+
+def _longer(seconds: float) -> str:
+    """A duration of at least so many seconds, as it may be configured: ``7s``, ``3m``."""
+    return f"{ceil(seconds)}s" if seconds <= LONGEST_IN_SECONDS else f"{ceil(seconds / 60)}m"
 
 
 def _stretched(found: Budget) -> str:
@@ -121,17 +152,23 @@ def print_budget(config: Path | None, assume: str | None, conditions: tuple[str,
         found = device_budget(device, has.conditions)
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
         table.add_column("class")
-        for head in ("requests", "every", "requests/s", *([] if found.fits else ["comes every"])):
+        line = bool(device.byte_s)
+        heads = ["requests", "every", "requests/s", *(["on the line", "of its time"] * line)]
+        for head in (*heads, *([] if found.fits else ["comes every"])):
             table.add_column(head, justify="right")
         for share in found.shares:
+            time = [f"{share.line_s:.2f} s", f"{share.line_s / share.interval:.1%}"]
             table.add_row(
                 f"{share.poll} {share.poll.option}",
                 str(share.queries),
                 f"{share.interval:g} s",
-                f"{share.per_second:.3f}",
+                f"{share.requests_per_second:.3f}",
+                *(time * line),
                 *([] if found.fits else [spelt(found.seconds(share.poll))]),
             )
-        table.add_row("total", "", "", f"{found.needed:.3f}")
+        total = sum(share.requests_per_second for share in found.shares)
+        time = ["", f"{sum(share.line_s / share.interval for share in found.shares):.1%}"]
+        table.add_row("total", "", "", f"{total:.3f}", *(time * line))
         if n:
             click.echo()
         click.echo(f"{device.name}, with the equipment '{has.name}':")

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 import click
 
 from rct_collector.cli.options import driver_option
+from rct_collector.errors import ConfigError
 
 if TYPE_CHECKING:
     from rct_collector.config import DeviceConfig
+    from rct_collector.device.polling.budget import Budget
 
 _EPILOG = """\b
 Examples:
@@ -45,21 +47,45 @@ def check(file: Path | None) -> None:
 
     path = file or Config.default_path()
     config = Config.load(path)
+    budgets = _budgets(config.devices, str(path))
     count = len(config.devices)
     click.echo(f"{path} is right: {count} device{'s' if count > 1 else ''}.")
-    _tell(config.devices)
+    _tell(config.devices, budgets)
 
 
-def _tell(devices: tuple[DeviceConfig, ...]) -> None:
+def _budgets(devices: tuple[DeviceConfig, ...], path: str) -> list[Budget]:
+    """What each device takes, with the equipment that is usual.
+
+    Raises:
+        ConfigError: It takes longer on the line of a device than there is time.
+    """
+    from rct_collector.cli.budget import device_budget, equipment, verdict, would_fit
+
+    found = [device_budget(device, equipment(device.driver).conditions) for device in devices]
+    problems = []
+    for device, budget in zip(devices, found, strict=True):
+        if budget.timed and not budget.fits:
+            intervals = ", ".join(f"{key}: {value}" for key, value in would_fit(budget).items())
+            text = f"{path}: {device.name}: {verdict(budget).partition(';')[0]}"
+            problems.append(f"{text}; intervals: {{{intervals}}} would fit")
+    if problems:
+        raise ConfigError(problems)
+    return found
+
+
+def _tell(devices: tuple[DeviceConfig, ...], budgets: list[Budget]) -> None:
     """A line per device; a warning if it is asked for more than it can answer."""
-    from rct_collector.cli.budget import device_budget, equipment, plan_of, verdict
+    from rct_collector.cli.budget import plan_of, verdict
 
-    for device in devices:
+    for device, found in zip(devices, budgets, strict=True):
         series = len(plan_of(device).wanted)
-        found = device_budget(device, equipment(device.driver).conditions)
+        load = (
+            f"{found.needed:.0%} of the line's time"
+            if found.timed
+            else f"{found.needed:.2f} requests/s of {found.pace:g}"
+        )
         click.echo(
-            f"{device.name}: {device.driver} at {device.address}, up to {series} series,"
-            f" {found.needed:.2f} requests/s of {found.pace:g}"
+            f"{device.name}: {device.driver} at {device.address}, up to {series} series, {load}"
         )
         if not found.fits:
             text = f"Warning: {device.name}: with all equipment it {verdict(found)}"

@@ -145,6 +145,16 @@ class DeviceConfig:
         return polled.pace if polled else NEVER
 
     @property
+    def byte_s(self) -> float:
+        """Seconds that a byte takes on the line; 0 where that is not to be counted."""
+        polled, said = driver(self.driver).polled, self.address.options
+        if polled is None or not polled.byte_s or "baud" not in said:
+            return polled.byte_s if polled else 0.0
+        parity = said.get("parity", "none") != "none"
+        bits = 1 + int(said.get("databits", 8)) + parity + int(said.get("stopbits", 1))
+        return bits / int(said["baud"])
+
+    @property
     def enabled(self) -> frozenset[str]:
         """Names of the options of the family that are turned on."""
         return frozenset(n for n in options(type(self.options)) if getattr(self.options, n) is True)

@@ -87,6 +87,8 @@ class Query:
         shape: What its answers look like, of a family whose answers do not name their query: two
             that have the same are never asked one after the other, the line is probed in between;
             None for one that no other is like.
+        wire_bytes: Bytes of the question and of its usual answer, of a family whose line is slow;
+            see :attr:`Polled.byte_s`.
     """
 
     name: str
@@ -97,6 +99,7 @@ class Query:
     argument: Callable[[float, tzinfo | None], Any] | None = None
     every_s: float = 0.0
     shape: Hashable = None
+    wire_bytes: int = 0
 
     @property
     def label(self) -> str:
@@ -351,6 +354,8 @@ class Polled:
             such thing.
         pace: How hard its units may be asked: the defaults, and in their class the limits, of what
             the user may set.
+        byte_s: Seconds that a byte takes on the line of a unit, unless its address names a rate; 0
+            where lines are so quick that only requests count.
         least_interval_s: No interval may be configured shorter, in seconds; 0 for as all others.
         resync: What a line needs that was opened, or on which a request was given up. None where
             answers name what they answer. Where they do not, one request is outstanding at a time,
@@ -364,6 +369,7 @@ class Polled:
     conditions: Mapping[str, Condition] = field(default_factory=dict)
     identity: tuple[str, ...] = ()
     pace: Requests = MODEST
+    byte_s: float = 0.0
     least_interval_s: float = 0.0
     resync: Resync | None = None
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from rct_collector.cli import budget
 from rct_collector.config import Config
+from tests.toys import nameless
 
 
 def test_the_sample_can_be_used_as_it_is(run, tmp_path):
@@ -85,3 +88,41 @@ def test_many_devices_of_which_the_same_is_wanted_share_one_plan(run, config_fil
     assert len(run("config", "check", path).stdout.splitlines()) == 51
     assert run("metrics", "--budget", "--config", path).exit_code == 0
     assert len(plans) == 1
+
+
+@pytest.fixture
+def slow_line(register, tmp_path):
+    """A file with a device whose line carries 240 bytes a second, and as many for each question."""
+    queries = tuple(replace(q, wire_bytes=240) for q in nameless.QUERIES.values())
+    polled = replace(nameless.DRIVER.polled, queries=queries, byte_s=10 / 2400)
+    register(replace(nameless.DRIVER, polled=polled))
+    path = tmp_path / "config.yaml"
+
+    def made(fast):
+        device = f"name: a, driver: nameless, address: tcp://192.0.2.1, intervals: {{fast: {fast}}}"
+        path.write_text(f"devices: [{{{device}}}]")
+        return path
+
+    return made
+
+
+def test_check_refuses_what_a_slow_line_has_no_time_for_and_says_what_would_fit(run, slow_line):
+    path = slow_line("3s")
+    result = run("config", "check", path)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == (
+        f"Error: {path}: a: does not fit: 130% of the line's time, of which 96% are usable;"
+        " intervals: {fast: 5s} would fit\n"
+    )
+    result = run("config", "check", slow_line("5s"))
+    assert result.exit_code == 0
+    assert "78% of the line's time" in result.stdout
+
+
+def test_the_budget_of_a_slow_line_tells_its_time(run, slow_line):
+    lines = run("metrics", "--budget", "--config", slow_line("5s")).stdout.splitlines()
+    assert lines[1].split("  ")[-1] == "of its time"
+    assert lines[2].split() == ["F", "fast", "3", "5", "s", "0.600", "3.90", "s", "78.0%"]
+    assert lines[6].split() == ["total", "0.600", "78.0%"]
+    assert lines[7] == "fits: 78% of the line's time, of which 96% are usable"
+    assert lines[8] == "The fast part of a round takes 3.9 s to ask."

@@ -1,4 +1,7 @@
-"""How many requests per second a device is to answer, and what gives way where that is too much.
+"""How much a device is to answer, and what gives way where that is too much.
+
+Its pace is requests per second; and of a line so slow that bytes count, the time that there is.
+Whichever is scarcer is what all classes share.
 
 Fast rounds keep their interval, and the slower classes are stretched in proportion until all of
 it fits the pace. Energy totals are held back: half an interval late at most, since what is drawn
@@ -11,7 +14,7 @@ Plain arithmetic on a plan, for the device itself and for those who ask beforeha
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import count
 from math import inf
@@ -23,6 +26,9 @@ from rct_collector.model import PollClass
 
 #: Share of the pace that is left for repeats, second readings and discovery.
 REPEATS = 0.04
+
+#: Times that the bytes of a question and its answer take, the unit's own thinking included.
+LEEWAY = 1.2
 
 #: Energy totals come no later than so many times their interval …
 LATEST_TOTALS = 1.5
@@ -42,17 +48,40 @@ class Share:
         queries: Requests per round of that class.
         interval: Seconds between two rounds, as configured.
         totals: How many of the requests bring energy totals.
+        asked: Requests per round on average, since some answers are good for longer; None for all.
+        line_s: Seconds that these are on the line.
+        timed: The time on the line is what counts, not the number of requests.
     """
 
     poll: PollClass
     queries: int
     interval: float
     totals: int = 0
+    asked: float | None = None
+    line_s: float = 0.0
+    timed: bool = False
+
+    @property
+    def takes(self) -> float:
+        """What a round takes of the pace: requests, or seconds on the line."""
+        if self.timed:
+            return self.line_s
+        return self.queries if self.asked is None else self.asked
+
+    @property
+    def totals_take(self) -> float:
+        """What the energy totals take of that; they are neither longer nor shorter than others."""
+        return self.takes * self.totals / self.queries if self.totals else 0.0
+
+    @property
+    def requests_per_second(self) -> float:
+        """Requests per second on average."""
+        return (self.queries if self.asked is None else self.asked) / self.interval
 
     @property
     def per_second(self) -> float:
-        """Requests per second on average."""
-        return self.queries / self.interval
+        """What it takes of the pace per second on average."""
+        return self.takes / self.interval
 
 
 @dataclass(frozen=True)
@@ -61,22 +90,25 @@ class Budget:
 
     Attributes:
         shares: One per class, fastest first.
-        pace: Requests per second that the device is asked at most.
+        pace: Requests per second that the device is asked at most; of the time on the line, all.
         gap: Least seconds between two requests.
+        timed: The time on the line is scarcer than requests are: that is what ``needed`` and all
+            that follows from it tell, in seconds per second.
     """
 
     shares: tuple[Share, ...]
     pace: float
     gap: float
+    timed: bool = False
 
     @property
     def needed(self) -> float:
-        """Requests per second of all classes together."""
+        """Requests per second, or seconds on the line, of all classes together."""
         return sum(share.per_second for share in self.shares)
 
     @property
     def usable(self) -> float:
-        """Requests per second that regular polling may take, with room left for repeats."""
+        """What regular polling may take of the pace, with room left for repeats."""
         return self.pace * (1 - REPEATS)
 
     @property
@@ -92,7 +124,7 @@ class Budget:
     @property
     def fast_seconds(self) -> float:
         """How long the fast part of a round takes to ask, in seconds."""
-        return self.shares[0].queries * self.gap
+        return max(self.shares[0].queries * self.gap, self.shares[0].line_s)
 
     @property
     def ticks(self) -> int:
@@ -136,15 +168,15 @@ class Budget:
         """How many times their intervals the slower classes take; infinite for never."""
         fast, *slower = self.shares
         left = self.usable - fast.per_second / ticks
-        parts = [(share.queries - share.totals, share.interval, inf) for share in slower]
-        parts += [(s.totals, s.interval, self._latest(s, ticks)) for s in slower if s.totals]
+        parts = [(s.takes - s.totals_take, s.interval, inf) for s in slower]
+        parts += [(s.totals_take, s.interval, self._latest(s, ticks)) for s in slower if s.totals]
         while True:
-            asked = sum(queries / interval for queries, interval, _ in parts)
+            asked = sum(takes / interval for takes, interval, _ in parts)
             stretch = asked / left if left >= LEAST_SHARE * self.usable else inf
             held = [part for part in parts if stretch * part[1] > part[2]]
             if not held:
                 return max(stretch, 1.0)
-            left -= sum(queries / latest for queries, _, latest in held)
+            left -= sum(takes / latest for takes, _, latest in held)
             parts = [part for part in parts if part not in held]
 
     def _latest(self, share: Share, ticks: int) -> float:
@@ -153,7 +185,7 @@ class Budget:
         It ends a round before they would be late: what becomes due in a round is asked in the
         next one.
         """
-        if sum(s.totals / s.interval for s in self.shares) > MOST_TOTALS * self.usable:
+        if sum(s.totals_take / s.interval for s in self.shares) > MOST_TOTALS * self.usable:
             return inf
         round_s = ticks * self.shares[0].interval
         return max(share.interval, LATEST_TOTALS * share.interval - round_s)
@@ -178,10 +210,22 @@ def budget_of(plan: Plan, asks: Callable[[Query], bool], config: DeviceConfig) -
         asks: Whether a query is asked at all.
         config: Intervals and pace.
     """
-    requests = config.requests
+    gap, byte_s = config.requests.gap, config.byte_s
+    pace = min(config.requests.per_second, 1 / gap)
     shares = []
     for poll in PollClass.POLLED:
         queries = [query for query in plan.queries(poll) if asks(query)]
         totals = len(plan.energy.intersection(queries)) if poll is not PollClass.FAST else 0
-        shares.append(Share(poll, len(queries), config.intervals.seconds(poll), totals))
-    return Budget(tuple(shares), min(requests.per_second, 1 / requests.gap), requests.gap)
+        interval = config.intervals.seconds(poll)
+        asked = line_s = 0.0
+        for query in queries:
+            often = interval / query.every_s if query.every_s > interval else 1.0
+            asked += often
+            if byte_s:
+                line_s += often * (LEEWAY * byte_s * query.wire_bytes + gap)
+        shares.append(Share(poll, len(queries), interval, totals, asked, line_s))
+    budget = Budget(tuple(shares), pace, gap)
+    if not byte_s:
+        return budget
+    timed = Budget(tuple(replace(share, timed=True) for share in shares), 1.0, gap, timed=True)
+    return timed if timed.needed / timed.usable > budget.needed / budget.usable else budget

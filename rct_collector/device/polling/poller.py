@@ -187,7 +187,7 @@ class Poller:
         Returns:
             A query to send at once (then call :meth:`sent`), or None and when to ask again.
         """
-        wake = min(self._expire(now), self._deadline)
+        wake = self.wake_at(now)
         free_at = self._pacer.free_at
         if now < free_at:  # the most frequent case of all: one was sent just now
             more = bool(self._slow) and self._is_in_time(self._slow[0], free_at)
@@ -208,7 +208,10 @@ class Poller:
 
     def wake_at(self, now: float) -> float:
         """When something happens by itself: an answer is overdue, or the round ends."""
-        return min(self._expire(now), self._deadline)
+        first = self._expire(now)
+        if now >= self._deadline and self._drain_s:
+            return first
+        return first if first < self._deadline else self._deadline
 
     def sent(self, query: Query, now: float) -> None:
         """A query was sent."""
@@ -342,7 +345,8 @@ class Poller:
     def done(self, now: float) -> bool:
         """Nothing more can come of this round."""
         if now >= self._deadline:
-            return True
+            # To give it up costs more than to wait for it, where the line is drained then.
+            return not (self._drain_s and self.pending)
         return not self.pending and self._candidate(now)[0] is None
 
     def unsettled(self) -> tuple[list[Query], list[Query]]:

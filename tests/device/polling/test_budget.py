@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rct_collector.config import DeviceConfig, Intervals
+from rct_collector.cli.budget import would_fit
+from rct_collector.config import Config, DeviceConfig, Intervals
 from rct_collector.device.polling.budget import (
     LATEST_TOTALS,
     LEAST_SHARE,
@@ -22,6 +23,9 @@ from rct_collector.drivers import driver
 from rct_collector.drivers.rct.options import RctRequests
 from rct_collector.model import PollClass
 from tests.addresses import tcp
+from tests.toys import nameless
+from tests.toys.running import Run
+from tests.toys.test_nameless import Late
 
 RCT = driver("rct")
 DEVICE = DeviceConfig(name="roof", driver="rct", address=tcp("192.0.2.1"))
@@ -145,3 +149,92 @@ def test_what_is_asked_always_fits_the_pace(pace, counts, totals, intervals):
     if found.ticks > 1:
         left = found.usable - found.shares[0].per_second - totals / slow.interval
         assert left < LEAST_SHARE * found.usable + 1e-9
+
+
+# -- lines so slow that bytes count -------------------------------------------------------------
+
+#: At 2400 baud, of ten bits each: 1.2 times 240 bytes are 1.2 s, and the gap is 0.1 s.
+BYTE_S = 10 / 2400
+
+
+@pytest.fixture
+def slow_line(register):
+    """A family whose questions and answers are 240 bytes together, over TCP or a serial port."""
+
+    def made(every_s=0.0, wire_bytes=240, **intervals):
+        queries = tuple(
+            replace(query, wire_bytes=wire_bytes, every_s=every_s)
+            for query in nameless.QUERIES.values()
+        )
+        polled = replace(nameless.DRIVER.polled, queries=queries, byte_s=BYTE_S)
+        ways = {"tcp": {"port": "1"}, "serial": {"baud": "2400"}}
+        family = register(replace(nameless.DRIVER, polled=polled, ways=ways))
+        device = {"name": "a", "driver": family.name, "address": "tcp://192.0.2.1"}
+        return device | ({"intervals": intervals} if intervals else {})
+
+    return made
+
+
+def load_of(device):
+    (config,) = Config.parse({"devices": [device]}).devices
+    return budget(Plan(driver(config.driver), config), {""}, config)
+
+
+def test_what_bytes_take_on_a_slow_line_counts(slow_line):
+    found = load_of(slow_line())
+    assert found.timed
+    assert found.shares[0].line_s == pytest.approx(3 * (1.2 + 0.1))
+    assert found.needed == pytest.approx(0.39)
+    assert found.fast_seconds == pytest.approx(3.9)
+    assert found.fits
+    assert found.shares[0].requests_per_second == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize(
+    ("options", "bits_per_byte", "baud"),
+    [("", 10, 2400), ("?baud=9600", 10, 9600), ("?baud=1200&parity=even&stopbits=2", 12, 1200)],
+)
+def test_a_serial_port_is_as_quick_as_its_address_says(slow_line, options, bits_per_byte, baud):
+    found = load_of(slow_line() | {"address": f"serial:///dev/toy{options}"})
+    assert found.shares[0].line_s == pytest.approx(3 * (1.2 * 240 * bits_per_byte / baud + 0.1))
+
+
+def test_requests_count_where_they_are_scarcer_than_time(slow_line):
+    found = load_of(slow_line(wire_bytes=10) | {"requests": {"per_second": 0.5}})
+    assert not found.timed
+    assert (found.needed, found.pace) == (pytest.approx(0.3), 0.5)
+
+
+def test_answers_that_are_good_for_longer_take_less(slow_line):
+    found = load_of(slow_line(every_s=100.0))
+    assert found.shares[0].queries == 3
+    assert found.needed == pytest.approx(0.039)
+
+
+def test_where_the_line_has_no_time_rounds_give_way(slow_line):
+    found = load_of(slow_line(fast="3s"))
+    assert not found.fits
+    assert (found.ticks, found.seconds(FAST)) == (2, 6.0)
+
+
+@given(
+    bytes_each=st.integers(1, 2000),
+    intervals=st.lists(st.integers(1, 600), min_size=4, max_size=4),
+)
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_what_is_said_to_fit_does(slow_line, bytes_each, intervals):
+    usual = dict(
+        zip(("fast", "medium", "slow", "static"), map("{}s".format, intervals), strict=True)
+    )
+    found = load_of(slow_line(wire_bytes=bytes_each, **usual))
+    if not found.fits:
+        better = usual | would_fit(found)
+        assert load_of(slow_line(wire_bytes=bytes_each, **better)).fits
+
+
+def test_all_is_asked_of_a_line_that_has_no_time_for_it(slow_line):
+    """Else what is asked last would never be."""
+    device = slow_line(fast="4s", wire_bytes=340)
+    run = Run(driver(device["driver"]), Late(usual=1.7), 300.0, intervals={"fast": "4s"})
+    for name in ("load", "grid", "battery"):
+        assert len([line for line in run.lines if f"{name}_watts" in line]) >= 36, name
