@@ -114,7 +114,8 @@ async def _round(device: Device, timeout: float) -> None:
     reading = asyncio.create_task(device.read_once(timeout))
     try:
         done, _ = await asyncio.wait({reading}, timeout=SILENCE_S)
-        if done or device.stats.totals["answers"]:
+        # To find out what a line is good for, and what it speaks, may take longer.
+        if done or device.stats.totals["answers"] or device.port.is_drained:
             await reading
     finally:
         reading.cancel()

@@ -88,16 +88,15 @@ def _chosen(choice: TargetOptions) -> Targets:
 def hurried(device: DeviceConfig) -> DeviceConfig:
     """The same device, asked as quickly as is decent for a short time.
 
-    Whoever has lowered the pace of a device knows why: then it stays.
+    Whoever has lowered the pace of a device knows why: then it stays. So does the timeout where
+    answers do not name what they answer, since a late one costs more than to wait for it.
     """
-    requests = device.requests
+    requests, polled = device.requests, driver(device.driver).polled
     if requests.per_second < device.usual.per_second:
         return device
-    quick = replace(
-        requests,
-        per_second=max(requests.per_second, HURRY_PER_SECOND),
-        timeout=min(requests.timeout, HURRY_TIMEOUT_S),
-    )
+    quick = replace(requests, per_second=max(requests.per_second, HURRY_PER_SECOND))
+    if polled is None or polled.resync is None:
+        quick = replace(quick, timeout=min(requests.timeout, HURRY_TIMEOUT_S))
     return replace(device, requests=quick)
 
 

@@ -40,6 +40,7 @@ class Link(Generic[Held]):
         excused: Something was told of that brings losses with it, which are not told of as well.
         opened: Times that the line was opened.
         attempted: Set once the first attempt to open it has ended, well or not.
+        judged: Set once it is known whether the line that was opened last, or was to be, is of use.
         last_error: Why it is not open, or was lost the last time; "" once it has proved useful.
     """
 
@@ -77,6 +78,7 @@ class Link(Generic[Held]):
         self._lost_at = -math.inf
         self.excused = False
         self.attempted = asyncio.Event()
+        self.judged = asyncio.Event()
         self.opened = 0
         self.last_error = ""
 
@@ -136,6 +138,7 @@ class Link(Generic[Held]):
         self._line = await self._opener(self._address, self._receive, self._lost, CONNECT_TIMEOUT)
         self._end = asyncio.get_running_loop().create_future()
         self.opened += 1
+        self.judged.clear()
         self.attempted.set()
         self._proven = False
         self._changed(True)
@@ -151,6 +154,7 @@ class Link(Generic[Held]):
         if self._proven:
             return
         self._proven, self.last_error = True, ""
+        self.judged.set()
         if self._complained:
             log.info("%s: %s %s", self._reports.name, self._address.place, self._again)
             self._complained = False
@@ -203,6 +207,7 @@ class Link(Generic[Held]):
 
     def _failed(self, state: RetryCallState) -> None:
         self.attempted.set()
+        self.judged.set()
         error = state.outcome.exception() if state.outcome else None
         if isinstance(error, BusyError):
             self._complain(str(error), logging.ERROR)

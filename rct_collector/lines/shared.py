@@ -66,6 +66,22 @@ class SharedLine(KeptLine):
         self._conversation.tend(asyncio.get_running_loop().time())
         super().tend()
 
+    async def _attempted(self, port: Port) -> None:
+        """Where the line is probed, also for what is of no use: the next one may be what is meant.
+
+        An address may lead to one of several, each time to another one; until it comes to one that
+        was there before.
+        """
+        await super()._attempted(port)
+        seen: set[str] = set()
+        while self._resync is not None:
+            await self.link.judged.wait()
+            reason = self.link.last_error
+            if self.link.is_open or reason in seen:
+                return
+            seen.add(reason)
+            self.link.judged.clear()
+
     def _joined(self, port: Port) -> None:
         if self.link.is_open:
             port.line_opened()

@@ -9,15 +9,18 @@ from itertools import pairwise
 
 import pytest
 
+from rct_collector.cli.collect import read_once
 from rct_collector.cli.snapshot import Snapshot
-from rct_collector.config import DeviceConfig
+from rct_collector.config import Config, DeviceConfig
 from rct_collector.device.plausibility import Plausibility
 from rct_collector.device.polling.plan import plan_for
 from rct_collector.device.polling.round import Round
 from rct_collector.docs import metrics
+from rct_collector.exits import Exit
+from tests import virtual
 from tests.addresses import tcp
 from tests.toys import choosy, nameless
-from tests.toys.running import Run, Unit
+from tests.toys.running import Plug, Run, Unit
 
 
 class Answering(Unit):
@@ -155,3 +158,63 @@ def test_unit_that_is_exchanged_for_a_wrong_one_is_left(driver, caplog):
     assert pauses[-1] > 10
     assert run.own("up")[0] == 1
     assert run.own("up")[-1] == 0
+
+
+# -- one reading --------------------------------------------------------------------------------
+
+
+def read(driver, unit, **options):
+    """What one reading of the command brings: seconds, its status, its trouble, its values."""
+    device = {"name": "toy", "driver": driver.name, "address": "tcp://192.0.2.1", **options}
+    (config,) = Config.parse({"devices": [device]}).devices
+
+    async def main(loop):
+        snapshot, plug = Snapshot(config), Plug(unit)
+        begun = loop.time()
+        _, status = await read_once(snapshot, 60.0, options=virtual.options(loop, plug))
+        found = {series.name: reading.value for series, reading in snapshot.readings.items()}
+        return loop.time() - begun, status, snapshot.trouble, found, len(plug.attempts)
+
+    return virtual.run(main)
+
+
+def test_a_single_reading_tries_all_that_an_address_may_lead_to(driver):
+    unit = Answering("NORTH", "EAST", "WEST")
+    seconds, status, trouble, found, attempts = read(driver, unit, serial_number="WEST")
+    assert (status, trouble, attempts) == (Exit.OK, "", 3)
+    assert found["inverter_power.load_watts"] == 1000.0
+    assert seconds < 15
+
+
+def test_a_single_reading_tells_soon_that_what_is_meant_is_not_there(driver):
+    seconds, status, trouble, found, attempts = read(driver, Answering(), serial_number="WEST")
+    assert (status, trouble) == (Exit.UNREACHABLE, "the unit is EAST, not WEST")
+    assert "inverter_power.load_watts" not in found
+    assert attempts == 2
+    assert seconds < 10
+
+
+def test_a_single_reading_waits_for_answers_as_long_as_the_timeout_says(driver):
+    """An answer that comes too late costs more than to wait for it."""
+
+    class Slow(Answering):
+        def say(self, line, at):
+            super().say(line, at + 1.3)
+
+    seconds, status, trouble, found, _ = read(driver, Slow())
+    assert (status, trouble) == (Exit.OK, "")
+    assert found["inverter_power.load_watts"] == 1000.0
+
+
+def test_a_single_reading_is_patient_until_it_is_known_what_a_line_speaks(driver):
+    """Each probe takes its silence, and its answer."""
+
+    class Late(Answering):
+        def read(self, line, now):
+            if now > 1014.0:
+                super().read(line, now)
+
+    seconds, status, _, found, _ = read(driver, Late())
+    assert status is Exit.OK
+    assert seconds > 14
+    assert found["inverter_power.load_watts"] == 1000.0
