@@ -52,6 +52,7 @@ class Plan:
         texts: Wanted text series, which go out together on the info line.
         takes: Query → the bindings of its answer that anybody wants.
         energy: The queries that bring energy totals.
+        several: Series that are found in several places, under conditions of their own.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Plan:
             series: tuple(dict.fromkeys(query.condition for query, _ in homes))
             for series, homes in self._homes.items()
         }
+        self.several = {series for series, found in self._conditions.items() if len(found) > 1}
         self._computable: dict[Series, tuple[tuple[Series, ...], ...]] = {}
         self.wanted = {s for s in self._candidates(driver) if is_wanted(s, config)}
         self.classes: dict[Query, PollClass] = {}

@@ -47,7 +47,7 @@ class Round:
         self._has = has
         self._zone = zone
         self._values: dict[Series, Value] = {}
-        self._origins: dict[Series, str] = {}  # the condition of the query that brought it
+        self._origins: dict[Series, str] = {}  # of those that are found in several places
         self._fresh: dict[Series, Value] = {}
         self._published: set[Series] = set()
         self._texts: dict[Series, Value] = {}  # those that were handed over
@@ -102,11 +102,8 @@ class Round:
         What is found in several places is taken from the one that the unit has, whatever the
         others answer.
         """
-        before = self._origins.setdefault(series, origin)
-        if before != origin:
-            if self._has(before) or self._has(origin) is False:
-                return True
-            self._origins[series] = origin
+        if series in self._plan.several and not self._takes(series, origin):
+            return True
         verdict = self._plausibility.judge(series, value, now=now, derived=now is None)
         if verdict is Verdict.GOOD:
             self._values[series] = value
@@ -116,6 +113,15 @@ class Round:
         else:
             self.implausible += 1
         return verdict is not Verdict.ASK_AGAIN
+
+    def _takes(self, series: Series, origin: str) -> bool:
+        """Whether a series that is found in several places is taken from this one."""
+        before = self._origins.setdefault(series, origin)
+        if before != origin:
+            if self._has(before) or self._has(origin) is False:
+                return False
+            self._origins[series] = origin
+        return True
 
     def publish(self) -> list[tuple[Series, Value]]:
         """What is new since the last call, derived series included. Nothing is repeated."""
@@ -142,8 +148,10 @@ class Round:
 
     def _present(self, series: Series) -> bool | None:
         """An answer about a part that the unit does not have, or may not have, means nothing."""
-        origin = self._origins.get(series)
-        return not origin or self._has(origin)
+        if series in self._plan.several:
+            return self._has(self._origins[series])
+        conditions = self._plan.conditions(series)
+        return not conditions or self._has(*conditions)
 
     def _derive(self) -> None:
         """Compute what can be computed by now; the rest may follow with later answers."""
@@ -175,7 +183,10 @@ class Round:
     ) -> Iterable[float | None]:
         """Values of one input metric; parts that the unit lacks are left out."""
         for series, conditions in column:
-            if conditions and self._has(*conditions) is False and not tolerant:
-                continue
+            present = self._has(*conditions) if conditions else True
             value = self._values.get(series)
-            yield value if isinstance(value, int | float) and self._present(series) else None
+            if present is False and not tolerant:
+                continue
+            if value is not None and series in self._plan.several:
+                present = self._present(series)
+            yield value if isinstance(value, int | float) and present else None
