@@ -160,6 +160,15 @@ def test_unit_that_is_exchanged_for_a_wrong_one_is_left(driver, caplog):
     assert run.own("up")[-1] == 0
 
 
+def test_power_flows_need_not_wait_for_the_second_round(driver):
+    """Nothing is known before the first, not even what there is to ask for."""
+    run = Run(driver, Answering(), 25.0)
+    times = [at for at, line in run.unit.heard if line == "load"]
+    assert times[0] < 1005
+    assert len(times) == 3
+    assert len([line for line in run.lines if "load_watts" in line]) == 3
+
+
 # -- one reading --------------------------------------------------------------------------------
 
 

@@ -130,7 +130,7 @@ class Polling:
         )
         self._round: Round | None = None
         self._probe: list[Query] = []
-        self._one_shot = False
+        self._one_shot = self._blind = False
 
     def _recall(self) -> Discovery:
         """What was learnt of the unit before, as far as it can be believed."""
@@ -173,6 +173,7 @@ class Polling:
         # Who it is comes first: all else is about that unit.
         who = self.discovery.unidentified
         fast = self._backlog.present(fast, now)
+        self._blind = not any(self.plan.takes[query] for query in fast) and PollClass.FAST in due
         rest = self._backlog.in_turn(now)
         self._probe = self._backlog.probe([*who, *fast, *rest], self.exchange.proven)
         return [*who, *fast, *self._probe], rest
@@ -310,7 +311,9 @@ class Polling:
         """A fact is new: ask what it brings, and keep it."""
         if self.discovery.change is not self._change:
             self._forget()
-        classes = (PollClass.FAST, *SLOW_CLASSES) if self._one_shot else SLOW_CLASSES
+        # Of a unit of which nothing was known, not even the power flows were asked for.
+        whole = self._one_shot or self._blind
+        classes = (PollClass.FAST, *SLOW_CLASSES) if whole else SLOW_CLASSES
         for query in self._backlog.news(classes, now):
             self.exchange.want(query)
         if self._memory is not None:
