@@ -148,6 +148,26 @@ def test_one_request_is_outstanding_at_a_time(driver):
     assert min(gaps) >= 1.0
 
 
+def test_probe_that_is_refused_is_not_waited_for(register):
+    """The session knows what else to ask."""
+
+    class Asking(nameless.Session):
+        def _event(self, line):
+            event = super()._event(line)
+            return base.Refused(nameless.PROBE) if line == "(NO" else event
+
+    class Unsure(Late):
+        def read(self, line, now):
+            super().read("NO" if len(self.heard) == 1 else line, now)
+
+    driver = register(replace(nameless.DRIVER, session=lambda _options: Asking()))
+    run = Run(driver, Unsure(), 15.0)
+    assert [line for _, line in run.unit.heard[:3]] == ["PI 1", "PI 2", "load"]
+    times = [at for at, _ in run.unit.heard]
+    assert times[1] - times[0] == pytest.approx(1.2, abs=0.1)  # the answer, and the silence
+    assert not wrong(run)
+
+
 def test_dead_unit_is_told_and_comes_back(driver):
     """No answer to anything, not even to probes: the watchdog opens the line anew."""
     run = Run(driver, Late([None] * 14), 120.0)
