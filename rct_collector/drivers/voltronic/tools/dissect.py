@@ -277,11 +277,8 @@ def _published_of(item: Command, parts: Mapping[str, Any]) -> list[tuple[str, Va
     """What is published of its parts, without what is off by default for good reason."""
     return [
         (series.name, value, series.metric.unit.symbol)
-        for binding in item.bindings
-        if parts.get(binding.part) is not None
-        for series, value in zip(
-            binding.series, binding.convert(parts[binding.part], None), strict=False
-        )
+        for binding in (item.bindings if parts else ())
+        for series, value in zip(binding.series, binding.convert(parts, None), strict=True)
         if value is not None and (series.metric.default or series.metric.option)
     ]
 
