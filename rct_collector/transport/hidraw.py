@@ -25,12 +25,14 @@ and 8 from it: so a simulated device is reached over the same code.
 
 Sources: Linux, ``Documentation/hid/hidraw.rst``, ``drivers/hid/hidraw.c`` and ``hid-core.c``: a
 write that begins with 0 goes out without it; a read gives one report; after the device was pulled
-out a read gives EIO, and a write ENODEV.
+out a read gives EIO, and a write ENODEV. A write waits for the device, whatever the node was opened
+with: some milliseconds for one that lives, and five seconds (ETIMEDOUT) for one that hangs.
 """
 
 from __future__ import annotations
 
 import asyncio
+import errno
 import fcntl
 import os
 import socket
@@ -57,6 +59,9 @@ SPACING_S = 0.04
 
 #: ReportLine that may wait to be written; requests take two or three.
 _MOST_UNSENT = 128
+
+#: What is said of a device that is there, and nothing more.
+_DEAF = "the USB device does not take what is sent"
 
 #: NUL at the end of a report, of which a checksum has no more than two, see above.
 _LEAST_PADDING = 3
@@ -106,7 +111,7 @@ class ReportLine(NodeLine):
             for at in range(0, len(data), REPORT_BYTES)
         )
         if len(self._unsent) > _MOST_UNSENT:
-            self._end("the USB device does not take what is sent")
+            self._end(_DEAF)
         elif self._timer is None:
             self._write()
 
@@ -122,7 +127,8 @@ class ReportLine(NodeLine):
             pass  # full; again in a while
         except OSError as error:
             self._unsent.clear()
-            self._end_soon(f"the USB device is gone: {words_of(error)}")
+            hangs = error.errno == errno.ETIMEDOUT
+            self._end_soon(_DEAF if hangs else f"the USB device is gone: {words_of(error)}")
         self._timer = self._loop.call_later(SPACING_S, self._write)
 
     def _kept(self, data: bytes) -> bytes:

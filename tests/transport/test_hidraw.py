@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import grp
 import os
+import struct
 import subprocess
 import sys
 import tempfile
+import tty
 from pathlib import Path
 
 import pytest
@@ -257,6 +260,76 @@ def test_nothing_is_read_while_paused(device):
         return paused, b"".join(ends.received)
 
     assert run(main) == ([], QPIGS2)
+
+
+# -- nodes that are real, as far as they can be without a device -------------------------------
+
+
+@pytest.fixture
+def node(monkeypatch):
+    """The far end of a node, which says that it is of 0665:5161, and its path."""
+    info = struct.pack("=IHH", 3, 0x0665, 0x5161)
+    monkeypatch.setattr(hidraw.fcntl, "ioctl", lambda *_: info)
+    far, near = os.openpty()
+    for end in (far, near):
+        tty.setraw(end)
+    os.set_blocking(far, False)
+    yield far, os.ttyname(near)
+    os.close(near)
+    os.close(far)
+
+
+def test_bytes_pass_through_a_node_which_is_locked_meanwhile(node):
+    far, path = node
+
+    async def main():
+        ends = Ends()
+        line = await ends.open(path)
+        line.send(b"QPI\xbe\xac\r")
+        heard = os.read(far, 100)
+        with pytest.raises(TransportError, match="this process has it open already, for another"):
+            await ends.open(path)
+        os.write(far, b"(PI30\x9a\x0b\r")
+        async with asyncio.timeout(30):
+            while not ends.received:
+                await asyncio.sleep(0.001)
+        line.close()
+        (await ends.open(path)).close()
+        return heard, line.peer.key, ends.received, ends.lost
+
+    assert asyncio.run(main()) == (
+        b"\0QPI\xbe\xac\r\0\0",
+        f"hidraw{path}",
+        [b"(PI30\x9a\x0b\r"],
+        [],
+    )
+
+
+def test_a_device_that_is_another_one_by_now_is_not_asked(node):
+    """The numbers of nodes are given anew between finding one and opening it."""
+    _, path = node
+    with pytest.raises(TransportError) as told:
+        hidraw.open_reports(path, at(path), print, print, "04d8:00df", "1-1.4")
+    assert str(told.value) == (
+        f"cannot open the USB device {path} (04d8:00df at 1-1.4): it is 0665:5161 by now; another"
+        " one was plugged in"
+    )
+
+
+def test_a_device_that_hangs_is_told_from_one_that_is_gone(device, monkeypatch):
+    def write(*_):
+        raise TimeoutError(errno.ETIMEDOUT, "Connection timed out")
+
+    async def main(loop):
+        ends = Ends()
+        line = await ends.open(device.path)
+        monkeypatch.setattr(hidraw.os, "write", write)
+        line.send(QPIGS2)
+        await asyncio.sleep(1)
+        monkeypatch.undo()
+        return ends.lost
+
+    assert run(main) == ["the USB device does not take what is sent"]
 
 
 # -- what is no such node ----------------------------------------------------------------------
