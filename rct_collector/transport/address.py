@@ -36,8 +36,8 @@ class Address(NamedTuple):
 
     Attributes:
         scheme: Word of the transport.
-        place: What stands between ``//`` and ``?``, in one form and complete: host and port, a
-            path, ids.
+        place: What stands behind ``//``, in one form and complete: host and port, a path, ids. Of
+            the options those that tell it from another place.
         options: What stands behind ``?``, and what the driver takes for granted; not to be changed.
         key: What all ways to write one line have in common, as far as that can be told without
             asking a device or a network. Devices with equal keys share a line, and it is locked by

@@ -88,12 +88,18 @@ def parse(text: str, defaults: Mapping[str, str]) -> Address:
         raise Invalid(f"{right}, with the USB ids of vendor and product in hexadecimal")
     options, _ = read_options(rest, PARAMETERS, {}, right)
     key = "/".join(("usb", ids, *(f"{name}={value}" for name, value in options.items())))
-    return Address("usb", ids, options, key, written("usb", ids if begin else "", options))
+    # The options are part of the place: others are another device.
+    place = written("usb", ids, options).removeprefix("usb://")
+    return Address("usb", place, options, key, written("usb", ids if begin else "", options))
 
 
 def name(address: Address) -> str:
     """See :class:`.base.Transport`."""
-    return "-".join((address.place, *address.options.values()))
+    return "-".join((_ids(address), *address.options.values()))
+
+
+def _ids(address: Address) -> str:
+    return address.place.partition("?")[0]
 
 
 def descriptors(_: Address) -> int:
@@ -163,7 +169,7 @@ def _fitting(address: Address) -> Sequence[UsbDevice]:
     Raises:
         TransportError: There is none, or they cannot be told apart.
     """
-    ids, wanted = address.place, address.options.get("path")
+    ids, wanted = _ids(address), address.options.get("path")
     alike = [device for device in devices() if device.ids == ids]
     there = [device for device in alike if wanted in (None, device.path)]
     found = [device for device in there if device.node]

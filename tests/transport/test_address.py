@@ -268,7 +268,7 @@ def test_a_link_and_what_it_leads_to_are_one_line(tmp_path, scheme):
         ("serial:/dev/none0", "/dev/none0", {"baud": "2400"}),
         ("serial:/dev/none0?parity=odd", "/dev/none0", {"baud": "2400", "parity": "odd"}),
         ("usb://", "0665:5161", {}),
-        ("usb://?path=1-1", "0665:5161", {"path": "1-1"}),
+        ("usb://?path=1-1", "0665:5161?path=1-1", {"path": "1-1"}),
         ("hidraw:/dev/none0", "/dev/none0", {}),
         ("file:/none", "/none", {}),
     ],

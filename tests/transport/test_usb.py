@@ -312,7 +312,7 @@ def test_lines_find_their_units_by_serial_number_and_again_when_all_was_plugged_
 
     async def main(loop):
         async with roof(host, units, ["1111", "2222"]) as it:
-            await it.run(60)
+            await it.run(300)
             first = it.found()
             assert it.refusals == []
             for path in units:
@@ -322,7 +322,7 @@ def test_lines_find_their_units_by_serial_number_and_again_when_all_was_plugged_
             units.update({"1-1.3": "1111", "1-1.4": "3333", "1-2": "2222"})
             for number, path in enumerate(units):
                 host.plug(path, 8 - number)
-            await it.run(120)
+            await it.run(600)
             return first, gone, it.found()
 
     assert run(main) == (
@@ -342,7 +342,7 @@ def test_a_serial_number_that_is_nowhere_is_told_once_and_looked_for_on(host, ca
             await it.run(300)
             before = it.found()
             units["1-1.4"] = "1111"
-            await it.run(120)
+            await it.run(300)
             return before, it.found()
 
     before, after = run(main)
