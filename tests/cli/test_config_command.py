@@ -126,3 +126,15 @@ def test_the_budget_of_a_slow_line_tells_its_time(run, slow_line):
     assert lines[6].split() == ["total", "0.600", "78.0%"]
     assert lines[7] == "fits: 78% of the line's time, of which 96% are usable"
     assert lines[8] == "The fast part of a round takes 3.9 s to ask."
+
+
+def test_a_voltronic_unit_is_not_asked_for_more_than_its_line_has_time_for(run, tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text(
+        "devices: [{name: a, driver: voltronic, address: 'serial:///dev/ttyUSB0?baud=1200',"
+        " intervals: {fast: 5s, medium: 5s, slow: 15s}}]"
+    )
+    result = run("config", "check", path)
+    assert result.exit_code == 2
+    assert "% of the line's time, of which 96% are usable; intervals: {" in result.stderr
+    assert result.stderr.endswith("} would fit\n")

@@ -37,6 +37,7 @@ DRIVER = Driver(
         conditions=CONDITIONS,
         identity=(PROTOCOL.name, *(item.name for item in COMMANDS if item.text in ("QID", "ID"))),
         pace=VoltronicRequests(),
+        byte_s=10 / 2400,  # over USB, too: inside it is the same line
         least_interval_s=5.0,  # a round takes some seconds at 2400 baud
         resync=RESYNC,
     ),

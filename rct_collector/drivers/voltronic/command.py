@@ -321,6 +321,11 @@ def first_of(*layouts: Layout) -> Layout:
 
 #: Shapes that several commands have.
 ENERGY, CURRENTS, VERSION, HOURS, DIGITS = "energy", "currents", "version", "hours", "digits"
+#: Those of the units of a system, which are asked one after the other.
+UNIT, UNIT_MORE = "unit", "more of a unit"
+
+#: Bytes of a question around its text: head, checksum and end.
+_FRAME = 8
 
 
 # -- commands ----------------------------------------------------------------------------------
@@ -405,16 +410,20 @@ def command(
         poll: Class, where it feeds no series.
         more: What else :class:`Command` takes.
     """
-    if more.get("date"):
+    text = name.rpartition(" ")[2]
+    asked = len(text)
+    if date := more.get("date"):
         more["argument"] = lambda now, _zone: now
+        asked += len(datetime(2026, 6, 21).strftime(date))  # noqa: DTZ001 - for its length
     return Command(
         name=name,
         condition=condition,
         bindings=bindings,
         poll=poll,
-        text=name.rpartition(" ")[2],
+        text=text,
         dialects=dialects,
         layout=layout,
         reply_bytes=reply_bytes,
+        wire_bytes=_FRAME + asked + reply_bytes,
         **more,
     )

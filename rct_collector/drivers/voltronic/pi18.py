@@ -17,6 +17,7 @@ from rct_collector.drivers.voltronic import faults
 from rct_collector.drivers.voltronic.command import (
     CURRENTS,
     ENERGY,
+    UNIT,
     Command,
     Field,
     Fields,
@@ -340,7 +341,8 @@ COMMANDS: tuple[Command, ...] = (
         to("inverter_status.state_code", "mode", take=state_code)),
     *(
         ask(DIALECT, f"PGS{unit}", PGS, 118, *_unit_feeds(str(unit)),
-            condition=f"pi18-unit {unit}", tells=lambda parts: int(parts["exists"]))
+            condition=f"pi18-unit {unit}", tells=lambda parts: int(parts["exists"]),
+            shape=UNIT)
         for unit in range(MOST_UNITS)
     ),
     ask(DIALECT, "FWS", FWS, 44,

@@ -20,6 +20,8 @@ from rct_collector.drivers.voltronic.command import (
     DIGITS,
     ENERGY,
     HOURS,
+    UNIT,
+    UNIT_MORE,
     VERSION,
     Command,
     Field,
@@ -937,12 +939,12 @@ COMMANDS: tuple[Command, ...] = (
     _asked("QMOD", Wording("(?P<mode>[A-Z])", mode=mode_word), 5, *_MODE),
     *(
         _asked(f"QPGS{unit}", QPGS, 135, *_unit_feeds(str(unit)), condition=f"unit {unit}",
-               tells=_member)
+               tells=_member, shape=UNIT)
         for unit in range(MOST_UNITS)
     ),
     *(
         _asked(f"QP2GS{unit}", first_of(_SPLIT_QP2GS, _STRINGS_QP2GS), 88, *_unit_more(str(unit)),
-               condition=f"unit {unit}")
+               condition=f"unit {unit}", shape=UNIT_MORE)
         for unit in range(MOST_UNITS)
     ),
     _asked("QPIWS", _warnings, 40, *faults.feeds(faults.positions, "active_bits"),

@@ -469,3 +469,19 @@ def test_the_dialect_is_a_text():
     (binding,) = PROTOCOL.bindings
     assert binding.convert("pi30max", None) == ["pi30max"]
     assert not isinstance(PROTOCOL, Command)
+
+
+def _asked_beside(item, other):
+    """Whether a unit may be asked for both."""
+    return item.text != other.text and item.dialects & other.dialects
+
+
+def test_commands_of_which_one_takes_the_answer_to_another_have_one_shape():
+    """So that they are never asked one after the other."""
+    alike = 0
+    for item in COMMANDS:
+        for other in filter(lambda other: _asked_beside(item, other), COMMANDS):
+            if any(other.decode(answer) is not None for answer in ANSWERS[kind(item)]):
+                assert item.shape == other.shape is not None, (item.name, other.name)
+                alike += 1
+    assert alike > 100

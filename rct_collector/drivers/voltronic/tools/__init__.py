@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rct_collector.drivers.tools import Tools as Family
@@ -53,6 +53,12 @@ class Tools(Family):
         from rct_collector.drivers.voltronic.tools.recorded import replay
 
         return replay
+
+    def installations(self) -> Mapping[str, Collection[str]]:
+        """See the base class."""
+        from rct_collector.drivers.voltronic.tools.installations import installations
+
+        return installations()
 
     def documents(self) -> Documents:
         """See the base class."""
