@@ -93,11 +93,11 @@ class EchoedRequest(AlteredFrame):
 
 
 class WrongByte(AlteredFrame):
-    """One byte is wrong, anywhere between the first one and the end."""
+    """One byte is wrong, anywhere before the end."""
 
     def alter(self, frame: Outgoing, now: float) -> Outgoing:
         """Change it, into none that ends a line."""
-        place = self.pick(1, max(len(frame.data) - 1, 2), now)
+        place = self.pick(0, max(len(frame.data) - 1, 1), now)
         byte = frame.data[place] ^ (1 if frame.data[place] not in b"\x0b\x0c" else 0x20)
         data = frame.data[:place] + bytes((byte,)) + frame.data[place + 1 :]
         return frame._replace(data=data)
@@ -366,7 +366,7 @@ _ALL = (
     ),
     FaultProfile(
         "harsh",
-        "A fifth of all answers is late, lost, cut, doubled, echoed, wrong or refused; and noise.",
+        "A fifth of all answers is late, lost, cut, doubled, wrong or refused; and noise.",
         lambda seed: (
             Refusal(0.03, seed=seed),
             Dashes(0.03, seed=seed),

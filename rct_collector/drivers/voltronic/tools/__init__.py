@@ -6,6 +6,7 @@
                        ├─► redact     without secrets
                        └─► recorded   said again
     counting           examination    for record, doctor and find
+    simulation ─► ../simulator        a unit that is not there
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
         Redactor,
         TraceItem,
     )
+    from rct_collector.drivers.voltronic.tools.simulation import VoltronicSimulator
 
 
 class Tools(Family):
@@ -65,3 +67,9 @@ class Tools(Family):
         from rct_collector.drivers.voltronic.tools.documents import DOCUMENTS
 
         return DOCUMENTS
+
+    def simulator(self) -> VoltronicSimulator:
+        """See the base class."""
+        from rct_collector.drivers.voltronic.tools.simulation import SIMULATOR
+
+        return SIMULATOR
