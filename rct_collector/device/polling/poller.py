@@ -48,6 +48,9 @@ CLOSE_S = 0.1
 #: The line answers in order: a request that so many later ones have overtaken is lost.
 OVERTAKEN = 2
 
+#: Requests for one thing in a round, where the line is drained after each that is given up.
+DRAINED_ATTEMPTS = 2
+
 #: A second reading that does not agree either is followed by one more, then by the next round.
 MOST_REPEATS = 2
 
@@ -88,8 +91,8 @@ class Poller:
             drain_s: Seconds that it takes to drain the line, where that is done after a request
                 that was given up, which is never answered then; else an answer may still come, and
                 is too old when it does. As draining costs the time of several answers, what was
-                asked twice in vain is asked once a round, after all else that is as fast, until it
-                is answered.
+                asked in vain comes after all else that is as fast, until it is answered, and what
+                was never answered is asked once a round from the second one on.
             retry_delay: Attempts so far → seconds to wait, or None to give up.
         """
         self._pacer = pacer
@@ -477,10 +480,11 @@ class Poller:
                 self._catching_up.lost(now)
             self._outcome(ask).lost += 1
         pause = self._retry_delay(ask.attempts)
-        if ask.query in self._doubtful and self._next_round < math.inf:
-            pause = math.inf  # once a round
-        elif self._drain_s:
+        if self._drain_s and self._next_round < math.inf:
+            doubted = ask.query in self._doubtful and not known
             self._doubtful.add(ask.query)
+            if doubted or ask.attempts >= DRAINED_ATTEMPTS:
+                pause = math.inf  # the next round
         if pause is None or (ask.attempts >= FIRST_ATTEMPTS and not known):
             ask.phase = Phase.LOST
             self._given_up.append(ask.query)

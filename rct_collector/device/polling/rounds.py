@@ -199,9 +199,11 @@ class Polling:
             now: Monotonic seconds.
         """
         result = self.exchange.result()
-        pause = LONG_MUTE_S if self.exchange.drains else MUTE_S
+        drains, proven = self.exchange.drains, self.exchange.proven
+        pause = LONG_MUTE_S if drains else MUTE_S
         for query in result.silent:
-            if self._unsupported.lost(query, started, pause):
+            grows = drains and query in proven
+            if self._unsupported.lost(query, started, pause, grows=grows):
                 self._in_vain(query, "%s is not answered; asked now and then", now)
         for query in result.refused:
             if self._unsupported.lost(query, started, LONG_MUTE_S):

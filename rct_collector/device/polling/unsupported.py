@@ -19,6 +19,8 @@ SILENT_ROUNDS = 3
 MUTE_S = 900.0
 #: … or for so many, where the unit says "no", or where each silence costs several answers.
 LONG_MUTE_S = 3600.0
+#: … or for so many at first, and twice as many each time, where it was answered before.
+FIRST_MUTE_S = 60.0
 
 #: Rounds are one interval apart when they follow by this share of it: they do not begin exactly.
 _APART = 0.9
@@ -58,13 +60,14 @@ class Unsupported(Container[Query]):
             return list(queries)
         return [query for query in queries if until.get(query, now) <= now]
 
-    def lost(self, query: Query, now: float, pause: float = MUTE_S) -> bool:
+    def lost(self, query: Query, now: float, pause: float = MUTE_S, *, grows: bool = False) -> bool:
         """A round whose line stood asked in vain.
 
         Args:
             query: What was not answered.
             now: When the round began, in monotonic seconds.
             pause: For how many seconds it is left alone.
+            grows: It is left alone for less at first: perhaps the line is bad, and not the unit.
 
         Returns:
             True when that was the one that makes the query known for it.
@@ -76,6 +79,8 @@ class Unsupported(Container[Query]):
         if self._silent[query] < SILENT_ROUNDS:
             return False
         news = query not in self._until
+        if grows:
+            pause = min(pause, FIRST_MUTE_S * 2.0 ** (self._silent[query] - SILENT_ROUNDS))
         self._until[query] = now + pause
         return news
 

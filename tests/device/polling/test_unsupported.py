@@ -82,3 +82,15 @@ def test_what_is_refused_may_be_left_alone_for_longer():
         unsupported.lost(QUERY, at, LONG_MUTE_S)
     assert unsupported.to_ask([QUERY], 20.0 + LONG_MUTE_S - 1) == []
     assert unsupported.to_ask([QUERY], 20.0 + LONG_MUTE_S) == [QUERY]
+
+
+def test_what_was_answered_before_is_left_alone_for_a_minute_at_first():
+    unsupported = Unsupported(10.0)
+    now, pauses = 0.0, []
+    for _ in range(SILENT_ROUNDS + 9):
+        unsupported.lost(QUERY, now, LONG_MUTE_S, grows=True)
+        before = now
+        while unsupported.to_ask([QUERY], now) != [QUERY] or now == before:
+            now += 10.0
+        pauses.append(now - before)
+    assert pauses == [10, 10, 60, 120, 240, 480, 960, 1920, 3600, 3600, 3600, 3600]
