@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from rct_collector.drivers.base import (
@@ -39,6 +40,12 @@ CLOCK = "device_time"
 
 #: Dialects whose answers have a head with a number in it.
 _COUNTED = frozenset({"pi18", "pi17"})
+
+
+@lru_cache(256)
+def _packed(text: str, dialect: str, crc: bool) -> bytes:
+    """A question, most of which are asked again and again."""
+    return pack(text, dialect, crc=crc)
 
 
 class VoltronicSession:
@@ -80,7 +87,7 @@ class VoltronicSession:
             data = self._detection.question()
         elif isinstance(query, Command) and self._detection.dialect:
             text = query.asked(self._moment(ask)) if query.date else query.text
-            data = pack(text, self._detection.dialect, crc=self._crc)
+            data = _packed(text, self._detection.dialect, self._crc)
         else:
             text = f"{query.label} cannot be asked before it is known which dialect the unit speaks"
             raise RefusedFrameError(text)

@@ -367,6 +367,19 @@ def test_cuts_change_nothing(data, places):
     assert whole.pending == pieces.pending == singly.pending
 
 
+@given(st.one_of(answers, streams))
+@example(b"(\r")
+@example(answer("\r"))
+@example(answer("00029247", spelling=plain))
+@settings(deadline=None)
+def test_whole_answer_is_read_like_its_bytes(data):
+    """Those of one piece are not read line by line."""
+    whole, singly = FrameReader(), FrameReader()
+    expected = [item for byte in data for item in singly.feed(bytes((byte,)))]
+    assert joined(whole.feed(data)) == joined(expected)
+    assert whole.pending == singly.pending
+
+
 @given(st.lists(st.tuples(words, heads, spellings, ends), max_size=8))
 @settings(deadline=None)
 def test_what_was_sent_is_what_is_read(sent):
