@@ -30,6 +30,8 @@ from rct_collector.drivers.rct import frame, session, wire
 from rct_collector.drivers.rct.frame import FrameReader
 from rct_collector.drivers.rct.table import BY_OID, OBJECTS
 from rct_collector.drivers.rct.tools import dissect
+from rct_collector.drivers.voltronic import frame as voltronic_frame
+from rct_collector.drivers.voltronic.session import VoltronicSession
 from rct_collector.transport import TRANSPORTS, paths
 from tests.fuzz import TARGETS, capture, config, engine, grammar
 from tests.fuzz.__main__ import main
@@ -48,6 +50,8 @@ RUNS = {
     "lineprotocol": 2000,
     "config": 300,
     "state": 200,
+    "voltronic_frame": 1500,
+    "voltronic_session": 3000,
 }
 
 #: All inputs of the repository, in bytes: small enough to be read by people.
@@ -334,6 +338,35 @@ def look_for_ends_again_and_again(patch):
     patch.setattr(dumps, "_groups", slowly)
 
 
+def take_any_voltronic_checksum(patch):
+    patch.setattr(voltronic_frame, "crc_hqx", agreeable)
+
+
+def take_each_end_for_one(patch):
+    """As if no firmware sent a checksum with a CR in it."""
+    patch.setattr(voltronic_frame, "_ends_behind", lambda *_: False)
+
+
+def keep_lines_without_end(patch):
+    patch.setattr(voltronic_frame, "LONGEST", 1 << 20)
+
+
+def take_late_answers(patch):
+    abandon = VoltronicSession.abandon
+
+    def trusting(self, ask):
+        asked, resync = self._asked, abandon(self, ask)
+        self._asked = asked
+        return resync
+
+    patch.setattr(VoltronicSession, "abandon", trusting)
+
+
+def take_what_came_before(patch):
+    patch.setattr(VoltronicSession, "reset", lambda _self: None)
+    patch.setattr(voltronic_frame.FrameReader, "reset", lambda _self: None)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "fault"),
@@ -369,6 +402,12 @@ def look_for_ends_again_and_again(patch):
         ("capture", compare_each_with_all),
         ("capture", believe_dates),
         ("capture", believe_lengths),
+        ("voltronic_frame", take_any_voltronic_checksum),
+        ("voltronic_frame", take_each_end_for_one),
+        ("voltronic_frame", keep_lines_without_end),
+        ("voltronic_session", take_any_voltronic_checksum),
+        ("voltronic_session", take_late_answers),
+        ("voltronic_session", take_what_came_before),
     ],
 )
 def test_a_fault_breaks_a_law(name, fault, monkeypatch):
@@ -409,6 +448,16 @@ files = lines | lines.map(lambda data: data.hex(" ").encode()) | st.text().map(s
 def test_any_line_breaks_no_law(data):
     engine.load("frame").check(data)
     engine.load("session").check(data)
+
+
+@given(st.randoms(use_true_random=False), st.integers(1, 12))
+@relaxed
+def test_any_voltronic_line_breaks_no_law(random, size):
+    for name in ("voltronic_frame", "voltronic_session"):
+        target, data = engine.load(name), b""
+        for _ in range(size):
+            data = target.mutate(data, random)
+        tried(target.check, data)
 
 
 @pytest.mark.slow
