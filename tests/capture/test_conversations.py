@@ -110,7 +110,6 @@ def test_segments_may_come_in_any_order_and_more_than_once(what, first, with_beg
 
 
 @pytest.mark.slow
-@pytest.mark.measured
 @slow_start
 @given(torn())
 def test_a_byte_is_there_when_it_and_all_before_it_have_come(what):
@@ -583,7 +582,6 @@ def test_there_is_an_end_of_what_is_kept_and_it_is_told(monkeypatch, limit, valu
 
 
 @pytest.mark.slow
-@pytest.mark.measured
 @slow_start
 @given(torn(), st.lists(st.integers(0, 255), min_size=200, max_size=200))
 def test_of_bytes_that_came_twice_the_first_are_kept(what, other):

@@ -109,7 +109,6 @@ def test_nothing_found_is_said(run):
 
 
 @pytest.mark.slow
-@pytest.mark.measured
 def test_a_terminal_gets_a_table_per_measurement(start):
     parent, child = pty.openpty()
     process = start(

@@ -23,7 +23,6 @@ POWER = "inverter_power.*"
 
 
 @pytest.mark.slow
-@pytest.mark.measured
 def test_table_groups_values_by_component_with_units_and_words(run):
     result = run("read", "--simulate")
 
@@ -60,7 +59,6 @@ def test_line_protocol_comes_in_the_order_of_the_catalogue(run):
 
 
 @pytest.mark.slow
-@pytest.mark.measured
 def test_json_has_values_with_units_and_the_texts_of_codes(run):
     (device,) = json.loads(run("read", "-s", "--format", "json").stdout)
 
@@ -96,7 +94,6 @@ def test_only_restricts_and_include_exclude_all_and_cells_do_what_they_say(run):
 
 
 @pytest.mark.slow
-@pytest.mark.measured
 def test_active_faults_are_told_in_words(run, monkeypatch):
     from rct_collector.cli.snapshot import Snapshot
 
@@ -107,7 +104,6 @@ def test_active_faults_are_told_in_words(run, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.measured
 def test_devices_of_a_file_are_read_together_and_the_rest_is_printed(
     run, serve, config_file, nobody
 ):
@@ -375,7 +371,6 @@ def test_an_interrupted_reading_prints_what_there_is(start, serve):
 
 
 @pytest.mark.slow
-@pytest.mark.measured
 def test_sigterm_ends_a_reading_in_the_same_way(start, listener):
     process = start("read", "--address", address_of(listener))
     connection, _ = listener.accept()

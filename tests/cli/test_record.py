@@ -53,7 +53,6 @@ def items(path):
 
 
 @pytest.mark.slow
-@pytest.mark.measured
 def test_what_was_recorded_reads_like_the_device_itself(run, start, serve, config_file, tmp_path):
     device, path = serve(speed=1e-9), tmp_path / "roof.pcap"
     config = config_file(roof=device.address, barn="tcp://192.0.2.1")
@@ -108,7 +107,6 @@ def test_it_ends_after_the_given_time(run, serve, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.measured
 def test_a_terminal_gets_to_see_how_far_it_has_come(start, serve, tmp_path):
     path = tmp_path / "roof.pcap"
     parent, child = pty.openpty()

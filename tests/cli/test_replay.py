@@ -221,7 +221,6 @@ def test_a_file_in_which_nothing_was_answered_is_told(run, save):
 
 
 @pytest.mark.slow
-@pytest.mark.measured
 def test_it_answers_as_recorded_until_ctrl_c(start, save):
     state = frame.assemble(frame.READ, STATE.oid)
     path = save(capture([(True, ASK), (False, HALF), (True, ASK), (False, broken(QUARTER))]))

@@ -21,7 +21,6 @@ ADDRESS = re.compile(r"tcp://([\d.]+):(\d+)")
 
 
 @pytest.mark.slow
-@pytest.mark.measured
 def test_it_says_where_it_listens_and_answers_there_until_ctrl_c(start):
     process = start("simulate", "rct", "--port", 0, "--scenario", "two-towers", "--sun", 12)
     line = process.stdout.readline()
@@ -65,7 +64,6 @@ def test_scenarios_and_fault_profiles_are_listed(run):
 
 
 @pytest.mark.slow
-@pytest.mark.measured
 def test_faults_can_be_switched_on(start):
     """Of a plant's traffic something comes by itself."""
     process = start("simulate", "rct", "--port", 0, "--faults", "plant, app", "--seed", 3)

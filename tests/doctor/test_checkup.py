@@ -199,7 +199,6 @@ def test_a_unit_slower_than_the_deadline_is_not_taken_for_a_bad_line():
 
 
 @pytest.mark.slow
-@pytest.mark.measured
 def test_a_spread_of_the_answer_times_looks_like_wifi():
     visit = Visit(faults=[Jitters(0.12, 0.4)])
     assert visit.found == {"spread"}

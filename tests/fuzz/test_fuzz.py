@@ -442,7 +442,6 @@ files = lines | lines.map(lambda data: data.hex(" ").encode()) | st.text().map(s
 
 
 @pytest.mark.slow
-@pytest.mark.measured
 @given(lines)
 @relaxed
 def test_any_line_breaks_no_law(data):
@@ -461,7 +460,6 @@ def test_any_voltronic_line_breaks_no_law(random, size):
 
 
 @pytest.mark.slow
-@pytest.mark.measured
 @given(lines)
 @settings(deadline=None, max_examples=20)
 def test_any_flood_breaks_no_law(data):
@@ -484,7 +482,6 @@ def test_any_configuration_breaks_no_law(data):
 
 
 @pytest.mark.slow
-@pytest.mark.measured
 @given(files)
 @relaxed
 def test_any_file_breaks_no_law(data):
@@ -495,7 +492,6 @@ edited = st.tuples(st.randoms(use_true_random=False), st.integers(1, 8))
 
 
 @pytest.mark.slow
-@pytest.mark.measured
 @given(st.binary(max_size=60) | edited)
 @settings(deadline=None, max_examples=15)
 def test_any_state_file_breaks_no_law(data):
@@ -515,7 +511,6 @@ def test_any_dump_breaks_no_law(data):
 
 
 @pytest.mark.slow
-@pytest.mark.measured
 @given(st.randoms(use_true_random=False), st.binary(max_size=200))
 @settings(deadline=None, max_examples=50)
 def test_any_capture_breaks_no_law(random, data):

@@ -459,7 +459,6 @@ def test_answers_dribble_byte_by_byte():
 
 
 @pytest.mark.slow
-@pytest.mark.measured
 def test_a_dribble_keeps_the_reset_behind_its_last_byte():
     talk = asked(ResetMidFrame(1e-3), Dribble(), count=3)
     assert len(talk.cuts) == len(talk.witness.damaged) == 2
@@ -575,7 +574,6 @@ def test_the_clock_of_the_logger_jumps_too():
 
 
 @pytest.mark.slow
-@pytest.mark.measured
 def test_a_reset_comes_in_the_middle_of_an_answer():
     talk = asked(ResetMidFrame(100.0, seed=1), count=1000)
     assert len(talk.cuts) == pytest.approx(10, abs=1)
@@ -640,7 +638,6 @@ def test_the_night_passes_at_the_speed_of_the_world(speed, sun, first):
 
 
 @pytest.mark.slow
-@pytest.mark.measured
 def test_the_app_asks_at_its_own_pace_and_everybody_hears_the_answers():
     app = App(every=1.0, batch=4)
     talk = Talk(app)
@@ -669,7 +666,6 @@ def test_the_app_counts_what_is_not_answered_in_time():
 
 
 @pytest.mark.slow
-@pytest.mark.measured
 def test_requests_of_others_take_their_share_of_the_line():
     alone = asked(items=(CELLS,), count=200, every=0.1)
     crowded = asked(App(0.1), items=(CELLS,), count=200, every=0.1)
@@ -682,7 +678,6 @@ def test_requests_of_others_take_their_share_of_the_line():
 
 
 @pytest.mark.slow
-@pytest.mark.measured
 def test_the_portal_queries_the_logger():
     portal = Portal()
     talk = Talk(portal)
@@ -766,7 +761,6 @@ def test_harsh_spoils_a_quarter_of_all_answers():
 
 
 @pytest.mark.slow
-@pytest.mark.measured
 def test_what_happens_to_one_client_does_not_depend_on_the_others():
     """Chance is drawn for a request, not from a generator that all share."""
     alone = asked(Dropped(0.3, seed=1), count=300)

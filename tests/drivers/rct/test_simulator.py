@@ -174,7 +174,6 @@ def test_totals_only_grow_and_feed_in_only_falls():
 
 
 @pytest.mark.slow
-@pytest.mark.measured
 def test_the_sum_of_the_output_runs_back_while_the_inverter_stands_by():
     unit = RctUnit("inverter-only", start=MIDNIGHT)
     night = [value(unit, "energy.e_ac_total", MIDNIGHT + n * 600) for n in range(6)]
@@ -249,7 +248,6 @@ def test_the_sun_can_be_moved_and_the_clock_stays():
 
 
 @pytest.mark.slow
-@pytest.mark.measured
 def test_battery_values_agree_with_the_cells():
     unit = RctUnit("two-towers", start=NOON)
     for prefix, modules in (("battery", 5), ("battery_placeholder[0]", 3)):
@@ -354,7 +352,6 @@ def test_units_without_battery_or_power_switch_have_no_faults_of_them():
 
 
 @pytest.mark.slow
-@pytest.mark.measured
 def test_the_five_minute_series_go_back_ninety_days_on_their_grid():
     unit = RctUnit(start=NOON)
     records = whole_history(unit, "logger.minutes_soc_log_ts", NOON + DAY, NOON)
@@ -442,7 +439,6 @@ def test_every_object_has_a_reading_and_every_reading_an_object():
 
 
 @pytest.mark.slow
-@pytest.mark.measured
 @pytest.mark.parametrize("name", slow_but("everything", SCENARIOS))
 def test_every_object_answers_and_decodes(name):
     """Over the line, with the collector's own session; what the firmware lacks stays silent."""

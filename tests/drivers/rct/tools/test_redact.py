@@ -84,7 +84,6 @@ def test_every_frame_stays_valid_and_only_texts_change(items, cuts):
 
 
 @pytest.mark.slow
-@pytest.mark.measured
 @relaxed
 @given(st.sampled_from(TEXTS), st.binary(max_size=100), st.binary(max_size=60), st.data())
 def test_it_does_not_matter_how_bytes_are_cut(item, content, noise, data):
