@@ -1,4 +1,4 @@
-"""Half a day on every line, a day on one with nights: nothing grows, nothing is left open."""
+"""Ten hours on every line, a day on one with nights: nothing grows, nothing is left open."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from tests.faulty import World
 
 pytestmark = pytest.mark.slow
 
-#: Rounds every minute keep half a day within the time of a test.
+#: Rounds every minute keep ten hours within the time of a test.
 INTERVALS = {"fast": "1m", "medium": "5m", "slow": "15m"}
 
 #: From then on everything was there once: all classes, an outage, each change of the unit.
-SETTLED_H = 6
+SETTLED_H = 4
 
 #: How long it goes on, in hours: what lines bring comes every two hours at least, but for nights.
-HOURS, LONGER_H = 12, {"night": 24}
+HOURS, LONGER_H = 10, {"night": 24}
 
 #: Blocks of memory that may come and go: half a frame, what a few messages take.
 BREATH = 0.005
