@@ -89,6 +89,17 @@ def pytest_runtest_call(item):
 
 
 @pytest.fixture
+def unmeasured(monkeypatch):
+    """Measure no coverage of processes that the test starts, since there are so many of them.
+
+    Others start them too.
+    """
+    for name in tuple(os.environ):
+        if name.startswith("COVERAGE_"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
 def golden(request):
     """Compare a text with a file in tests/golden; with --update, write it there."""
 

@@ -52,6 +52,7 @@ def trap(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("unmeasured")
 @pytest.mark.parametrize("path", [None, "", ":", ".", "lib", "/nonexistent:"])
 @pytest.mark.parametrize("program", [COMMAND, SHIM], ids=lambda path: path.name)
 def test_nothing_of_the_current_folder_is_imported(trap, config, program, path):

@@ -156,6 +156,7 @@ def test_a_restarted_shim_connects_once(telegraf, tmp_path, write_config, json_o
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("unmeasured")
 def test_the_last_lines_are_never_lost(telegraf, tmp_path, write_config):
     """Fifty times: a round at the very end, just before the process goes."""
     port = free_port()
