@@ -102,6 +102,9 @@ QID = Probe("QID", "pi41")
 M = Probe("M", "pi16")
 
 PROBES = (QPI, PI18, PI17, PI16)
+#: So many refusals in a row are no accident: each question was asked twice.
+MOST_REFUSALS = 2 * len(PROBES)
+
 _OF = {
     **dict.fromkeys(("pi30", "pi30max", "pi30revo"), (QPI,)),
     "pi41": (QPI, QID),
@@ -160,7 +163,7 @@ class Detection:
                 self._mute.add(self._serials[0])
                 self._serials = self._serials[1:]
             else:
-                self._refusals = -len(self._order)  # not all refuse
+                self._refusals = 0
                 self._advance()
         return Resync(self._silence, Ask(PROTOCOL), WAIT_S)
 
@@ -228,10 +231,12 @@ class Detection:
         return [self._ask_who() if self._wanted else Answer(PROTOCOL, dialect)]
 
     def _refused(self) -> Event:
-        """The unit does not know the question."""
+        """The unit does not know the question; or the question was damaged on its way."""
         self._refusals += 1
         self._advance()
-        if self._refusals == sum(probe is not M for probe in self._order):
+        if self._order[self._place] is M:
+            self._advance()  # a UPS does not say no like this
+        if self._refusals >= MOST_REFUSALS:
             self._refusals = self._place = 0
             return Unfit(
                 "the unit refuses every question that would tell its dialect; name the right one"
@@ -241,6 +246,7 @@ class Detection:
 
     def _again(self) -> Event:
         """The answer was damaged, or one to another question: ask once more, then another one."""
+        self._refusals = 0
         if self._repeated and not self._serials:
             self._advance()
         else:
@@ -250,8 +256,6 @@ class Detection:
     def _advance(self) -> None:
         self._repeated = False
         self._place = (self._place + 1) % len(self._order)
-        if not self._place:
-            self._refusals = 0
 
     def _next(self, silence: float) -> Event:
         self._silence = silence

@@ -180,7 +180,7 @@ def test_stranger_is_named(reply, told):
 
 def test_stranger_is_asked_no_more_than_it_takes():
     assert len(detect(lambda _data: b"#-1\r").asked) == 1
-    assert len(detect(unit({})).asked) == 4
+    assert tuple(detect(unit({})).asked) == (*ALL, *ALL), "a question may be damaged on its way"
     assert tuple(detect(STRANGERS[3][0]).asked) == (*ALL, "M bare")
 
 
@@ -205,6 +205,11 @@ def test_damaged_answer_is_asked_for_again():
     assert found.asked == ["QPI", "QPI"]
     assert found.pauses == [1.0]
     assert found.event == Answer(PROTOCOL, "pi30")
+
+
+def test_question_that_is_damaged_on_its_way_is_asked_again():
+    reply = unit({"QPI": "PI30"})
+    assert detect(flaky(reply, NAK, NAK, NAK, NAK)).event == Answer(PROTOCOL, "pi30")
 
 
 def test_damage_that_stays_is_not_asked_for_for_ever():

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import os
+import re
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rct_collector.drivers.base import Answer, Ask, Garbled, Refused, Resync
+from rct_collector.drivers.voltronic import table
 from rct_collector.drivers.voltronic.command import PROTOCOL, Wording, command
 from rct_collector.drivers.voltronic.frame import pack
 from rct_collector.drivers.voltronic.options import VoltronicOptions
@@ -282,3 +288,44 @@ def test_an_answer_is_always_one_to_the_open_question(steps):
         else:
             session.request(Ask(step))
             open_question, since = step, b""
+
+
+# -- what others have recorded -----------------------------------------------------------------
+
+RECORDINGS = Path(os.environ.get("RCT_COLLECTOR_CAPTURES", "../shared/captures"), "voltronic")
+WORDS = {name: (name.lower(),) for name in ("PI30MAX", "PI41", "PI18", "PI17", "PI16")}
+
+
+def recorded():
+    """(words of dialects, what was asked, bytes, what is said of the checksum, parts)."""
+    for name in ("vectors.json", "field-cases.json"):
+        for case in json.loads((RECORDINGS / name).read_text(encoding="utf-8")):
+            if case.get("expected"):
+                words = WORDS.get(case["protocol"], ("pi30", "pi30revo"))
+                wire = bytes.fromhex(case["response_hex"])
+                yield words, case["command"], wire, case["crc"], case["expected"]
+
+
+@pytest.mark.captures
+@pytest.mark.skipif(not RECORDINGS.is_dir(), reason="needs recorded answers")
+def test_recorded_answers_are_read_by_the_dialogue():
+    """Each by a command of its dialect, and a damaged one by none."""
+    count = 0
+    for words, asked, wire, crc, expected in recorded():
+        text = re.sub(r"(?<=E[YMD])\d+|(?<=L[YMD])\d+", "", asked)
+        for word in words:
+            commands = [query for query in table.of_dialect(word) if query.text == text]
+            if commands:
+                break
+        found = []
+        for query in commands:
+            session = VoltronicSession(VoltronicOptions(dialect=word), "", ())
+            session._detection.dialect = word
+            events = ask(session, query, wire, 1.8e9)
+            found += [event.value for event in events if type(event) is Answer]
+        if crc == "bad":
+            assert not found, asked
+        elif wire[:1] in b"(^" and commands:
+            count += 1
+            assert any(expected.items() <= value.items() for value in found), (asked, found)
+    assert count > 75
