@@ -331,7 +331,7 @@ _FRAME = 8
 # -- commands ----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Command(Query):
     """One question that can be put to a unit.
 
@@ -353,6 +353,10 @@ class Command(Query):
     reply_bytes: int = 0
     date: str = ""
     tells: Callable[[Parts], str | float] = lambda _parts: 1
+
+    def __repr__(self) -> str:
+        """Its name: a bug is not shown with a thousand series."""
+        return f"<{type(self).__name__} {self.name}>"
 
     def decode(self, answer: str) -> Mapping[str, Any] | None:
         """Read an answer.

@@ -16,6 +16,9 @@ from rct_collector.drivers.voltronic.texts import FAULTS
 #: Parts of an answer → its faults, one bit each.
 Mask = Callable[[Mapping[str, Any]], int]
 
+#: Warnings are asked for no more often, in seconds: the mode tells at once that the unit stopped.
+EVERY_S = 30.0
+
 WORDS = 4
 _WORD_BITS = 32
 

@@ -254,6 +254,50 @@ def battery_watts(voltage: str, discharge: str, charge: str) -> Take:
     return take
 
 
+#: No unit is rated for less, in VA: what is worked out of a load and its share is less than that
+#: only where the load has more digits than are sent …
+_LEAST_RATED = 500.0
+#: … and is sure from this share on, which is a whole number.
+_SURE_PERCENT = 50
+
+
+def unless_wrapped(part: str, prefix: str = "") -> Take:
+    """A power, unless it has more digits than are sent: 10 200 is then 0200.
+
+    The load in percent shows it, where that is high.
+
+    Args:
+        part: Name of the part.
+        prefix: What stands before the names of the output's parts.
+    """
+
+    def take(parts: Mapping[str, Any]) -> Any:
+        apparent = parts.get(f"{prefix}output_apparent_power")
+        percent = parts.get(f"{prefix}output_load_percent")
+        if apparent is None or percent is None or percent < _SURE_PERCENT:
+            return parts.get(part)
+        return parts.get(part) if apparent * 100 / percent >= _LEAST_RATED else None
+
+    return take
+
+
+#: A rating is not less than this share of what rated voltage and current make.
+_LEAST_SHARE = 0.3
+
+
+def rated(part: str) -> Take:
+    """A rated power near what rated voltage and current make: some write 0200 for 10 200."""
+
+    def take(parts: Mapping[str, Any]) -> Any:
+        power = parts.get(part)
+        volts, amperes = parts.get("output_rating_voltage"), parts.get("output_rating_current")
+        if power is None or volts is None or amperes is None:
+            return power
+        return power if power >= _LEAST_SHARE * volts * amperes else None
+
+    return take
+
+
 #: Codes of PI18 and PI17 for ways of the power: out of the battery and into it, and …
 BATTERY_WAYS = (2, 1)
 #: … from the grid and into it.

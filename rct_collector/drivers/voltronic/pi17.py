@@ -271,7 +271,7 @@ COMMANDS: tuple[Command, ...] = (
     ask(DIALECT, "MOD", Wording("(?P<mode>0[0-6])", mode=mode_of_number), 10,
         to("inverter_status.state_code", "mode", take=state_code)),
     ask(DIALECT, "WS", _warnings, 52,
-        *faults.feeds(faults.from_place(_FIRST_FAULT), "active_bits")),
+        *faults.feeds(faults.from_place(_FIRST_FAULT), "active_bits"), every_s=faults.EVERY_S),
     ask(DIALECT, "PIRI", PIRI, 50, *_PIRI_FEEDS),
     ask(DIALECT, "ET", energy("pv_energy_total_kwh", "{6,8}"), 16,
         to("inverter_energy.watt_hours_total", "pv_energy_total_kwh", flow="pv", scale=1000,

@@ -44,7 +44,9 @@ from rct_collector.drivers.voltronic.feeds import (
     at_most,
     battery_watts,
     nonzero,
+    rated,
     to,
+    unless_wrapped,
 )
 from rct_collector.drivers.voltronic.pi30 import SWITCHES
 from rct_collector.drivers.voltronic.texts import PI18_FAULTS, mode_of_number, state_code
@@ -234,8 +236,10 @@ _OF_THE_UNIT = (
 _BATTERY_PARTS = "battery_voltage battery_discharge_current battery_charging_current"
 
 _FLOWS = (
-    to("inverter_power.load_watts", "output_active_power"),
-    to("inverter_power.load_volt_amperes", "output_apparent_power"),
+    to("inverter_power.load_watts", "output_active_power",
+       take=unless_wrapped("output_active_power")),
+    to("inverter_power.load_volt_amperes", "output_apparent_power",
+       take=unless_wrapped("output_apparent_power")),
     to("inverter_power.load_ratio", "output_load_percent", scale=0.01),
     to("inverter_battery.charge_amperes", "battery_charging_current", battery="0"),
     to("inverter_battery.discharge_amperes", "battery_discharge_current", battery="0"),
@@ -244,7 +248,7 @@ _FLOWS = (
     to("inverter_string.power_watts", "pv2_power", string="b"),
     to("inverter_string.voltage_volts", "pv1_voltage", string="a"),
     to("inverter_string.voltage_volts", "pv2_voltage", string="b"),
-)
+)  # fmt: skip
 
 _RATINGS = (
     to("inverter_rating.grid_volts", "grid_rating_voltage"),
@@ -252,8 +256,10 @@ _RATINGS = (
     to("inverter_rating.output_volts", "output_rating_voltage"),
     to("inverter_rating.output_hertz", "output_rating_frequency"),
     to("inverter_rating.output_amperes", "output_rating_current"),
-    to("inverter_rating.output_volt_amperes", "output_rating_apparent_power"),
-    to("inverter_rating.output_watts", "output_rating_active_power"),
+    to("inverter_rating.output_volt_amperes", "output_rating_apparent_power",
+       take=rated("output_rating_apparent_power")),
+    to("inverter_rating.output_watts", "output_rating_active_power",
+       take=rated("output_rating_active_power")),
     to("inverter_rating.battery_volts", "battery_rating_voltage"),
     to("inverter_battery.recharge_setting_volts", "battery_recharge_voltage", battery="0"),
     to("inverter_battery.redischarge_setting_volts", "battery_redischarge_voltage", battery="0"),
@@ -314,7 +320,8 @@ def _unit_feeds(unit: str) -> tuple[Feed, ...]:
         to("inverter_unit.battery_watts", _BATTERY_PARTS, unit=unit,
            take=battery_watts(*_BATTERY_PARTS.split())),
         *(
-            to(f"inverter_unit_phase.{field}", part, unit=unit, phase="l1")
+            to(f"inverter_unit_phase.{field}", part, unit=unit, phase="l1",
+               take=unless_wrapped(part) if "power" in part else None)
             for field, part in phase.items()
         ),
         to("inverter_unit_phase.load_ratio", "output_load_percent", unit=unit, phase="l1",
@@ -347,7 +354,8 @@ COMMANDS: tuple[Command, ...] = (
     ),
     ask(DIALECT, "FWS", FWS, 44,
         *faults.feeds(faults.numbered(PI18_FAULTS), " ".join(PI18_FAULTS)),
-        to("inverter_status.fault_code", "fault_code", take=as_number("fault_code"))),
+        to("inverter_status.fault_code", "fault_code", take=as_number("fault_code")),
+        every_s=faults.EVERY_S),
     ask(DIALECT, "PIRI", PIRI, 93, *_RATINGS),
     ask(DIALECT, "ET", energy("pv_energy_total_raw"), 16,
         to("inverter_energy.watt_hours_total", "pv_energy_total_raw", flow="pv",

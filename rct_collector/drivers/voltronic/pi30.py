@@ -64,7 +64,6 @@ from rct_collector.drivers.voltronic.feeds import (
     DATES,
     HOUR_S,
     Feed,
-    Take,
     as_number,
     as_word,
     at_most,
@@ -73,7 +72,9 @@ from rct_collector.drivers.voltronic.feeds import (
     bit_of,
     negated,
     nonzero,
+    rated,
     to,
+    unless_wrapped,
 )
 from rct_collector.drivers.voltronic.texts import MODES, mode_word, state_code
 
@@ -404,7 +405,7 @@ _STRINGS_QP2GS = Fields(
 
 def _member(parts: Parts) -> str:
     """Which unit of a system answers, and how the system is made up."""
-    return f"{parts['serial_number']} {parts['output_mode_code']}"
+    return f"{parts['serial_number']} {parts['output_mode_code'] or 0}"
 
 
 # -- more --------------------------------------------------------------------------------------
@@ -498,38 +499,6 @@ _COUNTED = "One register for each direction, cleared by a command alone; it wrap
 #: Above this, in degrees, the field is the raw count of a sensor (HS, MS and MSX of 1 to 3 kVA).
 _HOTTEST = 150.0
 
-#: Share of the rated power that is worked out of a load: no unit is rated for less, in VA.
-_LEAST_RATED = 500.0
-_SURE_PERCENT = 50
-
-
-def _unless_wrapped(part: str) -> Take:
-    """Power of a unit of more than 9999 VA that may have four digits for it: 10200 is then 0200.
-
-    The load in percent shows it, where that is high.
-    """
-
-    def take(parts: Mapping[str, Any]) -> Any:
-        apparent, percent = parts.get("output_apparent_power"), parts.get("output_load_percent")
-        if apparent is None or percent is None or percent < _SURE_PERCENT:
-            return parts.get(part)
-        return parts.get(part) if apparent * 100 / percent >= _LEAST_RATED else None
-
-    return take
-
-
-def _rated(part: str) -> Take:
-    """A rating near what rated voltage and current make: some write 0200 for 10200 VA."""
-
-    def take(parts: Mapping[str, Any]) -> Any:
-        watts = parts.get(part)
-        volts, amperes = parts.get("output_rating_voltage"), parts.get("output_rating_current")
-        if None in (watts, volts, amperes):
-            return watts
-        return watts if watts >= 0.3 * volts * amperes else None  # type: ignore[operator]
-
-    return take
-
 
 def _string_current(parts: Mapping[str, Any]) -> Any:
     """With a point it is that of the generator, without one that into the battery."""
@@ -614,21 +583,19 @@ _FIRST_STRING = (
 
 _LOAD = (
     to("inverter_power.load_watts", "output_active_power",
-       take=_unless_wrapped("output_active_power")),
+       take=unless_wrapped("output_active_power")),
     to("inverter_power.load_volt_amperes", "output_apparent_power",
-       take=_unless_wrapped("output_apparent_power")),
+       take=unless_wrapped("output_apparent_power")),
     to("inverter_power.load_ratio", "output_load_percent", scale=0.01),
 )  # fmt: skip
 
 
 def _phase_load(phase: str, prefix: str = "") -> tuple[Feed, ...]:
+    active, apparent = f"{prefix}output_active_power", f"{prefix}output_apparent_power"
     return (
-        to("inverter_load.power_watts", f"{prefix}output_active_power", phase=phase),
-        to(
-            "inverter_load.apparent_power_volt_amperes",
-            f"{prefix}output_apparent_power",
-            phase=phase,
-        ),
+        to("inverter_load.power_watts", active, phase=phase, take=unless_wrapped(active, prefix)),
+        to("inverter_load.apparent_power_volt_amperes", apparent, phase=phase,
+           take=unless_wrapped(apparent, prefix)),
         to("inverter_load.load_ratio", f"{prefix}output_load_percent", phase=phase, scale=0.01),
     )  # fmt: skip
 
@@ -678,9 +645,9 @@ _RATINGS_FEEDS = (
     to("inverter_rating.output_hertz", "output_rating_frequency"),
     to("inverter_rating.output_amperes", "output_rating_current"),
     to("inverter_rating.output_volt_amperes", "output_rating_apparent_power",
-       take=_rated("output_rating_apparent_power")),
+       take=rated("output_rating_apparent_power")),
     to("inverter_rating.output_watts", "output_rating_active_power",
-       take=_rated("output_rating_active_power")),
+       take=rated("output_rating_active_power")),
     to("inverter_rating.battery_volts", "battery_rating_voltage"),
     to("inverter_battery.recharge_setting_volts", "battery_recharge_voltage", battery="0"),
     to("inverter_battery.discharge_setting_volts", "battery_under_voltage", battery="0"),
@@ -783,7 +750,8 @@ def _unit_phase(unit: str, phase: str, prefix: str = "") -> tuple[Feed, ...]:
     }
     return (
         *(
-            to(f"inverter_unit_phase.{field}", prefix + part, unit=unit, phase=phase)
+            to(f"inverter_unit_phase.{field}", prefix + part, unit=unit, phase=phase,
+               take=unless_wrapped(prefix + part, prefix) if "power" in part else None)
             for field, part in fields.items()
         ),
         to("inverter_unit_phase.load_ratio", f"{prefix}output_load_percent", unit=unit, phase=phase,
@@ -948,7 +916,8 @@ COMMANDS: tuple[Command, ...] = (
         for unit in range(MOST_UNITS)
     ),
     _asked("QPIWS", _warnings, 40, *faults.feeds(faults.positions, "active_bits"),
-           to("inverter_status.fault_digits_code", "fault_digits", take=as_number("fault_digits"))),
+           to("inverter_status.fault_digits_code", "fault_digits", take=as_number("fault_digits")),
+           every_s=faults.EVERY_S),
     _asked("QT", moment("device_time"), 18, to("inverter_clock.time_seconds", "device_time"),
            shape=DIGITS),
     _energy("E", "total"),

@@ -259,6 +259,7 @@ class Faulty(Counting):
         }.get(fault, [(0.1, text)])
 
 
+@pytest.mark.filterwarnings("ignore:Generating overly large repr")  # of all commands of a driver
 @given(faults)
 @untimed
 def test_no_value_is_ever_that_of_another_command(driver, faults):

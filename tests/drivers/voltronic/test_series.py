@@ -293,6 +293,23 @@ def test_a_power_that_does_not_fit_its_digits_is_not_published(powers, watts):
     assert ("inverter_power.load_volt_amperes" in values) == (watts is not None)
 
 
+def test_powers_of_units_of_a_system_and_of_phases_are_held_against_their_share_as_well():
+    unit = ANSWERS["QPGS"][0].replace("0913 0847 018", "0412 0376 100")
+    values = published("QPGS1", unit)
+    assert "inverter_unit_phase{phase=l1,unit=1}.load_watts" not in values
+    assert values["inverter_unit_phase{phase=l1,unit=1}.grid_voltage_volts"] == 232.1
+    phase = ANSWERS["QPIGS2"][2].replace("0513 0466 018", "0112 0076 099")
+    values = published("pi41 QPIGS2", phase)
+    assert "inverter_load{phase=l2}.power_watts" not in values
+    assert values["inverter_load{phase=l2}.load_ratio"] == 0.99
+    values = published("pi18 GS", ANSWERS["pi18 GS"][0].replace("1264,1187,024", "0412,0376,100"))
+    assert "inverter_power.load_watts" not in values
+    rated = ANSWERS["pi18 PIRI"][0].replace(
+        "239,2300,500,239,5500,5000", "443,2300,500,443,0200,0200"
+    )
+    assert "inverter_rating.output_watts" not in published("pi18 PIRI", rated)
+
+
 @pytest.mark.parametrize(
     ("ratings", "volt_amperes", "watts"),
     [
@@ -417,6 +434,13 @@ def test_split_phase_tells_both_phases():
     assert second["inverter_load{phase=l2}.power_watts"] == 466.0
     assert first["inverter_load{phase=l1}.connected"] == 1  # another bit than that of PI30
     assert "inverter_power.load_watts" not in first  # QPGS0 has the sum
+
+
+def test_a_unit_that_leaves_out_the_mode_of_its_output_is_on_its_own():
+    parts = BY_NAME["QPGS0"].decode(ANSWERS["QPGS"][0].replace(" 10100010 1 ", " 10100010 - "))
+    fact = BY_NAME["QPGS0"].fact(parts)
+    assert fact == "92931907101234 0"
+    assert not CONDITIONS["unit 0"].test({"protocol": "pi30", "QPIGS2": None, "QPGS0": fact})
 
 
 def test_units_of_a_system_are_told_apart_and_totals_come_once():
