@@ -281,8 +281,8 @@ class Roof:
 
     async def run(self, seconds):
         """Let units answer whenever they are asked."""
-        for _ in range(round(seconds / 0.1)):
-            await asyncio.sleep(0.1)
+        for _ in range(round(seconds / 0.5)):
+            await asyncio.sleep(0.5)
             self.refusals += filter(None, (line.refusal for line in self.lines.values()))
             for path, end in self._host.plugged.items():
                 if end.hear():
