@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import fcntl
 import os
 import subprocess
@@ -423,6 +424,23 @@ try:
 except OSError as error:
     print(error.strerror)
 """
+
+
+def test_a_port_that_another_program_has_for_itself_alone_says_so(monkeypatch, port):
+    """As TIOCEXCL has it, which root is not told of, so the system is spoken for here."""
+    _, path = port
+    real = os.open
+
+    def busy(what, *more):
+        if what == path:
+            raise OSError(errno.EBUSY, "Device or resource busy")
+        return real(what, *more)
+
+    monkeypatch.setattr(os, "open", busy)
+    assert refusal(path) == (
+        f"cannot open the serial port {path}: another process on this host has it open for itself"
+        " alone"
+    )
 
 
 def test_whoever_has_a_port_open_without_a_lock_is_named(monkeypatch, port):
