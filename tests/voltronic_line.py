@@ -84,27 +84,24 @@ class Judge:
                 verdict.disordered.add(series.name)
             self._seen[series] = batch.time_ns, type(value)
 
+    def _answers(self, command, begin):
+        """Good answers to a command from a time on; whatever its date was."""
+        requests = [command.text]
+        if command.date:
+            known = self._witness.requests
+            requests = [text for text in known if text.rstrip("0123456789") == command.text]
+        return [sent for text in requests for sent in self._witness.since(text, begin)]
+
     def _possible(self, series, begin, now):
         """What a series may be, by all answers in time between two times."""
         found = []
         for command, binding, place in self._homes.get(series, ()):
-            for sent in self._witness.since(command.text, begin, dated=bool(command.date)):
+            for sent in self._answers(command, begin):
                 if sent.at <= now and sent.at - sent.reply.asked <= DEADLINE_S:
                     wall = sent.at + self._clock.offset
                     said = sent.reply.answer.said
                     found.append(binding.convert(said, self._config.timezone, wall)[place])
         return found
-
-
-class Answers(VoltronicWitness):
-    """The record of what was said, as the judge asks it."""
-
-    def since(self, text, begin, *, dated):
-        """Good answers to a request from a time on; of a dated one, whatever the date was."""
-        requests = [text]
-        if dated:
-            requests = [known for known in self.requests if known.rstrip("0123456789") == text]
-        return [sent for request in requests for sent in self.of(request) if sent.at >= begin]
 
 
 class VoltronicHouse:
@@ -114,7 +111,7 @@ class VoltronicHouse:
         self, loop, *, dialect="pi30max", faults=(), scenario="sbu", seed=1, options=(), **more
     ):
         self.loop, self.clock = loop, VirtualClock(loop)
-        self.witness = Answers()
+        self.witness = VoltronicWitness()
         self.inverter = SimulatedInverter(
             scenario,
             driver="voltronic",

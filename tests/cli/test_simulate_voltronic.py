@@ -89,6 +89,7 @@ def test_what_is_at_a_path_already_is_left_alone(run, tmp_path):
     assert path.read_text() == "mine"
 
 
+@pytest.mark.slow
 def test_the_demonstration_shows_another_family(run):
     result = run("demo", "--driver", "voltronic", "--for", "300ms")
     assert result.exit_code == 0

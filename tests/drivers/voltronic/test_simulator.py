@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -449,7 +449,7 @@ def test_the_clock_of_a_unit_drifts():
 GOOD = b"(B\xe7\xc9\r"
 
 
-def answers(profile, count=300):
+def answers(profile, count=200):
     """What came to a question that is asked again and again, and whether it counts as good."""
     talk = Talk(profiles=faults([profile], 1), latency=(0.05, 0.05))
     found = []
@@ -474,7 +474,7 @@ def answers(profile, count=300):
 def test_a_profile_does_what_it_says(profile, odd):
     found, _ = answers(profile)
     faulty = [item for item in found if item != (GOOD, True)]
-    assert len(faulty) > 10
+    assert len(faulty) > 8
     assert all(odd(*item) for item in faulty)
 
 
@@ -502,30 +502,40 @@ def test_dashes_are_known_as_unknown():
 
 def test_noise_stands_between_and_within_answers():
     found, talk = answers("noise")
-    assert talk.line.observed.bytes_out > 300 * len(GOOD)
+    assert talk.line.observed.bytes_out > 200 * len(GOOD)
     assert {good for _, good in found} == {True, False}
 
 
 def test_checksums_that_are_not_escaped_are_valid():
     """One answer of some hundred has one that would be."""
-    talk = Talk("small", profiles=faults(["unescaped"]))
-    plain = set()
-    for _ in range(400):
-        answer = talk.ask(asked("QPIGS"), 60.0)
-        plain.add(answer[-3:-1] == framing.check_bytes(answer[:-3], Spelling.THREE))
-        assert talk.witness.damaged == 0
-    assert plain == {True, False}
+    talk = Talk(profiles=faults(["unescaped"]))
+    begin = date(2025, 1, 1)
+    days = [f"QED{begin + timedelta(days=number):%Y%m%d}" for number in range(500)]
+
+    def is_odd(request):
+        answer = talk.unit.hear(asked(request)[:-1], talk.unit.start).answer.text.encode()
+        return framing.check_bytes(answer, Spelling.THREE) != framing.check_bytes(
+            answer, Spelling.PLAIN
+        )
+
+    odd = list(filter(is_odd, days))
+    assert len(odd) > 3
+    for request in odd:
+        answer = talk.ask(asked(request))
+        assert answer[-3:-1] == framing.check_bytes(answer[:-3], Spelling.PLAIN)
+        assert len(talk.witness.of(request)) == 1
+    assert talk.witness.damaged == 0
 
 
 def test_a_unit_that_is_unplugged_lets_nobody_in_for_a_while():
     talk = Talk(profiles=faults(["unplug"], 1))
     talk.line.start(talk.now)
     states, cuts = [], []
-    for _ in range(3600):
-        talk.wait(1.0)
+    for _ in range(1800):
+        talk.wait(2.0)
         states.append(talk.line.access(talk.now))
         cuts.append(talk.line.take_cut())
-    assert 8 < states.count(Access.REFUSED) < 300
+    assert 4 < states.count(Access.REFUSED) < 150
     assert cuts.count(Cut.RESET) in (3, 4, 5)
 
 

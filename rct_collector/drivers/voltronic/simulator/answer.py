@@ -47,11 +47,16 @@ class Saying:
     ends_with_lf: bool = False
     refused: bool = False
     _text: str = field(init=False, repr=False, compare=False)
+    _said: Mapping[str, Any] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Put the text together once."""
+        """Put all of it together once."""
         body = self.separator.join(part.text for part in self.parts)
         object.__setattr__(self, "_text", f"{self.head}{body}{self.tail}")
+        said: dict[str, Any] = {}
+        for part in self.parts:
+            said.update(part.said)
+        object.__setattr__(self, "_said", said)
 
     @property
     def text(self) -> str:
@@ -59,9 +64,9 @@ class Saying:
         return self._text
 
     @property
-    def said(self) -> dict[str, Any]:
+    def said(self) -> Mapping[str, Any]:
         """All that it says, by name; None is what it says not to know."""
-        return {name: value for part in self.parts for name, value in part.said.items()}
+        return self._said
 
     def unknown(self, number: int) -> Saying:
         """The same with dashes in one of its numbers.

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import NamedTuple
 
 from rct_collector.drivers.voltronic.simulator.answer import Saying
@@ -83,6 +84,11 @@ class VoltronicWitness:
     def of(self, request: str) -> list[SentAnswer]:
         """Good answers to a request, the oldest first."""
         return list(self._by_request.get(request, ()))
+
+    def since(self, request: str, begin: float) -> list[SentAnswer]:
+        """Good answers to a request from a time on, the newest first."""
+        newest = reversed(self._by_request.get(request, ()))
+        return list(takewhile(lambda sent: sent.at >= begin, newest))
 
 
 @dataclass(slots=True)
