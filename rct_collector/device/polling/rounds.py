@@ -109,6 +109,7 @@ class Polling:
         self.changes = 0
         self._told: set[str] = set()
         self._unsupported = Unsupported(interval)
+        self._refused: set[Query] = set()  # and not answered since
         self._freshness = Freshness(config.timezone, clock)
         self._backlog = Backlog(
             self.plan, self.discovery, self._unsupported, self._freshness, config
@@ -265,6 +266,7 @@ class Polling:
         """Take an answer that the round wants."""
         current, query = self.current, answer.query
         self._stats.totals["answers"] += 1
+        self._refused.discard(query)
         if self._unsupported.answered(query):
             text = "%s is answered after all"
             self._reports.say(log, logging.INFO, "unmute", text, query.label)
@@ -299,6 +301,8 @@ class Polling:
     def refused(self, query: Query, now: float) -> None:
         """The unit is there, but has no answer to a query; see :class:`.exchange.Owner`."""
         self.current.heard(now=now, wall_ns=self._clock.wall_ns())
+        if query not in self.exchange.proven:
+            self._refused.add(query)
         self.lost(query, now)
 
     def going_on(self) -> None:
@@ -342,6 +346,7 @@ class Polling:
         self._publisher.forget()
         self._backlog.forget()
         self._unsupported.forget()
+        self._refused.clear()
         self._freshness.forget()
         self.exchange.forget()
         self._told.clear()
@@ -365,7 +370,10 @@ class Polling:
         return [series for series in self.plan.texts if self._expects(series)]
 
     def _expects(self, series: Series) -> bool:
+        """What was refused is not waited for: texts come once an hour, and a "no" counts thrice."""
         return any(
-            self.discovery.has(query.condition) and query not in self._unsupported
+            self.discovery.has(query.condition)
+            and query not in self._unsupported
+            and query not in self._refused
             for query, _ in self.plan.homes(series)
         )
