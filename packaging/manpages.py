@@ -43,6 +43,9 @@ devices:
   - name: roof
     driver: rct
     address: tcp://192.0.2.10:8899
+  - name: axpert
+    driver: voltronic
+    address: usb://0665:5161
 
 In the list below devices[]. stands for any entry of that list. Durations are written 500ms, 10s,
 5m, 1h. "{PROGRAM} config sample" prints a file with all options, "{PROGRAM} config check" tells all

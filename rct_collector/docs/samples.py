@@ -76,6 +76,10 @@ LoadPlugin python
     #    Fast "10s"
     #  </Intervals>
     #</Device>
+    #<Device "axpert">
+    #  Driver "voltronic"
+    #  Address "usb://0665:5161"
+    #</Device>
   </Module>
 </Plugin>
 """
