@@ -64,10 +64,11 @@ LoadPlugin python
 _NOT_OURS = re.compile("MHD_OPTION_EXTERNAL_LOGGER")
 
 
-def device(name, address, more=QUICK):
+def device(name, address, more=QUICK, driver="rct"):
     """One block Device."""
     return (
-        f'    <Device "{name}">\n      Driver rct\n      Address "{address}"\n{more}    </Device>'
+        f'    <Device "{name}">\n      Driver {driver}\n      Address "{address}"\n'
+        f"{more}    </Device>"
     )
 
 

@@ -1,7 +1,11 @@
-"""collectd and Telegraf get the same metrics, with the same values at the same times."""
+"""collectd and Telegraf get the same metrics, with the same values at the same times.
+
+Of inverters of two families, which are read by one process.
+"""
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections import defaultdict
@@ -14,6 +18,7 @@ from rct_collector.catalog import catalog
 from rct_collector.device.polling.plan import plan_for
 from rct_collector.drivers import driver
 from rct_collector.model import Kind, PollClass
+from tests.faulty_voltronic import Equipment, Truth
 from tests.inverter import running_inverter
 from tests.plugins.collectd.daemon import device, module
 from tests.processes import wait_for
@@ -61,6 +66,23 @@ PACE = {
 DRIFT = catalog().series("inverter_clock.drift_seconds")
 FOREIGN = catalog().series("inverter_collector_errors.frames_total", kind="foreign")
 CLOCK = catalog().series("inverter_clock.time_seconds")
+
+
+#: Voltronic units are asked no more often than every five seconds, and one thing after the other.
+VOLTRONIC_YAML = """  - name: axpert
+    driver: voltronic
+    address: {address}
+    requests: {{per_second: 50, gap: 5ms}}
+"""
+VOLTRONIC_BLOCKS = """
+      <Requests>
+        PerSecond 50
+        Gap "5ms"
+      </Requests>
+"""
+
+#: A time at which the unit that is ill warns of something.
+ILL = START + 62 * 60.0
 
 
 class Steps:
@@ -137,9 +159,9 @@ def settled(known, quiet=2.5 * ROUND_S, limit=24.0 * ROUND_S):
 
 
 def through_telegraf(shim, path):
-    """Series → times and values, from the lines of the shim."""
+    """Device → series → times and values, from the lines of the shim."""
     one = shim(path)
-    found = defaultdict(list)
+    found, devices = set(), defaultdict(lambda: defaultdict(list))
 
     def read():
         for raw in one.process.stdout:
@@ -147,8 +169,10 @@ def through_telegraf(shim, path):
             tags = {k: v for k, v in line["tags"].items() if k not in ("source", "vendor")}
             for field, value in line["fields"].items():
                 series = catalog().series(f"{line['measurement']}.{field}", **tags)
+                source = line["tags"]["source"]
                 # collectd's files have milliseconds.
-                found[series].append((round(line["time"] / 1e9, 3), value))
+                devices[source][series].append((round(line["time"] / 1e9, 3), value))
+                found.add((source, series))
 
     reader = threading.Thread(target=read, daemon=True)
     reader.start()
@@ -156,27 +180,49 @@ def through_telegraf(shim, path):
     one.process.stdin.close()
     assert one.process.wait(10) == 0
     reader.join(10)
-    return found
+    return devices
 
 
 def through_collectd(daemon):
     """The same, from the files of the csv plugin."""
-    places = {f"inverter-unit0/{'-'.join(s.collectd)}": s for s in catalog() if s.collectd}
+    places = {"-".join(s.collectd): s for s in catalog() if s.collectd}
     daemon.start()
     settled(daemon.names)
     daemon.stop()
     assert daemon.errors() == []
-    return {places[name]: daemon.rows(name) for name in daemon.names()}
+    devices = defaultdict(dict)
+    for name in daemon.names():
+        folder, _, place = name.partition("/")
+        devices[folder.removeprefix("inverter-")][places[place]] = daemon.rows(name)
+    return devices
 
 
 def test_both_agents_get_the_same(collectd, shim, write_config, tmp_path):
-    with running_inverter("everything", seed=1, rate=1e6) as inverter:
-        steps = Steps(inverter.inverter.unit)
-        rows = through_telegraf(shim, write_config(inverter.address, extra=YAML))
+    truth = Truth()
+    with (
+        running_inverter("everything", seed=1, rate=1e6) as inverter,
+        running_inverter(
+            "ill", driver="voltronic", seed=1, start=START, sun=None, rate=1e6, witness=truth
+        ) as axpert,
+    ):
+        steps, unit = Steps(inverter.inverter.unit), stand_still(axpert.inverter.unit)
+        extra = YAML + VOLTRONIC_YAML.format(address=axpert.address)
+        devices = through_telegraf(shim, write_config(inverter.address, extra=extra))
         assert wait_for(lambda: not inverter.inverter.hub().clients)
-        telegraf = Reading(rows, steps.again())
-        blocks = module(tmp_path / "other", device("unit0", inverter.address, BLOCKS))
-        found = Reading(through_collectd(collectd(blocks)), steps.again())
+        assert wait_for(lambda: not axpert.inverter.hub().clients)
+        telegraf, ours = Reading(devices["unit0"], steps.again()), devices["axpert"]
+        daemon = collectd(
+            module(
+                tmp_path / "other",
+                device("unit0", inverter.address, BLOCKS),
+                device("axpert", axpert.address, VOLTRONIC_BLOCKS, driver="voltronic"),
+            )
+        )
+        devices = through_collectd(daemon)
+        found, theirs = Reading(devices["unit0"], steps.again()), devices["axpert"]
+    voltronic_is_complete(ours, unit, truth)
+    voltronic_is_the_same(ours, theirs)
+    assert warnings(daemon) == {"FAILURE": ["axpert: fault 10 (fan locked)"]}
     same_metrics(telegraf, found)
     same_values(telegraf, found)
     for reading in (telegraf, found):
@@ -236,3 +282,53 @@ def counts_are_those_of_the_unit(reading):
         assert 0 <= own["requests_total"] - own["answers_total"] <= own["timeouts_total"]
         assert 0 <= own["sample_age_seconds"] <= own["poll_seconds"]
         assert own["received_bytes_total"] > own["sent_bytes_total"] > 9 * own["answers_total"]
+
+
+# -- a Voltronic unit beside it ----------------------------------------------------------------
+
+
+def stand_still(unit):
+    """Let a unit be the same at all times, so that two readers can be compared."""
+    hear = unit.hear
+    unit.hear = lambda line, _unix: hear(line, ILL)
+    return unit
+
+
+def voltronic_is_complete(telegraf, unit, truth):
+    """Whatever the unit has said is there, of what is wanted."""
+    (config,) = Config.parse(
+        {"devices": [{"name": "axpert", "driver": "voltronic", "address": "tcp://x:1"}]}
+    ).devices
+    plan, has = plan_for(driver("voltronic"), config), Equipment(unit).has
+    said = {
+        series
+        for series in plan.wanted
+        for query, binding in plan.homes(series)
+        if has(query.condition) and truth.says(series, query, binding)
+    }
+    assert said - telegraf.keys() == set()
+    assert len(said) > 100
+
+
+def voltronic_is_the_same(telegraf, collectd):
+    """The same series, each with the one value that it has all the time."""
+    only = {series for series in telegraf if "collectd" not in series.metric.agents}
+    assert {series.metric.kind for series in only} == {Kind.TEXT}
+    assert telegraf.keys() - only == collectd.keys()
+    for series in collectd.keys() - {DRIFT}:
+        if series.metric.own:
+            continue
+        ours = {float(f"{value:.6f}") for _, value in telegraf[series]}
+        theirs = {value for _, value in collectd[series]}
+        assert ours == theirs, series.name
+        assert len(ours) == 1, series.name
+
+
+def warnings(daemon):
+    """Severity → what was told of the Voltronic unit."""
+    found = defaultdict(list)
+    for severity, text in re.findall(
+        r"Notification: severity = (\w+), .*message = (axpert: .*)", daemon.log()
+    ):
+        found[severity].append(text)
+    return found
