@@ -35,6 +35,9 @@ class Dialogue(Protocol):
     def answered(self) -> None:
         """Something valid came."""
 
+    def drop_if_deaf(self, now: float) -> bool:
+        """Give the line up if nothing valid has come over it for too long."""
+
 
 class Recovery:
     """The recoveries of one line.
@@ -126,12 +129,20 @@ class Recovery:
         """Send the probe, if there is one."""
         probe, loop = self._resync.probe, asyncio.get_running_loop()
         if isinstance(probe, Ask):
-            self._timer = loop.call_later(self._resync.wait_s, self._unanswered, probe)
+            self._timer = loop.call_later(self._resync.wait_s, self._timed_out, probe)
             self._dialogue.asked(self._dialogue.session.request(probe), loop.time())
             return
         self._end()
         if probe:
             self._dialogue.asked(probe, loop.time())
+
+    def _timed_out(self, probe: Ask) -> None:
+        """The probe was not answered; whoever waits for the line does not see how long it is dead.
+
+        The session is told all the same: what it asks next, it may ask over another line.
+        """
+        self._unanswered(probe)
+        self._dialogue.drop_if_deaf(asyncio.get_running_loop().time())
 
     def _unanswered(self, probe: Ask) -> None:
         """The probe was refused; or it is not answered in time, and may be answered late."""

@@ -31,6 +31,7 @@ class Line:
         self.heard_at = loop.time()
         self.sent, self.came, self.resets, self.valid, self.abandoned = [], [], 0, 0, []
         self.again = RESYNC
+        self.looked = []
         self.port = Party("port", lambda: self.came.append(self.since))
         self.recovery = Recovery(self)
         self._begun = loop.time()
@@ -45,6 +46,10 @@ class Line:
 
     def answered(self):
         self.valid += 1
+
+    def drop_if_deaf(self, now):
+        self.looked.append(self.since)
+        return False
 
     def request(self, ask):
         return ask.query.name.encode()
@@ -130,6 +135,15 @@ async def test_probe_that_is_not_answered_is_given_up_too(line):
     line.hear(b"probe")
     await asyncio.sleep(10)
     assert len(line.sent) == 3
+
+
+@on_a_line
+async def test_line_that_answers_no_probe_is_looked_at_whether_it_is_dead(line):
+    line.recovery.begin(RESYNC)
+    await asyncio.sleep(2.5 * (RESYNC.silence_s + RESYNC.wait_s))
+    each = RESYNC.silence_s + RESYNC.wait_s
+    assert line.looked == pytest.approx([each, 2 * each])
+    assert len(line.abandoned) == 2, "the session knows"
 
 
 @on_a_line

@@ -178,6 +178,24 @@ def test_dead_unit_is_told_and_comes_back(driver):
     assert not wrong(run)
 
 
+def test_one_reading_of_a_dead_unit_ends_with_its_line(driver):
+    """Nobody asks while the line is probed, so that nobody else would notice. It is tried twice."""
+
+    async def main(loop):
+        config = Config.parse(
+            {"devices": [{"name": "toy", "driver": driver.name, "address": "tcp://192.0.2.1"}]}
+        )
+        plug = Plug(Late([None] * 100))
+        device = Device(config.devices[0], [].append, virtual.options(loop, plug))
+        begun = loop.time()
+        assert not await device.read_once(900.0)
+        return loop.time() - begun, device.port.last_error
+
+    seconds, error = virtual.run(main)
+    assert seconds < 70
+    assert error == "no valid answer for 30 s"
+
+
 def test_late_answers_to_many_probes_are_told_apart(driver):
     """Each probe is given up before the answer to the one before comes."""
     assert not wrong(Run(driver, Late([None] * 6 + [4.0, 4.0]), 60.0))
