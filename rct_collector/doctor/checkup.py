@@ -1,29 +1,32 @@
-"""An examination on a real line: takes the lock, opens the line, keeps it open."""
+"""An examination on a real line: one like those that are collected from, with lock and recovery."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from rct_collector.config import DeviceConfig
 from rct_collector.device.options import Options
 from rct_collector.doctor.examiner import Examiner
 from rct_collector.doctor.figures import Figures, Trouble
 from rct_collector.drivers import driver as load_driver
-from rct_collector.errors import BusyError, TransportError
-from rct_collector.lines.lock import DeviceLock, locked
+from rct_collector.drivers.base import Ask, Event, Query
+from rct_collector.errors import TransportError
 from rct_collector.lines.reconnect import CONNECT_TIMEOUT
-from rct_collector.transport import Line
+from rct_collector.transport import Address, Line, is_dialled_in
+from rct_collector.transport.base import Lost, Receive
 
 #: A unit that closes the line so many times before it answers anything does not want us.
 MOST_REFUSALS = 3
 
-#: Seconds before the line is opened again, each time a little longer.
-REOPEN_S = 1.0
+#: A line of which it is not known what it speaks is probed for so long, in seconds; then nobody is
+#: there who speaks what the family does.
+MOST_PROBING_S = 25.0
 
 
 class Checkup:
-    """Examines one device.
+    """Examines one device; what is attached to its line, see :class:`.lines.port.Attached`.
 
     Attributes:
         name: Configured name.
@@ -41,19 +44,17 @@ class Checkup:
         """
         options = options or Options()
         self.name = config.name
-        driver = load_driver(config.driver)
-        self._address = config.address
-        self._opener = options.opener
+        self._config = config
         self._clock = options.clock
-        self._lock = DeviceLock(config.address, config.name) if options.lock else None
-        if self._lock:
-            self._opener = locked(self._opener, self._lock)
+        self._opener = options.opener
         self._seconds = seconds
-        self._examiner = Examiner(config, driver, seconds)
-        self._line: Line | None = None
-        self._lost: asyncio.Future[str] | None = None
+        self._examiner = Examiner(config, load_driver(config.driver), seconds)
+        self._line = replace(options, opener=self._open).line(config)
+        self._port = self._line.attach(config.unit, self)
         self._woken = asyncio.Event()
+        self._refusal: TransportError | None = None
         self._trouble: Trouble | None = None
+        self._defect: Exception | None = None
         self._hangups, self._reason = 0, ""
         self._now: Callable[[], float] = lambda: 0.0
         self._result: Figures | None = None
@@ -61,16 +62,14 @@ class Checkup:
     async def run(self) -> None:
         """Examine; what is found can be had from :meth:`figures`, also after a cancellation."""
         self._now = asyncio.get_running_loop().time
-        try:
-            await self._examine()
-        except BusyError as error:
-            self._trouble = Trouble("busy", str(error))
-        finally:
-            self._result = self.figures()
-            if self._line is not None:
-                self._line.close()
-            if self._lock:
-                self._lock.release()
+        end = self._now() + self._seconds
+        dialled_in = is_dialled_in(self._config.address)
+        timeout = self._seconds if dialled_in else CONNECT_TIMEOUT
+        async with self._line.open(self._port, timeout):
+            try:
+                await self._examine(end)
+            finally:
+                self._result = self.figures()
 
     def figures(self) -> Figures:
         """Everything so far, or up to the end."""
@@ -83,68 +82,108 @@ class Checkup:
 
     def progress(self) -> str:
         """How far it has come, in words."""
-        return self._examiner.progress(self._now()) if self._line else "connecting"
+        return self._examiner.progress(self._now()) if self._port.is_open else "connecting"
 
-    async def _examine(self) -> None:
-        """Open the line, again when it is lost, until the examiner has finished."""
-        try:
-            await self._open()
-        except TransportError as error:
-            self._trouble = Trouble(error.kind, str(error))
+    async def _examine(self, end: float) -> None:
+        """Ask what the examiner wants to know, until it has finished.
+
+        Args:
+            end: When a line that is lost is not waited for any more.
+        """
+        if not self._port.opened:
+            self._trouble = self._why_not()
             return
         self._examiner.begin(self._now())
-        end = self._now() + self._seconds
-        while await self._pump():
-            self._hangups += 1
+        while self._port.is_open or self._now() < end:
+            self._woken.clear()
+            wake = self._go_on(end)
+            if self._examiner.finished or self._trouble is not None:
+                return
+            await _until(self._woken, wake, self._now)
+            if self._defect is not None:
+                raise self._defect
+
+    def _go_on(self, end: float) -> float:
+        """Do what is due; returns when to go on if nothing happens before."""
+        now = self._now()
+        if not self._port.is_open:
             if not self._examiner.heard and self._hangups >= MOST_REFUSALS:
-                self._trouble = Trouble("closed", self._reason)
-                return
-            if not await self._reopen(end):
-                return
+                self._trouble = Trouble("closed", self._port.last_error)
+                return now
+            return end
+        if not self._port.take_turn():  # the line finds out what it may be trusted with
+            limit = min(self._examiner.begun + MOST_PROBING_S, end)
+            if now >= (end if self._examiner.heard else limit):
+                self._examiner.give_up(now)
+                return now
+            return end if self._examiner.heard else limit
+        query, wake = self._examiner.next(now)
+        for lost in self._examiner.abandoned():
+            self._port.abandon(Ask(lost, self._port.unit))
+        if query is None:
+            return wake
+        self._ask(query, now)
+        return now
 
-    async def _open(self) -> None:
-        self._lost = lost = asyncio.get_running_loop().create_future()
+    def _ask(self, query: Query, now: float) -> None:
+        argument = None
+        if query.argument is not None:
+            argument = query.argument(self._clock.wall(), self._config.timezone)
+        self._port.ask(Ask(query, self._port.unit, argument), now)
 
-        def end(reason: str) -> None:
-            self._line = None
-            lost.set_result(reason)
+    def _why_not(self) -> Trouble:
+        """Why the line was not opened."""
+        if self._line.refusal is not None:
+            return Trouble("busy", str(self._line.refusal))
+        if self._refusal is not None:
+            return Trouble(self._refusal.kind, str(self._refusal))
+        text = self._port.last_error or "nobody has dialled in"
+        return Trouble("timeout", text)
+
+    # -- what the line tells -----------------------------------------------------------------
+
+    def line_opened(self) -> None:
+        """The unit can be asked."""
+        self._woken.set()
+
+    def line_lost(self) -> None:
+        """The line is gone, and will be opened again."""
+        if self._port.opened and self._result is None:
+            self._hangups += 1
+            before, self._reason = self._reason, self._port.last_error
+            # Once may be: another one of its kind may be tried next.
+            if self._line.link.rejection and self._reason == before:
+                self._trouble = Trouble("unfit", self._reason)
+            self._examiner.line_lost(self._now())
             self._woken.set()
 
-        self._line = await self._opener(self._address, self._received, end, CONNECT_TIMEOUT)
-
-    async def _reopen(self, end: float) -> bool:
-        """Open the line again, as often as the time allows; returns whether that worked."""
-        pause = REOPEN_S
-        while self._now() + pause < end:
-            await asyncio.sleep(pause)
-            try:
-                await self._open()
-            except TransportError as error:
-                self._reason = str(error)
-                pause *= 2
-            else:
-                return True
-        return False
-
-    async def _pump(self) -> bool:
-        """Send what is to be sent; returns True when the line is lost before the end."""
-        while True:
-            self._woken.clear()
-            if self._lost is not None and self._lost.done():
-                self._reason = self._lost.result()
-                self._examiner.line_lost(self._now())
-                return True
-            data, wake = self._examiner.next(self._now())
-            if self._examiner.finished:
-                return False
-            if data is not None and self._line is not None:
-                self._line.send(data)
-                continue
-            await _until(self._woken, wake, self._now)
-
-    def _received(self, data: bytes) -> None:
-        self._examiner.receive(data, self._now(), self._clock.wall())
+    def hear(self, events: Sequence[Event], now: float, *, stale: bool) -> None:
+        """Something came of the unit."""
+        self._examiner.hear(events, now, self._clock.wall())
         self._woken.set()
+
+    def turn_came(self) -> None:
+        """The line may be trusted."""
+        self._woken.set()
+
+    def failed(self, error: Exception) -> None:
+        """It was this that could not be done."""
+        self._defect = error
+        self._woken.set()
+
+    async def _open(self, address: Address, receive: Receive, lost: Lost, timeout: float) -> Line:
+        """Open the line, and hear all that comes over it, whatever it is."""
+
+        def heard(data: bytes) -> None:
+            self._examiner.listen(data)
+            receive(data)
+
+        try:
+            return await self._opener(address, heard, lost, timeout)
+        except TransportError as error:
+            self._refusal = error
+            self._reason = str(error) if self._hangups else ""
+            raise
 
 
 async def _until(event: asyncio.Event, moment: float, now: Callable[[], float]) -> None:

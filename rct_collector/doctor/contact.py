@@ -105,6 +105,13 @@ CONTACT: tuple[Rule, ...] = (
         "End other connections to the device: the app, other collectors, home automation. Then try"
         " again; if it persists, take the power from the inverter's network side for a moment.",
     ),
+    _trouble(
+        "unfit",
+        "What is there is not what is to be read",
+        "It was asked who it is by questions that harm no device, and has told.",
+        "Name the right device, driver and options; 'rct-collector find --probe' lists what is"
+        " connected to this host.",
+    ),
     Rule(
         "deaf", "contact", _others_speak, Severity.PROBLEM,
         "The device answers others, but not us",

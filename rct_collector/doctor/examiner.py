@@ -1,4 +1,4 @@
-"""The steps of an examination: what is asked when. No I/O; bytes and times go in and out.
+"""The steps of an examination: what is asked when. No I/O; events and times go in, queries out.
 
 ::
 
@@ -8,13 +8,15 @@
 
 The paces take turns, so that a disturbance that passes hits them all alike. Requests are sent
 with the collector's own :class:`~rct_collector.device.polling.poller.Poller`, so they yield to
-others on the line just as they do when it collects.
+others on the line just as they do when it collects. Where answers do not tell what they answer,
+one request is under way at a time, as when it collects, and paces differ by their gaps alone; what
+there is to be asked follows from what the unit has said it speaks.
 """
 
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from math import inf
 from typing import Any
 
@@ -22,12 +24,20 @@ from rct_collector.config import DeviceConfig
 from rct_collector.device.polling.pacing import Pacer, TokenBucket
 from rct_collector.device.polling.poller import Poller
 from rct_collector.doctor import steps
-from rct_collector.doctor.figures import Figures, Pace
+from rct_collector.doctor.figures import LEAST_REQUESTS, Figures, Pace
 from rct_collector.doctor.inventory import Inventory
 from rct_collector.doctor.requests import Fate, RequestLog
 from rct_collector.doctor.steps import Step
 from rct_collector.doctor.traffic import Traffic
-from rct_collector.drivers.base import Answer, Ask, Driver, Fault, Garbled, Query
+from rct_collector.drivers.base import (
+    Answer,
+    Driver,
+    Event,
+    Fault,
+    Garbled,
+    Query,
+    Refused,
+)
 
 #: An answer is waited for this many times as long as the slowest so far, within these seconds,
 #: before the next request takes its place. It is taken all the same when it comes.
@@ -44,6 +54,7 @@ class Examiner:
 
     Attributes:
         step: The present one; None before the begin and after the end.
+        begun: When it began, in monotonic seconds.
         finished: Nothing more will be sent.
     """
 
@@ -56,18 +67,22 @@ class Examiner:
             seconds: How long it may take.
         """
         self._config, self._driver, self._seconds = config, driver, seconds
-        self._session = driver.session(config.session)
+        resync = driver.polled.resync if driver.polled else None
+        self._drain_s = resync.silence_s if resync else 0.0
+        self._drains = resync is not None
+        self._paces = steps.single(steps.PACES, config.usual.gap) if self._drains else steps.PACES
         self._inventory = Inventory(config, driver)
         self._requests = RequestLog(config.requests.timeout)
         self._examination = driver.tools().examination()
         self._traffic = Traffic(self._examination.signs)
-        self._probes = deque(driver.query(name) for name in self._examination.probes)
+        self._probes = self._askable()
         rate = min(steps.MOST_PER_SECOND, config.requests.per_second)
-        self._pacer = Pacer(0.0, TokenBucket(rate, float(len(self._probes))))
+        self._pacer = Pacer(0.0, TokenBucket(rate, float(len(self._examination.probes))))
         self._parts_left: Iterator[Step] | None = None
-        self._now = self._begun = self._slowest = 0.0
+        self._now = self.begun = self._slowest = 0.0
         self._response_time = config.requests.timeout
         self._poller = self._new_poller(steps.INVENTORY)
+        self._abandoned: list[Query] = []
         self._silent = False
         self.step: Step | None = None
         self.finished = False
@@ -76,20 +91,20 @@ class Examiner:
 
     def begin(self, now: float) -> None:
         """The line is open for the first time."""
-        self._begun = self._now = now
+        self.begun = self._now = now
         # The average holds from the first request on: nothing may be spent before it is earned.
-        for _ in self._probes:
+        for _ in self._examination.probes:
             self._pacer.bucket.take(now)
         self._parts_left = self._steps()
 
-    def next(self, now: float) -> tuple[bytes | None, float]:
+    def next(self, now: float) -> tuple[Query | None, float]:
         """What to do now.
 
         Args:
             now: Monotonic seconds.
 
         Returns:
-            Bytes to send at once, or None and when to ask again; for ever when it is finished.
+            What to ask at once, or None and when to go on; for ever when it is finished.
         """
         self._now = now
         while not self.finished:
@@ -101,6 +116,8 @@ class Examiner:
                 return None, step.at
             query, wake = self._poller.next(now)
             self._requests.sweep(now)
+            if self._abandoned or self._poller.abandoned:  # the line may need something first
+                return None, now
             if query is not None and now < step.until:
                 return self._send(query, step), now
             if self._is_over(step):
@@ -110,32 +127,49 @@ class Examiner:
             return None, wake if now >= step.until else min(wake, step.until)
         return None, inf
 
-    def receive(self, data: bytes, now: float, wall: float) -> None:
-        """Take bytes.
+    def listen(self, data: bytes) -> None:
+        """Take bytes as they arrive, whatever they are."""
+        self._traffic.listen(data)
+
+    def hear(self, events: Iterable[Event], now: float, wall: float) -> None:
+        """Take what bytes have brought.
 
         Args:
-            data: As they arrived.
+            events: In the order in which they came.
             now: Monotonic seconds.
             wall: Unix seconds.
         """
         self._now = now
-        self._traffic.listen(data)
-        for event in self._session.receive(data, round(wall * 1e9)):
+        for event in events:
             if isinstance(event, Garbled):
                 self._garbled(event, now)
             elif isinstance(event, Answer):
                 self._answered(event, now, wall)
+            elif isinstance(event, Refused):
+                self._refused(event.query, now)
+
+    def abandoned(self) -> list[Query]:
+        """What nobody waits for any more, though its answer may still come; each is told once."""
+        found = [*self._abandoned, *self._poller.abandoned]
+        self._abandoned.clear()
+        self._poller.abandoned.clear()
+        return found
+
+    def give_up(self, now: float) -> None:
+        """It cannot be asked what it would have to be: the end."""
+        self._now = now
+        self._silent, self.finished = not self.heard, True
 
     def line_lost(self, now: float) -> None:
         """The line is gone; it may come back."""
         self._now = now
-        self._session.reset()
         self._requests.drop()
         if not self.heard:  # nothing was learnt: from the beginning
             self.step, self._parts_left = None, self._steps()
         elif self.step is not None:
             self.step.until = now
             self._poller.clear()
+        self.abandoned()  # with the line
 
     @property
     def heard(self) -> bool:
@@ -144,7 +178,7 @@ class Examiner:
 
     def progress(self, now: float) -> str:
         """How far it has come, in words."""
-        left = max(self._begun + self._seconds - now, 0.0)
+        left = max(self.begun + self._seconds - now, 0.0)
         name = self.step.name if self.step else "…"
         answers, requests = self._requests.answers, self._requests.sent
         return f"{name}: {answers} answers to {requests} requests, {left:.0f} s left"
@@ -153,7 +187,7 @@ class Examiner:
 
     def _steps(self) -> Iterator[Step]:
         """The parts, as far as there is time for them."""
-        end = self._begun + self._seconds
+        end = self.begun + self._seconds
         for step in self._parts(end):
             if self._now >= end:
                 return
@@ -162,17 +196,26 @@ class Examiner:
 
     def _parts(self, end: float) -> Iterator[Step]:
         yield steps.listening(self._now + steps.LISTEN * self._seconds)
-        yield self._volley(steps.PACES[0], steps.KNOCK_S, steps.KNOCKS)
+        yield self._volley(self._paces[0], steps.KNOCK_S, steps.KNOCKS)
         if not self.heard:
             self._silent = True
             return
-        yield from self._learn(self._begun + steps.LEARN * self._seconds)
-        turns = steps.PACES * steps.TURNS
+        yield from self._learn(self.begun + steps.LEARN * self._seconds)
+        self._probes = self._askable()
+        # Where there is little to be asked, it is asked the more often.
+        enough = -(-LEAST_REQUESTS // max(len(self._probes), 1)) + 1
+        turns = self._paces * max(steps.TURNS, enough)
         for n, pace in enumerate(turns):
             left = end - self._reserve() - self._now
             yield self._volley(pace, max(left / (len(turns) - n), 0.0))
         # What was not answered may have been lost.
         yield steps.learning("what is not sure", self._inventory.unsettled(), self._now, end)
+
+    def _askable(self) -> deque[Query]:
+        """The probes that the unit has, as far as is known; where answers have no names, surely."""
+        queries = map(self._driver.query, self._examination.probes)
+        has = self._inventory.has
+        return deque(q for q in queries if has(q) or (has(q) is None and not self._drains))
 
     def _reserve(self) -> float:
         """Seconds for what is asked again at the end."""
@@ -197,8 +240,9 @@ class Examiner:
         attempts = ATTEMPTS if learns else 1
         return Poller(
             self._pacer,
-            window=pace.window,
+            window=1 if self._drains else pace.window,
             timeout=self._response_time,
+            drain_s=self._drain_s,
             retry_delay=lambda attempt: PAUSE_S if attempt < attempts else None,
         )
 
@@ -210,10 +254,11 @@ class Examiner:
             self.finished = True
             return
         step = self.step
-        if self._slowest:
+        if self._slowest and not self._drains:  # else a late answer costs a recovery
             self._response_time = min(
                 max(WAIT_FACTOR * self._slowest, SHORTEST_WAIT_S), LONGEST_WAIT_S
             )
+        self._abandoned += self._poller.abandoned
         self._poller = self._new_poller(step.pace, learns=step.learns)
         if self._traffic.foreign_at is not None:
             self._poller.foreign(self._traffic.foreign_at)
@@ -231,10 +276,10 @@ class Examiner:
         sending = self._now < step.until and not self._poller.done(self._now)
         return not sending and not self._poller.pending
 
-    def _send(self, query: Query, step: Step) -> bytes:
+    def _send(self, query: Query, step: Step) -> Query:
         self._poller.sent(query, self._now)
         self._requests.asked(query, step.pace, self._now)
-        return self._session.request(Ask(query))
+        return query
 
     # -- what comes back ---------------------------------------------------------------------
 
@@ -248,6 +293,12 @@ class Examiner:
         ask = self._poller.answered(query, now)
         if ask is not None and self._inventory.take(query, value):
             self._poller.repeat(query)
+
+    def _refused(self, query: Query, now: float) -> None:
+        """The unit is there, and has no answer to this."""
+        self._slowest = max(self._slowest, self._requests.refused(query, now))
+        self._poller.refused(query, now)
+        self._inventory.give_up([query])
 
     def _garbled(self, event: Garbled, now: float) -> None:
         if event.kind is Fault.FOREIGN:
@@ -274,11 +325,11 @@ class Examiner:
         examination, inventory = self._examination, self._inventory
         facts = inventory.facts
         return Figures(
-            seconds=max(now - self._begun, 0.0) if self._parts_left else 0.0,
+            seconds=max(now - self.begun, 0.0) if self._parts_left else 0.0,
             requests=self._requests.sent,
             answers=self._requests.answers,
             silent=self._silent,
-            paces=tuple(map(self._requests.figures, steps.PACES)),
+            paces=tuple(map(self._requests.figures, self._paces)),
             timeout=self._config.requests.timeout,
             others=Counter(self._traffic.others),
             damaged=Counter(self._traffic.damaged),

@@ -73,7 +73,8 @@ class Trouble(NamedTuple):
     """Why the line could not be opened, or not be kept.
 
     Attributes:
-        kind: ``busy``, ``closed`` (opened, and closed by the unit before any answer), or one of
+        kind: ``busy``, ``closed`` (opened, and closed by the unit before any answer), ``unfit`` (it
+            is another device), or one of
             :class:`rct_collector.errors.TransportError`.
         text: In words.
     """

@@ -55,6 +55,10 @@ class Inventory:
                 found = binding.convert(value, self._config.timezone, wall)[0]
                 self.drift = None if found is None else float(found) - wall + waited / 2
 
+    def has(self, query: Query) -> bool | None:
+        """Whether the unit is believed to have what a query is about; None if that is not known."""
+        return self._discovery.has(query.condition)
+
     def open(self) -> list[Query]:
         """What still is to be asked to know what is attached."""
         return self._discovery.open()

@@ -106,6 +106,20 @@ class RequestLog:
         self.answers += 1
         return fate, waited
 
+    def refused(self, query: Query, now: float) -> float:
+        """The unit said that it has no answer.
+
+        Returns:
+            Seconds since the request; 0 where there was none.
+        """
+        request = self._open.pop(query, None)
+        if request is None:
+            return 0.0
+        waited = now - request.at
+        self._account(request.pace).latencies.append(waited)
+        self.answers += 1
+        return waited
+
     def spoiled(self, query: Query) -> None:
         """An answer came that cannot be used."""
         request = self._open.pop(query, None)

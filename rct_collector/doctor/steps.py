@@ -38,6 +38,16 @@ MOST = 30
 TURNS = 3
 
 
+def single(paces: tuple[Pace, ...], gap: float) -> tuple[Pace, ...]:
+    """The paces of a line on which one request is under way at a time.
+
+    Args:
+        paces: Those of any line, slowest first.
+        gap: The least gap that units of the family stand, in seconds.
+    """
+    return tuple(dict.fromkeys(Pace(max(pace.gap, gap), 1) for pace in paces))
+
+
 @dataclass(slots=True)
 class Step:
     """One part of an examination.

@@ -42,6 +42,7 @@ class Link(Generic[Held]):
         attempted: Set once the first attempt to open it has ended, well or not.
         judged: Set once it is known whether the line that was opened last, or was to be, is of use.
         last_error: Why it is not open, or was lost the last time; "" once it has proved useful.
+        rejection: Why what was at its other end was of no use the last time; "" for nothing.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class Link(Generic[Held]):
         self.judged = asyncio.Event()
         self.opened = 0
         self.last_error = ""
+        self.rejection = ""
 
     @property
     def is_open(self) -> bool:
@@ -153,7 +155,7 @@ class Link(Generic[Held]):
         """Something useful came over the line: it is the right one, and works."""
         if self._proven:
             return
-        self._proven, self.last_error = True, ""
+        self._proven, self.last_error, self.rejection = True, "", ""
         self.judged.set()
         if self._complained:
             log.info("%s: %s %s", self._reports.name, self._address.place, self._again)
@@ -190,7 +192,7 @@ class Link(Generic[Held]):
         Args:
             reason: Words for people.
         """
-        self._proven = False
+        self._proven, self.rejection = False, reason
         self.drop(reason)
 
     def close(self) -> None:

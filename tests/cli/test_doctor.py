@@ -248,7 +248,7 @@ def test_one_device_is_examined_at_a_time(run, config_file):
 
 
 def test_a_family_that_cannot_be_examined_is_told(run, register):
-    register(Driver(**{**vars(driver("rct")), "name": "bare", "toolbox": Driver.toolbox}))
+    register(replace(driver("rct"), name="bare", toolbox=Driver.toolbox))
 
     result = run("doctor", "192.0.2.1", "--driver", "bare")
 

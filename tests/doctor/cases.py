@@ -162,7 +162,7 @@ class Visit:
         examiner = self.checkup._examiner
         self.decisions = self.segments = 0
         examiner.next = self._counting("decisions", examiner.next)
-        examiner.receive = self._counting("segments", examiner.receive)
+        examiner.listen = self._counting("segments", examiner.listen)
         await self.checkup.run()
         self.took = loop.time() - self.begun
         self.figures = self.checkup.figures()
