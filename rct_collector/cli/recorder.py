@@ -93,7 +93,7 @@ class Recorder:
             raise CaptureError(f"{path} is there already; --force replaces it") from error
         except OSError as error:
             raise _unwritable(path, error) from error
-        self._place = f"{address.scheme}://" + ("" if redact else address.place)
+        self._place = f"{address.scheme}://" + ("" if redact else str(address).partition("://")[2])
         self._pcap: PcapFile | None = None
 
     def __enter__(self) -> Recorder:

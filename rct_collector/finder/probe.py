@@ -84,19 +84,23 @@ async def _ask(
 ) -> None:
     """Ask one thing after the other; what is refused or not answered is left out.
 
+    What hangs on a part that the unit does not have, or is not known to have, is not asked for.
+
     Raises:
         TransportError: The first was not answered, or the line was lost.
     """
     family = driver(config.driver)
-    for name in search.queries:
+    for query in map(family.query, search.queries):
+        if not family.conditions[query.condition].test(facts):
+            continue
         try:
-            event = await inquiry.ask(family.query(name))
+            event = await inquiry.ask(query)
         except TransportError as error:
             if not facts or error.kind != "timeout":
                 raise
             continue
         if isinstance(event, Answer):
-            facts[name] = event.value
+            facts[query.name] = query.fact(event.value)
 
 
 class _Caller:

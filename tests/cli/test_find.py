@@ -11,7 +11,6 @@ from rct_collector.drivers import BUILTIN, DEFAULT, driver
 from rct_collector.drivers.tools import Tools
 from rct_collector.finder.host import ThisHost
 from tests.sysfs import Tree
-from tests.toys import nameless
 
 IDS = "0665:5161"
 
@@ -41,13 +40,7 @@ def tree(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def toy(register):
-    ways = {"usb": {"ids": IDS}, "serial": {"baud": "2400"}}
-    return register(replace(nameless.DRIVER, name="toy", ways=ways))
-
-
-@pytest.fixture
-def full(tree, toy):
+def full(tree):
     """Two inverters at USB, one of them without a node, and two serial ports."""
     tree.hidraw(tree.usb("1-1.4", IDS, "USB to Serial", "Cypress"), 3)
     tree.usb("1-1.3", IDS)
@@ -82,7 +75,7 @@ def test_nothing_is_said_so(run, tree):
 
 def test_only_one_family_can_be_looked_for(run, full):
     assert f"usb://{IDS}" not in run("find", "--driver", DEFAULT).stdout
-    assert f"usb://{IDS}" in run("find", "--driver", "toy").stdout
+    assert f"usb://{IDS}" in run("find", "--driver", "voltronic").stdout
 
 
 @pytest.fixture
@@ -123,7 +116,7 @@ def test_what_is_connected_here_is_asked_only_if_that_is_wanted(run, full, monke
 
     async def probe(self, place):
         asked.append(place.node)
-        return replace(place, driver="toy", said={"dialect": "pi30", "serial number": "1234"})
+        return replace(place, driver="voltronic", said={"dialect": "pi30", "serial number": "1234"})
 
     monkeypatch.setattr("rct_collector.finder.finder.Finder.probe", probe)
     run("find")
@@ -139,7 +132,7 @@ def test_what_is_connected_here_is_asked_only_if_that_is_wanted(run, full, monke
     [
         (["--network", "10.0.0.0/8"], "at most, so /22 or smaller; 10.0.0.0/8 has 16777216"),
         (["--network", "roof"], "--network: wanted is a network such as 192.0.2.0/24"),
-        (["--network", "192.0.2.0/24", "--driver", "toy"], "have no usual port to look at"),
+        (["--network", "192.0.2.0/24", "--driver", "voltronic"], "have no usual port to look at"),
         (["--driver", "fronius"], f"'fronius' is no driver; known: {', '.join(BUILTIN)}"),
         (["tcp://192.0.2.10"], "unexpected extra argument"),
     ],

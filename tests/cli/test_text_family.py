@@ -174,7 +174,7 @@ def test_a_line_without_network_is_recorded_with_a_link_of_its_own(run, tmp_path
     found = pieces(run, path)
     assert [piece["content"] for piece in found] == ["QPI", "PI30", "QID", SERIAL] * 2
     assert [piece["connection"] for piece in found] == [1] * 4 + [2] * 4
-    assert {piece["device"] for piece in found} == {"usb://0665:5161"}
+    assert {piece["device"] for piece in found} == {f"{PLACE}?path=1-1.4"}
 
 
 def test_redacted_it_holds_neither_serial_number_nor_place(run, tmp_path):

@@ -20,9 +20,11 @@ if TYPE_CHECKING:
     from rct_collector.drivers.tools import (
         Dissector,
         Documents,
+        Examination,
         FrameCounter,
         Recorded,
         Redactor,
+        Search,
         TraceItem,
     )
     from rct_collector.drivers.voltronic.tools.simulation import VoltronicSimulator
@@ -61,6 +63,18 @@ class Tools(Family):
         from rct_collector.drivers.voltronic.tools.installations import installations
 
         return installations()
+
+    def examination(self) -> Examination:
+        """See the base class."""
+        from rct_collector.drivers.voltronic.tools.examination import EXAMINATION
+
+        return EXAMINATION
+
+    def search(self) -> Search:
+        """See the base class."""
+        from rct_collector.drivers.voltronic.tools.examination import SEARCH
+
+        return SEARCH
 
     def documents(self) -> Documents:
         """See the base class."""
