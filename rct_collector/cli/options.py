@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -256,6 +256,28 @@ def listen_options(function: Function) -> Function:
         help="Port to listen on; 0 takes any that is free (default: that of real devices).",
     )  # fmt: skip
     return host(port(function))
+
+
+#: How a unit can be reached beside TCP → scheme of the addresses that it stands in for.
+DOORS = {"pty": "serial", "hid": "hidraw"}
+
+
+def door_options(words: Sequence[str]) -> Callable[[Function], Function]:
+    """Add the options of a command that serves in other ways as well: ``transport``, ``path``.
+
+    Args:
+        words: The ways, the usual one first.
+    """
+    transport = click.option(
+        "--transport", type=Word("transport", lambda: list(words)), default=words[0],
+        metavar="NAME",
+        help=f"How it is reached: {' or '.join(words)} (default: {words[0]}).",
+    )  # fmt: skip
+    path = click.option(
+        "--path", type=click.Path(path_type=Path), metavar="PATH",
+        help="Where it is with another transport than tcp (default: in a new folder).",
+    )  # fmt: skip
+    return lambda function: transport(path(function))
 
 
 def usual_port(family: Driver) -> int:

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import click
 
-from rct_collector.cli.options import driver_option, listen_options, usual_port
+from rct_collector.cli.options import (
+    DOORS,
+    door_options,
+    driver_option,
+    listen_options,
+    usual_port,
+)
+
+if TYPE_CHECKING:
+    from rct_collector.drivers.base import Driver
+    from rct_collector.drivers.tools import FarEnd
 
 _EPILOG = """\b
 Examples:
   rct-collector replay roof.pcap --print
   rct-collector replay roof.pcap
   rct-collector replay roof.pcap --port 0 --speed 10
+  rct-collector replay --driver voltronic barn.pcap --transport pty
 Then, in another terminal:
   rct-collector read --address tcp://127.0.0.1:8899
 """
@@ -28,6 +42,7 @@ Then, in another terminal:
     help="How --print prints (default: table).",
 )  # fmt: skip
 @listen_options
+@door_options(["tcp", *DOORS])
 @click.option(
     "--speed", type=click.FloatRange(0, 100_000, min_open=True), default=1.0,
     help="How many times faster than recorded it answers (default: 1).",
@@ -39,16 +54,17 @@ def command(
     form: str,
     host: str,
     port: int | None,
+    transport: str,
+    path: Path | None,
     speed: float,
     driver: str,
 ) -> None:
     """Replay FILE, made by 'record', tcpdump or Wireshark, as a device until Ctrl-C.
 
-    Each read of an object gets what followed its next recorded read, byte for byte and with
-    the recorded delay; after the last one it begins anew with the first. What the recorded unit
-    did not answer is not answered, and neither are objects that nobody had asked it for.
+    Each request gets what followed its next recorded one, byte for byte and with the recorded
+    delay; after the last one it begins anew with the first. What the recorded unit did not
+    answer is not answered, and neither is what nobody had asked it for.
     """
-    from rct_collector.cli.serving import serve_until_stopped
     from rct_collector.cli.trace import print_trace, read_trace
     from rct_collector.drivers import driver as load_driver
 
@@ -68,4 +84,25 @@ def command(
     if not unit.objects:
         raise click.UsageError(f"{file}: nothing in it was asked for and answered")
     name = f"replay of {file} ({unit.objects} objects)"
-    serve_until_stopped(unit, host, usual_port(family) if port is None else port, name=name)
+    if transport == "tcp":
+        from rct_collector.cli.serving import serve_until_stopped
+
+        serve_until_stopped(unit, host, usual_port(family) if port is None else port, name=name)
+    else:
+        _plug_in(unit, family, transport, path, name)
+
+
+def _plug_in(unit: FarEnd, family: Driver, transport: str, path: Path | None, name: str) -> None:
+    """Let it be reached as a serial port or as a USB device until Ctrl-C."""
+    from rct_collector.cli.serving import open_until_stopped, plugged_in
+    from rct_collector.simulator import Hub
+
+    if DOORS[transport] not in family.ways:
+        known = ", ".join(f"{way}://" for way in family.ways)
+        raise click.UsageError(
+            f"--transport: devices of this family are reached by {known} only, not as {transport}"
+        )
+    with TemporaryDirectory(prefix="rct-collector-") as folder:
+        place = path or Path(folder) / "inverter"
+        opening = plugged_in(transport, partial(Hub, unit), place)
+        open_until_stopped([opening], where=str(place), name=name)

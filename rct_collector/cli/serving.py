@@ -6,6 +6,7 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Protocol
 
 import click
@@ -52,6 +53,23 @@ def serve_until_stopped(unit: FarEnd, host: str, port: int, *, name: str) -> Non
         click.UsageError: It cannot listen there.
     """
     open_until_stopped([lambda: serve(unit, host, port)], where=f"{host}:{port}", name=name)
+
+
+def plugged_in(transport: str, hub: Callable[[], Hub], path: Path) -> Opening:
+    """What puts a unit in the place of a serial port or of a USB device.
+
+    Args:
+        transport: ``pty`` or ``hid``.
+        hub: Makes the unit's hub, on the running loop.
+        path: Where it is to be.
+    """
+
+    async def plug_in() -> Door:
+        from rct_collector.simulator import ReportNode, SerialNode
+
+        return (SerialNode if transport == "pty" else ReportNode)(hub(), path)
+
+    return plug_in
 
 
 def open_until_stopped(openings: Sequence[Opening], *, where: str, name: str) -> None:

@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rct_collector.cli.options import Function, Word, Words, listen_options, usual_port
+from rct_collector.cli.options import (
+    DOORS,
+    Function,
+    Word,
+    Words,
+    door_options,
+    listen_options,
+    usual_port,
+)
 from rct_collector.drivers import BUILTIN, DEFAULT, driver
 from rct_collector.errors import MissingToolError
 
@@ -19,8 +27,6 @@ if TYPE_CHECKING:
     from rct_collector.cli.serving import Opening
     from rct_collector.drivers.base import Driver
     from rct_collector.drivers.tools import Simulator
-    from rct_collector.simulator import Hub, SimulatedInverter
-    from rct_collector.simulator.node import Node
 
 _EPILOG = """\b
 Examples:
@@ -117,27 +123,14 @@ def _choices(simulator: Simulator) -> Callable[[Function], Function]:
     return add
 
 
-#: Word of the option → scheme of a family's addresses that it stands in for, beside TCP.
-_TRANSPORTS = {"pty": "serial", "hid": "hidraw"}
-
-
 def _doors(family: Driver) -> Callable[[Function], Function]:
     """Add how the unit is reached, where there are several ways."""
-    words = ["tcp", *(word for word, way in _TRANSPORTS.items() if way in family.ways)]
+    words = ["tcp", *(word for word, way in DOORS.items() if way in family.ways)]
 
     def add(function: Function) -> Function:
         if words == ["tcp"]:
             return function
-        transport = click.option(
-            "--transport", type=Word("transport", lambda: words), default=words[0],
-            metavar="NAME",
-            help=f"How it is reached: {' or '.join(words)} (default: {words[0]}).",
-        )  # fmt: skip
-        path = click.option(
-            "--path", type=click.Path(path_type=Path), metavar="PATH",
-            help="Where it is with another transport than tcp (default: in a new folder).",
-        )  # fmt: skip
-        return transport(path(function))
+        return door_options(words)(function)
 
     return add
 
@@ -153,8 +146,8 @@ def _serve(
     **world: Any,  # noqa: ANN401
 ) -> None:
     """Let simulated units be reached until Ctrl-C."""
-    from rct_collector.cli.serving import open_until_stopped
-    from rct_collector.simulator import ReportNode, SerialNode, SimulatedInverter, serve
+    from rct_collector.cli.serving import open_until_stopped, plugged_in
+    from rct_collector.simulator import SimulatedInverter, serve
 
     chosen = {choice.name: world[choice.name] for choice in simulator.choices}
     lines = simulator.lines(world["scenario"], **chosen)
@@ -166,8 +159,8 @@ def _serve(
         inverter = SimulatedInverter(driver=family.name, start=start, **which)
         if transport == "tcp":
             return lambda: serve(inverter.hub(), host, at + line if at else 0)
-        node = SerialNode if transport == "pty" else ReportNode
-        return partial(_node, node, inverter, _numbered(path or folder / "inverter", line, lines))
+        place = _numbered(path or folder / "inverter", line, lines)
+        return plugged_in(transport, inverter.hub, place)
 
     trouble = f" with {', '.join(world['faults'])}" if world["faults"] else ""
     name = f"simulated inverter '{world['scenario']}'{trouble}"
@@ -175,10 +168,6 @@ def _serve(
         openings = [opening(line, Path(folder)) for line in range(lines)]
         where = f"{host}:{at}" if transport == "tcp" else str(path or folder)
         open_until_stopped(openings, where=where, name=name)
-
-
-async def _node(node: Callable[[Hub, Path], Node], inverter: SimulatedInverter, path: Path) -> Node:
-    return node(inverter.hub(), path)
 
 
 def _numbered(path: Path, line: int, lines: int) -> Path:

@@ -179,7 +179,7 @@ def test_the_shell_is_guessed(run, monkeypatch):
     [
         ("rct-collector re", {"read", "record", "replay"}),
         ("rct-collector record --device roof --re", {"--redact"}),
-        ("rct-collector replay --p", {"--print", "--port"}),
+        ("rct-collector replay --p", {"--print", "--port", "--path"}),
         ("rct-collector read --simulate every", {"everything"}),
         ("rct-collector simulate rct --scenario no", {"no-backup"}),
         ("rct-collector simulate rct --faults po", {"portal"}),

@@ -204,3 +204,28 @@ def test_a_recorded_line_without_network_is_served_over_tcp(run, tmp_path, monke
     client = unit.connect()
     unit.receive(client, pack("QMOD"), 5.0)
     assert unit.pull(6.0) == [said("(B")]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("transport", "scheme"), [("pty", "serial"), ("hid", "hidraw")])
+def test_a_recorded_line_is_served_where_it_was_recorded(start, run, tmp_path, transport, scheme):
+    """A recording of the real family: its unit is found again, by dialect and serial number."""
+    path, node = tmp_path / "line.pcap", tmp_path / "inverter"
+    path.write_bytes(direct(TALK))
+    process = start(
+        "replay", "--driver", "voltronic", path, "--transport", transport, "--path", node
+    )
+    line = process.stdout.readline()
+    assert f"at {scheme}://{node};" in line, process.stderr.read()
+    options = ("--driver", "voltronic", "-a", f"{scheme}://{node}", "-f", "json")
+    result = run("read", *options, "--only", "inverter_status.*", "--only", "inverter.*")
+    values = {v["field"]: v["value"] for v in json.loads(result.stdout)[0]["values"]}
+    assert values["serial"] == SERIAL
+
+
+def test_a_family_that_has_no_serial_ports_is_served_at_none(run, tmp_path):
+    path = tmp_path / "line.pcap"
+    path.write_bytes(direct(TALK))
+    result = run("replay", "--driver", "text", path, "--transport", "hid")
+    assert result.exit_code == 2
+    assert "reached by usb://, serial://, tcp:// only, not as hid" in result.stderr
