@@ -114,6 +114,7 @@ class Polling:
         self._backlog = Backlog(
             self.plan, self.discovery, self._unsupported, self._freshness, config
         )
+        self._budget = self._backlog.budget
         self.exchange = Exchange(
             config.name,
             line,
@@ -211,6 +212,24 @@ class Polling:
                 self._in_vain(query, "%s is refused; asked now and then", now)
         # What was learnt of that may be left for the next round as well.
         self._backlog.keep(self.exchange.unasked(), result.tried, now)
+        if self._backlog.budget is not self._budget:
+            self._tell_budget()
+
+    def _tell_budget(self) -> None:
+        """Say it once where the line of the unit has no time for all that is wanted of it."""
+        budget = self._budget = self._backlog.budget
+        if not budget.timed or budget.fits:
+            return
+        self._reports.say(
+            log,
+            logging.WARNING,
+            "crowded",
+            "what is wanted takes %.0f %% of the time on the line, so that rounds come every %g s"
+            " and all else later than configured; longer intervals or fewer metrics would fit",
+            100 * budget.needed,
+            budget.seconds(PollClass.FAST),
+            most=1,
+        )
 
     def end(self, now: float) -> None:
         """Nothing is wanted any more, and all is published."""

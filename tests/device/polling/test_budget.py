@@ -232,9 +232,13 @@ def test_what_is_said_to_fit_does(slow_line, bytes_each, intervals):
         assert load_of(slow_line(wire_bytes=bytes_each, **better)).fits
 
 
-def test_all_is_asked_of_a_line_that_has_no_time_for_it(slow_line):
-    """Else what is asked last would never be."""
+def test_all_is_asked_of_a_line_that_has_no_time_for_it(slow_line, caplog):
+    """Else what is asked last would never be; and it is told, once."""
     device = slow_line(fast="4s", wire_bytes=340)
     run = Run(driver(device["driver"]), Late(usual=1.7), 300.0, intervals={"fast": "4s"})
     for name in ("load", "grid", "battery"):
         assert len([line for line in run.lines if f"{name}_watts" in line]) >= 36, name
+    assert [r.getMessage() for r in caplog.records] == [
+        "toy: what is wanted takes 135 % of the time on the line, so that rounds come every 8 s and"
+        " all else later than configured; longer intervals or fewer metrics would fit"
+    ]
