@@ -302,7 +302,8 @@ class Polling:
             current.heard(now=now, wall_ns=wall_ns)
             return certain
         certain &= current.take(query, answer.value, now=now, wall_ns=wall_ns)
-        if query.every_s and certain:
+        if query.every_s and certain and self.discovery.holds(query.condition):
+            # Before it is known whose it is nothing is published, and it is asked for again.
             self._freshness.answered(query, now)
         return certain
 

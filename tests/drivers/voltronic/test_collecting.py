@@ -269,6 +269,12 @@ def test_no_value_is_ever_that_of_another_command(driver, faults):
     assert {command for command, _ in values(run)} == {*FED}
 
 
+def test_what_came_before_it_was_known_whose_it_is_is_not_good_for_a_while(driver):
+    """A total that came in the first round, too early to be published, comes in the next one."""
+    run = collected(driver, Faulty(["nak", "very late", "damaged"]), 400.0)
+    assert {command for command, _ in values(run)} == {*FED}
+
+
 # -- what is not read --------------------------------------------------------------------------
 
 STRANGERS = [
