@@ -149,6 +149,33 @@ async def test_a_unit_that_is_pulled_out_is_not_there_until_it_is_put_in_again(k
 
 @pytest.mark.parametrize("kind", KINDS)
 @on_a_loop
+async def test_what_has_come_to_the_path_meanwhile_is_left_alone_and_told(kind, tmp_path, caplog):
+    pulled = Pulled()
+    async with kind(hub(pulled), tmp_path / "inverter") as node:
+        ends = await Ends().open(node)
+        pulled.pull(node.hub, out=True)
+        await ends.until(lambda: ends.lost)
+        node.path.write_text("mine")
+        pulled.pull(node.hub, out=False)
+        await ends.until(lambda: caplog.messages)
+        assert f"cannot make {node.path} again" in caplog.text
+    assert node.path.read_text() == "mine"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@on_a_loop
+async def test_who_comes_while_the_plug_is_pulled_is_not_let_in(kind, tmp_path):
+    pulled = Pulled()
+    async with kind(hub(pulled), tmp_path / "inverter") as node:
+        ends = await Ends().open(node)
+        pulled.pull(node.hub, out=True)  # before the unit has seen anybody
+        await ends.until(lambda: ends.lost)
+        assert node.hub.clients == 0
+        assert not node.path.exists()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@on_a_loop
 async def test_what_is_there_already_is_left_alone(kind, tmp_path):
     path = tmp_path / "inverter"
     path.write_text("mine")

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import select
 import socket
@@ -21,6 +22,8 @@ from pathlib import Path
 from types import TracebackType
 
 from rct_collector.simulator.hub import Hub
+
+log = logging.getLogger(__name__)
 
 #: Seconds between two looks whether somebody has opened the terminal: nothing tells of it.
 _LOOK_S = 0.05
@@ -84,9 +87,13 @@ class Node(ABC):
     def _drop(self) -> None:
         """Be rid of the client."""
 
-    def _attach(self) -> None:
-        """A client has come."""
-        self._client = self.hub.attach(self._send, self._drop)
+    def _attach(self) -> bool:
+        """A client has come; whether it is let in."""
+        try:
+            self._client = self.hub.attach(self._send, self._drop)
+        except ConnectionRefusedError:  # it came in while the plug was being pulled
+            return False
+        return True
 
     def _detach(self) -> None:
         """It has gone."""
@@ -100,9 +107,15 @@ class Node(ABC):
 
     def _turn(self, open_: bool) -> None:  # noqa: FBT001 - a callback
         if open_ and not self._closed.is_set():
-            self._plug()
+            self._plug_again()
         else:
             self._unplug()
+
+    def _plug_again(self) -> None:
+        try:
+            self._plug()
+        except OSError as error:
+            log.warning("cannot make %s again: %s", self.path, error)
 
     def close(self) -> None:
         """Take it away for ever."""
@@ -139,6 +152,7 @@ class SerialNode(Node):
             self.path.symlink_to(os.ttyname(theirs))
         except BaseException:
             os.close(self._terminal)
+            self._terminal = -1
             raise
         finally:
             os.close(theirs)  # or nobody could say whether a client has it open
@@ -163,8 +177,10 @@ class SerialNode(Node):
         if any(event & select.POLLHUP for _, event in poll.poll(0)):
             self._timer = self._loop.call_later(_LOOK_S, self._look)
             return
-        self._attach()
-        self._loop.add_reader(self._terminal, self._readable)
+        if self._attach():
+            self._loop.add_reader(self._terminal, self._readable)
+        else:
+            self._unplug()
 
     def _readable(self) -> None:
         try:
@@ -186,7 +202,7 @@ class SerialNode(Node):
         """The adapter is pulled out, and put in again if the unit still lets somebody in."""
         self._unplug()
         if self.hub.open and not self._closed.is_set():
-            self._plug()
+            self._plug_again()
 
 
 class ReportNode(Node):
@@ -227,8 +243,10 @@ class ReportNode(Node):
             return
         self._sock.setblocking(False)
         self._loop.remove_reader(self._listener.fileno())
-        self._attach()
-        self._loop.add_reader(self._sock.fileno(), self._readable)
+        if self._attach():
+            self._loop.add_reader(self._sock.fileno(), self._readable)
+        else:
+            self._unplug()
 
     def _readable(self) -> None:
         if self._sock is None:
