@@ -475,6 +475,8 @@ def test_any_payload_breaks_no_law(data):
 texts = st.lists(st.sampled_from(config.WORDS) | st.text(max_size=5), max_size=40).map("".join)
 
 
+@pytest.mark.slow
+@pytest.mark.measured
 @given(texts.map(str.encode) | st.binary(max_size=40))
 @settings(deadline=None, max_examples=30)
 def test_any_configuration_breaks_no_law(data):
