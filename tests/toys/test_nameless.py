@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from rct_collector.catalog import catalog
 from rct_collector.collector import Collector
 from rct_collector.config import Config
 from rct_collector.device.device import Device
@@ -615,3 +616,25 @@ def test_what_is_answered_on_a_bad_line_is_not_left_alone_for_long(driver):
         assert len([line for line in run.lines if f"{name}_watts" in line]) > 0.8 * 720, name
         assert gaps_of(run, name) < 300
     assert not wrong(run)
+
+
+def test_what_is_slower_uses_all_of_a_round_that_answers_leave(register):
+    """An answer is waited for as long as the timeout says, but hardly ever takes so long."""
+    load, grid, battery = nameless.QUERIES.values()
+    medium = replace(
+        battery.bindings[0], series=(catalog().series("inverter_status.insulation_ohms"),)
+    )
+    slower = tuple(base.Query(f"slow{n}", "", (medium,)) for n in range(8))
+    polled = replace(nameless.DRIVER.polled, queries=(load, grid, *slower))
+    driver = register(replace(nameless.DRIVER, polled=polled))
+
+    class Slow(Late):
+        def read(self, line, now):
+            super().read("load" if line.startswith("slow") else line, now)
+
+    intervals = {"fast": "5s", "medium": "10s"}
+    run = Run(driver, Slow(usual=0.4), 310.0, intervals=intervals)
+    for n in range(8):
+        assert len(times_of(run, f"slow{n}")) >= 29
+    fast = times_of(run, "load")
+    assert max(b - a for a, b in pairwise(fast)) < 6

@@ -142,7 +142,7 @@ class Backlog:
         for poll in SLOW_CLASSES if crowded else due:
             again = self._discovery.deciding if poll is PollClass.STATIC else ()
             known = [query for query in again if query.name in self._discovery.facts]
-            known = self._freshness.to_ask(known, now)
+            known = self._freshness.to_ask(self._unsupported.to_ask(known, now), now)
             for query in (*known, *self.present(self._plan.queries(poll), now)):
                 turn = self._turns.get(query, now) if crowded else now
                 if turn <= horizon:

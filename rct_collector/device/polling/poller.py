@@ -48,6 +48,9 @@ CLOSE_S = 0.1
 #: The line answers in order: a request that so many later ones have overtaken is lost.
 OVERTAKEN = 2
 
+#: Times of the last answer that the next one hardly exceeds.
+LIKELY = 1.5
+
 #: Requests for one thing in a round, where the line is drained after each that is given up.
 DRAINED_ATTEMPTS = 2
 
@@ -102,6 +105,7 @@ class Poller:
         self._standstill = standstill or Standstill(math.inf)
         self._drain_s = drain_s
         self._doubtful: set[Query] = set()  # on a line that is drained: what was in vain lately
+        self._took: dict[Query, float] = {}  # there, too: seconds that the last answer took
         self._retry_delay = retry_delay
         self._asks: dict[Query, Request] = {}
         self._fast: deque[Request] = deque()
@@ -413,6 +417,7 @@ class Poller:
         """Another unit answers now: what the old one has answered, and how fast, is void."""
         self._proven.clear()
         self._doubtful.clear()
+        self._took.clear()
         self._owed.clear()
         if self._response_time is not None:
             self._response_time.forget()
@@ -453,6 +458,8 @@ class Poller:
 
     def _settle(self, ask: Request, phase: Phase, now: float) -> None:
         """It is answered in one way or another."""
+        if self._drain_s:
+            self._took[ask.query] = now - ask.sent_at
         if self._response_time is not None and ask.phase in (Phase.PENDING, Phase.WAITING):
             self._response_time.measured(now - ask.sent_at, long=ask.query.exclusive)
         if ask.phase is Phase.PENDING:
@@ -507,7 +514,10 @@ class Poller:
         Where rounds follow too closely for that, at least half of the time is used.
         """
         end = min(self._deadline, self._next_round)
-        latest = max(end - self._wait(ask, ask.attempts + 1) - self._drain_s, self._middle)
+        needed = self._wait(ask, ask.attempts + 1) + self._drain_s
+        if ask.query in self._took and ask.query not in self._doubtful:
+            needed = LIKELY * self._took[ask.query]  # the timeout is far longer than that
+        latest = max(end - needed, self._middle)
         return at <= min(self._deadline, latest)
 
     def _draws(self, ask: Request, now: float) -> bool:

@@ -224,8 +224,8 @@ class Polling:
             log,
             logging.WARNING,
             "crowded",
-            "what is wanted takes %.0f %% of the time on the line, so that rounds come every %g s"
-            " and all else later than configured; longer intervals or fewer metrics would fit",
+            "what is wanted takes %.0f %% of the time on the line; rounds come every %g s, and what"
+            " is slower comes later than configured; longer intervals or fewer metrics would fit",
             100 * budget.needed,
             budget.seconds(PollClass.FAST),
             most=1,

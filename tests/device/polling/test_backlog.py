@@ -228,3 +228,20 @@ def test_on_a_new_line_what_the_unit_cannot_have_is_not_asked_again():
         backlog.decide_again(START)
         wanted = {query for query in RCT.deciding() if query.condition in conditions}
         assert set(backlog.in_turn(START)) == wanted
+
+
+def test_what_decides_and_is_left_alone_stays_so_where_not_all_fits():
+    """Each query has a turn of its own then, that of a class that comes often, too."""
+    unsupported = Unsupported()
+    config = replace(DEVICE, requests=RctRequests(per_second=0.5))
+    plan, (decides, *_) = Plan(RCT, config), RCT.deciding()
+    plan.classes[decides] = PollClass.MEDIUM  # as if it also told something of that class
+    backlog = Backlog(plan, unit(["always"]), unsupported, ALWAYS, config)
+    backlog.queue(SLOW_CLASSES, 0.0)
+    assert not backlog.budget.fits
+    assert decides in backlog.in_turn(0.0)
+    unsupported.give_up(decides, 0.0)
+    backlog.keep([], [], 0.0)
+    for now in range(10, 890, 10):
+        backlog.queue(SLOW_CLASSES, float(now))
+        assert decides not in backlog.in_turn(float(now))

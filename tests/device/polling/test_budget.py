@@ -239,6 +239,6 @@ def test_all_is_asked_of_a_line_that_has_no_time_for_it(slow_line, caplog):
     for name in ("load", "grid", "battery"):
         assert len([line for line in run.lines if f"{name}_watts" in line]) >= 36, name
     assert [r.getMessage() for r in caplog.records] == [
-        "toy: what is wanted takes 135 % of the time on the line, so that rounds come every 8 s and"
-        " all else later than configured; longer intervals or fewer metrics would fit"
+        "toy: what is wanted takes 135 % of the time on the line; rounds come every 8 s, and what"
+        " is slower comes later than configured; longer intervals or fewer metrics would fit"
     ]
