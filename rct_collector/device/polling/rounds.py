@@ -285,7 +285,8 @@ class Polling:
         """Take an answer that the round wants."""
         current, query = self.current, answer.query
         self._stats.totals["answers"] += 1
-        self._refused.discard(query)
+        if self._refused:
+            self._refused.discard(query)
         if self._unsupported.answered(query):
             text = "%s is answered after all"
             self._reports.say(log, logging.INFO, "unmute", text, query.label)
