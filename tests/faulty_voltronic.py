@@ -135,7 +135,7 @@ class VoltronicWorld(World):
 
     def is_dark(self, now):
         """Whether the unit cannot be reached."""
-        return self.inverter.bridge.access(now) is not Access.OPEN
+        return self.inverter.hub().bridge.access(now) is not Access.OPEN
 
     def equipment(self):
         """What the unit has, at all times."""
