@@ -146,7 +146,8 @@ def test_a_call_is_taken_with_the_same_work_however_many_have_called(with_bench)
             bench.doors.calls[-1].say(f"{unit}=1\n".encode())
 
     with_bench(test, *units)
-    assert effort[-1] == effort[10]
+    # At its least, since what is collected meanwhile as garbage is work, too.
+    assert min(effort[-10:]) == min(effort[10:20])
 
 
 def test_before_it_has_called_nothing_can_be_asked(with_bench):
