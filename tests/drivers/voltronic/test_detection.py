@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 import pytest
 
-from rct_collector.drivers.base import Answer, Ask, Garbled, Refused, Unfit
+from rct_collector.drivers.base import Answer, Ask, Garbled, Refused, SessionOptions, Unfit
+from rct_collector.drivers.voltronic import DRIVER, table
 from rct_collector.drivers.voltronic.command import PROTOCOL, Wording, command
+from rct_collector.drivers.voltronic.frame import pack
 from rct_collector.drivers.voltronic.options import VoltronicOptions
 from rct_collector.drivers.voltronic.pi30 import COMMANDS
 from rct_collector.drivers.voltronic.session import VoltronicSession
@@ -259,6 +262,29 @@ def test_unit_that_is_meant_is_found(reply, wanted, asked):
     assert type(found.event) is Answer
     assert tuple(found.asked) == asked
     assert detect(reply, session=session).asked == [asked[-1]], "who it is proves the line, too"
+
+
+def test_serial_number_may_be_that_of_the_address():
+    known = SessionOptions(VoltronicOptions(), {"serial_number": "92932004105315"})
+    assert type(detect(unit(PI30), session=DRIVER.session(known)).event) is Answer
+    found = detect(unit({**PI30, "QID": "92932004999999"}), session=DRIVER.session(known))
+    assert "is 92932004999999, not 92932004105315" in found.event.reason
+
+
+def test_option_has_precedence_over_the_address():
+    options = VoltronicOptions(serial_number="92932004105315")
+    session = DRIVER.session(SessionOptions(options, {"serial_number": "1234567890"}))
+    assert type(detect(unit(PI30), session=session).event) is Answer
+
+
+def test_no_command_of_the_table_sets_anything():
+    """Settings begin with P, ^S, or one letter; PBMS looks like a question."""
+    asks = re.compile(r"Q[A-Z0-9]+|VERFW:|PQSE")
+    for command_ in table.COMMANDS:
+        if command_.dialects & {"pi18", "pi17"}:
+            assert pack(command_.text, min(command_.dialects)).startswith(b"^P")
+        else:
+            assert asks.fullmatch(command_.text), command_.name
 
 
 OTHERS = (
