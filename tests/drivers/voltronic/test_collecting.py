@@ -13,7 +13,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from rct_collector.catalog import catalog
@@ -130,6 +130,71 @@ def test_another_dialect_is_found_and_asked_in_its_own_words(driver):
     assert asked[:2] == ["QPI", "^P005PI"]
     assert all(text.startswith("^P") for text in asked[1:])
     assert run.own("up")[-1] == 1
+
+
+#: Framing, what a unit says in it, and what becomes of that.
+OTHERS = {
+    "pi18": (
+        {
+            "PI": "18",
+            "ID": "1496161704100242000000",
+            "T": "20260621120003",
+            "GS": "2232,499,2230,498,1406,1376,028,549,000,000,000,010,095,060,000,000,0082,0000,"
+            "1604,0000,0,2,0,1,1,1,1,0",
+        },
+        {
+            "inverter_power.load_watts": 1376,
+            "inverter_grid{phase=l1}.voltage_volts": 223.2,
+            "inverter_battery{battery=0}.voltage_volts": 54.9,
+        },
+    ),
+    "pi17": (
+        {
+            "PI": "17",
+            "ID": "1492932105105335000000",
+            "T": "20260621120003",
+            "GS": "0000,0000,0000,0000,0394,000,+00000,2389,2427,2459,5002,0000,0000,0000,2378,"
+            "2434,2455,5001,,,,029,029,000,0",
+        },
+        {
+            "inverter_grid{phase=l2}.voltage_volts": 242.7,
+            "inverter_battery{battery=0}.voltage_volts": 39.4,
+        },
+    ),
+    "pi16": (
+        {
+            "QPI": "PI16",
+            "QID": "92932105105335",
+            "QT": "20260621120003",
+            "QPIGS": "224.6 000000 49.9 0006.8 232.4 01594 49.9 006.8 029 415.0 415.0 057.9 ---.-"
+            " 100 00000 00000 ----- 000.0 000.0 ---.- 035.0 D---110001",
+        },
+        {
+            "inverter_power.load_watts": 1594,
+            "inverter_grid{phase=l1}.voltage_volts": 224.6,
+            "inverter_battery{battery=0}.voltage_volts": 57.9,
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("dialect", OTHERS)
+def test_units_of_other_dialects_are_collected(dialect):
+    """By the driver as it is, in the framing of the dialect and of the date that the unit shows."""
+    says, expected = OTHERS[dialect]
+    far_end = FarEnd(unit(says, dialect, NAK if dialect == "pi16" else b"^0\x1b\xe3\r"))
+    run = collected(DRIVER, far_end, 100.0)
+    found = {series.name: value for batch in run.batches for series, value in batch.values}
+    assert {name: found.get(name) for name in expected} == pytest.approx(expected)
+    assert run.own("up")[-1] == 1
+    framed = [asks(data, dialect) for _, data in far_end.heard]
+    assert None not in framed[4:]
+    (day,) = {text for text in framed if text and re.match("Q?ED", text)}
+    if dialect == "pi18":
+        assert day == "ED20260621"
+    else:
+        counted = day[:-3] if dialect == "pi16" else f"^P014{day[:-3]}"
+        assert day.endswith(f"ED20260621{sum(counted.encode()) & 0xFF:03}")
 
 
 # -- faults ------------------------------------------------------------------------------------
@@ -261,6 +326,7 @@ class Faulty(Counting):
 
 @pytest.mark.filterwarnings("ignore:Generating overly large repr")  # of all commands of a driver
 @given(faults)
+@example(["very late", "damaged"])  # energies came before it was known of which unit they are
 @untimed
 def test_no_value_is_ever_that_of_another_command(driver, faults):
     """Nor one that came too late, whatever the line does; and in the end all come again."""
