@@ -132,7 +132,7 @@ def test_a_voltronic_unit_is_not_asked_for_more_than_its_line_has_time_for(run, 
     path = tmp_path / "config.yaml"
     path.write_text(
         "devices: [{name: a, driver: voltronic, address: 'serial:///dev/ttyUSB0?baud=1200',"
-        " intervals: {fast: 5s, medium: 5s, slow: 15s}}]"
+        " intervals: {fast: 5s, medium: 5s, slow: 5s}}]"
     )
     result = run("config", "check", path)
     assert result.exit_code == 2
