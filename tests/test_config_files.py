@@ -94,7 +94,7 @@ def test_other_options_that_take_text_say_what_was_written():
     assert mistake(address="8899").startswith("address: found 8899, expected an address")
     assert mistake(timezone="+02:00").startswith("timezone: found '+02:00', expected a time zone")
     assert mistake(timezone="0200").startswith("timezone: found 0200, expected a time zone")
-    assert mistake(driver="no").startswith("driver: found no, expected rct")
+    assert mistake(driver="no").startswith("driver: found no, expected rct or voltronic")
     assert mistake(exclude="[1e3]").startswith("exclude: found ['1e3'], expected globs")
     assert mistake(intervals="{fast: 010}").startswith("intervals.fast: found 010, expected a dur")
     assert mistake(intervals="{fast: 1:30}").startswith("intervals.fast: found 1:30, expected")

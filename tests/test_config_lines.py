@@ -150,15 +150,19 @@ def test_the_documentation_has_the_addresses_that_some_family_takes():
     rows = tables.addresses().splitlines()[2:]
     assert [row.split("|")[1].strip() for row in rows] == [
         "`tcp://192.0.2.10:8899`",
-        "`serial:///dev/ttyUSB0?baud=115200`",
+        "`usb://0665:5161`",
+        "`hidraw:///dev/hidraw0`",
+        "`serial:///dev/ttyUSB0?baud=2400`",
         "`listen://:22222`",
     ]
     assert [row.split("|")[3].strip() for row in rows] == [
-        "`rct`, `alone`",
-        "`bus`, `alone`",
+        "`rct`, `voltronic`, `alone`",
+        "`voltronic`",
+        "`voltronic`",
+        "`voltronic`, `bus`, `alone`",
         "`bus`",
     ]
-    assert "`parity` takes none, even or odd. Parity bit; none unless given." in rows[1]
+    assert "`parity` takes none, even or odd. Parity bit; none unless given." in rows[3]
 
 
 @pytest.mark.parametrize(

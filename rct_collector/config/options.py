@@ -70,7 +70,9 @@ class Intervals:
 
 def _parse_address(value: Any) -> Address:
     """An address of whatever family; which one is meant only the driver beside it tells."""
-    every = {scheme: known for name in BUILTIN for scheme, known in driver(name).ways.items()}
+    every: dict[str, Mapping[str, str]] = {}
+    for name in BUILTIN:  # of several, the first may take more for granted
+        every = {**driver(name).ways, **every}
     return parse_address(value, every)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import zlib
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import tzinfo
 from fnmatch import fnmatchcase, translate
 from functools import cache, lru_cache
@@ -20,7 +20,7 @@ from rct_collector.catalog import catalog
 from rct_collector.config.globs import may_match
 from rct_collector.drivers.base import Driver
 from rct_collector.model import Kind, Metric, Series
-from rct_collector.option import UNFIT, Invalid, is_null, shown, text_of
+from rct_collector.option import UNFIT, Invalid, closest, is_null, shown, text_of
 
 #: Tags that the collector or Telegraf sets itself.
 RESERVED_LABELS = frozenset({"source", "vendor", "host", "time"})
@@ -100,9 +100,32 @@ def parse_globs(value: Any, family: Driver | None = None) -> tuple[str, ...]:
         if not _GLOB.fullmatch(item):
             raise Invalid(f"globs of names; {shown(item)} has other characters or an open '['")
         if not _matches_any(item, family):
-            names = [metric.name for metric in catalog().metrics]
-            raise Invalid(f"globs that match a metric; {shown(item)} matches none", item, names)
+            text = f"globs that match a metric; {shown(item)} matches none"
+            raise Invalid(text, item, _NamesLike(item))
     return tuple(map(str, values))
+
+
+class _NamesLike(Iterable[str]):
+    """The metrics of the measurement that was probably meant by a glob, if one comes close.
+
+    It is looked for when they are wanted: not all mistakes of a long file get a hint.
+    """
+
+    def __init__(self, glob: str) -> None:
+        self._measurement = glob.partition(".")[0].partition("{")[0]
+
+    def __iter__(self) -> Iterator[str]:
+        known = _measurements()
+        return iter(known.get(closest(self._measurement, known), ()))
+
+
+@cache
+def _measurements() -> dict[str, list[str]]:
+    """Measurement → its metrics."""
+    found: dict[str, list[str]] = {}
+    for metric in catalog().metrics:
+        found.setdefault(metric.measurement, []).append(metric.name)
+    return found
 
 
 _GLOB = re.compile(r"(?:[A-Za-z0-9_.*?{}=,]|\[[!A-Za-z0-9_-]+\])+")

@@ -8,7 +8,7 @@ import pytest
 
 from rct_collector.config import Config, DeviceConfig, Intervals
 from rct_collector.docs import samples, tables
-from rct_collector.drivers.rct.options import RctOptions, RctRequests
+from rct_collector.drivers import families
 from rct_collector.option import options
 from tests.plugins.collectd.daemon import PLUGIN
 from tests.processes import wait_for
@@ -58,7 +58,10 @@ def test_the_sample_with_a_file_works(collectd, write_config, inverter):
 
 
 #: Where options are.
-KINDS = (Config, DeviceConfig, Intervals, RctOptions, RctRequests)
+KINDS = (
+    *(Config, DeviceConfig, Intervals),
+    *(type(part) for family in families() for part in (family.options, family.polled.pace)),
+)
 
 
 def test_the_table_has_every_option():
