@@ -30,6 +30,24 @@ _CELL_VOLTS = 10.0
 #: Energy from here on is shown in kilowatt-hours.
 _KILO = 10_000.0
 
+#: What is measured in a unit, where a label has to tell it: "charge setting" is in V and in A.
+_QUANTITIES = {
+    Unit.WATT: "power",
+    Unit.VOLT_AMPERE: "apparent power",
+    Unit.VOLT_AMPERE_REACTIVE: "reactive power",
+    Unit.VOLT: "voltage",
+    Unit.AMPERE: "current",
+    Unit.HERTZ: "frequency",
+    Unit.SECOND: "time",
+    Unit.CELSIUS: "temperature",
+}
+
+#: Units that stand for a quantity which the name before them does not imply: load is power.
+_TELLING = (Unit.VOLT_AMPERE, Unit.VOLT_AMPERE_REACTIVE)
+
+#: Things that have codes: "grid 0" would be the number of one.
+_THINGS = frozenset({"battery", "charger", "converter", "fault", "grid", "place", "warning"})
+
 #: Words that are not written in small letters.
 _SPELT = {
     "ac": "AC", "adc": "ADC", "dc": "DC", "io": "IO", "ip": "IP", "mpp": "MPP", "pv": "PV",
@@ -117,12 +135,26 @@ def field_label(metric: Metric) -> str:
     total = name.endswith("_total")
     stem = name.removesuffix("_total")
     if metric.unit.word and metric.unit is not Unit.NONE:
-        stem = stem.removesuffix(metric.unit.word).rstrip("_")
+        stem = _with_quantity(metric, stem.removesuffix(metric.unit.word).rstrip("_"))
     elif metric.kind in (Kind.CODE, Kind.WORD):
-        stem = stem.removesuffix(f"_{metric.kind}")
+        short = stem.removesuffix(f"_{metric.kind}")
+        stem = stem if short in _THINGS else short
     if total and metric.unit is not Unit.NONE:
         stem = f"{stem}_total".lstrip("_")
     return words(stem) or component(metric.measurement)
+
+
+def _with_quantity(metric: Metric, stem: str) -> str:
+    """The name of a field, with what is measured where that alone tells it from others."""
+    if metric.unit is Unit.RATIO:  # without a symbol: nothing beside the value tells what it is
+        return stem if stem.endswith("factor") else f"{stem}_ratio"
+    quantity = _QUANTITIES.get(metric.unit, "")
+    told = stem.replace("_", " ").endswith(quantity)
+    many = stem == "charger" or stem.endswith("_setting")
+    many |= metric.measurement == "inverter_rating"
+    if told or not (many or metric.unit in _TELLING):
+        return stem
+    return f"{stem}_{quantity}"
 
 
 def component(measurement: str) -> str:

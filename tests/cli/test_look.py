@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -20,6 +21,7 @@ from rct_collector.cli.layout import (
     snapshot_sections,
 )
 from rct_collector.drivers import series as every_series
+from rct_collector.drivers.voltronic.table import COMMANDS
 from rct_collector.format import duration_text, field_label, value_text
 from rct_collector.model import Health, Kind, Origin, PollClass
 from tests.cli import handmade
@@ -94,6 +96,41 @@ def test_every_metric_can_be_shown(metric):
 
     assert value_text(metric, value)
     assert field_label(metric)
+
+
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [
+        ("inverter_power.load_watts", "load"),
+        ("inverter_power.load_volt_amperes", "load apparent power"),
+        ("inverter_power.load_ratio", "load ratio"),
+        ("inverter_battery.charge_setting_volts", "charge setting voltage"),
+        ("inverter_battery.charge_setting_amperes", "charge setting current"),
+        ("inverter_battery.equalization_setting_seconds", "equalization setting time"),
+        ("inverter_rating.grid_hertz", "grid frequency"),
+        ("inverter_status.grid_code", "grid code"),
+        ("inverter_power.output_power_factor_ratio", "output power factor"),
+        ("inverter_load.apparent_power_volt_amperes", "apparent power"),
+        ("inverter_status.state_code", "state"),
+        ("inverter_energy.day_watt_hours", "day"),
+    ],
+)  # fmt: skip
+def test_a_label_tells_what_is_measured_where_its_name_does_not(name, label):
+    assert field_label(METRICS[name]) == label
+
+
+def test_no_two_fields_of_a_voltronic_unit_have_one_label():
+    labels = defaultdict(set)
+    for command in COMMANDS:
+        for metric in {series.metric for b in command.bindings for series in b.series}:
+            labels[metric.measurement, field_label(metric)].add(metric.field)
+    told_by_unit = {  # a current beside a power or a limit of each, as units of their own tell
+        ("inverter_battery", "grid charge"), ("inverter_battery", "charge limit"),
+        ("inverter_battery", "discharge limit"),
+    }  # fmt: skip
+
+    shared = {key for key, fields in labels.items() if len(fields) > 1}
+    assert shared <= told_by_unit
 
 
 def test_a_moment_is_told_apart_from_a_duration_by_its_range():
