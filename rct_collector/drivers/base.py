@@ -359,7 +359,7 @@ class Polled:
         least_interval_s: No interval may be configured shorter, in seconds; 0 for as all others.
         resync: What a line needs that was opened, or on which a request was given up. None where
             answers name what they answer. Where they do not, one request is outstanding at a time,
-            and it is waited for as long as the timeout says.
+            and the first byte of its answer is waited for as long as the timeout says.
 
     Raises:
         ValueError: A name is that of nothing, which is found when the driver is loaded.

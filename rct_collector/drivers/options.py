@@ -31,7 +31,8 @@ class Requests:
         per_second: Requests per second on average.
         gap: Least seconds between two requests.
         window: Requests that may be unanswered at the same time.
-        timeout: Longest wait for an answer, in seconds.
+        timeout: Longest wait for an answer, in seconds; for its first byte, where answers do not
+            name what they answer.
     """
 
     per_second: float
@@ -81,10 +82,12 @@ def _parse_one(value: Any) -> float:
         raise Invalid("1, since only one request can be under way to such a unit") from error
 
 
-def timeout(default: str) -> Any:
-    """The field of :class:`Requests`."""
+def timeout(
+    default: str, of: str = "an answer; a unit known to be quicker is asked again sooner"
+) -> Any:
+    """The field of :class:`Requests`, and what is waited for."""
     return option(
         parse_duration,
-        "Longest wait for an answer; a unit known to be quicker is asked again sooner.",
+        f"Longest wait for {of}.",
         example=default, takes="duration", default=parse_duration(default), shown=default,
     )  # fmt: skip

@@ -446,6 +446,54 @@ def test_units_of_a_line_keep_the_gap_between_them(register):
     assert min(later - earlier for earlier, later in pairwise(times)) >= 0.4 - 1e-6
 
 
+# -- how long an answer is waited for -------------------------------------------------------------
+
+
+class Dribbling(Late):
+    """Its first answer of all but the probe comes in parts: (seconds after the question, bytes)."""
+
+    def __init__(self, parts):
+        super().__init__()
+        self._parts = parts
+
+    def read(self, line, now):
+        if line in VALUES and self._parts:
+            self._due += [(now + after, data) for after, data in self._parts]
+            self._parts = ()
+        else:
+            super().read(line, now)
+
+
+def second_probe_after(run):
+    """Seconds from the first question that is no probe to the next probe."""
+    begun = next(at for at, line in run.unit.heard if line in VALUES)
+    return next(at for at, line in run.unit.heard if at > begun and line.startswith("PI")) - begun
+
+
+def test_rest_of_an_answer_is_not_waited_for_as_long_as_its_begin(driver):
+    """It comes without a pause; the silence that tells so is followed by that of the line."""
+    run = Run(driver, Dribbling([(0.2, b"(10"), (0.4, b"0")]), 15.0)
+    assert second_probe_after(run) == pytest.approx(0.4 + 1.0 + 1.0, abs=0.01)
+    assert any("load_watts=100" in line for line in run.lines)
+    assert not wrong(run)
+
+
+def test_answer_may_take_longer_than_its_first_byte(driver):
+    """Bridges pack bytes, so that they come in bursts."""
+    parts = [(1.9, b"("), (2.4, b"1007"), (2.9, b"\r")]
+    run = Run(driver, Dribbling(parts), 15.0)
+    assert [line for _, line in run.unit.heard[:4]] == ["PI 1", "load", "grid", "battery"]
+    assert "load_watts=1007" in run.lines[0]
+
+
+def test_answer_without_an_end_is_given_up(driver):
+    parts = [(0.5 * n, b"1") for n in range(1, 40)]
+    run = Run(driver, Dribbling(parts), 40.0)
+    assert second_probe_after(run) == pytest.approx(19.5 + 1.0, abs=0.01), "it never ceased before"
+    assert run.own("timeouts_total")[0] == 1
+    assert not wrong(run)
+
+
 # -- what a unit does not answer, or always spoils ------------------------------------------------
 
 

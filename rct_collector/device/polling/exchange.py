@@ -141,8 +141,8 @@ class Exchange:
             advance: Requests that may go at the pace of the gap after a start.
             resync: How the line is drained after a request that was given up, where answers do
                 not tell what they answer; None where they do. One is outstanding at a time then,
-                and waited for as long as the timeout says, for it costs more to give it up than to
-                wait.
+                and its first byte is waited for as long as the timeout says, for it costs more to
+                give it up than to wait.
             zone: Time zone of the unit's clock; None for that of this host.
             clock: Wall clock.
             stats: Counts what was not understood.

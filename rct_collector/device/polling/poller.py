@@ -40,6 +40,7 @@ from rct_collector.device.polling.request import OPEN, Outcome, Phase, Request, 
 from rct_collector.device.polling.response_time import ResponseTime
 from rct_collector.device.polling.standstill import Standstill
 from rct_collector.drivers.base import Query
+from rct_collector.lines.conversation import SILENCE_S
 from rct_collector.lines.retry import FIRST_ATTEMPTS, delay
 
 #: A request that follows on another one within this time, in seconds, meets it in the unit.
@@ -53,6 +54,10 @@ LIKELY = 1.5
 
 #: Requests for one thing in a round, where the line is drained after each that is given up.
 DRAINED_ATTEMPTS = 2
+
+#: There an answer that has begun may go on for so many seconds after the longest wait for its first
+#: byte, but no longer than it takes to be silent for :data:`SILENCE_S`.
+GOES_ON_S = 1.0
 
 #: A second reading that does not agree either is followed by one more, then by the next round.
 MOST_REPEATS = 2
@@ -87,7 +92,7 @@ class Poller:
         Args:
             pacer: When the next request may go out.
             window: Requests that may be unanswered at the same time.
-            timeout: Seconds to wait for an answer.
+            timeout: Seconds to wait for an answer; where the line is drained, for its first byte.
             response_time: Shortens the wait to what the unit's answers take; None for always the
                 same.
             standstill: Tells answers that were stuck in the unit; None believes all of them.
@@ -245,6 +250,10 @@ class Poller:
     def heard(self, now: float) -> None:
         """Bytes came, whatever they are; what they mean is told next."""
         self._standstill.heard(now)
+        if self._drain_s:
+            for ask in self.pending.values():  # at most one: the bytes are of its answer
+                longest = ask.sent_at + self._timeout + GOES_ON_S
+                ask.until = min(longest, now + SILENCE_S)
 
     def answered(self, query: Query, now: float) -> Request | None:
         """A valid answer came.

@@ -64,4 +64,4 @@ class VoltronicRequests(Requests):
     per_second: float = per_second(2)
     gap: float = gap("100ms")
     window: int = window(1)
-    timeout: float = timeout("3s")
+    timeout: float = timeout("2s", "the first byte of an answer")

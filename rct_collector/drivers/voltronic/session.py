@@ -38,6 +38,10 @@ from rct_collector.errors import RefusedFrameError
 #: Part of an answer: what the unit's clock shows, in ISO 8601.
 CLOCK = "device_time"
 
+#: What the line needs where the answer that was given up looks like those to other questions, so
+#: that only time tells it from theirs, if the unit says it after the answer to the probe.
+_ALIKE = RESYNC._replace(silence_s=2.0)
+
 #: Dialects whose answers have a head with a number in it.
 _COUNTED = frozenset({"pi18", "pi17"})
 
@@ -117,7 +121,7 @@ class VoltronicSession:
         self._reader.reset()
         if ask.query is PROTOCOL:
             return self._detection.given_up()
-        return RESYNC
+        return RESYNC if ask.query.shape is None else _ALIKE
 
     def reset(self) -> None:
         """Forget half an answer."""
