@@ -244,12 +244,18 @@ def bit_of(part: str, number: int) -> Take:
     return take
 
 
+#: No unit's battery gives or takes so much, in amperes: what is more is no current.
+_MOST_AMPERES = 1000
+
+
 def battery_watts(voltage: str, discharge: str, charge: str) -> Take:
     """Power of the battery, positive while it discharges: voltage by current."""
 
     def take(parts: Mapping[str, Any]) -> Any:
         volts, out, into = parts.get(voltage), parts.get(discharge), parts.get(charge)
-        return None if None in (volts, out, into) else round(volts * (out - into), 3)  # type: ignore[operator]
+        if volts is None or out is None or into is None or max(out, into) > _MOST_AMPERES:
+            return None
+        return round(volts * (out - into), 3)
 
     return take
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from operator import methodcaller
 from typing import Any
 
 from rct_collector.drivers.voltronic import faults
@@ -64,6 +65,7 @@ from rct_collector.drivers.voltronic.feeds import (
     DATES,
     HOUR_S,
     Feed,
+    Take,
     as_number,
     as_word,
     at_most,
@@ -500,6 +502,19 @@ _COUNTED = "One register for each direction, cleared by a command alone; it wrap
 _HOTTEST = 150.0
 
 
+def _is_revo(parts: Mapping[str, Any]) -> bool:
+    """Whether this is a Revo's answer, which has power without apparent power.
+
+    It says PI30, too, and means something else by two of the currents.
+    """
+    return parts.get("output_apparent_power") == 0 and bool(parts.get("output_active_power"))
+
+
+def _unless_revo(take: Take) -> Take:
+    """What is taken from a unit that speaks PI30 as others do."""
+    return lambda parts: None if _is_revo(parts) else take(parts)
+
+
 def _string_current(parts: Mapping[str, Any]) -> Any:
     """With a point it is that of the generator, without one that into the battery."""
     value = parts.get("pv1_current")
@@ -508,7 +523,7 @@ def _string_current(parts: Mapping[str, Any]) -> Any:
 
 def _charge_current(parts: Mapping[str, Any]) -> Any:
     value = parts.get("pv1_current")
-    return value if type(value) is int else None
+    return value if type(value) is int and not _is_revo(parts) else None
 
 
 def _estimated_watts(parts: Mapping[str, Any]) -> Any:
@@ -567,8 +582,10 @@ _BATTERY_PARTS = "battery_voltage battery_discharge_current battery_charging_cur
 
 _BATTERY_FLOW = (
     to("inverter_battery.charge_amperes", "battery_charging_current", battery="0"),
-    to("inverter_battery.discharge_amperes", "battery_discharge_current", battery="0"),
-    to("inverter_power.battery_watts", _BATTERY_PARTS, take=battery_watts(*_BATTERY_PARTS.split())),
+    to("inverter_battery.discharge_amperes", "battery_discharge_current", battery="0",
+       take=_unless_revo(methodcaller("get", "battery_discharge_current"))),
+    to("inverter_power.battery_watts", _BATTERY_PARTS,
+       take=_unless_revo(battery_watts(*_BATTERY_PARTS.split()))),
 )  # fmt: skip
 
 _FIRST_STRING = (
@@ -585,7 +602,7 @@ _LOAD = (
     to("inverter_power.load_watts", "output_active_power",
        take=unless_wrapped("output_active_power")),
     to("inverter_power.load_volt_amperes", "output_apparent_power",
-       take=unless_wrapped("output_apparent_power")),
+       take=_unless_revo(unless_wrapped("output_apparent_power"))),
     to("inverter_power.load_ratio", "output_load_percent", scale=0.01),
 )  # fmt: skip
 

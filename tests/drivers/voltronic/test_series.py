@@ -8,7 +8,7 @@ import pytest
 
 from rct_collector.drivers.voltronic.command import PROTOCOL, Command
 from rct_collector.drivers.voltronic.conditions import CONDITIONS
-from rct_collector.drivers.voltronic.feeds import bound, directed, to
+from rct_collector.drivers.voltronic.feeds import battery_watts, bound, directed, to
 from rct_collector.drivers.voltronic.table import BY_NAME, COMMANDS
 from rct_collector.drivers.voltronic.texts import CODES, FAULTS, MODE_CODES, STATES
 from rct_collector.model import Kind
@@ -425,6 +425,25 @@ def test_revo_means_something_else_by_the_same_fields():
     assert values["inverter_energy{flow=pv}.day_watt_hours"] == 2170.0
     assert "inverter_power.load_volt_amperes" not in values
     assert "inverter_string{string=a}.current_amperes" not in values
+
+
+def test_a_revo_that_nobody_named_publishes_no_number_that_means_something_else():
+    values = published("QPIGS", ANSWERS["pi30revo QPIGS"][0])
+    wrong = {
+        "inverter_battery{battery=0}.discharge_amperes",  # watt-hours of the day
+        "inverter_power.battery_watts",
+        "inverter_battery{battery=0}.solar_charge_amperes",  # watts of the generator
+        "inverter_string{string=a}.estimated_watts",
+        "inverter_power.load_volt_amperes",
+    }
+    assert not wrong & values.keys()
+    assert values["inverter_power.load_watts"] == 707.0
+
+
+@pytest.mark.parametrize(("amperes", "watts"), [(1000, 53200.0), (1001, None)])
+def test_no_power_of_the_battery_is_computed_from_what_can_be_no_current(amperes, watts):
+    parts = {"volts": 53.2, "out": amperes, "into": 0}
+    assert battery_watts("volts", "out", "into")(parts) == watts
 
 
 def test_split_phase_tells_both_phases():
