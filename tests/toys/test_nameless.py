@@ -597,7 +597,7 @@ def test_one_reading_asks_more_than_once(driver):
 
 
 def test_a_no_to_what_was_answered_before_says_nothing_of_it(driver):
-    """The question was damaged on its way: it is left for the round only."""
+    """The question was damaged on its way: after some repeats it is left for the round only."""
 
     class Fickle(Late):
         def read(self, line, now):
@@ -607,6 +607,24 @@ def test_a_no_to_what_was_answered_before_says_nothing_of_it(driver):
     run = Run(driver, Fickle(), 200.0)
     assert len(times_of(run, "grid")) >= 20
     assert run.own("muted_objects")[-1] == 0
+
+
+def test_a_question_that_was_damaged_on_its_way_is_asked_again_at_once(driver):
+    """A no ends its exchange: nothing can come late, so the line need not be drained."""
+
+    class Once(Late):
+        def read(self, line, now):
+            count = [heard for _, heard in self.heard].count(line)
+            self._refuses = {"grid"} if line == "grid" and count in (3, 4) else ()
+            super().read(line, now)
+
+    run = Run(driver, Once(), 55.0)
+    times = times_of(run, "grid")
+    assert max(times[4] - times[2], times[3] - times[2]) < 1.0
+    asked = [line.split()[0] for _, line in run.unit.heard]
+    assert asked.count("PI") == 1
+    assert len([line for line in run.lines if "grid_watts" in line]) == asked.count("load")
+    assert not wrong(run)
 
 
 def test_what_is_refused_is_asked_again_after_an_hour_or_on_a_new_connection(driver):

@@ -18,7 +18,7 @@ from rct_collector.device.inquiry import Inquiry
 from rct_collector.device.polling.adaptive_rate import AdaptiveRate
 from rct_collector.device.polling.pacing import Pacer, TokenBucket
 from rct_collector.device.polling.poller import Poller
-from rct_collector.device.polling.request import Tally
+from rct_collector.device.polling.request import Phase, Tally
 from rct_collector.device.polling.response_time import ResponseTime
 from rct_collector.device.polling.standstill import Standstill
 from rct_collector.device.stats import Stats
@@ -370,10 +370,11 @@ class Exchange:
     def _refused(self, event: Refused, now: float) -> None:
         if event.query is self.inquiry.query and self.inquiry.take(event):
             return
-        if self._over is not None and self.poller.refused(event.query, now):
-            self._owner.refused(event.query, now)
-        else:
+        ask = self.poller.refused(event.query, now) if self._over is not None else None
+        if ask is None:
             self._foreign(now)
+        elif ask.phase is Phase.REFUSED:
+            self._owner.refused(event.query, now)
 
     def _answered(self, answer: Answer, now: float) -> None:
         if answer.query is self.inquiry.query and self.inquiry.take(answer):

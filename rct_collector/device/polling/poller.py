@@ -286,20 +286,28 @@ class Poller:
         self._settle(ask, Phase.ANSWERED, now)
         return ask
 
-    def refused(self, query: Query, now: float) -> bool:
+    def refused(self, query: Query, now: float) -> Request | None:
         """The unit said "no" to a query: that it is there and answers, but not this.
 
+        Where the line is drained, a "no" to what it has answered before came of a request that was
+        damaged on its way. As that leaves nothing on the line, it is asked again at once.
+
         Returns:
-            Whether this round has asked for it.
+            The request that it was said to, which may be repeated; or None when this round has
+            not asked for it.
         """
         fresh = self._standstill.answered(now)
         self._heard_at = now
         ask = self._asks.get(query)
         if ask is None or not fresh or ask.phase not in (Phase.PENDING, Phase.WAITING):
-            return False
+            return None
         self._catching_up.answers = True
         self._settle(ask, Phase.REFUSED, now)
-        return True
+        if self._drain_s and query in self._proven and ask.attempts < FIRST_ATTEMPTS:
+            ask.phase = Phase.WAITING
+            ask.not_before = now
+            self._waiting.append(ask)
+        return ask
 
     def spoiled(self, query: Query, now: float) -> None:
         """The answer to a query came cut short: ask again without waiting for the deadline."""

@@ -887,7 +887,7 @@ class Play:
     def _refuse(self, query, now):
         """A "no" to what is outstanding or to be repeated is its end."""
         is_open = query in self.outstanding or query in self.waiting
-        assert self.poller.refused(query, now) == is_open
+        assert (self.poller.refused(query, now) is not None) == is_open
         if is_open:
             if query in self.outstanding:
                 self._overtake(query)
