@@ -40,7 +40,7 @@ _REASONS = {
 
 #: What else may be there.
 _OTHERS = {
-    stat.S_IFREG: "a plain file, which keeps the device away from its place, so remove it",
+    stat.S_IFREG: "a plain file, which keeps the device away: remove it, or correct the address",
     stat.S_IFDIR: "a folder",
 }
 

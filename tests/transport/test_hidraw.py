@@ -352,7 +352,7 @@ def test_what_is_no_node_is_refused_with_what_is_wrong(tmp_path):
     plain.write_text("kept")
     assert refusal(plain) == (
         f"{begin} {plain}: it is no node of a device, but a plain file, which keeps the device"
-        " away from its place, so remove it"
+        " away: remove it, or correct the address"
     )
     assert plain.read_text() == "kept"
     assert refusal(tmp_path) == f"{begin} {tmp_path}: it is no node of a device, but a folder"

@@ -291,7 +291,7 @@ def test_reasons_say_what_to_do(tmp_path):
     plain.write_text("")
     assert reason(plain) == (
         f"cannot open the serial port {plain}: it is no node of a device, but a plain file, which"
-        " keeps the device away from its place, so remove it"
+        " keeps the device away: remove it, or correct the address"
     )
     assert (
         reason(tmp_path)
