@@ -284,7 +284,7 @@ def test_no_two_series_of_the_catalogue_share_a_topic():
 
 #: The tags in the order of the topic.
 TOPIC_TAGS = (
-    *("source", "name", "phase", "pair", "string", "battery", "module", "cell"),
+    *("source", "name", "unit", "phase", "pair", "string", "battery", "module", "cell"),
     *("flow", "sensor", "reserve", "io", "fault", "kind"),
 )
 

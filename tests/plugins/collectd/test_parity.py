@@ -188,6 +188,7 @@ def through_collectd(daemon):
     places = {"-".join(s.collectd): s for s in catalog() if s.collectd}
     daemon.start()
     settled(daemon.names)
+    wait_for(lambda: warnings(daemon), 90)  # two readings, half a minute apart, must agree
     daemon.stop()
     assert daemon.errors() == []
     devices = defaultdict(dict)
