@@ -263,6 +263,9 @@ def battery_watts(voltage: str, discharge: str, charge: str) -> Take:
 #: No unit is rated for less, in VA: what is worked out of a load and its share is less than that
 #: only where the load has more digits than are sent …
 _LEAST_RATED = 500.0
+#: … on batteries of 48 V, which those of 10 kVA and more have, and of the smallest few …
+_LEAST_RATED_48 = 1500.0
+_VOLTS_48 = 40.0
 #: … and is sure from this share on, which is a whole number.
 _SURE_PERCENT = 50
 
@@ -282,7 +285,9 @@ def unless_wrapped(part: str, prefix: str = "") -> Take:
         percent = parts.get(f"{prefix}output_load_percent")
         if apparent is None or percent is None or percent < _SURE_PERCENT:
             return parts.get(part)
-        return parts.get(part) if apparent * 100 / percent >= _LEAST_RATED else None
+        high = (parts.get("battery_voltage") or 0) >= _VOLTS_48
+        least = _LEAST_RATED_48 if high else _LEAST_RATED
+        return parts.get(part) if apparent * 100 / percent >= least else None
 
     return take
 

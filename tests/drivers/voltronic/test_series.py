@@ -284,13 +284,20 @@ def test_the_raw_count_of_a_sensor_is_no_temperature(raw, celsius):
         ("0412 0376 100", None),  # 10 412 VA, written with four digits
         ("0000 0000 000", 0.0),
         ("0012 0011 001", 11.0),  # so small a share tells nothing of what is rated
-        ("0600 0580 060", 580.0),  # a unit of 1 kVA
+        ("0600 0580 060", None),  # no unit of 1 kVA has a battery of 48 V
+        ("0900 0880 099", None),  # 10 900 VA of 11 kVA
+        ("1600 1580 080", 1580.0),  # a unit of 2 kVA
     ],
 )
 def test_a_power_that_does_not_fit_its_digits_is_not_published(powers, watts):
     values = published("QPIGS", ANSWERS["QPIGS"][1].replace("1264 1187 024", powers))
     assert values.get("inverter_power.load_watts") == watts
     assert ("inverter_power.load_volt_amperes" in values) == (watts is not None)
+
+
+def test_a_power_of_a_small_unit_is_published():
+    small = ANSWERS["QPIGS"][1].replace("1264 1187 024", "0600 0580 060").replace("53.20", "13.20")
+    assert published("QPIGS", small)["inverter_power.load_watts"] == 580.0  # of 1 kVA
 
 
 def test_powers_of_units_of_a_system_and_of_phases_are_held_against_their_share_as_well():
