@@ -591,7 +591,8 @@ _BATTERY_FLOW = (
 _FIRST_STRING = (
     to("inverter_string.voltage_volts", "pv1_voltage", string="a"),
     to("inverter_string.current_amperes", "pv1_current", string="a", take=_string_current),
-    to("inverter_string.power_watts", "pv1_charging_power", string="a"),
+    to("inverter_string.power_watts", "pv1_charging_power", string="a",
+       take=_unless_revo(methodcaller("get", "pv1_charging_power"))),
     to("inverter_string.estimated_watts", "pv1_current scc_battery_voltage", string="a",
        take=_estimated_watts),
     to("inverter_battery.solar_charge_amperes", "pv1_current", battery="0", take=_charge_current),

@@ -441,6 +441,7 @@ def test_a_revo_that_nobody_named_publishes_no_number_that_means_something_else(
         "inverter_power.battery_watts",
         "inverter_battery{battery=0}.solar_charge_amperes",  # watts of the generator
         "inverter_string{string=a}.estimated_watts",
+        "inverter_string{string=a}.power_watts",  # has no meaning there
         "inverter_power.load_volt_amperes",
     }
     assert not wrong & values.keys()
