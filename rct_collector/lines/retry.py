@@ -22,10 +22,11 @@ FIRST_ATTEMPTS = 3
 REPEAT = wait_random(0.05, 0.5)
 
 #: Seconds between attempts to connect: quick after a hiccup, rarer at night, when many units
-#: switch themselves off, but no rarer than that values are back within a minute of the unit; the
-#: spread keeps the units of a plant apart.
+#: switch themselves off, but no rarer than that values are back within a minute of the unit, and
+#: within half of one where it was unplugged for no longer than that; the spread keeps the units of
+#: a plant apart.
 RECONNECT = wait_chain(
-    *(wait_fixed(seconds) for seconds in (1, 2, 5, 15, 30)),
+    *(wait_fixed(seconds) for seconds in (1, 2, 5, 15, 15, 15, 15, 30)),
     wait_random(30, 45),
 )
 
