@@ -76,7 +76,7 @@ test: $(TESTING)  ## run the tests, with coverage
 	    $(PYTEST_ARGS) || status=$$?; \
 	exit $$status
 
-quick: $(TESTING)  ## run the short tests, in a minute, for the loop while writing
+quick: $(TESTING)  ## run the short tests, in a minute and a half, for the loop while writing
 	@$(RUN) -m pytest $(SIDE_BY_SIDE) --timeout=60 -q --hypothesis-profile=quick \
 	    -m '$(QUICK)' $(PYTEST_ARGS)
 
