@@ -324,6 +324,20 @@ class Simulator(Protocol):
         """
 
 
+class FaultProfile(NamedTuple):
+    """Something that goes wrong with a simulated unit: one row of its family's table.
+
+    Attributes:
+        name: Word for the command line.
+        description: One sentence for people.
+        make: Seed → the faults, in the family's own form, in order.
+    """
+
+    name: str
+    description: str
+    make: Callable[[int], tuple[Any, ...]]
+
+
 class TraceItem(NamedTuple):
     """One frame, or bytes that are none, on its way in a recording.
 

@@ -333,3 +333,32 @@ def directed(power: str, direction: str, ways: tuple[int, int]) -> Take:
         return abs(watts) if way == ways[0] else -abs(watts)
 
     return take
+
+
+# -- what several dialects have alike ----------------------------------------------------------
+
+#: Of an answer with the ratings of a unit, as PI30 and PI18 have them.
+RATINGS = (
+    to("inverter_rating.grid_volts", "grid_rating_voltage"),
+    to("inverter_rating.grid_amperes", "grid_rating_current"),
+    to("inverter_rating.output_volts", "output_rating_voltage"),
+    to("inverter_rating.output_hertz", "output_rating_frequency"),
+    to("inverter_rating.output_amperes", "output_rating_current"),
+    to("inverter_rating.output_volt_amperes", "output_rating_apparent_power",
+       take=rated("output_rating_apparent_power")),
+    to("inverter_rating.output_watts", "output_rating_active_power",
+       take=rated("output_rating_active_power")),
+    to("inverter_rating.battery_volts", "battery_rating_voltage"),
+    to("inverter_battery.recharge_setting_volts", "battery_recharge_voltage", battery="0"),
+    to("inverter_battery.redischarge_setting_volts", "battery_redischarge_voltage", battery="0"),
+    to("inverter_battery.discharge_setting_volts", "battery_under_voltage", battery="0"),
+    to("inverter_battery.charge_setting_volts", "battery_bulk_voltage", battery="0"),
+    to("inverter_battery.float_setting_volts", "battery_float_voltage", battery="0"),
+    to("inverter_settings.battery_type_code", "battery_type_code"),
+    to("inverter_battery.grid_charge_setting_amperes", "max_ac_charging_current", battery="0"),
+    to("inverter_battery.charge_setting_amperes", "max_charging_current", battery="0"),
+    to("inverter_settings.grid_range_code", "input_voltage_range_code"),
+    to("inverter_rating.parallel_units", "parallel_max_num"),
+    to("inverter_rating.topology_code", "topology_code"),
+    to("inverter_settings.output_mode_code", "output_mode_code"),
+)  # fmt: skip

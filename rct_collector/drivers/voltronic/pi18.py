@@ -36,6 +36,7 @@ from rct_collector.drivers.voltronic.command import (
 from rct_collector.drivers.voltronic.conditions import MOST_UNITS, PI18_SINGLE, PI18_SYSTEM
 from rct_collector.drivers.voltronic.feeds import (
     HOUR_S,
+    RATINGS,
     Feed,
     Take,
     as_number,
@@ -44,7 +45,6 @@ from rct_collector.drivers.voltronic.feeds import (
     at_most,
     battery_watts,
     nonzero,
-    rated,
     to,
     unless_wrapped,
 )
@@ -251,34 +251,13 @@ _FLOWS = (
 )  # fmt: skip
 
 _RATINGS = (
-    to("inverter_rating.grid_volts", "grid_rating_voltage"),
-    to("inverter_rating.grid_amperes", "grid_rating_current"),
-    to("inverter_rating.output_volts", "output_rating_voltage"),
-    to("inverter_rating.output_hertz", "output_rating_frequency"),
-    to("inverter_rating.output_amperes", "output_rating_current"),
-    to("inverter_rating.output_volt_amperes", "output_rating_apparent_power",
-       take=rated("output_rating_apparent_power")),
-    to("inverter_rating.output_watts", "output_rating_active_power",
-       take=rated("output_rating_active_power")),
-    to("inverter_rating.battery_volts", "battery_rating_voltage"),
-    to("inverter_battery.recharge_setting_volts", "battery_recharge_voltage", battery="0"),
-    to("inverter_battery.redischarge_setting_volts", "battery_redischarge_voltage", battery="0"),
-    to("inverter_battery.discharge_setting_volts", "battery_under_voltage", battery="0"),
-    to("inverter_battery.charge_setting_volts", "battery_bulk_voltage", battery="0"),
-    to("inverter_battery.float_setting_volts", "battery_float_voltage", battery="0"),
-    to("inverter_settings.battery_type_code", "battery_type_code"),
-    to("inverter_battery.grid_charge_setting_amperes", "max_ac_charging_current", battery="0"),
-    to("inverter_battery.charge_setting_amperes", "max_charging_current", battery="0"),
-    to("inverter_settings.grid_range_code", "input_voltage_range_code"),
+    *RATINGS,
     # Numbered from 0 as PI30 numbers from 1: without "the grid first".
     to("inverter_settings.output_priority_code", "output_source_priority_code",
        take=_next("output_source_priority_code")),
     to("inverter_settings.charger_priority_code", "charger_source_priority_code",
        take=_next("charger_source_priority_code")),
-    to("inverter_rating.parallel_units", "parallel_max_num"),
     to("inverter_rating.machine_code", "machine_type_code", take=_machine),
-    to("inverter_rating.topology_code", "topology_code"),
-    to("inverter_settings.output_mode_code", "output_mode_code"),
     to("inverter_settings.solar_priority_code", "solar_power_priority_code"),
     to("inverter_rating.strings", "mppt_strings"),
 )  # fmt: skip

@@ -64,6 +64,7 @@ from rct_collector.drivers.voltronic.conditions import (
 from rct_collector.drivers.voltronic.feeds import (
     DATES,
     HOUR_S,
+    RATINGS,
     Feed,
     Take,
     as_number,
@@ -74,7 +75,6 @@ from rct_collector.drivers.voltronic.feeds import (
     bit_of,
     negated,
     nonzero,
-    rated,
     to,
     unless_wrapped,
 )
@@ -134,7 +134,7 @@ def _status(word: Field) -> Fields:
     )
 
 
-_STATUS_BITS = (
+STATUS_BITS = (
     "sbu_priority_added",
     "config_changed",
     "scc_firmware_updated",
@@ -145,7 +145,7 @@ _STATUS_BITS = (
     "ac_charging",
 )
 
-QPIGS = _status(bits(*_STATUS_BITS))
+QPIGS = _status(bits(*STATUS_BITS))
 SPLIT_QPIGS = _status(system_bits())
 
 _SECOND_STRING = Fields(
@@ -559,7 +559,7 @@ _OF_THE_UNIT = (
 
 #: Status bits as all but those with two phases have them.
 _STATUS = (
-    to("inverter_status.device_word", " ".join(_STATUS_BITS), take=as_word(*_STATUS_BITS)),
+    to("inverter_status.device_word", " ".join(STATUS_BITS), take=as_word(*STATUS_BITS)),
     to("inverter_load.connected", "load_on", phase="l1"),
     to("inverter_status.charger_updated", "scc_firmware_updated"),
     to("inverter_battery.voltage_steady", "battery_steady_while_charging", battery="0"),
@@ -657,31 +657,10 @@ _PHASE_2 = (
 )  # fmt: skip
 
 _RATINGS_FEEDS = (
-    to("inverter_rating.grid_volts", "grid_rating_voltage"),
-    to("inverter_rating.grid_amperes", "grid_rating_current"),
-    to("inverter_rating.output_volts", "output_rating_voltage"),
-    to("inverter_rating.output_hertz", "output_rating_frequency"),
-    to("inverter_rating.output_amperes", "output_rating_current"),
-    to("inverter_rating.output_volt_amperes", "output_rating_apparent_power",
-       take=rated("output_rating_apparent_power")),
-    to("inverter_rating.output_watts", "output_rating_active_power",
-       take=rated("output_rating_active_power")),
-    to("inverter_rating.battery_volts", "battery_rating_voltage"),
-    to("inverter_battery.recharge_setting_volts", "battery_recharge_voltage", battery="0"),
-    to("inverter_battery.discharge_setting_volts", "battery_under_voltage", battery="0"),
-    to("inverter_battery.charge_setting_volts", "battery_bulk_voltage", battery="0"),
-    to("inverter_battery.float_setting_volts", "battery_float_voltage", battery="0"),
-    to("inverter_settings.battery_type_code", "battery_type_code"),
-    to("inverter_battery.grid_charge_setting_amperes", "max_ac_charging_current", battery="0"),
-    to("inverter_battery.charge_setting_amperes", "max_charging_current", battery="0"),
-    to("inverter_settings.grid_range_code", "input_voltage_range_code"),
+    *RATINGS,
     to("inverter_settings.output_priority_code", "output_source_priority_code"),
     to("inverter_settings.charger_priority_code", "charger_source_priority_code"),
-    to("inverter_rating.parallel_units", "parallel_max_num"),
     to("inverter_rating.machine_code", "machine_type_code", take=as_number("machine_type_code")),
-    to("inverter_rating.topology_code", "topology_code"),
-    to("inverter_settings.output_mode_code", "output_mode_code"),
-    to("inverter_battery.redischarge_setting_volts", "battery_redischarge_voltage", battery="0"),
     to("inverter_settings.solar_check_code", "pv_ok_condition_code"),
     to("inverter_settings.solar_limit_code", "pv_power_balance_code"),
     to("inverter_battery.absorb_setting_seconds", "max_cv_charging_time", battery="0", scale=60),

@@ -30,21 +30,10 @@ from rct_collector.drivers.voltronic.feeds import (
     nonzero,
     to,
 )
-from rct_collector.drivers.voltronic.pi30 import QBMS, QBMS_FEEDS
+from rct_collector.drivers.voltronic.pi30 import QBMS, QBMS_FEEDS, STATUS_BITS
 from rct_collector.drivers.voltronic.texts import MODES, mode_word, state_code
 
 DIALECT = "pi30revo"
-
-_STATUS_BITS = (
-    "sbu_priority_added",
-    "config_changed",
-    "scc_firmware_updated",
-    "load_on",
-    "battery_steady_while_charging",
-    "charging",
-    "scc_charging",
-    "ac_charging",
-)
 
 _QPIGS = Fields(
     decimal("grid_voltage"),
@@ -63,7 +52,7 @@ _QPIGS = Fields(
     decimal("pv1_voltage"),
     decimal("scc_battery_voltage"),
     integer("pv_energy_day_wh"),
-    bits(*_STATUS_BITS),
+    bits(*STATUS_BITS),
     optional=(
         (
             reserved(r"\d+"),
@@ -176,7 +165,7 @@ _STATUS_FEEDS = (
     to("inverter_battery.grid_charging", "ac_charging", battery="0"),
     to("inverter_battery.float_charging", "float_charging", battery="0"),
     to("inverter_status.switched_on", "switched_on"),
-    to("inverter_status.device_word", " ".join(_STATUS_BITS), take=as_word(*_STATUS_BITS)),
+    to("inverter_status.device_word", " ".join(STATUS_BITS), take=as_word(*STATUS_BITS)),
 )  # fmt: skip
 
 _FLOW_PARTS = "battery_voltage battery_discharge_current battery_charging_current"

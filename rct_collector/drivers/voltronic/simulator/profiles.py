@@ -10,11 +10,10 @@ that were damaged, garbage between frames, USB devices that vanish and come back
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from collections.abc import Iterable
 
 from rct_collector.drivers.chance import Daily, Range, Windows, between, fraction, key, octets
-from rct_collector.drivers.tools import Access, Cut
+from rct_collector.drivers.tools import Access, Cut, FaultProfile
 from rct_collector.drivers.voltronic.simulator import framing
 from rct_collector.drivers.voltronic.simulator.answer import Saying
 from rct_collector.drivers.voltronic.simulator.faults import LineFaults, LineView, Outgoing
@@ -282,20 +281,6 @@ class NightOff(Windowed):
 def _garbage(count: int, of: int) -> bytes:
     """Bytes as a disturbed line has them; a few of them look like those of frames."""
     return bytes(b"(^\rN0 1-"[byte % 8] if byte < 64 else byte for byte in octets(count, of))  # noqa: PLR2004
-
-
-class FaultProfile(NamedTuple):
-    """One row.
-
-    Attributes:
-        name: Word for the command line.
-        description: One sentence for people.
-        make: Seed → the faults, in order.
-    """
-
-    name: str
-    description: str
-    make: Callable[[int], tuple[LineFaults, ...]]
 
 
 _ALL = (

@@ -15,6 +15,6 @@ from __future__ import annotations
 
 from rct_collector.drivers.rct.simulator.profiles.others import App, ClientRecord, Other, Portal
 from rct_collector.drivers.rct.simulator.profiles.spells import Spell
-from rct_collector.drivers.rct.simulator.profiles.table import PROFILES, Profile, faults
+from rct_collector.drivers.rct.simulator.profiles.table import PROFILES, faults
 
-__all__ = ["PROFILES", "App", "ClientRecord", "Other", "Portal", "Profile", "Spell", "faults"]
+__all__ = ["PROFILES", "App", "ClientRecord", "Other", "Portal", "Spell", "faults"]

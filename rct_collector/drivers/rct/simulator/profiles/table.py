@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from collections.abc import Iterable
 
 from rct_collector.drivers.chance import key
 from rct_collector.drivers.rct.simulator.faults import Faults
@@ -50,41 +49,28 @@ from rct_collector.drivers.rct.simulator.profiles.traffic import (
     Unasked,
 )
 from rct_collector.drivers.rct.simulator.profiles.values import Frozen, Restarted, Spiked
+from rct_collector.drivers.tools import FaultProfile
 
 _HOUR = 3600.0
 
 
-class Profile(NamedTuple):
-    """One row.
-
-    Attributes:
-        name: Word for the command line.
-        description: One sentence for people.
-        make: Seed → the faults, in order.
-    """
-
-    name: str
-    description: str
-    make: Callable[[int], tuple[Faults, ...]]
-
-
 _ALL = (
-    Profile(
+    FaultProfile(
         "app",
         "The vendor's app is open and asks for four objects every second.",
         lambda seed: (App(seed=seed), Hello(300.0, seed=seed)),
     ),
-    Profile(
+    FaultProfile(
         "portal",
         "The vendor's portal reads values every minute, and the logger every five.",
         lambda seed: (Portal(seed=seed), KeepAlive(30.0, seed=seed), Unasked(5.0, seed=seed)),
     ),
-    Profile(
+    FaultProfile(
         "plant",
         "Master and slave of a plant talk every second on the same line.",
         lambda seed: (PlantTraffic(seed=seed),),
     ),
-    Profile(
+    FaultProfile(
         "harsh",
         "A quarter of all answers is lost, late, cut, torn or spoiled; and noise.",
         lambda seed: (
@@ -107,22 +93,22 @@ _ALL = (
             Unasked(10.0, seed=seed),
         ),
     ),
-    Profile(
+    FaultProfile(
         "night",
         "The unit is off from ten at night to half past five, by its own sun.",
         lambda seed: (Night(),),
     ),
-    Profile(
+    FaultProfile(
         "old-firmware",
         "No answer to newer objects, and to half of what comes while one is due.",
         lambda seed: (UnsupportedObjects(), Forgetful(0.5, seed=seed)),
     ),
-    Profile(
+    FaultProfile(
         "new-firmware",
         "Requests that come together are lost in part; ends of answers come later.",
         lambda seed: (Concatenated(0.5, seed=seed), Stuck(0.03, seed=seed)),
     ),
-    Profile(
+    FaultProfile(
         "flaky-wifi",
         "Connections are reset, forgotten, refused or silent; answers come in bursts.",
         lambda seed: (
@@ -133,12 +119,12 @@ _ALL = (
             Burst(),
         ),
     ),
-    Profile(
+    FaultProfile(
         "odd-totals",
         "Totals begin anew, stand still for an hour, or are far too high for once.",
         lambda seed: (Frozen(seed=seed), Restarted(seed=seed), Spiked(seed=seed)),
     ),
-    Profile(
+    FaultProfile(
         "changes",
         "Hour by hour: new firmware, a clock that jumps, a second tower, another unit.",
         lambda seed: (
@@ -148,12 +134,12 @@ _ALL = (
             OtherUnit(4 * _HOUR),
         ),
     ),
-    Profile(
+    FaultProfile(
         "flood",
         "For half an hour, starts, noise or frames come as fast as the network takes them.",
         lambda seed: (Flood(seed=seed),),
     ),
-    Profile(
+    FaultProfile(
         "flapping",
         "For minutes, all faults flip at each reading, and each answer ends the connection.",
         lambda seed: (Flapping(seed=seed),),
@@ -161,7 +147,7 @@ _ALL = (
 )
 
 #: Name → profile.
-PROFILES: dict[str, Profile] = {profile.name: profile for profile in _ALL}
+PROFILES: dict[str, FaultProfile] = {profile.name: profile for profile in _ALL}
 
 
 def faults(names: Iterable[str], seed: int = 0) -> list[Faults]:
