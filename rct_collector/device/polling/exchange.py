@@ -108,7 +108,8 @@ class Exchange:
         name: Name of the device.
         port: The unit's end of the line.
         poller: What was asked in the round, and what came of it.
-        drains: Answers do not tell what they answer, see :class:`Exchange`.
+        drains: Answers do not tell what they answer, so that the line is drained, and probed, after
+            each request that was given up.
         cut_short: The line was lost in the middle of the last round.
     """
 
