@@ -9,7 +9,7 @@ from dataclasses import replace
 from rct_collector.config import DeviceConfig
 from rct_collector.device.options import Options
 from rct_collector.drivers.base import Driver
-from rct_collector.finder.network import Attempt, Knocker, sweep
+from rct_collector.finder.network import Attempt, CountingOpener, sweep
 from rct_collector.finder.places import Place
 from rct_collector.finder.probe import Identification, identify
 from rct_collector.lines.reconnect import CONNECT_TIMEOUT
@@ -25,7 +25,7 @@ class Finder:
     """Asks at places; one after the other where they are devices of this host.
 
     Attributes:
-        failures: Why there was no connection, kind → times; see :class:`.network.Knocker`.
+        failures: Why there was no connection, kind → times; see :class:`.network.CountingOpener`.
     """
 
     def __init__(self, families: Sequence[Driver], options: Options | None = None) -> None:
@@ -38,9 +38,9 @@ class Finder:
         options = options or Options()
         self._families = {family.name: family for family in families}
         self._options = options
-        knocker = Knocker(options.opener)
-        self._knocking = replace(options, opener=knocker)
-        self.failures: Counter[str] = knocker.failures
+        opener = CountingOpener(options.opener)
+        self._at_hosts = replace(options, opener=opener)
+        self.failures: Counter[str] = opener.failures
 
     @property
     def ports(self) -> dict[str, str]:
@@ -87,7 +87,9 @@ class Finder:
         found: dict[str, Place] = {}
 
         async def visit(host: str) -> None:
-            for place in [place for name in self.ports if (place := await self._knock(name, host))]:
+            for place in [
+                place for name in self.ports if (place := await self._ask_host(name, host))
+            ]:
                 found.setdefault(host, place)
                 if place.said:
                     found[host] = place
@@ -96,11 +98,11 @@ class Finder:
             tell(attempt, len(found))
         return [found[host] for host in addresses if host in found]
 
-    async def _knock(self, name: str, host: str) -> Place | None:
+    async def _ask_host(self, name: str, host: str) -> Place | None:
         """Ask one family's question at one host; None where nobody listens."""
         place = hosts.joined(host, int(self.ports[name]))
         text = f"tcp://{hosts.joined(host, None)}"
-        found = await self._ask(name, text, self._knocking, CONNECT_TIMEOUT)
+        found = await self._ask(name, text, self._at_hosts, CONNECT_TIMEOUT)
         if found is None or not (found.opened or found.is_held):
             return None
         listed = Place(kind="network", node=place, addresses={name: text}, trouble=found.trouble)

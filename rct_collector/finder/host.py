@@ -6,9 +6,7 @@ Sources: Linux, Documentation/ABI/testing/sysfs-bus-usb, sysfs-tty and the layou
 
 from __future__ import annotations
 
-import grp
 import os
-import stat
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +14,8 @@ from pathlib import Path
 
 from rct_collector.drivers.base import Driver
 from rct_collector.finder.places import Place
-from rct_collector.transport import usb
+from rct_collector.transport import hidraw, serial, usb
+from rct_collector.transport.nodes import NodeError, be_node, forbidden, words_of
 from rct_collector.transport.paths import quoted
 
 #: What a serial port says of itself where there is no hardware behind it (PORT_UNKNOWN).
@@ -73,7 +72,7 @@ class ThisHost:
                 title=_title(folder),
                 details={"USB ids": ids, "socket": socket},
                 addresses=dict.fromkeys(known[ids], address),
-                trouble=self._obstacle(Path(node)) if node else _NO_NODE,
+                trouble=self._obstacle(Path(node), hidraw.udev_rule(ids)) if node else _NO_NODE,
             )
 
     # -- serial ports ------------------------------------------------------------------------
@@ -99,7 +98,7 @@ class ThisHost:
                 title=_title(above) if above is not None else "",
                 details={label: text for label, text in details.items() if text},
                 addresses=dict.fromkeys(names, f"serial://{quoted(str(link or node))}"),
-                trouble=self._obstacle(node),
+                trouble=self._obstacle(node, serial.udev_rule(str(node))),
             )
 
     def _links(self) -> Mapping[str, list[Path]]:
@@ -112,26 +111,18 @@ class ThisHost:
 
     # -- whether it can be used --------------------------------------------------------------
 
-    def _obstacle(self, node: Path) -> str:
+    def _obstacle(self, node: Path, rule: str) -> str:
         """Why a node cannot be used, and what to do; "" if it can."""
         try:
-            info = node.stat()
+            status = node.stat()
+            be_node(status)
         except FileNotFoundError:
             return f"{node} is missing, though the kernel has the device: is udev running here?"
+        except NodeError as error:
+            return str(error)
         except OSError as error:
-            return f"{node} cannot be looked at: {error.strerror}"
-        if not stat.S_ISCHR(info.st_mode):
-            return f"{node} is a plain file in the place of the device; remove it and plug in anew"
-        if self.may_open(node):
-            return ""
-        group = _group(info.st_gid)
-        shared = info.st_mode & (stat.S_IRGRP | stat.S_IWGRP) == stat.S_IRGRP | stat.S_IWGRP
-        if shared and info.st_gid:
-            return (
-                f"this user may not open it, the group {group} may: sudo usermod -aG {group} USER,"
-                " then log in anew"
-            )
-        return "this user may not open it, and no group may: a udev rule has to give it to one"
+            return f"{node} cannot be looked at: {words_of(error)}"
+        return "" if self.may_open(node) else forbidden(status, rule)
 
 
 _NO_NODE = (
@@ -202,10 +193,3 @@ def _stable(links: Iterable[Path], *, by_id: bool) -> Path | None:
     """The link to write: one that outlasts the next plugging."""
     ways = ("by-id", "by-path") if by_id else ("by-path",)
     return next((link for way in ways for link in links if link.parent.name == way), None)
-
-
-def _group(gid: int) -> str:
-    try:
-        return grp.getgrgid(gid).gr_name
-    except KeyError:
-        return str(gid)

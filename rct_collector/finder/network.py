@@ -79,7 +79,7 @@ class Attempt(NamedTuple):
 
 
 @dataclass(slots=True)
-class Knocker:
+class CountingOpener:
     """An opener that does not wait for long, and counts what it meets.
 
     Attributes:

@@ -84,18 +84,33 @@ def _why(error: OSError, path: str, rule: str) -> str:
 
 
 def _forbidden(path: str, rule: str) -> str:
-    """Which group may open a node, or how one may be let."""
     try:
-        status = Path(path).stat()
-        group = grp.getgrgid(status.st_gid).gr_name
-    except (OSError, KeyError):
+        return forbidden(Path(path).stat(), rule)
+    except OSError:
         return "this user may not open it, nor see whom it belongs to"
+
+
+def forbidden(status: os.stat_result, rule: str) -> str:
+    """What is to be said of a node that this user may not open: which group may, or what lets one.
+
+    Args:
+        status: Of the node.
+        rule: What tells its kind apart in a rule of udev.
+    """
     if status.st_gid and status.st_mode & 0o060 == 0o060:
+        group = _group(status.st_gid)
         return f"this user may not open it; make it a member of the group {group}, which may"
     return (
         "this user may not open it, nor may any group; a rule of udev lets one, such as a line"
         f' {rule}, GROUP="{GROUP}", MODE="0660" in /etc/udev/rules.d/60-rct-collector.rules'
     )
+
+
+def _group(gid: int) -> str:
+    try:
+        return grp.getgrgid(gid).gr_name
+    except KeyError:
+        return str(gid)
 
 
 def open_node(path: str, check: Callable[[int], None]) -> int:

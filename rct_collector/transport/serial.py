@@ -178,10 +178,18 @@ async def open_line(address: Address, receive: Receive, lost: Lost, timeout: flo
     """
     path = path_of(address)
     port = _port(address.options)
-    rule = f'SUBSYSTEM=="tty", KERNEL=="{Path(os.path.realpath(path)).name}"'
-    with told(f"the serial port {path}", path, rule, _REASONS):
+    with told(f"the serial port {path}", path, udev_rule(path), _REASONS):
         descriptor = _open(port, path)
     return _Port(descriptor, where_it_leads(address), receive, lost)
+
+
+def udev_rule(path: str) -> str:
+    """What tells a port apart in a rule of udev.
+
+    Args:
+        path: Of its node, or of a link to it.
+    """
+    return f'SUBSYSTEM=="tty", KERNEL=="{Path(os.path.realpath(path)).name}"'
 
 
 def _port(options: Mapping[str, str]) -> Serial:

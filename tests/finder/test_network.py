@@ -9,7 +9,7 @@ import pytest
 from rct_collector.finder.network import (
     CONNECT_S,
     MOST_ADDRESSES,
-    Knocker,
+    CountingOpener,
     addresses,
     parse_network,
     sweep,
@@ -147,7 +147,7 @@ def test_connections_are_not_waited_for_long():
 
     async def main(_loop):
         for timeout in (5.0, 0.5):
-            await Knocker(opener)(None, None, None, timeout)
+            await CountingOpener(opener)(None, None, None, timeout)
 
     virtual.run(main)
     assert waited == [CONNECT_S, 0.5]
