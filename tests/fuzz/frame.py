@@ -12,7 +12,6 @@ from rct_collector.drivers.rct.frame import (
     PLANT,
     RESPONSE,
     START,
-    Bad,
     Frame,
     FrameReader,
     assemble,
@@ -50,7 +49,7 @@ def accounts_for_all(data, items, pending):
     """Every byte is part of one event, a zero between them, or pending; no frame is invented."""
     place = 0
     for item in items:
-        place = behind_zeros(data, place)
+        place = grammar.behind_zeros(data, place)
         if isinstance(item, Frame):
             place = is_the_frame_at(data, place, item)
             continue
@@ -63,16 +62,8 @@ def accounts_for_all(data, items, pending):
             place += item.size
             continue
         for _ in range(item.size):  # in which zeros do not count
-            place = behind_zeros(data, place) + 1
+            place = grammar.behind_zeros(data, place) + 1
     assert len(data[place:].lstrip(b"\0")) == pending
-
-
-def behind_zeros(data, place):
-    """Where the next byte is that must be part of an event."""
-    while data[place : place + 1] == b"\0":
-        place += 1
-    assert place < len(data), "more is told than came"
-    return place
 
 
 def is_the_frame_at(data, place, frame):
@@ -102,20 +93,8 @@ def cut_changes_nothing(pieces, expected, whole):
     for piece in pieces:
         found += reader.feed(piece)
         assert reader.pending <= LONGEST_PENDING
-    assert joined(found) == joined(expected)
+    assert grammar.joined(found) == grammar.joined(expected)
     assert (reader.pending, reader.idle) == (whole.pending, whole.idle)
-
-
-def joined(items):
-    """Neighbouring noise as one."""
-    told = []
-    for item in items:
-        if isinstance(item, Bad) and item.kind == "noise":
-            before = told.pop() if told and type(told[-1]) is int else 0
-            told.append(before + item.size)
-        else:
-            told.append(item)
-    return told
 
 
 def hides_nothing_that_follows(data, frame):

@@ -174,3 +174,23 @@ def changed(payload, random):
             (b"", b"\x2b", b"\x2d", random.choice(_WORDS), random.randbytes(1))
         )
     return bytes(payload)
+
+
+def behind_zeros(data, place):
+    """Where the next byte is that must be part of an event."""
+    while data[place : place + 1] == b"\0":
+        place += 1
+    assert place < len(data), "more is told than came"
+    return place
+
+
+def joined(items):
+    """What a reader gave, its neighbouring noise as one."""
+    told = []
+    for item in items:
+        if getattr(item, "kind", "") == "noise":
+            before = told.pop() if told and type(told[-1]) is int else 0
+            told.append(before + item.size)
+        else:
+            told.append(item)
+    return told

@@ -30,6 +30,7 @@ from rct_collector.drivers.rct import frame, session, wire
 from rct_collector.drivers.rct.frame import FrameReader
 from rct_collector.drivers.rct.table import BY_OID, OBJECTS
 from rct_collector.drivers.rct.tools import dissect
+from rct_collector.drivers.solaredge import frame as solaredge_frame
 from rct_collector.drivers.voltronic import frame as voltronic_frame
 from rct_collector.drivers.voltronic.session import VoltronicSession
 from rct_collector.transport import TRANSPORTS, paths
@@ -52,6 +53,7 @@ RUNS = {
     "state": 200,
     "voltronic_frame": 1500,
     "voltronic_session": 3000,
+    "solaredge_frame": 3000,
 }
 
 #: All inputs of the repository, in bytes: small enough to be read by people.
@@ -367,6 +369,19 @@ def take_what_came_before(patch):
     patch.setattr(voltronic_frame.FrameReader, "reset", lambda _self: None)
 
 
+def take_any_solaredge_checksum(patch):
+    patch.setattr(solaredge_frame, "fits", lambda *_: True)
+
+
+def believe_lengths_of_frames(patch):
+    """As if nothing could be hidden in what seemed to be a frame."""
+
+    def skipped(data, kind, start, end):
+        return solaredge_frame._bad(data, kind, start, end), end
+
+    patch.setattr(solaredge_frame, "_false", skipped)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "fault"),
@@ -408,6 +423,8 @@ def take_what_came_before(patch):
         ("voltronic_session", take_any_voltronic_checksum),
         ("voltronic_session", take_late_answers),
         ("voltronic_session", take_what_came_before),
+        ("solaredge_frame", take_any_solaredge_checksum),
+        ("solaredge_frame", believe_lengths_of_frames),
     ],
 )
 def test_a_fault_breaks_a_law(name, fault, monkeypatch):
@@ -451,8 +468,8 @@ def test_any_line_breaks_no_law(data):
 
 @given(st.randoms(use_true_random=False), st.integers(1, 12))
 @relaxed
-def test_any_voltronic_line_breaks_no_law(random, size):
-    for name in ("voltronic_frame", "voltronic_session"):
+def test_any_mutated_line_breaks_no_law(random, size):
+    for name in ("voltronic_frame", "voltronic_session", "solaredge_frame"):
         target, data = engine.load(name), b""
         for _ in range(size):
             data = target.mutate(data, random)

@@ -120,20 +120,8 @@ def cut_changes_nothing(pieces, expected, whole):
     for piece in pieces:
         found += reader.feed(piece)
         assert reader.pending <= LONGEST_PENDING
-    assert joined(found) == joined(expected)
+    assert grammar.joined(found) == grammar.joined(expected)
     assert reader.pending == whole.pending
-
-
-def joined(items):
-    """Neighbouring noise as one."""
-    told = []
-    for item in items:
-        if type(item) is Bad and item.kind == "noise":
-            before = told.pop() if told and type(told[-1]) is int else 0
-            told.append(before + item.size)
-        else:
-            told.append(item)
-    return told
 
 
 def hides_nothing_that_follows(data, random):

@@ -1,0 +1,1 @@
+"""SolarEdge inverters, in the protocol in which they call home."""
