@@ -10,7 +10,7 @@ plugin pays only for what it needs.
 * :class:`Batch` is what comes of it: values of :class:`Series`, whose :class:`Origin` tells of
   when they are, and the :class:`Health` of the unit. :class:`LineProtocol`,
   :class:`Gauges` and :class:`Alerts` make of it what an agent takes; :class:`PipeWriter` writes
-  without ever waiting.
+  without ever waiting. ``unit_name`` tells the units of one device apart.
 * ``process`` is what a process inherits: ``prepare`` it first, and ask it for the
   ``output_failure`` at the end.
 """
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from rct_collector import process
     from rct_collector.adapter.alerts import Alert, Alerts
     from rct_collector.adapter.background import Background
-    from rct_collector.adapter.devices import DeviceList
+    from rct_collector.adapter.devices import DeviceList, unit_name
     from rct_collector.adapter.gauges import Gauge, Gauges
     from rct_collector.adapter.lineprotocol import LineProtocol
     from rct_collector.adapter.pipe import PipeWriter
@@ -58,6 +58,7 @@ __all__ = [
     "__version__",
     "new_event_loop",
     "process",
+    "unit_name",
 ]
 
 _HOMES = {
@@ -81,6 +82,7 @@ _HOMES = {
     "Series": "model",
     "new_event_loop": "loop",
     "process": "process",
+    "unit_name": "adapter.devices",
 }
 
 

@@ -289,6 +289,8 @@ class Batch(NamedTuple):
         origin: Whether the values are of now.
         ends_round: Nothing more comes of this round.
         health: How the unit does by now.
+        unit: Which of its units, of a device that takes many; "" of one that is a unit itself, and
+            where such a device speaks for all.
     """
 
     source: str
@@ -300,6 +302,7 @@ class Batch(NamedTuple):
     origin: Origin = Origin.LIVE
     ends_round: bool = False
     health: Health = Health()
+    unit: str = ""
 
 
 # -- collectd names ---------------------------------------------------------------------------

@@ -113,7 +113,7 @@ class LogHandler(logging.Handler):
 
 
 class Target(NamedTuple):
-    """Where the values of one device go.
+    """Where the values of one unit go.
 
     Attributes:
         plugin: First part of collectd's identifier.
@@ -137,7 +137,7 @@ class Plugin:
 
     def __init__(self) -> None:
         self._configured = False
-        self._targets: dict[str, Target] = {}
+        self._targets: dict[tuple[str, str], Target] = {}
         self._waiting: deque[tuple[Target, float, rct_collector.Gauge | rct_collector.Alert]] = (
             deque()
         )
@@ -188,7 +188,7 @@ class Plugin:
         waiting = self._waiting
         before = len(waiting)
         for batch in self._background.take():
-            self._take(batch, self._target(batch.source))
+            self._take(batch, self._target(batch.source, batch.unit))
             if len(waiting) > MOST_WAITING:
                 break
         if len(waiting) > before:
@@ -200,13 +200,15 @@ class Plugin:
             else:
                 self._notify(target, when, item)
 
-    def _target(self, name: str) -> Target:
-        """Where the values of a device go; made anew for one that was removed and is back."""
-        if name not in self._targets:
+    def _target(self, name: str, unit: str = "") -> Target:
+        """Where the values of a unit go; made anew for one that was removed and is back."""
+        if (name, unit) not in self._targets:
             config, prefix, instance = _devices.members[name]
-            parts = rct_collector.Gauges(config), rct_collector.Alerts(config)
-            self._targets[name] = Target(prefix, instance, dict(config.labels), *parts, {})
-        return self._targets[name]
+            if unit:
+                instance = rct_collector.unit_name(instance, unit)
+            parts = rct_collector.Gauges(config), rct_collector.Alerts(config, unit=unit)
+            self._targets[name, unit] = Target(prefix, instance, dict(config.labels), *parts, {})
+        return self._targets[name, unit]
 
     def _take(self, batch: rct_collector.Batch, target: Target) -> None:
         gauges = target.gauges
@@ -214,7 +216,7 @@ class Plugin:
         self._waiting.extend((target, when, gauge) for gauge in gauges.take(batch))
         self._waiting.extend((target, when, alert) for alert in target.alerts.take(batch))
         if batch.health.removed:
-            del self._targets[batch.source]
+            del self._targets[batch.source, batch.unit]
         if gauges.stale > stale:
             _once(
                 f"{batch.source}: the clock of this host was set back; collectd takes no values"

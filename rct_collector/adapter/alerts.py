@@ -64,17 +64,24 @@ class Alert(NamedTuple):
 
 
 class Alerts:
-    """The changes of one device. A device begins well, so a fault that is there is told."""
+    """The changes of one unit. A unit begins well, so a fault that is there is told."""
 
-    def __init__(self, device: DeviceConfig, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        device: DeviceConfig,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        unit: str = "",
+    ) -> None:
         """Begin.
 
         Args:
             device: The device's options.
             clock: Monotonic seconds.
+            unit: Which of its units, of a device that takes many.
         """
         rows = catalog()
-        self._name = device.name
+        self._name = f"{device.name} {unit}" if unit else device.name
         self._texts = driver(device.driver).faults
         self._place = _place(rows.series("inverter_collector.up"))
         self._powers = {

@@ -133,5 +133,16 @@ class DeviceList:
         return ""
 
 
+def unit_name(name: str, unit: str) -> str:
+    """The name of one of the units of a device that takes many: ``roof-7F101234``.
+
+    Args:
+        name: Plain name of the device, which has no dash.
+        unit: As the unit calls itself; at its end the name is not cut off where it is too long.
+    """
+    unit = _plain(unit)
+    return f"{name[: LONGEST_NAME - len(unit) - 1]}-{unit}"
+
+
 def _plain(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9_]", "_", name)[:LONGEST_NAME]

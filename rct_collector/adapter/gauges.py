@@ -39,7 +39,7 @@ class Gauge(NamedTuple):
 
 
 class Gauges:
-    """The values of one device, in strictly increasing time within each series.
+    """The values of one unit, in strictly increasing time within each series.
 
     Attributes:
         stale: Live values left out so far since they were not newer than the last: the clock was

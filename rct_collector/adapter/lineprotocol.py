@@ -44,7 +44,7 @@ def field_value(value: Value) -> str | None:
 
 
 class LineProtocol:
-    """Turns batches into lines; remembers how the lines of each device begin."""
+    """Turns batches into lines; remembers how the lines of each unit begin."""
 
     def __init__(self, prefix: str = PREFIX) -> None:
         """Prepare.
@@ -53,7 +53,7 @@ class LineProtocol:
             prefix: First word of every measurement.
         """
         self._prefix = prefix
-        self._heads: dict[tuple[str, str, Tags], dict[Series, str]] = {}
+        self._heads: dict[tuple[str, str, str, Tags], dict[Series, str]] = {}
 
     def lines(self, batch: Batch) -> list[bytes]:
         """The lines of a batch, each with its newline.
@@ -64,7 +64,7 @@ class LineProtocol:
         Returns:
             One line per measurement and set of tags.
         """
-        device = batch.source, batch.vendor, batch.labels
+        device = batch.source, batch.unit, batch.vendor, batch.labels
         if batch.health.removed:
             self._heads.pop(device, None)
             return []
@@ -93,6 +93,8 @@ class LineProtocol:
             "source": batch.source,
             "vendor": batch.vendor,
         }
+        if batch.unit:
+            tags["unit"] = batch.unit
         written = ((key, tag_value(text)) for key, text in sorted(tags.items()))
         return ",".join([measurement, *(f"{key}={text}" for key, text in written if text)])
 

@@ -113,7 +113,7 @@ def print_table(snapshots: Sequence[Snapshot], _prefix: str) -> None:
     from rct_collector.cli.layout import section_table, snapshot_sections
 
     out = console()
-    for n, snapshot in enumerate(snapshots):
+    for n, snapshot in enumerate(part for whole in snapshots for part in whole.each):
         if not snapshot.measured:
             continue
         found = snapshot_sections(snapshot, snapshot.measured)
@@ -139,23 +139,29 @@ def print_influx(snapshots: Sequence[Snapshot], prefix: str) -> None:
     from rct_collector.cli.console import write_utf8
 
     serializer = LineProtocol(prefix)
-    for snapshot in snapshots:
+    for snapshot in _all(snapshots):
         for batch in snapshot.batches():
             for line in serializer.lines(batch):
                 write_utf8(line.decode())
 
 
 def print_json(snapshots: Sequence[Snapshot], _prefix: str) -> None:
-    """A list with one object per device."""
+    """A list with one object per device, and per unit of a device that takes many."""
     from rct_collector.cli.console import write_json
 
-    write_json([_device(snapshot) for snapshot in snapshots])
+    write_json([_device(snapshot) for snapshot in _all(snapshots)])
+
+
+def _all(snapshots: Sequence[Snapshot]) -> list[Snapshot]:
+    """The devices, and those units that are no devices."""
+    return [part for whole in snapshots for part in (whole, *(whole.each if whole.units else ()))]
 
 
 def _device(snapshot: Snapshot) -> dict[str, Any]:
     config = snapshot.config
     return {
         "source": config.name,
+        **({"unit": snapshot.unit} if snapshot.unit else {}),
         "vendor": snapshot.driver.vendor,
         "labels": dict(config.labels),
         "trouble": snapshot.trouble or None,

@@ -24,6 +24,8 @@ class Snapshot:
 
     Attributes:
         config: The device.
+        unit: Which of its units, of a device that takes many; "" for the device itself.
+        units: Those of which something has come, each with a snapshot of its own.
         driver: Its family.
         readings: Series → latest value.
         time_ns: Nanoseconds since the epoch of what came last; 0 before that.
@@ -34,9 +36,11 @@ class Snapshot:
         undecided: What it is not known to have, since it is silent about it; one sentence each.
     """
 
-    def __init__(self, config: DeviceConfig) -> None:
+    def __init__(self, config: DeviceConfig, unit: str = "") -> None:
         """Start without values."""
         self.config = config
+        self.unit = unit
+        self.units: dict[str, Snapshot] = {}
         self.driver = driver(config.driver)
         self.readings: dict[Series, Reading] = {}
         self.time_ns = 0
@@ -52,8 +56,12 @@ class Snapshot:
         """Take what a device has to say.
 
         Returns:
-            Whether this batch ends a round.
+            Whether this batch ends a round of the device.
         """
+        if batch.unit != self.unit:
+            self.of(batch.unit).take(batch)
+            self.answered = self.answered or batch.health.up
+            return False
         self._labels = batch.labels
         self.health = batch.health
         if batch.health.up:
@@ -68,6 +76,25 @@ class Snapshot:
             self.readings.clear()
         self.rounds += batch.ends_round
         return batch.ends_round
+
+    @property
+    def title(self) -> str:
+        """Name of the device, and of the unit, for people."""
+        return f"{self.config.name} {self.unit}" if self.unit else self.config.name
+
+    @property
+    def each(self) -> list[Snapshot]:
+        """Those of its units, in the order of their names; itself where it is one."""
+        return [self.units[unit] for unit in sorted(self.units)] or [self]
+
+    def of(self, unit: str) -> Snapshot:
+        """That of one of its units; itself for ""."""
+        if not unit:
+            return self
+        found = self.units.get(unit)
+        if found is None:
+            found = self.units[unit] = Snapshot(self.config, unit)
+        return found
 
     def _read(self, batch: Batch) -> None:
         """Keep the values, unless newer ones are there already."""
@@ -126,10 +153,10 @@ class Snapshot:
         moments: dict[int, list[tuple[Series, Value]]] = {}
         for series, reading in self.ordered():
             moments.setdefault(reading.time_ns, []).append((series, reading.value))
-        interval = self.config.intervals.fast
-        vendor = self.driver.vendor
+        name, vendor = self.config.name, self.driver.vendor
+        interval, unit = self.config.intervals.fast, self.unit
         return [
-            Batch(self.config.name, vendor, self._labels, time_ns, tuple(values), interval)
+            Batch(name, vendor, self._labels, time_ns, tuple(values), interval, unit=unit)
             for time_ns, values in sorted(moments.items())
         ]
 

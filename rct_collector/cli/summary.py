@@ -89,7 +89,7 @@ def heading(snapshot: Snapshot, moment: str) -> list[Text]:
         snapshot: Of the device.
         moment: The time, in words.
     """
-    first = Text(snapshot.config.name, style="bold reverse", no_wrap=True, overflow="ellipsis")
+    first = Text(snapshot.title, style="bold reverse", no_wrap=True, overflow="ellipsis")
     first.append(f"  {identity(snapshot)}", style="not reverse")
     health = ", ".join(filter(None, (moment, state(snapshot), faults(snapshot))))
     return [first, Text(health, style="red" if snapshot.faults() else "")]

@@ -67,9 +67,10 @@ def screen_view(
         footer: Last lines.
     """
     last = [_line(line, "dim") for line in footer if line]
-    if len(snapshots) > 1:
-        return Group(overview(snapshots), Text(""), *last)
-    (snapshot,) = snapshots
+    parts = [part for snapshot in snapshots for part in snapshot.each]
+    if len(parts) > 1:
+        return Group(overview(parts), Text(""), *last)
+    (snapshot,) = parts
     top = [*heading(snapshot), *bars(snapshot), Text("")]
     if not snapshot.answered:
         return Group(Text(f"reading {snapshot.config.name} …"), Text(""), *last)
@@ -96,10 +97,11 @@ def _rows(line: Text, width: int) -> int:
 def block(snapshot: Snapshot, *, complete: bool) -> list[RenderableType]:
     """What one round brought, as plain text."""
     newest = snapshot.time_ns
+    rounds = snapshot.driver.polled is not None  # else values come when the unit likes
     chosen = [
         series
         for series in shown(snapshot, complete=complete)
-        if snapshot.readings[series].time_ns == newest
+        if not rounds or snapshot.readings[series].time_ns == newest
     ]
     lines: list[RenderableType] = [*heading(snapshot, time_s=newest / 1e9)]
     if snapshot.health and snapshot.health.up and (flows := summary.flow_text(snapshot)):
@@ -166,7 +168,7 @@ def bars(snapshot: Snapshot) -> list[Text]:
 
 
 def overview(snapshots: Sequence[Snapshot]) -> Table:
-    """One line per device."""
+    """One line per device, or per unit of one that takes many."""
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim")
     table.add_column("device", no_wrap=True)
     for head in ("sun", "battery", "SoC", "grid", "load"):
@@ -180,7 +182,7 @@ def overview(snapshots: Sequence[Snapshot]) -> Table:
         state = ", ".join(filter(None, (summary.state(snapshot), summary.faults(snapshot))))
         down = snapshot.health is not None and not snapshot.health.up
         table.add_row(
-            snapshot.config.name,
+            snapshot.title,
             watts.get("sun", ""),
             watts.get("battery", ""),
             "" if soc is None else f"{soc:.0f} %",

@@ -156,8 +156,9 @@ class PlainScreen(Screen):
         from rct_collector.cli.console import console, show
         from rct_collector.cli.view import block
 
-        snapshot = self._by_name[batch.source]
-        if not batch.ends_round or not snapshot.answered:
+        device = self._by_name[batch.source]
+        snapshot = device.of(batch.unit)
+        if not batch.ends_round or not snapshot.answered or (snapshot is device and device.units):
             return
         try:
             show(console(), *block(snapshot, complete=self.complete))
@@ -246,6 +247,6 @@ def screen(snapshots: Sequence[Snapshot], *, complete: bool, hint: str) -> Itera
             yield terminal
         finally:
             log.handlers[:] = before
-    for snapshot in snapshots:
+    for snapshot in (part for whole in snapshots for part in whole.each):
         if snapshot.answered:
             show(out, *farewell(snapshot))

@@ -138,7 +138,7 @@ class DeviceConfig:
     @property
     def session(self) -> SessionOptions:
         """What the session of its line is to know."""
-        return SessionOptions(self.options, self.address.options)
+        return SessionOptions(self.options, self.address.options, self.address.scheme)
 
     @property
     def usual(self) -> Requests:

@@ -2,7 +2,7 @@
 
 This is where the clock and the line meet all that a unit may do. When a round begins is decided in
 :mod:`.polling.schedule`, what is asked in it and what comes of that in :mod:`.polling.rounds`. What
-a unit does besides lies beside it: what it sends unasked (:mod:`.receiving`), its memory
+a unit does besides lies beside it: what it sends unasked (:mod:`.units`), its memory
 (:mod:`.history`), its settings (:mod:`.settings`).
 """
 
@@ -22,13 +22,13 @@ from rct_collector.device.polling.plan import is_wanted
 from rct_collector.device.polling.rounds import Polling
 from rct_collector.device.polling.schedule import Schedule
 from rct_collector.device.publisher import Emit, Publisher
-from rct_collector.device.receiving import Receiving
 from rct_collector.device.settings import Gate
 from rct_collector.device.stats import Stats
+from rct_collector.device.units import Units
 from rct_collector.drivers import driver as load_driver
-from rct_collector.drivers.base import Driver, Query, Record
+from rct_collector.drivers.base import Driver, Event, Query
 from rct_collector.lines.port import Port
-from rct_collector.model import Kind, Origin, PollClass, Series, Value
+from rct_collector.model import PollClass, Series
 from rct_collector.reports import Reports
 
 #: A round ends this much before the next one, in seconds.
@@ -47,7 +47,7 @@ class Device:
         plan: What is wanted of it; the polling's own, like the next two.
         discovery: What it has.
         exchange: What is asked and answered.
-        receiving: Takes what the unit sends unasked; None where its family does not.
+        units: Take what is sent unasked; None where its family sends nothing.
         settings: The gate through which it may be set; None where its family cannot.
         rounds: Rounds that ended.
         settled: Set once the fast part of a first round was handed over, or failed.
@@ -95,7 +95,7 @@ class Device:
         self.plan = self.polling.plan
         self.discovery = self.polling.discovery
         self.exchange = self.polling.exchange
-        self.receiving = self._receiving()
+        self.units = self._made_units()
         self._history = self._memory_reader()
         self.settings = self._gate()
         self._hurry = asyncio.Event()
@@ -110,16 +110,16 @@ class Device:
         intervals = self.config.intervals
         return {poll: intervals.seconds(poll) for poll in PollClass.POLLED}
 
-    def _receiving(self) -> Receiving | None:
+    def _made_units(self) -> Units | None:
         """What takes records that come unasked; None where the family sends none."""
         if self.driver.pushed is None:
             return None
-        return Receiving(
+        return Units(
             self.driver.pushed,
-            wanted=self._wants,
+            self._publisher,
             plausibility=self._plausibility,
-            send=self._send,
-            faults=lambda fault: self.stats.errors.update((fault,)),
+            wanted=self._wants,
+            stats=self.stats,
             reports=self.reports,
         )
 
@@ -129,7 +129,7 @@ class Device:
             return None
         inquiry, zone = self.exchange.inquiry, self.config.timezone
         return HistoryReader(
-            self.driver.history, inquiry, self._send, wanted=self._wants, zone=zone
+            self.driver.history, inquiry, self._publisher.send_apart, wanted=self._wants, zone=zone
         )
 
     def _gate(self) -> Gate | None:
@@ -241,6 +241,8 @@ class Device:
     def removed(self) -> None:
         """Nobody collects from it any more: hand over a last batch, which says so."""
         self.settled.set()
+        if self.units:
+            self.units.removed(self._clock.wall_ns())
         self._publisher.remove(self._clock.wall_ns())
 
     # -- one round -------------------------------------------------------------------------
@@ -297,7 +299,7 @@ class Device:
         """Publish what is left, keep what was not asked for the next round, count."""
         current, tally = self.polling.current, self.exchange.tally
         answered = bool(current.time_ns)
-        up = answered or bool(self.receiving and self.receiving.is_up(now))
+        up = answered or bool(self.units and self.units.is_up(now))
         if answered:  # what brought nothing at all changes nothing
             self.polling.settle(started, now)
         self.polling.publish()
@@ -315,10 +317,12 @@ class Device:
         }
         if answered:
             gauges["sample_age_seconds"] = now - current.first_at
-        elif self.receiving and (age := self.receiving.age(self._clock.wall_ns())) is not None:
+        elif self.units and (age := self.units.age(self._clock.wall_ns())) is not None:
             gauges["sample_age_seconds"] = age
         if tally.answers:
             gauges["answer_latency_seconds"] = tally.latency / tally.answers
+        if self.units:
+            self.units.tell(now, self._clock.wall_ns())
         # A round that brought nothing still has a time: now.
         time_ns = current.time_ns or self._clock.wall_ns()
         self._publisher.send(time_ns, self.stats.samples(up=up, **gauges), ends_round=True)
@@ -344,23 +348,11 @@ class Device:
         """The power flows were handed over."""
         self.settled.set()
 
-    def unasked(self, records: Sequence[Record], now: float) -> None:
+    def unasked(self, events: Sequence[Event], now: float) -> None:
         """Take what the unit said by itself; see :class:`.polling.exchange.Owner`."""
-        if self.receiving is None:
+        if self.units is None:
             return
         wall_ns = self._clock.wall_ns()
         self._publisher.heard(wall_ns / 1e9)
-        doubted, unknown = self.receiving.implausible, self.receiving.unknown
-        taken = self.receiving.take(records, now=now, wall_ns=wall_ns)
-        self.stats.totals["answers"] += taken
-        self.stats.totals["implausible"] += self.receiving.implausible - doubted
-        self.stats.totals["samples_dropped"] += self.receiving.unknown - unknown
+        self.units.take(events, now=now, wall_ns=wall_ns)
         self._spoken.set()
-
-    def _send(self, time_ns: int, values: list[tuple[Series, Value]], origin: Origin) -> None:
-        """Hand over values that have a time of their own; texts on a line of theirs."""
-        texts = {series: value for series, value in values if series.metric.kind is Kind.TEXT}
-        if texts:
-            values = [(series, value) for series, value in values if series not in texts]
-            values += self._publisher.info_line(texts, lambda: texts)
-        self._publisher.send(time_ns, values, origin=origin)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from rct_collector.catalog import catalog
-from rct_collector.model import Batch, Health, Origin, Series, Tags, Value
+from rct_collector.model import Batch, Health, Kind, Origin, Series, Tags, Value
 
 #: Takes what a device has to say. Must not block and must not raise.
 Emit = Callable[[Batch], None]
@@ -27,6 +27,7 @@ class Publisher:
         emit: Emit,
         *,
         now: float,
+        unit: str = "",
     ) -> None:
         """Prepare; nothing was heard of the unit yet.
 
@@ -37,8 +38,10 @@ class Publisher:
             interval: Seconds between two rounds.
             emit: Takes the batches.
             now: Unix seconds.
+            unit: Which of its units, of a device that takes many.
         """
         self._source = source
+        self._unit = unit
         self._vendor = vendor
         self._labels = labels
         self._interval = interval
@@ -46,6 +49,23 @@ class Publisher:
         self._texts: dict[Series, Value] = {}
         self._heard_at = now
         self.health = Health(up=False, since=now)
+
+    def of(self, unit: str, now: float) -> Publisher:
+        """That of one of its units, of which nothing was heard yet.
+
+        Args:
+            unit: Which of them.
+            now: Unix seconds.
+        """
+        return Publisher(
+            self._source,
+            self._vendor,
+            self._labels,
+            self._interval,
+            self._emit,
+            now=now,
+            unit=unit,
+        )
 
     def heard(self, at: float) -> None:
         """The unit answers.
@@ -78,6 +98,16 @@ class Publisher:
         if values or ends_round:
             self._emit(self._batch(time_ns, tuple(values), origin, ends_round=ends_round))
 
+    def send_apart(
+        self, time_ns: int, values: list[tuple[Series, Value]], origin: Origin = Origin.LIVE
+    ) -> None:
+        """Hand over values that no round has brought; texts on a line of theirs."""
+        texts = {series: value for series, value in values if series.metric.kind is Kind.TEXT}
+        if texts:
+            values = [(series, value) for series, value in values if series not in texts]
+            values += self.info_line(texts, lambda: texts)
+        self.send(time_ns, values, origin)
+
     def remove(self, time_ns: int) -> None:
         """Tell that nothing will come any more."""
         self.health = self.health._replace(removed=True)
@@ -101,6 +131,7 @@ class Publisher:
             origin,
             ends_round=ends_round,
             health=self.health,
+            unit=self._unit,
         )
 
     def forget(self) -> None:

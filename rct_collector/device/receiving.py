@@ -73,6 +73,8 @@ class Receiving:
         send: Send,
         faults: Callable[[Fault], None],
         reports: Reports,
+        seen: dict[tuple[str, Hashable, int], None] | None = None,
+        most_seen: Callable[[], int] = lambda: MOST_REMEMBERED,
     ) -> None:
         """Begin without any record.
 
@@ -83,6 +85,9 @@ class Receiving:
             send: Takes what is new.
             faults: Counts what cannot be used.
             reports: Where what is worth a message goes.
+            seen: Where the names of records are remembered, those of several units together; None
+                for a memory of its own.
+            most_seen: Tells how many of them are.
         """
         self._metrics = frozenset(m for metrics in pushed.records.values() for m in metrics)
         self._heartbeat_s = pushed.heartbeat_s
@@ -91,7 +96,8 @@ class Receiving:
         self._send = send
         self._faults = faults
         self._reports = reports
-        self._seen: dict[tuple[str, Hashable, int], None] = {}
+        self._seen = {} if seen is None else seen
+        self._most_seen = most_seen
         self._newest: dict[Series, int] = {}
         self._unwanted: set[Series] = set()
         self._heard_at = -math.inf
@@ -170,7 +176,7 @@ class Receiving:
         if name in self._seen:
             self.repeated += 1
             return False
-        if len(self._seen) >= MOST_REMEMBERED:
+        if len(self._seen) >= self._most_seen():
             del self._seen[next(iter(self._seen))]
         self._seen[name] = None
         return True

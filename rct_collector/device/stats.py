@@ -71,12 +71,19 @@ class Stats:
             gauges: Values of the fields that are no counters.
         """
         self.totals["errors"] = sum(self.errors[kind] for kind in self.MISTAKES)
-        gauges["up"] = int(up)
-        own: list[tuple[Series, Value]] = []
-        for field, series in self._fields.items():
-            if field.endswith("_total"):
-                own.append((series, self.totals[field.removesuffix("_total")]))
-            elif field in gauges:
-                own.append((series, series.metric.value_type(gauges[field])))
+        own: list[tuple[Series, Value]] = [
+            (series, self.totals[field.removesuffix("_total")])
+            for field, series in self._fields.items()
+            if field.endswith("_total")
+        ]
+        own += self.gauges(up=int(up), **gauges)
         own += [(series, self.errors[kind]) for kind, series in self._kinds.items()]
         return own
+
+    def gauges(self, **gauges: float) -> list[tuple[Series, Value]]:
+        """Fields that are no counters, as samples, as far as the user wants them."""
+        return [
+            (series, series.metric.value_type(gauges[field]))
+            for field, series in self._fields.items()
+            if field in gauges
+        ]

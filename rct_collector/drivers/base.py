@@ -282,10 +282,12 @@ class SessionOptions(NamedTuple):
         options: The options of the family as they are configured; where devices share a line,
             those of the first one.
         address: The options of the address, by the transport's names.
+        scheme: Word of the transport, such as ``listen``: how the units are reached.
     """
 
     options: FamilyOptions
     address: Mapping[str, str]
+    scheme: str = ""
 
 
 class Session(Protocol):
@@ -400,10 +402,13 @@ class Pushed:
         records: Kind of record → the metrics that it may bring.
         heartbeat_s: Seconds within which a unit that is well is heard; so often it is told whether
             it is, though nothing comes.
+        many: A device takes any number of units, which nobody has to configure: each record names
+            its own, and what is said of one is said under its name.
     """
 
     records: Mapping[str, tuple[Metric, ...]]
     heartbeat_s: float = 60.0
+    many: bool = False
 
 
 # -- the past ----------------------------------------------------------------------------------

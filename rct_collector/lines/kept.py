@@ -43,12 +43,13 @@ class KeptLine(ABC):
         return self._lock.refusal if self._lock else None
 
     @abstractmethod
-    def attach(self, unit: str, attached: Attached) -> Port:
+    def attach(self, unit: str, attached: Attached, *, many: bool = False) -> Port:
         """Make a port, which hears nothing before it is opened.
 
         Args:
             unit: Which of the units on the line; "" where there is one.
             attached: Is told what happens.
+            many: It stands for all units of the line that nobody else stands for.
         """
 
     @abstractmethod

@@ -182,9 +182,9 @@ class ListeningLine(KeptLine):
         again = "can be listened at again"
         self.link = Link(self.ports.reports, opener, address, _nothing, self._changed, again=again)
 
-    def attach(self, unit: str, attached: Attached) -> Port:
+    def attach(self, unit: str, attached: Attached, *, many: bool = False) -> Port:
         """Make a port, whose unit is waited for once it is opened; see :class:`.kept.KeptLine`."""
-        return Port(self, unit, attached)
+        return Port(self, unit, attached, many=many)
 
     def why_silent(self, port: Port) -> str:
         """Why a port is not open, or was lost the last time; "" while all is well."""

@@ -65,6 +65,7 @@ class Port:
         line: The line, which may have other ports.
         unit: Which of the units on the line; "" where there is one.
         attached: Who is told what happens.
+        many: It stands for all units of the line that nobody else stands for.
         conversation: The dialogue that the unit takes part in; None while there is none.
         takes_part: It is told what comes, and may ask.
         opened: Times that the unit could be asked after it could not.
@@ -78,10 +79,13 @@ class Port:
         unit: str,
         attached: Attached,
         conversation: Conversation | None = None,
+        *,
+        many: bool = False,
     ) -> None:
         """Nothing is heard before the line is opened; see :meth:`.kept.KeptLine.open`."""
         self.line = line
         self.unit = unit
+        self.many = many
         self.attached = attached
         self.conversation = conversation
         self.takes_part = False
@@ -238,6 +242,7 @@ class Ports:
         """
         self.strangers: Counter[str] = Counter()
         self._by_unit: dict[str, Port] = {}
+        self._of_others: Port | None = None
         self.reports = reports
 
     def __len__(self) -> int:
@@ -249,7 +254,7 @@ class Ports:
 
     def of(self, unit: str) -> Port | None:
         """The port of a unit, if there is one."""
-        return self._by_unit.get(unit)
+        return self._by_unit.get(unit, self._of_others)
 
     def join(self, port: Port) -> None:
         """One more takes part.
@@ -263,6 +268,8 @@ class Ports:
                 f"{port.attached.name} and {other.attached.name} are the same unit"
                 f" {port.unit!r} on one line; each needs a unit of its own"
             )
+        if port.many:
+            self._of_others = port
         port.takes_part = True
         self._name()
 
@@ -270,6 +277,8 @@ class Ports:
         """One takes part no more; whoever still waits for an answer need not."""
         if self._by_unit.get(port.unit) is port:
             del self._by_unit[port.unit]
+            if port is self._of_others:
+                self._of_others = None
             port.takes_part = False
             port.line_lost()
             self._name()
@@ -300,7 +309,7 @@ class Ports:
             if type(event) is Reply:
                 conversation.wire.send(event.data)
             valid = valid or type(event) is not Garbled
-            port = self._by_unit.get(event.unit)
+            port = self.of(event.unit)
             if port is not None:
                 heard.setdefault(port, []).append(event)
             elif type(event) is Garbled:  # then its unit may be as wrong as the rest

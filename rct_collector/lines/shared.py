@@ -53,9 +53,9 @@ class SharedLine(KeptLine):
         self.link = Link(reports, opener, address, talk.received, self._changed)
         talk.wire = self.link
 
-    def attach(self, unit: str, attached: Attached) -> Port:
+    def attach(self, unit: str, attached: Attached, *, many: bool = False) -> Port:
         """Make a port, which hears nothing before it is opened; see :class:`.kept.KeptLine`."""
-        return Port(self, unit, attached, self._conversation)
+        return Port(self, unit, attached, self._conversation, many=many)
 
     def why_silent(self, _port: Port) -> str:
         """Why the line is not open, or was lost the last time; "" while all is well."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from rct_collector import DeviceList
+from rct_collector import DeviceList, unit_name
 
 
 @dataclass
@@ -105,3 +105,11 @@ def test_options_beside_a_file_are_told_and_ignored(devices, usual):
 def test_a_file_that_is_not_there_is_told(devices, tmp_path):
     (problem,) = devices.add_file(tmp_path / "none.yaml")
     assert problem.startswith(f"{tmp_path}/none.yaml: cannot be read")
+
+
+def test_units_of_a_device_have_names_that_stay_apart_however_long_the_device_s_is():
+    assert unit_name("roof", "7F101234") == "roof-7F101234"
+    assert unit_name("roof", "7F.10/12 34") == "roof-7F_10_12_34"
+    names = {unit_name("r" * 127, unit) for unit in ("7F101234", "7F105678")}
+    assert {len(name) for name in names} == {127}
+    assert len(names) == 2

@@ -90,7 +90,7 @@ def test_record_that_comes_again_is_acknowledged_again_and_taken_once(driver):
     run = Run(driver, unit, 30.0)
     assert len(run.lines) == 1
     assert len(unit.heard) == 3
-    assert run.device.receiving.repeated == 2
+    assert run.device.units.of("").receiving.repeated == 2
     assert run.device.stats.totals["answers"] == 1
 
 

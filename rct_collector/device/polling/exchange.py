@@ -29,7 +29,6 @@ from rct_collector.drivers.base import (
     Fault,
     Garbled,
     Query,
-    Record,
     Refused,
     Resync,
 )
@@ -83,8 +82,8 @@ class Owner(Protocol):
     def going_on(self) -> None:
         """The round goes on, for some time already: what came is not to wait for its end."""
 
-    def unasked(self, records: Sequence[Record], now: float) -> None:
-        """The unit said something by itself: records, or only that it is there."""
+    def unasked(self, events: Sequence[Event], now: float) -> None:
+        """The unit said something by itself: records, or what shows that it is there."""
 
 
 class RoundResult(NamedTuple):
@@ -124,6 +123,7 @@ class Exchange:
         fast: int,
         advance: int,
         resync: Resync | None = None,
+        many: bool = False,
         zone: tzinfo | None,
         clock: Clock,
         stats: Stats,
@@ -144,6 +144,7 @@ class Exchange:
                 not tell what they answer; None where they do. One is outstanding at a time then,
                 and its first byte is waited for as long as the timeout says, for it costs more to
                 give it up than to wait.
+            many: The device is all units of the line that no other device is.
             zone: Time zone of the unit's clock; None for that of this host.
             clock: Wall clock.
             stats: Counts what was not understood.
@@ -178,7 +179,7 @@ class Exchange:
             standstill=self._standstill,
             drain_s=resync.silence_s + PROBE_S if resync else 0.0,
         )
-        self.port: Port = line.attach(unit, self)
+        self.port: Port = line.attach(unit, self, many=many)
         gap = requests.gap if drains else 0.0
         self.inquiry = Inquiry(self.port, requests.timeout, gap=gap)
         self._over: asyncio.Future[None] | None = None
@@ -325,7 +326,7 @@ class Exchange:
         poller.heard(now)
         if stale:
             self._standstill.begin(now)
-        unasked = False
+        unasked: list[Event] = []
         for event in events:
             if type(event) is Answer:
                 self._answered(event, now)
@@ -334,9 +335,9 @@ class Exchange:
             elif type(event) is Refused:
                 self._refused(event, now)
             else:
-                unasked = True
+                unasked.append(event)
         if unasked:
-            self._owner.unasked([event for event in events if type(event) is Record], now)
+            self._owner.unasked(unasked, now)
         if self._over is None:
             return
         if not poller.waits_for_time:

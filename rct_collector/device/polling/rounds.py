@@ -26,7 +26,7 @@ from rct_collector.device.publisher import Publisher
 from rct_collector.device.receiving import can_be
 from rct_collector.device.state import Memory
 from rct_collector.device.stats import Stats
-from rct_collector.drivers.base import Answer, Driver, Query, Record
+from rct_collector.drivers.base import Answer, Driver, Event, Query
 from rct_collector.lines.kept import KeptLine
 from rct_collector.model import PollClass, Series
 from rct_collector.reports import Reports
@@ -49,7 +49,7 @@ class Host(Protocol):
     def fast_settled(self) -> None:
         """The fast part of a round was handed over."""
 
-    def unasked(self, records: Sequence[Record], now: float) -> None:
+    def unasked(self, events: Sequence[Event], now: float) -> None:
         """The unit said something by itself; see :class:`.exchange.Owner`."""
 
 
@@ -124,6 +124,7 @@ class Polling:
             fast=len(self.plan.queries(PollClass.FAST)),
             advance=self._advance(),
             resync=driver.polled.resync if driver.polled else None,
+            many=driver.pushed is not None and driver.pushed.many,
             zone=config.timezone,
             clock=clock,
             stats=stats,
@@ -330,9 +331,9 @@ class Polling:
         """The rest takes its time: what came until now does not wait for it."""
         self.publish()
 
-    def unasked(self, records: Sequence[Record], now: float) -> None:
+    def unasked(self, events: Sequence[Event], now: float) -> None:
         """Not an answer at all; see :class:`.exchange.Owner`."""
-        self._host.unasked(records, now)
+        self._host.unasked(events, now)
 
     def _learnt(self, now: float) -> None:
         """A fact is new: ask what it brings, and keep it."""

@@ -77,6 +77,29 @@ def test_values_of_an_inverter_come_through(inverter, collectd, tmp_path):
     assert {value["interval"] for value in collectd.values} <= {10.0, 60.0, 300.0, 3600.0}
 
 
+def test_units_of_one_device_are_told_apart(collectd, tmp_path):
+    """Each has an identifier of its own, so that none is older than another's last."""
+    plugin = started(collectd, tmp_path, device("roof"))
+    feed(
+        plugin,
+        batch((GRID, 1.0), at=1_700_000_009, unit="7F101234"),
+        batch((GRID, 2.0), unit="7F105678"),
+        batch((GRID, 3.0)),
+        batch((WORD, 1), at=1_700_000_001, unit="7F105678"),
+        batch((WORD, 1), at=1_700_000_002, unit="7F105678"),
+    )
+    collectd.read()
+    places = [(value["plugin_instance"], value["values"][0]) for value in collectd.values]
+    assert places[:3] == [("roof-7F101234", 1.0), ("roof-7F105678", 2.0), ("roof", 3.0)]
+    (told,) = collectd.notifications
+    assert told["plugin_instance"] == "roof-7F105678"
+    assert told["message"].startswith("roof 7F105678: fault 0 ")
+    feed(plugin, batch(unit="7F105678", health=Health(removed=True)))
+    collectd.read()
+    assert set(plugin._plugin._targets) == {("roof", ""), ("roof", "7F101234")}
+    collectd.shutdown()
+
+
 def test_the_callbacks_have_a_name_of_their_own(collectd, tmp_path):
     started(collectd, tmp_path, device())
     names = {(kind, "rct_collector_collectd") for kind in ("config", "init", "read", "shutdown")}
@@ -95,7 +118,7 @@ def test_without_a_block_the_usual_file_is_read(collectd, tmp_path, write_config
     monkeypatch.setenv("RCT_COLLECTOR_CONFIG", str(write_config(NOBODY)))
     plugin = load()
     collectd.init()
-    assert list(plugin._plugin._targets) == ["unit0"]
+    assert list(plugin._plugin._targets) == [("unit0", "")]
     collectd.shutdown()
 
 
@@ -120,7 +143,7 @@ def test_each_mistake_is_told_in_one_line_and_the_rest_works(collectd, tmp_path)
     first, second = collectd.of("error")
     assert "devices[0].address: found 'nowhere'" in first
     assert f"'{NOBODY}' a second time" in second
-    assert list(plugin._plugin._targets) == ["roof"]
+    assert list(plugin._plugin._targets) == [("roof", "")]
     collectd.shutdown()
 
 
@@ -271,7 +294,7 @@ def test_a_removed_device_leaves_nothing_behind_and_may_come_back(collectd, tmp_
         collectd.NOTIF_WARNING,
         collectd.NOTIF_OKAY,
     ]
-    assert list(plugin._plugin._targets) == ["roof"]
+    assert list(plugin._plugin._targets) == [("roof", "")]
     assert collectd.of("error") == []
     collectd.shutdown()
 

@@ -1,0 +1,178 @@
+"""The units of a device: what each sends unasked, and how each does.
+
+Most devices are one unit. One that takes many (:attr:`drivers.base.Pushed.many`) has each as soon
+as it is heard, with a judge of its values, a health and batches of its own, and looks for them all
+by one heartbeat. Which of them are welcome is known to the session alone.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Hashable, Sequence
+from typing import NamedTuple
+
+from rct_collector.device import receiving
+from rct_collector.device.plausibility import Plausibility
+from rct_collector.device.publisher import Publisher
+from rct_collector.device.receiving import Receiving
+from rct_collector.device.stats import Stats
+from rct_collector.drivers.base import Event, Fault, Pushed, Record
+from rct_collector.model import Series
+from rct_collector.reports import Reports
+
+log = logging.getLogger(__name__)
+
+#: Units of one device: a large plant. What invents others costs no memory.
+MOST_UNITS = 2048
+
+#: All units of a device together remember the records of so many.
+MOST_REMEMBERING = 32
+
+
+class Unit(NamedTuple):
+    """One of them.
+
+    Attributes:
+        receiving: Takes its records.
+        publisher: Says what it says.
+    """
+
+    receiving: Receiving
+    publisher: Publisher
+
+
+class Units:
+    """All units of one device."""
+
+    def __init__(
+        self,
+        pushed: Pushed,
+        publisher: Publisher,
+        *,
+        plausibility: Plausibility,
+        wanted: Callable[[Series], bool],
+        stats: Stats,
+        reports: Reports,
+    ) -> None:
+        """Begin: without any, where there may be many.
+
+        Args:
+            pushed: What the family sends.
+            publisher: Says what the device says.
+            plausibility: Judge of the values, where the device is a unit itself.
+            wanted: Whether the user wants a series.
+            stats: Counts what the units bring.
+            reports: Where what is worth a message goes.
+        """
+        self._pushed = pushed
+        self._publisher = publisher
+        self._wanted = wanted
+        self._stats = stats
+        self._reports = reports
+        self._seen: dict[tuple[str, Hashable, int], None] = {}
+        self._units: dict[str, Unit] = {}
+        if not pushed.many:
+            self._units[""] = self._made(publisher, plausibility)
+
+    def __len__(self) -> int:
+        return len(self._units)
+
+    def of(self, unit: str) -> Unit:
+        """One of them; that of a device which is a unit itself is "".
+
+        Raises:
+            KeyError: It was not heard yet.
+        """
+        return self._units[unit]
+
+    def take(self, events: Sequence[Event], *, now: float, wall_ns: int) -> None:
+        """Take what was said unasked at a time; each unit that said something is up.
+
+        Args:
+            events: Records, and what else shows that a unit is there.
+            now: Monotonic seconds.
+            wall_ns: Nanoseconds since the epoch.
+        """
+        said: dict[str, list[Record]] = {}
+        for event in events:
+            records = said.setdefault(event.unit if self._pushed.many else "", [])
+            if type(event) is Record:
+                records.append(event)
+        for name, records in said.items():
+            unit = self._units.get(name) or self._new(name, wall_ns / 1e9)
+            if unit is None:
+                self._stats.totals["samples_dropped"] += sum(len(r.values) for r in records)
+                continue
+            unit.publisher.heard(wall_ns / 1e9)
+            self._count(unit.receiving, records, now, wall_ns)
+
+    def is_up(self, now: float) -> bool:
+        """Whether any was heard as lately as one that is well."""
+        return any(unit.receiving.is_up(now) for unit in self._units.values())
+
+    def age(self, wall_ns: int) -> float | None:
+        """Seconds since the time of the newest record of any; None before the first."""
+        ages = (unit.receiving.age(wall_ns) for unit in self._units.values())
+        return min((age for age in ages if age is not None), default=None)
+
+    def tell(self, now: float, wall_ns: int) -> None:
+        """Tell of each how it does, where there may be many.
+
+        Args:
+            now: Monotonic seconds.
+            wall_ns: Nanoseconds since the epoch.
+        """
+        if not self._pushed.many:
+            return
+        for receiving_, publisher in self._units.values():
+            up, age = receiving_.is_up(now), receiving_.age(wall_ns)
+            if not up:
+                publisher.missed("nothing comes of it")
+            gauges = {} if age is None else {"sample_age_seconds": age}
+            values = self._stats.gauges(up=int(up), **gauges)
+            publisher.send(wall_ns, values, ends_round=True)
+
+    def removed(self, wall_ns: int) -> None:
+        """Nobody collects from the device any more; see :meth:`Publisher.remove`."""
+        if self._pushed.many:
+            for unit in self._units.values():
+                unit.publisher.remove(wall_ns)
+
+    def _new(self, name: str, now: float) -> Unit | None:
+        """A unit that was not heard before; None if it may not be one more."""
+        if not name:  # the device itself
+            return None
+        if len(self._units) >= MOST_UNITS:
+            text = "has %d units already, so what %.40s says is left out"
+            self._reports.say(log, logging.WARNING, "units", text, len(self._units), name, most=1)
+            return None
+        unit = self._made(self._publisher.of(name, now), Plausibility())
+        self._units[name] = unit
+        return unit
+
+    def _made(self, publisher: Publisher, plausibility: Plausibility) -> Unit:
+        taken = Receiving(
+            self._pushed,
+            wanted=self._wanted,
+            plausibility=plausibility,
+            send=publisher.send_apart,
+            faults=self._fault,
+            reports=self._reports,
+            seen=self._seen,
+            most_seen=self._most_seen,
+        )
+        return Unit(taken, publisher)
+
+    def _most_seen(self) -> int:
+        return receiving.MOST_REMEMBERED * min(max(len(self._units), 1), MOST_REMEMBERING)
+
+    def _fault(self, fault: Fault) -> None:
+        self._stats.errors[fault] += 1
+
+    def _count(self, unit: Receiving, records: list[Record], now: float, wall_ns: int) -> None:
+        """Have records taken, and count what became of them."""
+        totals = self._stats.totals
+        doubted, unknown = unit.implausible, unit.unknown
+        totals["answers"] += unit.take(records, now=now, wall_ns=wall_ns)
+        totals["implausible"] += unit.implausible - doubted
+        totals["samples_dropped"] += unit.unknown - unknown

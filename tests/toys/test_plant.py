@@ -1,0 +1,217 @@
+"""One device of many units that nobody has configured: each is told of under its own name."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from rct_collector.adapter.alerts import Alerts
+from rct_collector.adapter.gauges import Gauges
+from rct_collector.adapter.lineprotocol import LineProtocol
+from rct_collector.cli.read import print_influx, print_json, print_table
+from rct_collector.cli.snapshot import Snapshot
+from rct_collector.cli.view import overview
+from rct_collector.device import units as units_module
+from rct_collector.drivers.base import SessionOptions
+from rct_collector.model import Origin
+from tests.toys import plant
+from tests.toys.running import WALL, Run, Unit
+
+#: Seconds of the loop at the wall clock's ``WALL``.
+BEGUN = 999.5
+
+
+def talking(*lines):
+    """The end of a line over which several units say something, each at its time."""
+    unit = Unit()
+    for seconds, line in lines:
+        unit.say(line, BEGUN + seconds)
+    return unit
+
+
+@pytest.fixture
+def driver(register):
+    return register(plant.DRIVER)
+
+
+@pytest.fixture
+def taken(driver):
+    """A snapshot of a device with two units."""
+    unit = talking((5, f"1;B2;inverter;{WALL};20"), (6, f"1;A1;inverter;{WALL};10"))
+    run = Run(driver, unit, 70.0)
+    snapshot = Snapshot(run.device.config)
+    for batch in run.batches:
+        snapshot.take(batch)
+    return snapshot
+
+
+def of_unit(run, unit):
+    return [batch for batch in run.batches if batch.unit == unit]
+
+
+def test_each_unit_has_a_tag_and_all_else_is_alike(driver):
+    unit = talking(
+        (5, f"1;A1;inverter;{WALL};10"),
+        (6, f"1;B2;inverter;{WALL};20"),
+        (6, f"2;B2;name;{WALL};42"),
+    )
+    assert Run(driver, unit, 20.0).lines == [
+        f"inverter_power,source=toy,unit=A1,vendor=toys load_watts=10.0 {WALL}000000000",
+        f"inverter_power,source=toy,unit=B2,vendor=toys load_watts=20.0 {WALL}000000000",
+        f'inverter,source=toy,unit=B2,vendor=toys info=1i,serial="42" {WALL}000000000',
+    ]
+    assert [line for _, line in unit.heard] == ["A1 ACK 1", "B2 ACK 1", "B2 ACK 2"]
+
+
+def test_each_unit_has_a_memory_and_a_judge_of_its_own(driver):
+    """The same record of another unit is another one, and what is late for one is not for all."""
+    unit = talking(
+        (5, f"1;A1;inverter;{WALL};10"),
+        (6, f"1;A1;inverter;{WALL};10"),
+        (7, f"1;B2;inverter;{WALL - 60};20"),
+        (8, f"2;A1;inverter;{WALL - 60};30"),
+    )
+    run = Run(driver, unit, 20.0)
+    told = [(b.unit, v, b.origin) for b in run.batches for s, v in b.values if not s.metric.own]
+    assert told == [
+        ("A1", 10.0, Origin.LIVE),
+        ("B2", 20.0, Origin.LIVE),
+        ("A1", 30.0, Origin.LATE),
+    ]
+    assert run.device.units.of("A1").receiving.repeated == 1
+
+
+def test_records_of_several_units_in_one_piece_find_each_its_own(driver):
+    unit = talking((5, f"1;A1;inverter;{WALL};1\n1;B2;inverter;{WALL};2\n2;A1;meter;{WALL};3"))
+    run = Run(driver, unit, 20.0)
+    units = {
+        name: [v for b in of_unit(run, name) for s, v in b.values if not s.metric.own]
+        for name in ("A1", "B2")
+    }
+    assert units == {"A1": [1.0, 3.0], "B2": [2.0]}
+
+
+def test_the_device_is_up_while_any_unit_is_and_each_tells_of_itself(driver):
+    every = [(t, f"{t};A1;inverter;{WALL + t};1") for t in range(5, 400, 50)]
+    run = Run(driver, talking(*every, (6, f"1;B2;inverter;{WALL + 6};2")), 400.0)
+
+    def own(unit, field):
+        return [
+            value
+            for batch in of_unit(run, unit)
+            for series, value in batch.values
+            if series.metric.name == f"inverter_collector.{field}"
+        ]
+
+    assert set(own("", "up")) == {1}
+    assert set(own("A1", "up")) == {1}
+    assert own("B2", "up")[0] == 1
+    assert own("B2", "up")[-1] == 0
+    assert own("B2", "sample_age_seconds")[-1] > 300
+    assert own("A1", "sample_age_seconds")[-1] < 60
+    last = of_unit(run, "B2")[-1]
+    assert (last.health.up, last.health.error, last.ends_round) == (
+        False,
+        "nothing comes of it",
+        True,
+    )
+    assert last.health.missed >= 3
+    assert of_unit(run, "")[-1].health.up
+    alerts = Alerts(run.device.config, clock=lambda: 0.0, unit="B2")
+    (told,) = [alert.text for batch in of_unit(run, "B2") for alert in alerts.take(batch)]
+    assert told == "toy B2 has not answered for 5 min"
+
+
+def test_a_unit_that_only_shows_that_it_is_there_is_up(driver):
+    run = Run(driver, talking((5, "A1 hello")), 20.0)
+    assert [b.health.up for b in of_unit(run, "A1")] == [True]
+    assert "A1" in {b.unit for b in run.batches}
+
+
+def test_units_are_bounded_in_number(driver, monkeypatch, caplog):
+    monkeypatch.setattr(units_module, "MOST_UNITS", 3)
+    unit = talking(*((5 + n / 10, f"{n};U{n};inverter;{WALL};{n}") for n in range(10)))
+    run = Run(driver, unit, 90.0)
+    assert len(run.lines) == 3
+    assert len(run.device.units) == 3
+    assert run.own("samples_dropped_total")[-1] == 7
+    assert caplog.text.count("toy: has 3 units already, so what U3 says is left out") == 1
+
+
+def test_what_names_no_unit_makes_none(driver):
+    run = Run(driver, talking((5, f"1;;inverter;{WALL};1")), 90.0)
+    assert len(run.device.units) == 0
+    assert run.own("samples_dropped_total")[-1] == 1
+
+
+def test_user_leaves_out_for_all_units_alike(driver):
+    unit = talking((5, f"1;A1;inverter;{WALL};1"), (6, f"2;B2;meter;{WALL};2"))
+    run = Run(driver, unit, 90.0, exclude=["inverter_power.load_*", "inverter_collector.up"])
+    assert [line.split()[1] for line in run.lines] == ["grid_watts=2.0"]
+    assert run.own("up") == []
+
+
+def test_of_a_removed_device_each_unit_is_told_to_be_gone(driver):
+    async def during(run):
+        await run.collector.remove("toy")
+
+    unit = talking((0.7, f"1;A1;inverter;{WALL};1"), (0.8, f"1;B2;inverter;{WALL};2"))
+    run = Run(driver, unit, 1.0, during=during)
+    gone = [batch.unit for batch in run.batches if batch.health.removed]
+    assert gone == ["A1", "B2", ""]
+    lines = LineProtocol()
+    for batch in run.batches:
+        lines.lines(batch)
+    assert lines._heads == {}
+
+
+def test_gauges_of_units_are_apart(driver):
+    """What has come of one is no newer value of the other."""
+    unit = talking((5, f"1;A1;inverter;{WALL + 1};1"), (6, f"1;B2;inverter;{WALL};2"))
+    run = Run(driver, unit, 20.0)
+    for name in ("A1", "B2"):
+        gauges = Gauges(run.device.config)
+        values = [g.value for b in of_unit(run, name) for g in gauges.take(b)]
+        assert values[0] == {"A1": 1.0, "B2": 2.0}[name]
+        assert gauges.late == 0
+
+
+def test_snapshot_keeps_units_apart(taken):
+    assert [part.title for part in taken.each] == ["toy A1", "toy B2"]
+    assert [part.number("inverter_power.load_watts") for part in taken.each] == [10.0, 20.0]
+    assert taken.measured == []
+    assert taken.answered
+    assert {batch.unit for part in taken.each for batch in part.batches()} == {"A1", "B2"}
+
+
+def test_a_session_knows_how_its_units_are_reached(register):
+    seen = []
+
+    def session(options: SessionOptions):
+        seen.append(options.scheme)
+        return plant.Session()
+
+    Run(register(replace(plant.DRIVER, session=session)), talking(), 2.0)
+    assert seen == ["tcp"]
+
+
+def test_read_prints_units_one_by_one(taken, capsys):
+    print_influx([taken], "inverter")
+    power = [line for line in capsys.readouterr().out.splitlines() if "load_watts" in line]
+    assert [line.split(",")[2] for line in power] == ["unit=A1", "unit=B2"]
+    print_json([taken], "inverter")
+    found = {item.get("unit", ""): item for item in json.loads(capsys.readouterr().out)}
+    assert list(found) == ["", "A1", "B2"]
+    assert [value["value"] for value in found["B2"]["values"]] == [20.0]
+    assert found["B2"]["collector"]["up"] == 1
+    print_table([taken], "inverter")
+    shown = capsys.readouterr().out
+    assert shown.index("toy A1") < shown.index("toy B2")
+
+
+def test_watch_shows_a_line_for_each_unit(taken):
+    table = overview(taken.each)
+    assert list(table.columns[0].cells) == ["toy A1", "toy B2"]
+    assert list(table.columns[5].cells) == ["10 W", "20 W"]
