@@ -29,8 +29,8 @@ MOST_UNITS = 2048
 MOST_REMEMBERING = 32
 
 
-class Unit(NamedTuple):
-    """One of them.
+class Talker(NamedTuple):
+    """A unit that talks unasked.
 
     Attributes:
         receiving: Takes its records.
@@ -70,14 +70,14 @@ class Units:
         self._stats = stats
         self._reports = reports
         self._seen: dict[tuple[str, Hashable, int], None] = {}
-        self._units: dict[str, Unit] = {}
+        self._units: dict[str, Talker] = {}
         if not pushed.many:
             self._units[""] = self._made(publisher, plausibility)
 
     def __len__(self) -> int:
         return len(self._units)
 
-    def of(self, unit: str) -> Unit:
+    def of(self, unit: str) -> Talker:
         """One of them; that of a device which is a unit itself is "".
 
         Raises:
@@ -138,7 +138,7 @@ class Units:
             for unit in self._units.values():
                 unit.publisher.remove(wall_ns)
 
-    def _new(self, name: str, now: float) -> Unit | None:
+    def _new(self, name: str, now: float) -> Talker | None:
         """A unit that was not heard before; None if it may not be one more."""
         if not name:  # the device itself
             return None
@@ -150,7 +150,7 @@ class Units:
         self._units[name] = unit
         return unit
 
-    def _made(self, publisher: Publisher, plausibility: Plausibility) -> Unit:
+    def _made(self, publisher: Publisher, plausibility: Plausibility) -> Talker:
         taken = Receiving(
             self._pushed,
             wanted=self._wanted,
@@ -161,7 +161,7 @@ class Units:
             seen=self._seen,
             most_seen=self._most_seen,
         )
-        return Unit(taken, publisher)
+        return Talker(taken, publisher)
 
     def _most_seen(self) -> int:
         return receiving.MOST_REMEMBERED * min(max(len(self._units), 1), MOST_REMEMBERING)
