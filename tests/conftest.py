@@ -49,6 +49,15 @@ def pytest_xdist_make_scheduler(config, log):
         def _split_scope(self, nodeid):
             return TOGETHER.get(nodeid.partition("::")[0], nodeid)
 
+        def mark_test_complete(self, node, item_index, duration=0):
+            """Forget what is done, since what is left is counted after each test."""
+            nodeid = self.registered_collections[node][item_index]
+            units, scope = self.assigned_work[node], self._split_scope(nodeid)
+            units[scope][nodeid] = True
+            if all(units[scope].values()):
+                del units[scope]
+            self._reschedule(node)
+
     return Scheduling(config, log)
 
 

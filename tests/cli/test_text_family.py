@@ -38,6 +38,16 @@ TALK = [
     (True, pack("QMOD")), (False, b"\xfe\xff\r" + said("(L")),
 ]  # fmt: skip
 
+#: The same, and all else that a reader of a few metrics asks for: a unit that is silent about it
+#: would be waited for.
+WITH_REFUSALS = TALK + [
+    piece
+    for command in (
+        "QPGS0", "QT", "QPIWS", "Q1", "QVFW", "VERFW:", "QMN", "QVFW2", "QVFW3", "QVFW4", "QGMN"
+    )
+    for piece in ((True, pack(command)), (False, said("(NAK")))
+]  # fmt: skip
+
 
 @pytest.fixture(autouse=True)
 def family(register):
@@ -211,7 +221,7 @@ def test_a_recorded_line_without_network_is_served_over_tcp(run, tmp_path, monke
 def test_a_recorded_line_is_served_where_it_was_recorded(start, run, tmp_path, transport, scheme):
     """A recording of the real family: its unit is found again, by dialect and serial number."""
     path, node = tmp_path / "line.pcap", tmp_path / "inverter"
-    path.write_bytes(direct(TALK))
+    path.write_bytes(direct(WITH_REFUSALS))
     process = start(
         "replay", "--driver", "voltronic", path, "--transport", transport, "--path", node
     )

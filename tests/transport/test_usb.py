@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 from pathlib import Path
 
 import pytest
@@ -273,7 +274,8 @@ class Roof:
 
     def _line(self, number):
         address = at(f"usb://?serial_number={number}")
-        lock = DeviceLock(address, number)
+        # Other processes of the tests may look for the same numbers.
+        lock = DeviceLock(at(f"usb://?serial_number={number}x{os.getpid()}"), number)
         resync = Resync(0.0, b"who\n")
         return SharedLine(
             number, open_line, address, Who(number), wall_ns=int, resync=resync, lock=lock
