@@ -22,6 +22,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import NamedTuple
 
 from rct_collector.capture.streams import MOST_BYTES, MOST_CONNECTIONS, Chunk, TcpStream
 from rct_collector.capture.streams import TcpConversation as Conversation
@@ -54,6 +55,32 @@ def packed(time_ns: int, number: int, direction: Direction, data: bytes) -> byte
     """
     time_ns = min(max(time_ns, 0), _LATEST_NS)
     return _HEADER.pack(_MAGIC, _VERSION, direction, number, time_ns) + data
+
+
+class Unpacked(NamedTuple):
+    """What a packet says.
+
+    Attributes:
+        time_ns: Nanoseconds since 1970.
+        number: Of the line.
+        direction: What it is.
+        data: What went over the line.
+    """
+
+    time_ns: int
+    number: int
+    direction: Direction
+    data: bytes
+
+
+def unpacked(packet: bytes) -> Unpacked | None:
+    """Take a packet apart; None for one that is none of these, or of a layout that is not known."""
+    if len(packet) < _HEADER.size:
+        return None
+    magic, version, kind, number, time_ns = _HEADER.unpack_from(packet)
+    if (magic, version) != (_MAGIC, _VERSION) or kind not in list(Direction):
+        return None
+    return Unpacked(time_ns, number, Direction(kind), packet[_HEADER.size :])
 
 
 @dataclass(slots=True)
@@ -103,12 +130,10 @@ class DirectLines:
         Returns:
             Whether it is one of such a line, in the layout that is known.
         """
-        if len(packet) < _HEADER.size:
+        found = unpacked(packet)
+        if found is None:
             return False
-        magic, version, kind, number, time_ns = _HEADER.unpack_from(packet)
-        if (magic, version) != (_MAGIC, _VERSION) or kind not in list(Direction):
-            return False
-        data = packet[_HEADER.size :]
+        time_ns, number, kind, data = found
         self.size += len(packet)
         if number not in self._all and len(self._all) >= MOST_CONNECTIONS:
             self.full = f"{MOST_CONNECTIONS} lines"

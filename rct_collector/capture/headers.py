@@ -15,7 +15,7 @@ from typing import NamedTuple
 from rct_collector.capture.streams import TcpSegment
 from rct_collector.transport.base import Ends
 
-_SYN, _ACK = 0x02, 0x10
+_FIN, _SYN, _RST, _ACK = 0x01, 0x02, 0x04, 0x10
 _TCP = 6
 
 _IPV4, _IPV6, _PPPOE = 0x0800, 0x86DD, 0x8864
@@ -130,6 +130,8 @@ def segment(time_ns: int, link: int, data: bytes) -> TcpSegment | None:
         opens=bool(flags & _SYN),
         answers=bool(flags & _ACK),
         data=tcp[start:],
+        closes=bool(flags & _FIN),
+        resets=bool(flags & _RST),
     )
 
 

@@ -11,10 +11,10 @@ number of the interface, a protocol and a packet type behind their lengths.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from rct_collector.capture.source import Ended, Source
+from rct_collector.capture.source import Ended, Readable, Short
 from rct_collector.errors import CaptureError
 
 _SECOND_NS = 10**9
@@ -64,13 +64,13 @@ class Packet(NamedTuple):
 
 
 class PacketReader:
-    """Reads one file.
+    """Reads one file, packet by packet.
 
     Attributes:
         links: Link types of all interfaces that the file has named by now.
     """
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Readable) -> None:
         """Read nothing yet.
 
         Args:
@@ -78,52 +78,90 @@ class PacketReader:
         """
         self.links: set[int] = set()
         self._source = source
+        self._order = ""
+        self._ticks = 0  # of pcap, per second
+        self._gap = 0
+        self._link = 0
+        self._interfaces: list[_Interface] = []
+        self._next: Callable[[], Packet | None] = self._begun
 
     def __iter__(self) -> Iterator[Packet]:
-        """Read packet by packet.
+        """Read on to the end.
 
         Raises:
             CaptureError: It is no such file.
             Ended: It ends early, or is damaged.
         """
+        if not self._source.head.startswith(MAGICS):
+            raise CaptureError(f"{self._source.name} is no pcap or pcapng file")
+        return iter(self.read, None)
+
+    def read(self) -> Packet | None:
+        """Read the next packet.
+
+        What is missing may be read on from the same place, where the source can be rewound.
+
+        Returns:
+            None at the end.
+
+        Raises:
+            CaptureError: It is no such file.
+            Ended: It ends early, or is damaged.
+        """
+        return self._next()
+
+    def _begun(self) -> Packet | None:
+        """Find out what it is."""
         head = self._source.head
         if head.startswith(_SECTION):
+            self._next = self._pcapng
             return self._pcapng()
         for order in "><" if head.startswith(MAGICS) else "":
             (magic,) = struct.unpack(order + "I", head[:4])
             if magic in _PCAP:
-                return self._pcap(order, *_PCAP[magic])
+                return self._begin_pcap(order, *_PCAP[magic])
         raise CaptureError(f"{self._source.name} is no pcap or pcapng file")
 
     # -- pcap ------------------------------------------------------------------------------
 
-    def _pcap(self, order: str, ticks: int, gaps: tuple[int, ...]) -> Iterator[Packet]:
+    def _begin_pcap(self, order: str, ticks: int, gaps: tuple[int, ...]) -> Packet | None:
         source = self._source
-        record = struct.Struct(order + "IIII")
-        gap = next((gap for gap in gaps if _fits(source.head[24:], record, gap)), gaps[0])
+        if len(gaps) > 1 and not source.has_head:
+            raise Short
         (link,) = struct.unpack(order + "20xI", source.rest(24))
-        link &= 0xFFFF  # above it is told whether packets end with a checksum
-        self.links.add(link)
-        while head := source.whole(record.size):
-            seconds, part, size, _ = record.unpack(head)
-            if size > _LARGEST_PACKET:
-                raise Ended(f"is damaged (a packet of {size} bytes)")
-            if gap:
-                source.skip(gap)
-            data = source.rest(size)
-            yield Packet(seconds * _SECOND_NS + part * _SECOND_NS // ticks, link, data)
+        source.settle()
+        self._record = struct.Struct(order + "IIII")
+        first = source.head[24:]
+        self._gap = next((gap for gap in gaps if _fits(first, self._record, gap)), gaps[0])
+        self._link = link & 0xFFFF  # above it is told whether packets end with a checksum
+        self._ticks = ticks
+        self.links.add(self._link)
+        self._next = self._pcap
+        return self._pcap()
+
+    def _pcap(self) -> Packet | None:
+        source = self._source
+        head = source.whole(16)
+        if not head:
+            return None
+        seconds, part, size, _ = self._record.unpack(head)
+        if size > _LARGEST_PACKET:
+            raise Ended(f"is damaged (a packet of {size} bytes)")
+        if self._gap:
+            source.skip(self._gap)
+        data = source.rest(size)
+        source.settle()
+        return Packet(seconds * _SECOND_NS + part * _SECOND_NS // self._ticks, self._link, data)
 
     # -- pcapng ----------------------------------------------------------------------------
 
-    def _pcapng(self) -> Iterator[Packet]:
-        source, order = self._source, ""
-        interfaces: list[_Interface] = []
+    def _pcapng(self) -> Packet | None:
+        source = self._source
         while head := source.whole(8):
-            begun = b""
+            begun, order = b"", self._order
             if head[:4] == _SECTION:
                 begun = source.rest(4)
                 order = _ORDERS.get(begun, "")
-                interfaces = []
             if not order:
                 raise CaptureError(
                     f"{source.name} is no pcap file that can be read: it begins as pcapng does,"
@@ -135,15 +173,19 @@ class PacketReader:
             size -= 12 + len(begun)
             if kind not in (_INTERFACE, _PACKET, _SIMPLE, _ENHANCED):
                 source.skip(size + 4)
+                if begun:
+                    self._order, self._interfaces = order, []
+                source.settle()
                 continue
             body = source.rest(size)
             if source.rest(4) != head[4:]:
                 raise Ended("is damaged (a block whose two lengths differ)")
-            if kind == _INTERFACE:
-                interfaces.append(_interface(order, body))
-                self.links.add(interfaces[-1].link)
-            else:
-                yield _packet(order, kind, body, interfaces)
+            source.settle()
+            if kind != _INTERFACE:
+                return _packet(order, kind, body, self._interfaces)
+            self._interfaces.append(_interface(order, body))
+            self.links.add(self._interfaces[-1].link)
+        return None
 
 
 class _Interface(NamedTuple):

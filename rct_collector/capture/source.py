@@ -10,7 +10,7 @@ import gzip
 import io
 import zlib
 from collections.abc import Callable
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, Protocol
 
 #: Bytes that tell what a file is: more than the farthest mark, that of tar, and a few records.
 _HEAD = 4096
@@ -21,7 +21,7 @@ _PIECE = 1 << 16
 #: A gzipped file may expand to this, in bytes.
 LARGEST_UNPACKED = 64 << 20
 
-_GZIP = b"\x1f\x8b\x08"
+GZIP = b"\x1f\x8b\x08"
 
 _UNPACK = "unpack it first"
 _CONVERT = "'editcap -F pcap' of Wireshark makes a pcap file of it"
@@ -128,6 +128,48 @@ class Ended(Exception):
     """A file ends early, or cannot be read from here on; the text says why, behind its name."""
 
 
+class Short(Ended):
+    """A file has fewer bytes than are wanted, so far."""
+
+    def __init__(self) -> None:
+        """It is the same wherever that is."""
+        super().__init__("is cut short")
+
+
+class Readable(Protocol):
+    """Bytes that are read once, in order.
+
+    Attributes:
+        name: For messages.
+        head: The first bytes, as many as are needed to tell what it is.
+        has_head: Whether those are there that ever will be.
+    """
+
+    @property
+    def name(self) -> str:
+        """See the attributes."""
+
+    @property
+    def head(self) -> bytes:
+        """See the attributes."""
+
+    @property
+    def has_head(self) -> bool:
+        """See the attributes."""
+
+    def whole(self, size: int) -> bytes:
+        """Read so many bytes, or none at the end; raises :class:`Ended`."""
+
+    def rest(self, size: int) -> bytes:
+        """Read so many bytes, which have to be there; raises :class:`Ended`."""
+
+    def skip(self, size: int) -> None:
+        """Read so many bytes, and keep none; raises :class:`Ended`."""
+
+    def settle(self) -> None:
+        """What was read is dealt with, and never wanted again."""
+
+
 class Source:
     """Bytes of a file, read once; what gzip has packed is unpacked.
 
@@ -135,7 +177,10 @@ class Source:
         name: For messages.
         head: The first bytes, as many as are needed to tell what it is.
         failure: Why nothing more can be read; None while it can.
+        has_head: The head is there from the begin.
     """
+
+    has_head = True
 
     def __init__(self, file: BinaryIO, name: str) -> None:
         """Look at the begin.
@@ -151,7 +196,7 @@ class Source:
         #: Read already, and how much of it was given.
         self._buffer, self._given = b"", 0
         self.head = self._look_ahead()
-        if self.head.startswith(_GZIP):
+        if self.head.startswith(GZIP):
             packed = _Behind(self._buffer, file)
             # With read1, what can be unpacked of a damaged file is given before it fails.
             self._pull = gzip.GzipFile(fileobj=packed).read1  # type: ignore[call-overload]
@@ -191,8 +236,11 @@ class Source:
             if self.failure:
                 raise self.failure
             if data:
-                raise Ended("is cut short")
+                raise Short
         return data
+
+    def settle(self) -> None:
+        """Nothing is ever kept."""
 
     def rest(self, size: int) -> bytes:
         """Read so many bytes, which have to be there.
@@ -202,7 +250,7 @@ class Source:
         """
         data = self.whole(size)
         if len(data) < size:
-            raise Ended("is cut short")
+            raise Short
         return data
 
     def skip(self, size: int) -> None:
@@ -221,7 +269,7 @@ class Source:
         try:
             data = self._pull(_PIECE)
         except EOFError:
-            self.failure = Ended("is cut short")
+            self.failure = Short()
             return b""
         except (gzip.BadGzipFile, zlib.error) as error:
             self.failure = Ended(f"is damaged (gzip: {error})")
@@ -233,6 +281,87 @@ class Source:
                 self.failure = Ended(f"expands to more than {limit} (unpack it with gunzip)")
                 return b""
         return data
+
+
+class GrowingSource:
+    """Bytes that come bit by bit: whoever wants more than there are tries again later.
+
+    Attributes:
+        name: For messages.
+        head: The first bytes, as far as they came.
+        complete: Nothing more will come.
+    """
+
+    def __init__(self, name: str) -> None:
+        """Begin without any.
+
+        Args:
+            name: For messages.
+        """
+        self.name = name
+        self.head = b""
+        self.complete = False
+        self._held = b""
+        self._settled = self._given = 0
+
+    @property
+    def has_head(self) -> bool:
+        """Whether all of the head is there."""
+        return self.complete or len(self.head) == _HEAD
+
+    def add(self, data: bytes) -> None:
+        """More came."""
+        if len(self.head) < _HEAD:
+            self.head = (self.head + data)[:_HEAD]
+        self._held = self._held[self._settled :] + data if self._settled < len(self._held) else data
+        self._settled = self._given = 0
+
+    def whole(self, size: int) -> bytes:
+        """Read so many bytes, or none where there are none.
+
+        Raises:
+            Short: There are some, but not so many.
+        """
+        start = self._given
+        data = self._held[start : start + size]
+        if len(data) < size and data:
+            raise Short
+        self._given = start + len(data)
+        return data
+
+    def rest(self, size: int) -> bytes:
+        """Read so many bytes.
+
+        Raises:
+            Short: There are not so many.
+        """
+        data = self.whole(size)
+        if len(data) < size:
+            raise Short
+        return data
+
+    def skip(self, size: int) -> None:
+        """Read so many bytes, and keep none.
+
+        Raises:
+            Short: There are not so many.
+        """
+        if self._given + size > len(self._held):
+            raise Short
+        self._given += size
+
+    def settle(self) -> None:
+        """What was read is not wanted again."""
+        self._settled = self._given
+
+    def rewind(self) -> None:
+        """Read again what was not settled."""
+        self._given = self._settled
+
+    @property
+    def pending(self) -> int:
+        """Bytes that are not settled."""
+        return len(self._held) - self._settled
 
 
 class _Behind:
@@ -255,7 +384,7 @@ def foreign(head: bytes) -> Format | None:
     for (place, mark), found in _MARKS.items():
         if head.startswith(mark, place):
             return found
-    if head.startswith(_GZIP):
+    if head.startswith(GZIP):
         return Format("gzipped twice", _UNPACK)
     if _chained(head, 16, _erf):
         return Format("a capture of Endace (ERF)", _CONVERT)

@@ -17,7 +17,7 @@ from rct_collector.transport.base import Ends
 
 #: A sequence number so far from the last one belongs to another connection: more than any
 #: window.
-_FARTHEST = 1 << 20
+FARTHEST = 1 << 20
 
 _WRAP = 1 << 32
 
@@ -38,6 +38,8 @@ class TcpSegment(NamedTuple):
         opens: Whether it has the flag SYN.
         answers: Whether it has the flag ACK.
         data: Its payload.
+        closes: Whether it has the flag FIN.
+        resets: Whether it has the flag RST.
     """
 
     time_ns: int
@@ -46,6 +48,8 @@ class TcpSegment(NamedTuple):
     opens: bool = False
     answers: bool = True
     data: bytes = b""
+    closes: bool = False
+    resets: bool = False
 
 
 class Chunk(NamedTuple):
@@ -190,7 +194,7 @@ class _Direction:
         offset = self._offset(segment)
         if segment.opens:  # the same number again is a repetition
             return offset == 0 and not self._parts
-        return abs(offset - self._next) <= _FARTHEST
+        return abs(offset - self._next) <= FARTHEST
 
     def add(self, segment: TcpSegment) -> None:
         if self._first is None:

@@ -356,6 +356,28 @@ class TraceItem(NamedTuple):
     answer: bool
 
 
+class Run(NamedTuple):
+    """Bytes that one end of a recorded line said, one behind the other.
+
+    Attributes:
+        flow: Number of the end, from 0 on: each has a number of its own, and each anew for the next
+            connection of the same two ends.
+        time_ns: When all of them were there, nanoseconds since 1970; None where that is not known.
+        data: The bytes.
+        to_server: Whether they went to the server, or to the device on a serial line; None where
+            both directions are in one flow.
+        lost: Bytes that the recording lacks before these.
+        over: Nothing follows in this flow.
+    """
+
+    flow: int
+    time_ns: int | None
+    data: bytes
+    to_server: bool | None = None
+    lost: int = 0
+    over: bool = False
+
+
 class Recorded(FarEnd, Protocol):
     """A recorded unit, which says again what it said."""
 

@@ -48,6 +48,7 @@ RUNS = {
     "decode": 8000,
     "dump": 400,
     "capture": 800,
+    "flows": 800,
     "lineprotocol": 2000,
     "config": 300,
     "state": 200,
