@@ -357,6 +357,8 @@ class Collector:
         try:
             self._emit(batch)
         except Exception as error:
+            if batch.receipt is not None:
+                batch.receipt.lose()
             self._reports.say(
                 log, logging.ERROR, "emit", "bug: samples of %s could not be handed over",
                 batch.source, exc_info=error,

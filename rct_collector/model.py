@@ -17,6 +17,8 @@ from enum import Enum, StrEnum
 from functools import cached_property
 from typing import ClassVar, NamedTuple
 
+from rct_collector.receipt import Receipt
+
 #: What a series may carry. The type never changes within a series.
 Value = float | int | str
 
@@ -291,6 +293,8 @@ class Batch(NamedTuple):
         health: How the unit does by now.
         unit: Which of its units, of a device that takes many; "" of one that is a unit itself, and
             where such a device speaks for all.
+        receipt: To be held by whoever takes the batch over later than at once, since a unit waits
+            for that; None where nobody does.
     """
 
     source: str
@@ -303,6 +307,7 @@ class Batch(NamedTuple):
     ends_round: bool = False
     health: Health = Health()
     unit: str = ""
+    receipt: Receipt | None = None
 
 
 # -- collectd names ---------------------------------------------------------------------------

@@ -248,7 +248,18 @@ class Shim:
         os._exit(0 if self._writer.error is None else 1)
 
     def _emit(self, batch: rct_collector.Batch) -> None:
-        self._writer.put(self._serializer.lines(batch), batch.source, len(batch.values))
+        lines, size = self._serializer.lines(batch), len(batch.values)
+        receipt = batch.receipt
+        if receipt is None:
+            self._writer.put(lines, batch.source, size)
+            return
+        receipt.hold()
+        loop = asyncio.get_running_loop()
+
+        def told(taken: bool) -> None:  # noqa: FBT001 - from the writer's thread
+            _tell(loop, lambda: receipt.settle(taken))
+
+        self._writer.put(lines, batch.source, size, told)
 
 
 def _tell(loop: asyncio.AbstractEventLoop, callback: Callable[[], None]) -> None:

@@ -69,7 +69,10 @@ class Background:
     def take(self) -> Iterator[Batch]:
         """What has come since the last time, oldest first."""
         while self._waiting:
-            yield self._waiting.popleft()
+            batch = self._waiting.popleft()
+            if batch.receipt is not None:
+                self._call(functools.partial(batch.receipt.settle, True))  # noqa: FBT003
+            yield batch
 
     def dropped(self, source: str, samples: int) -> None:
         """Count samples that the agent does not take; from any thread."""
@@ -138,9 +141,13 @@ class Background:
         await self._collectors[number].run()
 
     def _emit(self, batch: Batch) -> None:
+        if batch.receipt is not None:
+            batch.receipt.hold()
         with contextlib.suppress(IndexError):  # the agent has come in this very moment
             while len(self._waiting) >= self._most_waiting:
                 oldest = self._waiting.popleft()
+                if oldest.receipt is not None:
+                    oldest.receipt.settle(False)  # noqa: FBT003
                 for collector in self._collectors.values():
                     collector.dropped(oldest.source, len(oldest.values))
         self._waiting.append(batch)

@@ -28,12 +28,18 @@ class Entry(NamedTuple):
         size: Bytes of all lines.
         source: Device they are about; "" for none.
         samples: Samples they carry.
+        told: See :meth:`PipeWriter.put`.
     """
 
     lines: list[bytes]
     size: int
     source: str
     samples: int
+    told: Callable[[bool], object]
+
+
+def _nobody(_taken: bool) -> None:  # noqa: FBT001 - a callback
+    """Nobody is to be told."""
 
 
 class PipeWriter:
@@ -76,30 +82,41 @@ class PipeWriter:
         """Whether nothing is written any more."""
         return self.error is not None
 
-    def put(self, lines: Iterable[bytes], source: str = "", samples: int = 0) -> None:
+    def put(
+        self,
+        lines: Iterable[bytes],
+        source: str = "",
+        samples: int = 0,
+        told: Callable[[bool], object] = _nobody,
+    ) -> None:
         """Queue lines, if there are any; the oldest entries make room where there is none.
 
         Args:
             lines: Whole lines, newline included.
             source: Device they are about.
             samples: How many samples they carry, for the count of what is dropped.
+            told: Called once, from whatever thread, with whether all is written; must not raise.
         """
         kept = list(lines)
         if not kept:
+            told(True)  # noqa: FBT003
             return
-        entry = Entry(kept, sum(map(len, kept)), source, samples)
+        entry = Entry(kept, sum(map(len, kept)), source, samples, told)
         lost: list[Entry] = []
         with self._wake:
-            if self.broken:
-                return
-            self._queue.append(entry)
-            self._size += entry.size
-            while self._size > self._limit and len(self._queue) > 1:
-                old = self._queue.popleft()
-                self._size -= old.size
-                lost.append(old)
-            self._wake.notify_all()
+            broken = self.broken
+            if not broken:
+                self._queue.append(entry)
+                self._size += entry.size
+                while self._size > self._limit and len(self._queue) > 1:
+                    old = self._queue.popleft()
+                    self._size -= old.size
+                    lost.append(old)
+                self._wake.notify_all()
+        if broken:
+            told(False)  # noqa: FBT003
         for old in lost:
+            old.told(False)  # noqa: FBT003
             self._dropped(old.source, old.samples)
 
     def flush(self, timeout: float) -> bool:
@@ -124,18 +141,22 @@ class PipeWriter:
                 for piece in chunks(entry.lines, ATOMIC):
                     _write_all(self._fd, piece)
             except Exception as error:  # whatever it is, it must not end the thread alone
-                self._break(error)
+                self._break(error, entry)
                 return
+            entry.told(True)  # noqa: FBT003
             with self._wake:
                 self._busy = False
                 self._wake.notify_all()
 
-    def _break(self, error: Exception) -> None:
+    def _break(self, error: Exception, entry: Entry) -> None:
         with self._wake:
             self.error = error
             self._busy = False
+            lost = [entry, *self._queue]
             self._queue.clear()
             self._wake.notify_all()
+        for old in lost:
+            old.told(False)  # noqa: FBT003
         self._gone()
 
 

@@ -29,6 +29,7 @@ from rct_collector.drivers import driver as load_driver
 from rct_collector.drivers.base import Driver, Event, Query
 from rct_collector.lines.port import Port
 from rct_collector.model import PollClass, Series
+from rct_collector.receipt import Receipt
 from rct_collector.reports import Reports
 
 #: A round ends this much before the next one, in seconds.
@@ -348,11 +349,11 @@ class Device:
         """The power flows were handed over."""
         self.settled.set()
 
-    def unasked(self, events: Sequence[Event], now: float) -> None:
+    def unasked(self, events: Sequence[Event], now: float, receipt: Receipt | None) -> None:
         """Take what the unit said by itself; see :class:`.polling.exchange.Owner`."""
         if self.units is None:
             return
         wall_ns = self._clock.wall_ns()
         self._publisher.heard(wall_ns / 1e9)
-        self.units.take(events, now=now, wall_ns=wall_ns)
+        self.units.take(events, now=now, wall_ns=wall_ns, receipt=receipt)
         self._spoken.set()

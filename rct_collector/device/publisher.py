@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 
 from rct_collector.catalog import catalog
 from rct_collector.model import Batch, Health, Kind, Origin, Series, Tags, Value
+from rct_collector.receipt import Receipt
 
 #: Takes what a device has to say. Must not block and must not raise.
 Emit = Callable[[Batch], None]
@@ -93,20 +94,25 @@ class Publisher:
         origin: Origin = Origin.LIVE,
         *,
         ends_round: bool = False,
+        receipt: Receipt | None = None,
     ) -> None:
         """Hand over samples of one time, if there are any, and that a round is over."""
         if values or ends_round:
-            self._emit(self._batch(time_ns, tuple(values), origin, ends_round=ends_round))
+            self._emit(self._batch(time_ns, tuple(values), origin, ends_round, receipt))
 
     def send_apart(
-        self, time_ns: int, values: list[tuple[Series, Value]], origin: Origin = Origin.LIVE
+        self,
+        time_ns: int,
+        values: list[tuple[Series, Value]],
+        origin: Origin,
+        receipt: Receipt | None = None,
     ) -> None:
         """Hand over values that no round has brought; texts on a line of theirs."""
         texts = {series: value for series, value in values if series.metric.kind is Kind.TEXT}
         if texts:
             values = [(series, value) for series, value in values if series not in texts]
             values += self.info_line(texts, lambda: texts)
-        self.send(time_ns, values, origin)
+        self.send(time_ns, values, origin, receipt=receipt)
 
     def remove(self, time_ns: int) -> None:
         """Tell that nothing will come any more."""
@@ -118,8 +124,8 @@ class Publisher:
         time_ns: int,
         values: tuple[tuple[Series, Value], ...],
         origin: Origin = Origin.LIVE,
-        *,
-        ends_round: bool = False,
+        ends_round: bool = False,  # noqa: FBT001, FBT002 - private
+        receipt: Receipt | None = None,
     ) -> Batch:
         return Batch(
             self._source,
@@ -132,6 +138,7 @@ class Publisher:
             ends_round=ends_round,
             health=self.health,
             unit=self._unit,
+            receipt=receipt,
         )
 
     def forget(self) -> None:

@@ -6,6 +6,9 @@ since an acknowledgement was lost; or with the time of a clock that was never se
     record ─► time absurd? ─► seen before? ─► unknown series? ─► plausible? ─► live or late: a batch
               counted         counted         counted            counted
 
+Where the unit waits for an acknowledgement, each batch has a receipt, and what could not be taken
+over is new when it comes once more.
+
 The records that come together and share a time make one batch. A value is late when its series has
 had a newer one: whoever cannot take values out of their order leaves it out.
 """
@@ -15,10 +18,12 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Hashable, Iterable
+from typing import Protocol
 
 from rct_collector.device.plausibility import Plausibility, Verdict
 from rct_collector.drivers.base import Fault, Pushed, Record
 from rct_collector.model import Origin, Series, Value
+from rct_collector.receipt import Receipt
 from rct_collector.reports import Reports
 
 log = logging.getLogger(__name__)
@@ -38,8 +43,25 @@ EARLIEST_NS = 1_262_304_000 * 1_000_000_000
 #: Told of in an hour: times that cannot be.
 MOST_TOLD = 1
 
-#: Takes values of one time.
-Send = Callable[[int, list[tuple[Series, Value]], Origin], None]
+#: Name of a record: unit, key, time.
+Name = tuple[str, Hashable, int]
+
+#: Names of records that came → whether they were taken over; None where nobody waits for that.
+Seen = dict[Name, Receipt | None]
+
+
+class Send(Protocol):
+    """Takes values of one time."""
+
+    def __call__(
+        self,
+        time_ns: int,
+        values: list[tuple[Series, Value]],
+        origin: Origin,
+        receipt: Receipt | None = None,
+        /,
+    ) -> None:
+        """What waits for them to be taken over has a receipt."""
 
 
 def can_be(time_ns: int, wall_ns: int) -> bool:
@@ -73,7 +95,7 @@ class Receiving:
         send: Send,
         faults: Callable[[Fault], None],
         reports: Reports,
-        seen: dict[tuple[str, Hashable, int], None] | None = None,
+        seen: Seen | None = None,
         most_seen: Callable[[], int] = lambda: MOST_REMEMBERED,
     ) -> None:
         """Begin without any record.
@@ -96,7 +118,7 @@ class Receiving:
         self._send = send
         self._faults = faults
         self._reports = reports
-        self._seen = {} if seen is None else seen
+        self._seen: Seen = {} if seen is None else seen
         self._most_seen = most_seen
         self._newest: dict[Series, int] = {}
         self._unwanted: set[Series] = set()
@@ -116,23 +138,34 @@ class Receiving:
         """Seconds since the time of the newest record; None before the first."""
         return max(0.0, (wall_ns - self.newest_ns) / 1e9) if self.newest_ns else None
 
-    def take(self, records: Iterable[Record], *, now: float, wall_ns: int) -> int:
+    def take(
+        self,
+        records: Iterable[Record],
+        *,
+        now: float,
+        wall_ns: int,
+        receipt: Receipt | None = None,
+    ) -> int:
         """Take records that came together, and hand over what is new in them.
 
         Args:
             records: In the order in which they came.
             now: Monotonic seconds.
             wall_ns: Nanoseconds since the epoch.
+            receipt: Of all of them, where the unit waits for that; it is settled no sooner than
+                those of what has come before and is not taken over yet.
 
         Returns:
             How many of them were new.
         """
         self.heard(now)
         before = self.records
+        parts: dict[int, Receipt] = {}
         live: dict[int, list[tuple[Series, Value]]] = {}
         late: dict[int, list[tuple[Series, Value]]] = {}
         for record in records:
-            if not self._is_dated(record, wall_ns) or not self._is_new(record):
+            part = self._part_of(record, parts, receipt)
+            if not self._is_dated(record, wall_ns) or not self._is_new(record, part, receipt):
                 continue
             self.records += 1
             self.newest_ns = max(self.newest_ns, record.time_ns)
@@ -149,7 +182,9 @@ class Receiving:
                         self._newest[series] = record.time_ns
         for origin, batches in ((Origin.LATE, late), (Origin.LIVE, live)):
             for time_ns in sorted(batches):
-                self._send(time_ns, batches[time_ns], origin)
+                self._send(time_ns, batches[time_ns], origin, parts.get(time_ns))
+        for part in parts.values():
+            part.settle(True)  # noqa: FBT003 - by ourselves
         return self.records - before
 
     def _is_dated(self, record: Record, wall_ns: int) -> bool:
@@ -170,16 +205,40 @@ class Receiving:
         )
         return False
 
-    def _is_new(self, record: Record) -> bool:
-        """Whether it comes for the first time, as far as is remembered."""
+    def _part_of(
+        self, record: Record, parts: dict[int, Receipt], whole: Receipt | None
+    ) -> Receipt | None:
+        """The receipt of a record, shared with those that are handed over with it."""
+        if whole is None:
+            return None
+        part = parts.get(record.time_ns)
+        if part is None:
+            part = parts[record.time_ns] = Receipt()
+            whole.follow(part)
+        return part
+
+    def _is_new(self, record: Record, part: Receipt | None, whole: Receipt | None) -> bool:
+        """Whether it comes for the first time, as far as is remembered, or was lost before."""
         name = record.unit, record.key, record.time_ns
         if name in self._seen:
-            self.repeated += 1
-            return False
-        if len(self._seen) >= self._most_seen():
+            earlier = self._seen[name]
+            if earlier is None or not earlier.is_lost:
+                self.repeated += 1
+                if earlier is not None and whole is not None:
+                    whole.follow(earlier)
+                return False
+            del self._seen[name]
+            self._take_back(record)
+        elif len(self._seen) >= self._most_seen():
             del self._seen[next(iter(self._seen))]
-        self._seen[name] = None
+        self._seen[name] = part
         return True
+
+    def _take_back(self, record: Record) -> None:
+        """It was lost: nothing of it is the newest of its series."""
+        for series, _ in record.values:
+            if self._newest.get(series) == record.time_ns:
+                self._newest[series] -= 1
 
     def _is_ours(self, series: Series) -> bool:
         """Whether a series is one that the family names and the user wants."""

@@ -8,16 +8,17 @@ by one heartbeat. Which of them are welcome is known to the session alone.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from rct_collector.device import receiving
 from rct_collector.device.plausibility import Plausibility
 from rct_collector.device.publisher import Publisher
-from rct_collector.device.receiving import Receiving
+from rct_collector.device.receiving import Receiving, Seen
 from rct_collector.device.stats import Stats
 from rct_collector.drivers.base import Event, Fault, Pushed, Record
 from rct_collector.model import Series
+from rct_collector.receipt import Receipt
 from rct_collector.reports import Reports
 
 log = logging.getLogger(__name__)
@@ -69,7 +70,7 @@ class Units:
         self._wanted = wanted
         self._stats = stats
         self._reports = reports
-        self._seen: dict[tuple[str, Hashable, int], None] = {}
+        self._seen: Seen = {}
         self._units: dict[str, Talker] = {}
         if not pushed.many:
             self._units[""] = self._made(publisher, plausibility)
@@ -85,13 +86,21 @@ class Units:
         """
         return self._units[unit]
 
-    def take(self, events: Sequence[Event], *, now: float, wall_ns: int) -> None:
+    def take(
+        self,
+        events: Sequence[Event],
+        *,
+        now: float,
+        wall_ns: int,
+        receipt: Receipt | None = None,
+    ) -> None:
         """Take what was said unasked at a time; each unit that said something is up.
 
         Args:
             events: Records, and what else shows that a unit is there.
             now: Monotonic seconds.
             wall_ns: Nanoseconds since the epoch.
+            receipt: Of all of it, where a unit waits for that.
         """
         said: dict[str, list[Record]] = {}
         for event in events:
@@ -102,9 +111,11 @@ class Units:
             unit = self._units.get(name) or self._new(name, wall_ns / 1e9)
             if unit is None:
                 self._stats.totals["samples_dropped"] += sum(len(r.values) for r in records)
+                if receipt is not None:
+                    receipt.lose()
                 continue
             unit.publisher.heard(wall_ns / 1e9)
-            self._count(unit.receiving, records, now, wall_ns)
+            self._count(unit.receiving, records, now, wall_ns, receipt)
 
     def is_up(self, now: float) -> bool:
         """Whether any was heard as lately as one that is well."""
@@ -169,10 +180,17 @@ class Units:
     def _fault(self, fault: Fault) -> None:
         self._stats.errors[fault] += 1
 
-    def _count(self, unit: Receiving, records: list[Record], now: float, wall_ns: int) -> None:
+    def _count(
+        self,
+        unit: Receiving,
+        records: list[Record],
+        now: float,
+        wall_ns: int,
+        receipt: Receipt | None,
+    ) -> None:
         """Have records taken, and count what became of them."""
         totals = self._stats.totals
         doubted, unknown = unit.implausible, unit.unknown
-        totals["answers"] += unit.take(records, now=now, wall_ns=wall_ns)
+        totals["answers"] += unit.take(records, now=now, wall_ns=wall_ns, receipt=receipt)
         totals["implausible"] += unit.implausible - doubted
         totals["samples_dropped"] += unit.unknown - unknown

@@ -14,6 +14,7 @@ from rct_collector.drivers import driver as load_driver
 from rct_collector.drivers.base import Ask, Event, Query
 from rct_collector.errors import TransportError
 from rct_collector.lines.reconnect import CONNECT_TIMEOUT
+from rct_collector.receipt import Receipt
 from rct_collector.transport import Address, Line, is_dialled_in
 from rct_collector.transport.base import Lost, Receive
 
@@ -157,7 +158,9 @@ class Checkup:
             self._examiner.line_lost(self._now())
             self._woken.set()
 
-    def hear(self, events: Sequence[Event], now: float, *, stale: bool) -> None:
+    def hear(
+        self, events: Sequence[Event], now: float, *, stale: bool, receipt: Receipt | None = None
+    ) -> None:
         """Something came of the unit."""
         self._examiner.hear(events, now, self._clock.wall())
         self._woken.set()

@@ -197,6 +197,10 @@ class Record(NamedTuple):
 class Reply(NamedTuple):
     """Bytes that the unit waits for: to be sent at once, before anything else.
 
+    A reply that follows records among the events of one piece acknowledges them: it is sent as soon
+    as an agent has taken them over. If none can, it is not sent, and when the unit repeats them
+    they are new.
+
     Attributes:
         data: The bytes.
         unit: Who waits for them; it is well enough to have said something.

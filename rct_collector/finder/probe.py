@@ -19,6 +19,7 @@ from rct_collector.drivers.base import Answer, Event, Facts, Refused
 from rct_collector.drivers.tools import Search
 from rct_collector.errors import TransportError
 from rct_collector.lines.port import Port
+from rct_collector.receipt import Receipt
 
 
 class Identification(NamedTuple):
@@ -117,7 +118,9 @@ class _Caller:
     def line_lost(self) -> None:
         self.inquiry.line_lost("")
 
-    def hear(self, events: Sequence[Event], now: float, *, stale: bool) -> None:
+    def hear(
+        self, events: Sequence[Event], now: float, *, stale: bool, receipt: Receipt | None = None
+    ) -> None:
         for event in events:
             if isinstance(event, Answer | Refused):
                 self.inquiry.take(event)

@@ -20,6 +20,7 @@ from rct_collector.drivers.base import (
 from rct_collector.lines.inflow import Inflow
 from rct_collector.lines.recovery import Recovery
 from rct_collector.lines.turns import Turns
+from rct_collector.receipt import Receipt
 from rct_collector.reports import Reports
 
 log = logging.getLogger(__name__)
@@ -115,6 +116,7 @@ class Conversation:
         self._resync: Resync | None = None
         self.recovery = Recovery(self)
         self._unanswered_since: float | None = None
+        self._held: set[_HeldReply] = set()
 
     def received(self, data: bytes) -> None:
         """Bytes came."""
@@ -137,6 +139,29 @@ class Conversation:
         if self._unanswered_since is None:
             self._unanswered_since = now
         self.wire.send(data)
+
+    def reply(self, data: bytes, sent: Callable[[int], object], receipt: Receipt | None) -> None:
+        """Send what a unit waits for; never once the line is another one.
+
+        Args:
+            data: Its bytes.
+            sent: Is told how many they are when they are sent.
+            receipt: Of what is acknowledged by that: it is sent when that was taken over, and not
+                at all when it could not be. None to send it at once.
+        """
+        if receipt is None:
+            sent(len(data))
+            self.wire.send(data)
+            return
+        held = _HeldReply(self, data, sent)
+        self._held.add(held)
+        receipt.then(held.settled)
+
+    def settled(self, held: _HeldReply, *, taken: bool) -> None:
+        """What was waited for was taken over, or cannot be."""
+        self._held.discard(held)
+        if taken:
+            self.reply(held.data, held.sent, None)
 
     def answered(self) -> None:
         """Something valid came, whoever said it; the line proves useful once it can be trusted."""
@@ -192,6 +217,8 @@ class Conversation:
         """The line is another one."""
         self.recovery.cancel()
         self.query = None
+        while self._held:
+            self._held.pop().conversation = None
         self.session.reset()
         self._inflow.reset()
         self._read_on()
@@ -238,3 +265,20 @@ class Conversation:
             self._pause.cancel()
             self._pause = None
             self.wire.resume()
+
+
+class _HeldReply:
+    """A reply that is not sent yet, and may never be."""
+
+    __slots__ = ("conversation", "data", "sent")
+
+    def __init__(
+        self, conversation: Conversation, data: bytes, sent: Callable[[int], object]
+    ) -> None:
+        self.conversation: Conversation | None = conversation
+        self.data = data
+        self.sent = sent
+
+    def settled(self, taken: bool) -> None:  # noqa: FBT001 - a callback
+        if self.conversation is not None:
+            self.conversation.settled(self, taken=taken)

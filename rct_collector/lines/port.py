@@ -5,14 +5,15 @@ from __future__ import annotations
 import logging
 import math
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Protocol
 
-from rct_collector.drivers.base import Answer, Ask, Event, Garbled, Query, Reply, Unfit
+from rct_collector.drivers.base import Answer, Ask, Event, Garbled, Query, Record, Reply, Unfit
 from rct_collector.errors import TransportError
 from rct_collector.lines.conversation import Conversation
 from rct_collector.lines.turns import Party
+from rct_collector.receipt import Receipt
 from rct_collector.reports import Reports
 
 if TYPE_CHECKING:
@@ -42,13 +43,16 @@ class Attached(Protocol):
     def line_lost(self) -> None:
         """The line is not open any more."""
 
-    def hear(self, events: Sequence[Event], now: float, *, stale: bool) -> None:
+    def hear(
+        self, events: Sequence[Event], now: float, *, stale: bool, receipt: Receipt | None = None
+    ) -> None:
         """Bytes came for it.
 
         Args:
             events: What became of them, if they completed anything.
             now: Monotonic seconds.
             stale: They may have waited for too long to be believed.
+            receipt: Of the records among the events, where the unit waits for that.
         """
 
     def turn_came(self) -> None:
@@ -208,13 +212,27 @@ class Port:
         if self.conversation is not None:
             self.conversation.turns.leave(self._party)
 
-    def hear(self, events: Sequence[Event], size: int, now: float, *, stale: bool) -> None:
+    def hear(
+        self,
+        events: Sequence[Event],
+        size: int,
+        now: float,
+        *,
+        stale: bool,
+        receipt: Receipt | None = None,
+    ) -> None:
         """Bytes came for it; see :meth:`Attached.hear`."""
         self.received_bytes += size
         try:
-            self.attached.hear(events, now, stale=stale)
+            self.attached.hear(events, now, stale=stale, receipt=receipt)
         except Exception as error:
+            if receipt is not None:
+                receipt.lose()
             self.attached.failed(error)
+
+    def count_sent(self, size: int) -> None:
+        """So many bytes were sent for it that were no request."""
+        self.sent_bytes += size
 
     def _turn_came(self) -> None:
         self._tell(self.attached.turn_came)
@@ -288,6 +306,9 @@ class Ports:
     ) -> None:
         """Tell each unit's port what came of it, and send what is to be replied.
 
+        A reply behind records is sent when those were taken over by whoever passes them on, and
+        not at all if they cannot be; all other replies at once.
+
         Args:
             conversation: Where they came.
             events: What came.
@@ -302,12 +323,11 @@ class Ports:
                 return
         heard: dict[Port, list[Event]] = {}
         valid = False
+        receipt: Receipt | None = None  # of the records since the last reply
         for event in events:
             if type(event) is Unfit:
                 conversation.wire.reject(event.reason)
                 return  # what else came is not that of a unit of ours
-            if type(event) is Reply:
-                conversation.wire.send(event.data)
             valid = valid or type(event) is not Garbled
             port = self.of(event.unit)
             if port is not None:
@@ -317,10 +337,35 @@ class Ports:
                     heard.setdefault(port, []).append(event)
             elif event.unit or type(event) is not Reply:
                 self._strange(event.unit)
+            if type(event) is Record:
+                receipt = receipt or Receipt()
+                if port is None:
+                    receipt.lose()
+            elif type(event) is Reply:
+                if receipt is not None:
+                    self._tell(conversation, heard, size, now, receipt)
+                    heard, size = {}, 0
+                conversation.reply(event.data, port.count_sent if port else _uncounted, receipt)
+                if receipt is not None:
+                    receipt.settle(True)  # noqa: FBT003 - by us
+                    receipt = None
         if valid:
             conversation.answered()
+        if heard or size:
+            self._tell(conversation, heard, size, now)
+
+    def _tell(
+        self,
+        conversation: Conversation,
+        heard: Mapping[Port, Sequence[Event]],
+        size: int,
+        now: float,
+        receipt: Receipt | None = None,
+    ) -> None:
+        """Tell each port what came for it, or all whom bytes may concern that brought nothing."""
         for port in heard or self._concerned(conversation):
-            port.hear(heard.get(port, ()), size, now, stale=conversation.is_stale)
+            events = heard.get(port, ())
+            port.hear(events, size, now, stale=conversation.is_stale, receipt=receipt)
 
     def _concerned(self, conversation: Conversation) -> Iterable[Port]:
         """Whose answer may be in bytes that do not tell: whose turn it is, or anybody's."""
@@ -344,3 +389,7 @@ class Ports:
             more = len(names) - MOST_NAMED
             tail = f" and {more} more" if more > 0 else ""
             self.reports.name = ", ".join(names[:MOST_NAMED]) + tail
+
+
+def _uncounted(_size: int) -> None:
+    """Bytes that are sent for nobody."""

@@ -12,6 +12,7 @@ import pytest
 from rct_collector import Background, Batch, Collector, Config
 from rct_collector.adapter import background as module
 from rct_collector.catalog import catalog
+from rct_collector.receipt import Receipt
 from tests.inverter import running_inverter
 from tests.processes import nobody, wait_for
 
@@ -195,3 +196,31 @@ def test_take_hands_over_once(tmp_path, taken):
         background._emit(batch(number))
     assert len(list(background.take())) == taken
     assert list(background.take()) == []
+
+
+def test_what_waits_is_taken_when_the_agent_has_come_and_lost_when_it_must_go(
+    tmp_path, monkeypatch
+):
+    """Whoever is to be told is told in the thread of the collectors."""
+    told = []
+    receipts = [Receipt() for _ in range(4)]
+
+    async def run(self):
+        for number, receipt in enumerate(receipts):
+            receipt.then(
+                lambda taken, n=number: told.append((n, taken, threading.current_thread()))
+            )
+            background._emit(batch(number)._replace(receipt=receipt))
+            receipt.settle(True)
+        await asyncio.sleep(3600)
+
+    monkeypatch.setattr(module.Collector, "run", run)
+    background = Background([config(tmp_path, nobody())], most_waiting=3)
+    background.start(5)
+    assert wait_for(lambda: told)
+    assert [entry[:2] for entry in told] == [(0, False)]
+    assert [found.time_ns for found in background.take()] == [1, 2, 3]
+    assert wait_for(lambda: len(told) == 4)
+    assert background.stop(5)
+    assert [entry[:2] for entry in told[1:]] == [(1, True), (2, True), (3, True)]
+    assert {entry[2] for entry in told} == {background._thread}

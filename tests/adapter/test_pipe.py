@@ -344,3 +344,72 @@ def test_no_defect_ends_the_thread_without_a_word(make, monkeypatch):
     assert made.gone.wait(PATIENCE)
     assert isinstance(made.writer.error, ZeroDivisionError)
     assert made.writer.flush(0)
+
+
+# -- who waits for what is written ---------------------------------------------------------------
+
+
+class Told(list):
+    """What was told of entries, in order, by name; from whatever thread."""
+
+    def __init__(self):
+        super().__init__()
+        self._changed = threading.Condition()
+
+    def of(self, name):
+        def told(taken):
+            with self._changed:
+                self.append((name, taken))
+                self._changed.notify_all()
+
+        return told
+
+    def wait_for(self, count):
+        with self._changed:
+            assert self._changed.wait_for(lambda: len(self) >= count, PATIENCE)
+        return list(self)
+
+
+def test_who_waits_is_told_when_all_of_it_is_written(make):
+    made, told = make(), Told()
+    long = [b"x" * 2047 + b"\n"] * 6  # more than the pipe can hold
+    made.writer.put(long, told=told.of("long"))
+    first = made.read()
+    assert told == [], "the rest of it is not written yet"
+    made.writer.put([b"short\n"], told=told.of("short"))
+    made.read_until(b"short\n")
+    assert first
+    assert told.wait_for(2) == [("long", True), ("short", True)]
+
+
+def test_without_lines_there_is_nothing_to_wait_for(make):
+    told = Told()
+    make().writer.put([], told=told.of("nothing"))
+    assert told == [("nothing", True)]
+
+
+def test_who_waits_for_what_had_to_go_is_told(make):
+    made, told = make(limit=3000), Told()
+    line = [b"x" * 2047 + b"\n"]
+    for number in range(6):
+        made.writer.put(line, "roof", 1, told.of(number))
+    found = told.wait_for(len(made.dropped))
+    assert [number for number, taken in found if not taken]
+    made.writer.put([b"end\n"], told=told.of("end"))
+    made.read_until(b"end\n")
+    assert sorted(map(str, dict(told.wait_for(7)))) == [*map(str, range(6)), "end"]
+    assert len(told) == 7, "each is told once"
+    assert sum(not taken for _, taken in told) == len(made.dropped)
+
+
+def test_all_who_wait_are_told_when_the_reader_is_gone(make):
+    made, told = make(), Told()
+    line = [b"x" * 2047 + b"\n"]
+    for number in range(4):
+        made.writer.put(line, told=told.of(number))
+    made.hang_up()
+    assert made.gone.wait(PATIENCE)
+    found = dict(told.wait_for(4))
+    assert not found[3]
+    made.writer.put([b"more\n"], told=told.of("more"))
+    assert told[-1] == ("more", False)

@@ -15,6 +15,7 @@ from rct_collector.device.plausibility import Plausibility, Verdict
 from rct_collector.device.receiving import AHEAD_S, EARLIEST_NS, Receiving
 from rct_collector.drivers.base import Fault, Pushed, Record
 from rct_collector.model import Origin
+from rct_collector.receipt import Receipt
 
 ROWS = catalog()
 POWER = ROWS.series("inverter_power.load_watts")
@@ -30,7 +31,7 @@ class Made:
     """A receiver whose batches are kept."""
 
     def __init__(self, *, unwanted=(), heartbeat_s=60.0, plausibility=None):
-        self.batches = []
+        self.batches, self.receipts, self.holds = [], [], False
         self.faults = Counter()
         self.told = []
         self.receiving = Receiving(
@@ -40,17 +41,23 @@ class Made:
             ),
             wanted=lambda series: series not in unwanted,
             plausibility=plausibility or Plausibility(),
-            send=lambda *batch: self.batches.append(batch),
+            send=self._send,
             faults=lambda fault: self.faults.update([fault]),
             reports=self,
         )
+
+    def _send(self, time_ns, values, origin, receipt):
+        self.batches.append((time_ns, values, origin))
+        self.receipts.append(receipt)
+        if receipt is not None and self.holds:
+            receipt.hold()
 
     def say(self, _log, _level, _kind, text, *arguments, most):
         assert most
         self.told.append(text % arguments)
 
-    def take(self, *records, now=1000.0):
-        self.receiving.take(records, now=now, wall_ns=NOW_NS)
+    def take(self, *records, now=1000.0, receipt=None):
+        self.receiving.take(records, now=now, wall_ns=NOW_NS, receipt=receipt)
 
     @property
     def values(self):
@@ -205,3 +212,88 @@ def test_no_time_of_a_series_is_live_twice_or_out_of_order(arrivals):
     assert live == sorted(set(live))
     assert len(made.values) == len({(age, key) for age, key, _ in arrivals})
     assert all(age == value for age, value, _ in made.values)
+
+
+# -- what a unit keeps until it was taken over ---------------------------------------------------
+
+
+def waited_for(made, *records, holds=True):
+    """Take records whose unit waits for that; the receipt of all of them together."""
+    made.holds = holds
+    whole = Receipt()
+    made.take(*records, receipt=whole)
+    whole.settle(True)
+    return whole
+
+
+def test_what_is_taken_at_once_is_acknowledged_at_once(made):
+    whole = waited_for(made, record(3), record(2), holds=False)
+    assert (whole.is_pending, whole.is_lost) == (False, False)
+
+
+def test_all_that_came_together_has_to_be_taken(made):
+    whole = waited_for(made, record(3), record(2))
+    first, second = made.receipts
+    first.settle(True)
+    assert whole.is_pending
+    second.settle(True)
+    assert (whole.is_pending, whole.is_lost) == (False, False)
+
+
+def test_only_what_was_lost_is_new_when_all_is_repeated(made):
+    """Else what an agent has got already would reach it twice."""
+    whole = waited_for(made, record(3), record(2))
+    taken, lost = made.receipts
+    lost.settle(False)
+    taken.settle(True)
+    assert whole.is_lost
+    whole = waited_for(made, record(3), record(2), holds=False)
+    assert not whole.is_lost
+    assert made.values == [(3, 1.0, "live"), (2, 1.0, "live"), (2, 1.0, "live")]
+    assert made.receiving.repeated == 1
+
+
+def test_what_was_lost_is_still_late_behind_what_is_newer(made):
+    waited_for(made, record(9))
+    made.receipts[-1].settle(False)
+    waited_for(made, record(5), holds=False)
+    waited_for(made, record(9), holds=False)
+    assert [origin for _, _, origin in made.values] == ["live", "live", "late"]
+
+
+def test_a_repetition_is_not_acknowledged_before_the_first_was_taken(made):
+    first = waited_for(made, record(3))
+    again = waited_for(made, record(3))
+    assert len(made.batches) == 1
+    assert again.is_pending
+    made.receipts[0].settle(True)
+    assert (first.is_lost, again.is_lost) == (False, False)
+    assert not again.is_pending
+
+
+def test_a_repetition_of_what_is_lost_meanwhile_is_lost_too(made):
+    waited_for(made, record(3))
+    again = waited_for(made, record(3))
+    made.receipts[0].settle(False)
+    assert again.is_lost
+    assert not waited_for(made, record(3), holds=False).is_lost
+
+
+def test_a_record_twice_in_one_message_does_not_wait_for_itself(made):
+    whole = waited_for(made, record(3), record(3))
+    made.receipts[0].settle(True)
+    assert (whole.is_pending, whole.is_lost) == (False, False)
+
+
+@pytest.mark.parametrize("spoilt", ["unwanted", "misdated", "implausible", "unknown"])
+def test_what_nobody_is_to_get_is_acknowledged_at_once(spoilt):
+    made = Made(unwanted=(POWER,))
+    records = {
+        "unwanted": record(3),
+        "misdated": Record("A", "inverter", 0, ((GRID, 1.0),)),
+        "implausible": record(3, (GRID, math.nan)),
+        "unknown": record(3, (ALIEN, 1.0)),
+    }
+    whole = waited_for(made, records[spoilt])
+    assert made.batches == []
+    assert (whole.is_pending, whole.is_lost) == (False, False)

@@ -69,7 +69,7 @@ class Attached:
     def turn_came(self):
         self._note("turn")
 
-    def hear(self, events, now, *, stale):
+    def hear(self, events, now, *, stale, receipt=None):
         self._note([event[1] if type(event) is Answer else event[0] for event in events])
 
     def failed(self, error):

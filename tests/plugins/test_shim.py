@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import logging
 import os
@@ -18,6 +19,7 @@ from line_protocol_parser import parse_line
 
 import rct_collector_telegraf
 from rct_collector.catalog import catalog
+from rct_collector.receipt import Receipt
 from tests.inverter import running_inverter
 from tests.plugins.agent import SHIM
 from tests.processes import nobody
@@ -425,3 +427,32 @@ def test_a_message_of_100_kib_is_cut():
     handler.handle(logging.LogRecord("x", logging.ERROR, "", 0, "x" * 102_400, None, None))
     assert len(writer.lines[0]) <= 4096
     assert writer.lines[0].endswith(b"\n")
+
+
+@pytest.mark.parametrize("reads", [True, False], ids=["a reader", "nobody"])
+def test_a_receipt_is_settled_in_the_loop_once_telegraf_could_read_it(write_config, reads):
+    (config,) = [rct_collector_telegraf.rct_collector.Config.load(write_config(nobody()))]
+    reader, writer = os.pipe()
+    shim = rct_collector_telegraf.Shim(config, writer, once=False)
+    found = catalog().series("inverter_power.grid_watts")
+    receipt = Receipt()
+    batch = rct_collector_telegraf.rct_collector.Batch(
+        "roof", "rct", (), 1_700_000_000 * 10**9, ((found, 1.0),), 10.0, receipt=receipt
+    )
+
+    async def main():
+        shim._writer = rct_collector_telegraf.rct_collector.PipeWriter(writer, limit=1 << 16)
+        settled = asyncio.get_running_loop().create_future()
+        receipt.then(settled.set_result)
+        if not reads:
+            os.close(reader)
+        shim._emit(batch)
+        receipt.settle(True)
+        assert not settled.done(), "it is in the hands of another thread"
+        return await asyncio.wait_for(settled, 60)
+
+    assert asyncio.run(main()) is reads
+    if reads:
+        assert os.read(reader, 4096).startswith(b"inverter_power,source=roof")
+        os.close(reader)
+    os.close(writer)

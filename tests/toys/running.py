@@ -85,7 +85,7 @@ class Run:
         device = {"name": "toy", "driver": driver.name, "address": "tcp://192.0.2.1", **options}
         self.collector = Collector(
             Config.parse({"devices": [device]}),
-            self.batches.append,
+            self.take,
             virtual.options(loop, self.plug),
         )
         (self.device,) = self.collector.devices
@@ -96,6 +96,10 @@ class Run:
         await asyncio.sleep(seconds)
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
+
+    def take(self, batch):
+        """What stands in for an agent: takes each batch at once."""
+        self.batches.append(batch)
 
     @property
     def lines(self):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import replace
 
@@ -16,6 +17,7 @@ from rct_collector.cli.view import overview
 from rct_collector.device import units as units_module
 from rct_collector.drivers.base import SessionOptions
 from rct_collector.model import Origin
+from rct_collector.receipt import MOST_WAITING
 from tests.toys import plant
 from tests.toys.running import WALL, Run, Unit
 
@@ -215,3 +217,148 @@ def test_watch_shows_a_line_for_each_unit(taken):
     table = overview(taken.each)
     assert list(table.columns[0].cells) == ["toy A1", "toy B2"]
     assert list(table.columns[5].cells) == ["10 W", "20 W"]
+
+
+# -- acknowledged when it was taken over ---------------------------------------------------------
+
+
+class Agent(Run):
+    """An agent that takes what comes when it likes.
+
+    Attributes:
+        held: Receipts of what it has not taken yet, or "bug" for one that fails.
+    """
+
+    def __init__(self, *arguments, defect=False, **more):
+        self.held, self._defect = [], defect
+        super().__init__(*arguments, **more)
+
+    def take(self, batch):
+        if self._defect and not batch.ends_round:
+            raise ZeroDivisionError("a defect")
+        super().take(batch)
+        if batch.receipt is not None:
+            batch.receipt.hold()
+            self.held.append(batch.receipt)
+
+    def settle(self, number, *, taken):
+        self.held[number].settle(taken)
+
+
+def said(run):
+    """What the unit was told, by now."""
+    return [line for _, line in run.unit.heard]
+
+
+def agent(driver, *lines, during=None, **more):
+    return Agent(driver, talking(*lines), 20.0, during=during, **more)
+
+
+def test_nothing_is_acknowledged_before_it_was_taken(driver):
+    async def during(run):
+        await asyncio.sleep(5)
+        assert (len(run.held), said(run)) == (1, [])
+        run.settle(0, taken=True)
+        await asyncio.sleep(1)
+        assert said(run) == ["A1 ACK 1"]
+
+    agent(driver, (3, f"1;A1;inverter;{WALL};1"), during=during)
+
+
+def test_what_could_not_be_taken_is_not_acknowledged_and_new_when_it_comes_again(driver):
+    line = f"A1;inverter;{WALL};1"
+
+    async def during(run):
+        await asyncio.sleep(4)
+        run.settle(0, taken=False)
+        await asyncio.sleep(4)
+        assert said(run) == []
+        run.settle(1, taken=True)
+
+    run = agent(driver, (3, f"1;{line}"), (6, f"2;{line}"), during=during)
+    assert said(run) == ["A1 ACK 2"]
+    values = [b.origin for b in run.batches for s, _ in b.values if not s.metric.own]
+    assert values == [Origin.LIVE] * 2
+
+
+def test_several_are_acknowledged_each_by_itself(driver):
+    async def during(run):
+        await asyncio.sleep(4)
+        assert said(run) == []
+        for number, taken in ((2, True), (1, False), (0, True)):
+            run.settle(number, taken=taken)
+
+    lines = [f"{n};A1;inverter;{WALL + n};{n}" for n in (1, 2)]
+    run = agent(driver, (3, "\n".join([*lines, f"3;B2;inverter;{WALL};3"])), during=during)
+    assert said(run) == ["B2 ACK 3", "A1 ACK 1"]
+
+
+def test_other_replies_do_not_wait(driver):
+    run = agent(driver, (3, f"1;A1;inverter;{WALL};1\nA1 time?"))
+    assert said(run) == [f"A1 time {WALL + 3}"]
+
+
+def test_a_repetition_waits_for_what_came_first(driver):
+    line = f"A1;inverter;{WALL};1"
+
+    async def during(run):
+        await asyncio.sleep(8)
+        assert (len(run.held), said(run)) == (1, [])
+        run.settle(0, taken=True)
+        await asyncio.sleep(1)
+        assert said(run) == ["A1 ACK 1", "A1 ACK 2"]
+
+    run = agent(driver, (3, f"1;{line}"), (6, f"2;{line}"), (14, f"3;{line}"), during=during)
+    assert said(run)[2:] == ["A1 ACK 3"], "what was taken is acknowledged at once"
+    assert len(run.lines) == 1
+
+
+def test_a_unit_that_repeats_itself_while_the_agent_stands_still_fills_no_memory(driver):
+    line = f"A1;inverter;{WALL};1"
+
+    async def during(run):
+        await asyncio.sleep(15)
+        (conversation,) = {run.device.port.conversation}
+        assert len(conversation._held) <= MOST_WAITING
+        run.settle(0, taken=True)
+
+    many = [(3 + n / 10, f"{n};{line}") for n in range(100)]
+    run = agent(driver, *many, during=during)
+    assert len(said(run)) == MOST_WAITING
+
+
+def test_who_is_lost_meanwhile_gets_no_reply_that_was_another_s(driver):
+    async def during(run):
+        await asyncio.sleep(4)
+        run.plug.cut()
+        await asyncio.sleep(4)
+        assert run.device.port.is_open
+        run.settle(0, taken=True)
+
+    line = f"A1;inverter;{WALL};1"
+    run = agent(driver, (3, f"1;{line}"), (15, f"1;{line}"), during=during)
+    assert said(run) == ["A1 ACK 1"], "for what it has repeated"
+    assert run.unit.heard[0][0] == pytest.approx(BEGUN + 15)
+    assert len(run.lines) == 1
+
+
+def test_what_the_user_leaves_out_is_acknowledged_at_once(driver):
+    run = agent(driver, (3, f"1;A1;inverter;{WALL};1"), exclude=["inverter_power.*"])
+    assert (run.held, said(run)) == ([], ["A1 ACK 1"])
+
+
+def test_what_meets_a_defect_is_not_acknowledged(driver, caplog):
+    run = agent(driver, (3, f"1;A1;inverter;{WALL};1"), defect=True)
+    assert said(run) == []
+    assert "bug: samples of toy could not be handed over" in caplog.text
+
+
+def test_units_beyond_the_limit_are_not_acknowledged(driver, monkeypatch):
+    monkeypatch.setattr(units_module, "MOST_UNITS", 1)
+    run = Run(driver, talking((3, f"1;A1;inverter;{WALL};1"), (4, f"1;B2;inverter;{WALL};1")), 20)
+    assert said(run) == ["A1 ACK 1"]
+
+
+def test_bytes_of_replies_are_counted(driver):
+    run = Run(driver, talking((3, f"1;A1;inverter;{WALL};1")), 70.0)
+    assert run.own("sent_bytes_total")[-1] == len(b"A1 ACK 1\n")

@@ -35,6 +35,7 @@ from rct_collector.drivers.base import (
 from rct_collector.drivers.options import Requests
 from rct_collector.lines.kept import KeptLine
 from rct_collector.lines.port import Port
+from rct_collector.receipt import Receipt
 from rct_collector.reports import Reports
 
 log = logging.getLogger(__name__)
@@ -82,8 +83,14 @@ class Owner(Protocol):
     def going_on(self) -> None:
         """The round goes on, for some time already: what came is not to wait for its end."""
 
-    def unasked(self, events: Sequence[Event], now: float) -> None:
-        """The unit said something by itself: records, or what shows that it is there."""
+    def unasked(self, events: Sequence[Event], now: float, receipt: Receipt | None) -> None:
+        """The unit said something by itself: records, or what shows that it is there.
+
+        Args:
+            events: What it said.
+            now: Monotonic seconds.
+            receipt: Of the records, where the unit waits for that.
+        """
 
 
 class RoundResult(NamedTuple):
@@ -320,7 +327,9 @@ class Exchange:
         self.inquiry.line_lost(self.port.last_error)
         self._finish()
 
-    def hear(self, events: Sequence[Event], now: float, *, stale: bool) -> None:
+    def hear(
+        self, events: Sequence[Event], now: float, *, stale: bool, receipt: Receipt | None = None
+    ) -> None:
         """Bytes came; see :class:`lines.port.Attached`."""
         poller = self.poller
         poller.heard(now)
@@ -337,7 +346,7 @@ class Exchange:
             else:
                 unasked.append(event)
         if unasked:
-            self._owner.unasked(unasked, now)
+            self._owner.unasked(unasked, now, receipt)
         if self._over is None:
             return
         if not poller.waits_for_time:

@@ -29,6 +29,7 @@ from rct_collector.device.stats import Stats
 from rct_collector.drivers.base import Answer, Driver, Event, Query
 from rct_collector.lines.kept import KeptLine
 from rct_collector.model import PollClass, Series
+from rct_collector.receipt import Receipt
 from rct_collector.reports import Reports
 
 log = logging.getLogger(__name__)
@@ -49,7 +50,7 @@ class Host(Protocol):
     def fast_settled(self) -> None:
         """The fast part of a round was handed over."""
 
-    def unasked(self, events: Sequence[Event], now: float) -> None:
+    def unasked(self, events: Sequence[Event], now: float, receipt: Receipt | None) -> None:
         """The unit said something by itself; see :class:`.exchange.Owner`."""
 
 
@@ -331,9 +332,9 @@ class Polling:
         """The rest takes its time: what came until now does not wait for it."""
         self.publish()
 
-    def unasked(self, events: Sequence[Event], now: float) -> None:
+    def unasked(self, events: Sequence[Event], now: float, receipt: Receipt | None) -> None:
         """Not an answer at all; see :class:`.exchange.Owner`."""
-        self._host.unasked(events, now)
+        self._host.unasked(events, now, receipt)
 
     def _learnt(self, now: float) -> None:
         """A fact is new: ask what it brings, and keep it."""
