@@ -38,6 +38,9 @@ COMMANDS = {
     "completion": "rct_collector.cli.completion",
 }
 
+#: Module that has the commands of single families.
+FAMILIES = "rct_collector.cli.family"
+
 PROGRAM = "rct-collector"
 
 
@@ -78,13 +81,16 @@ class Application(click.Group):
     """Loads a command when it is asked for, and turns what goes wrong into words and a status."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """In the order of the table, not of the alphabet."""
-        return list(COMMANDS)
+        """In the order of the table, not of the alphabet; then those of single families."""
+        from rct_collector.drivers import WITH_COMMANDS
+
+        return [*COMMANDS, *WITH_COMMANDS]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import the module of one command."""
         if cmd_name not in COMMANDS:
-            return None
+            group: click.Command | None = import_module(FAMILIES).commands_of(cmd_name)
+            return group
         command: click.Command = import_module(COMMANDS[cmd_name]).command
         return command
 

@@ -13,6 +13,12 @@ BUILTIN = {
     "voltronic": "rct_collector.drivers.voltronic",
 }
 
+#: Driver name → what its own commands are, in a line: for those that have some, see
+#: :meth:`.tools.Tools.commands`. Help shows it, and loads no driver for it.
+WITH_COMMANDS = {
+    "solaredge": "SolarEdge: what semonitor and its companions did.",
+}
+
 #: The family that is meant where none is named.
 DEFAULT = next(iter(BUILTIN))
 

@@ -466,6 +466,14 @@ class Tools:
         """For ``simulate`` and ``--simulate``."""
         raise self._missing("cannot be simulated")
 
+    def commands(self) -> Mapping[str, str]:
+        """Commands that only this family has: name → module that holds its ``command``.
+
+        Each is a command of click whose object (``pass_obj``) is an :class:`.outside.Outside`. They
+        are called as ``rct-collector FAMILY COMMAND``, see ``WITH_COMMANDS`` beside the registry.
+        """
+        return {}
+
     def installations(self) -> Mapping[str, Collection[str]]:
         """For ``metrics --budget``: name → conditions that are met; the first is the usual one.
 

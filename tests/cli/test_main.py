@@ -29,10 +29,11 @@ def test_help_names_every_command_and_every_status(run):
 
 def every_command():
     """Names of all commands and subcommands."""
-    for name in main.COMMANDS:
+    for name in main.application.list_commands(None):
         found = main.application.get_command(None, name)
         yield (name,)
-        yield from ((name, sub) for sub in getattr(found, "commands", ()))
+        if isinstance(found, click.Group):
+            yield from ((name, sub) for sub in found.list_commands(None))
 
 
 @pytest.mark.parametrize("names", list(every_command()), ids=" ".join)

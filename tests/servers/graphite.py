@@ -40,20 +40,24 @@ retentions = 1s:1h
 
 
 class Carbon(Server):
-    """The storage; it takes plain text lines."""
+    """The storage; it takes plain text lines, and pickled lists."""
 
     program = Path("/usr/bin/carbon-cache")
 
     def __init__(self, folder):
         super().__init__(folder)
         self.port = free_port()
+        self.pickle_port = free_port()
         self.query_port = free_port()
 
     def command(self):
         config = self.folder / "carbon.conf"
         config.write_text(
             CONFIG.format(
-                folder=self.folder, port=self.port, pickle=free_port(), query=self.query_port
+                folder=self.folder,
+                port=self.port,
+                pickle=self.pickle_port,
+                query=self.query_port,
             )
         )
         (self.folder / "storage-schemas.conf").write_text(SCHEMAS)

@@ -1,0 +1,240 @@
+"""Files, programs and people, for the commands of single families."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import stat
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+
+from rct_collector.errors import CaptureError, TransportError
+
+#: Bytes that are read at once.
+_PIECE = 1 << 16
+
+#: Bytes of a line, at most: what is longer is cut, so that no input takes all memory.
+LONGEST_LINE = 4 << 20
+
+#: Seconds between two looks at a file that may grow.
+_LOOK_S = 1.0
+
+#: Seconds to wait for a connection, and then for each piece to be taken.
+_CONNECT_S = 10.0
+_TAKEN_S = 60.0
+
+
+class ThisSide:
+    """This host and whoever sits before it; see :class:`rct_collector.drivers.outside.Outside`."""
+
+    def say(self, text: str) -> None:
+        """See there."""
+        click.echo(text, err=True)
+
+    def lines(self, path: str | None, *, follow: bool = False) -> Iterator[list[bytes]]:
+        """See there."""
+        held = b""
+        for piece in _pieces(path, follow=follow):
+            if piece is None:  # another file
+                held = b""
+                continue
+            *found, held = (held + piece).split(b"\n")
+            if len(held) > LONGEST_LINE:
+                found.append(held)
+                held = b""
+            if found:
+                yield found
+        if held:
+            yield [held]
+
+    def content(self, path: str) -> bytes | None:
+        """See there."""
+        try:
+            return Path(path).read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise _unreadable(path, error) from error
+
+    @contextlib.contextmanager
+    def kept(self, path: str | None) -> Iterator[str]:
+        """See there."""
+        if path is not None:
+            yield path
+            return
+        with tempfile.NamedTemporaryFile() as file:
+            try:
+                for piece in _pieces(None, follow=False):
+                    file.write(piece or b"")
+                file.flush()
+            except OSError as error:
+                raise _unwritable(file.name, error) from error
+            yield file.name
+
+    @contextlib.contextmanager
+    def output(self, path: str | None, *, append: bool = False) -> Iterator[_Output]:
+        """See there."""
+        if path is None:
+            yield _Output(sys.stdout.buffer, "standard output")
+            return
+        try:
+            file = Path(path).open("ab" if append else "wb", buffering=0)  # noqa: SIM115 - below
+        except OSError as error:
+            raise _unwritable(path, error) from error
+        with file:
+            yield _Output(file, path)
+
+    def replace(self, path: str, content: bytes, *, private: bool = False) -> None:
+        """See there."""
+        place = Path(path)
+        try:
+            mode = 0o600 if private else _mode(place)
+            descriptor, name = tempfile.mkstemp(prefix=f".{place.name[:64]}.", dir=place.parent)
+            draft = Path(name)
+            try:
+                with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor is no path
+                    os.fchmod(descriptor, mode)
+                    file.write(content)
+                draft.replace(place)
+            except BaseException:
+                draft.unlink(missing_ok=True)
+                raise
+        except OSError as error:
+            raise _unwritable(path, error) from error
+
+    def connect(self, host: str, port: int) -> _Connection:
+        """See there."""
+        return _Connection(host, port)
+
+    def pause(self, seconds: float) -> None:
+        """See there."""
+        time.sleep(seconds)
+
+
+def _mode(place: Path) -> int:
+    """The mode of the file that is there, or that of a new one."""
+    try:
+        return stat.S_IMODE(place.stat().st_mode)
+    except FileNotFoundError:
+        mask = os.umask(0o077)
+        os.umask(mask)
+        return 0o666 & ~mask
+
+
+def _pieces(path: str | None, *, follow: bool) -> Iterator[bytes | None]:
+    """What a file holds, and with ``follow`` what will be in it; None where another one begins."""
+    if path is None:
+        descriptor = sys.stdin.fileno() if _has_descriptor(sys.stdin) else None
+        while piece := (
+            os.read(descriptor, _PIECE) if descriptor is not None else sys.stdin.buffer.read(_PIECE)
+        ):
+            yield piece
+        return
+    try:
+        file = Path(path).open("rb", buffering=0)  # noqa: SIM115 - may be exchanged
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    try:
+        while True:
+            try:
+                piece = file.read(_PIECE)
+            except OSError as error:
+                raise _unreadable(path, error) from error
+            if piece:
+                yield piece
+            elif not follow:
+                return
+            else:
+                time.sleep(_LOOK_S)
+                if another := _another(path, file):
+                    file.close()
+                    file = another  # type: ignore[assignment] # of the same kind
+                    yield None
+    finally:
+        file.close()
+
+
+def _another(path: str, file: BinaryIO) -> BinaryIO | None:
+    """The file that has taken the place of one that was read to its end, if one has."""
+    with contextlib.suppress(OSError):
+        there, ours = Path(path).stat(), os.fstat(file.fileno())
+        moved = (there.st_dev, there.st_ino) != (ours.st_dev, ours.st_ino)
+        if moved or ours.st_size < file.tell():
+            return Path(path).open("rb", buffering=0)
+    return None
+
+
+def _has_descriptor(stream: object) -> bool:
+    """Whether a stream is one of the system; those of tests may not be."""
+    try:
+        return isinstance(stream.fileno(), int)  # type: ignore[attr-defined]
+    except (OSError, AttributeError):
+        return False
+
+
+class _Output:
+    """A file, or standard output."""
+
+    def __init__(self, file: BinaryIO, name: str) -> None:
+        self._file = file
+        self._name = name
+
+    def write(self, data: bytes) -> None:
+        view = memoryview(data)
+        try:
+            while view:
+                view = view[self._file.write(view) :]
+            self._file.flush()
+        except BrokenPipeError:
+            raise  # whoever has read standard output has ended
+        except OSError as error:
+            raise _unwritable(self._name, error) from error
+
+
+class _Connection:
+    """A connection over TCP."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._name = f"{host}:{port}"
+        try:
+            self._socket = socket.create_connection((host, port), _CONNECT_S)
+        except OSError as error:
+            raise self._lost("cannot be reached", error) from error
+        self._socket.settimeout(_TAKEN_S)
+
+    def send(self, data: bytes) -> None:
+        try:
+            self._socket.sendall(data)
+        except OSError as error:
+            raise self._lost("takes nothing any more", error) from error
+
+    def finish(self) -> None:
+        try:
+            self._socket.shutdown(socket.SHUT_WR)
+            while self._socket.recv(_PIECE):
+                pass
+        except TimeoutError:
+            pass  # it has all of it, and does not say so
+        except OSError as error:
+            raise self._lost("was lost", error) from error
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def _lost(self, what: str, error: OSError) -> TransportError:
+        return TransportError(f"{self._name} {what}: {error.strerror or error}")
+
+
+def _unreadable(path: str, error: OSError) -> CaptureError:
+    return CaptureError(f"{path} cannot be read: {error.strerror}")
+
+
+def _unwritable(path: str, error: OSError) -> CaptureError:
+    return CaptureError(f"{path} cannot be written: {error.strerror}")

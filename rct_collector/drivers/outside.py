@@ -1,0 +1,113 @@
+"""What a command of one family may want of the world outside: files, programs, people.
+
+A family's own commands (:meth:`.tools.Tools.commands`) know what bytes and texts mean, and nothing
+else; whoever runs them hands them an :class:`Outside`. So each of them can be tried with texts
+alone, and what files and connections are like is written once for all families.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+
+class Output(Protocol):
+    """A file, or standard output, that is written piece by piece."""
+
+    def write(self, data: bytes) -> None:
+        """Write all of it, and have others see it.
+
+        Raises:
+            CollectorError: It cannot be written.
+        """
+
+
+class Outflow(Protocol):
+    """A connection to another program. It takes bytes as fast as that program does."""
+
+    def send(self, data: bytes) -> None:
+        """Hand over all of it; waits while the other side is not ready for more.
+
+        Raises:
+            TransportError: The connection is lost.
+        """
+
+    def finish(self) -> None:
+        """Say that this was all, and wait until the other side has read it.
+
+        Raises:
+            TransportError: The connection was lost before.
+        """
+
+    def close(self) -> None:
+        """Close it; what was not read by then may be lost."""
+
+
+class Outside(Protocol):
+    """Files, programs and people. Paths are as the user wrote them; None is a standard stream."""
+
+    def say(self, text: str) -> None:
+        """Tell people something that is no output: one line on standard error."""
+
+    def lines(self, path: str | None, *, follow: bool = False) -> Iterator[list[bytes]]:
+        """Read lines, without their ends, as they come: those that are there at once together.
+
+        Args:
+            path: Of the file; None for standard input.
+            follow: At the end of the file wait for more; when another file takes its place, or it
+                became shorter, read that from its begin.
+
+        Raises:
+            CollectorError: It cannot be read.
+        """
+
+    def content(self, path: str) -> bytes | None:
+        """All that a file holds; None where there is none.
+
+        Raises:
+            CollectorError: It cannot be read.
+        """
+
+    def kept(self, path: str | None) -> AbstractContextManager[str]:
+        """A file that can be read more than once: what comes at standard input is put into one.
+
+        Args:
+            path: Of the file; None for standard input.
+
+        Raises:
+            CollectorError: It cannot be read, or there is no room for it.
+        """
+
+    def output(self, path: str | None, *, append: bool = False) -> AbstractContextManager[Output]:
+        """Open a file for writing.
+
+        Args:
+            path: Of the file; None for standard output.
+            append: Keep what it holds.
+
+        Raises:
+            CollectorError: It cannot be written.
+        """
+
+    def replace(self, path: str, content: bytes, *, private: bool = False) -> None:
+        """Put a file in the place of another: whoever reads it sees one of both, whole.
+
+        Args:
+            path: Of the file; it keeps its mode.
+            content: All that it will hold.
+            private: Let nobody else read it.
+
+        Raises:
+            CollectorError: It cannot be written.
+        """
+
+    def connect(self, host: str, port: int) -> Outflow:
+        """Connect to a program by TCP.
+
+        Raises:
+            TransportError: Nobody answers there.
+        """
+
+    def pause(self, seconds: float) -> None:
+        """Wait."""
