@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from rct_collector.config import Config, device_options, device_sections
@@ -16,7 +16,8 @@ from rct_collector.exits import MEANINGS
 from rct_collector.markdown import code, table
 from rct_collector.option import Option, Shape
 from rct_collector.option import options as options_of
-from rct_collector.transport import TRANSPORTS, examples, transport
+from rct_collector.transport import TRANSPORTS, bus, examples, transport
+from rct_collector.transport.address import Parameter
 
 #: How the list of devices is written in front of the name of an option.
 _DEVICE = "devices[]"
@@ -124,7 +125,16 @@ def _addresses() -> Iterator[tuple[str, ...]]:
             takers.setdefault(scheme, {})[name] = transport(scheme).example(defaults)
     for scheme, examples_of in takers.items():
         example, *_ = examples_of.values()
-        yield code(example), _what(scheme), ", ".join(map(code, examples_of))
+        buses = [name for name in examples_of if "mode" in driver(name).ways[scheme]]
+        what = " ".join([_what(scheme), *_of_bus(buses)])
+        yield code(example), what, ", ".join(map(code, examples_of))
+
+
+def _of_bus(names: list[str]) -> Iterator[str]:
+    """What families that share a bus have in addresses beside all others."""
+    if names:
+        yield f"With the driver {' and '.join(map(code, names))}:"
+        yield _parameters(bus.PARAMETERS)
 
 
 def transports() -> str:
@@ -137,11 +147,15 @@ def transports() -> str:
 
 def _what(scheme: str) -> str:
     found = transport(scheme)
-    options = (
+    return " ".join(filter(None, (found.DESCRIPTION, _parameters(found.PARAMETERS))))
+
+
+def _parameters(parameters: Mapping[str, Parameter]) -> str:
+    """What options of an address take, and do."""
+    return " ".join(
         f"{code(key)} takes {parameter.takes}. {parameter.meaning}"
-        for key, parameter in found.PARAMETERS.items()
+        for key, parameter in parameters.items()
     )
-    return " ".join([found.DESCRIPTION, *options])
 
 
 def codes() -> str:

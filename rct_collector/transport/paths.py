@@ -8,12 +8,18 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from urllib.parse import unquote
 
 from rct_collector.option import UNFIT, Invalid, shown
 from rct_collector.transport.address import Address, Parameter
+
+#: Reads options, see :func:`read_options`.
+ReadOptions = Callable[
+    [str, Mapping[str, Parameter], Mapping[str, str], str],
+    tuple[Mapping[str, str], Mapping[str, str]],
+]
 
 
 def one_of(*choices: str, meaning: str) -> Parameter:
@@ -71,6 +77,7 @@ def read_path(
     known: Mapping[str, Parameter],
     defaults: Mapping[str, str],
     example: str,
+    read: ReadOptions | None = None,
 ) -> Address:
     """``/dev/ttyUSB0?baud=2400`` → an address; its key is where the path leads at present.
 
@@ -80,6 +87,7 @@ def read_path(
         known: Options that there are.
         defaults: Those of the driver, which need not be written.
         example: An address that would be right, for messages.
+        read: Reads the options; :func:`read_options`, unless another one is given.
 
     Raises:
         Invalid: With what would be right.
@@ -92,7 +100,7 @@ def read_path(
     if path == "/" or UNFIT.search(path):
         raise Invalid(f"{right}, with a path of visible characters")
     place = quoted(path)
-    settled, told = read_options(options, known, defaults, right)
+    settled, told = (read or read_options)(options, known, defaults, right)
     return Address(scheme, place, settled, _key(scheme, path), written(scheme, place, told))
 
 

@@ -6,6 +6,7 @@
     serial:///dev/ttyUSB0?baud=2400
     serial:///dev/serial/by-id/usb-FTDI_FT232R_A10K5X-if00-port0?baud=9600&parity=even
     serial:/dev/ttyS0?rs485=on
+    serial:///dev/ttyUSB0?mode=master&units=7F101234,7F105678
 
 Bits are those of nearly all inverters unless the address says otherwise: eight of data, no parity,
 one stop bit. The rate is the driver's. Links under ``/dev/serial/by-id`` and ``by-path`` stay as
@@ -36,6 +37,7 @@ from typing import TYPE_CHECKING
 
 from rct_collector.errors import TransportError
 from rct_collector.processes import described
+from rct_collector.transport import bus
 from rct_collector.transport.address import Address, Parameter
 from rct_collector.transport.base import Lost, Receive
 from rct_collector.transport.nodes import (
@@ -81,7 +83,7 @@ def example(defaults: Mapping[str, str]) -> str:
 
 def parse(text: str, defaults: Mapping[str, str]) -> Address:
     """See :class:`.base.Transport`; the defaults are options, and one of them is ``baud``."""
-    return read_path("serial", text, PARAMETERS, defaults, example(defaults))
+    return read_path("serial", text, PARAMETERS, defaults, example(defaults), bus.read)
 
 
 def name(address: Address) -> str:

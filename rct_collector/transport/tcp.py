@@ -7,7 +7,9 @@
     tcp://[2001:db8::10]:8899
 
 The port may be left out where the driver knows it. A serial server with a raw TCP port is reached
-in the same way.
+in the same way; where a family shares a bus behind it, options tell what we are on that::
+
+    tcp://192.0.2.20:4001?mode=passive
 
 A name may stand for several addresses, some of which nobody answers at: IPv6 of a device that has
 forgotten it, or of a router that does not pass it on. As RFC 8305 has it ("happy eyeballs"), the
@@ -233,8 +235,11 @@ def example(defaults: Mapping[str, str]) -> str:
 
 
 def parse(text: str, defaults: Mapping[str, str]) -> Address:
-    """See :class:`.base.Transport`; the default is ``port``."""
+    """See :class:`.base.Transport`; the default is ``port``, and there may be those of a bus."""
     right = f"an address such as {example(defaults)}"
+    options = None
+    if "mode" in defaults:
+        text, _, options = text.partition("?")
     found = hosts.part(text)
     if found is None:
         raise Invalid(f"{right} or tcp://[2001:db8::10]:8899, with nothing else")
@@ -242,7 +247,19 @@ def parse(text: str, defaults: Mapping[str, str]) -> Address:
     if host is None:
         raise Invalid(f"{right}, with a host name or an IP address")
     port = hosts.read_port(found[1], defaults, right)
-    return _address(host, port, f"tcp://{hosts.joined(host, port if found[1] else None)}")
+    place = hosts.joined(host, port if found[1] else None)
+    address = _address(host, port, f"tcp://{place}")
+    return address if options is None else _on_a_bus(address, options, defaults, right)
+
+
+def _on_a_bus(address: Address, options: str, defaults: Mapping[str, str], right: str) -> Address:
+    """The address of a serial server, with what we are on the bus behind it."""
+    from rct_collector.transport import bus
+    from rct_collector.transport.paths import written
+
+    settled, told = bus.read(options, PARAMETERS, defaults, right)
+    place = address.text.removeprefix("tcp://")
+    return address._replace(options=settled, text=written("tcp", place, told))
 
 
 def _address(host: str, port: int, text: str = "") -> Address:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import subprocess
 import sys
 
@@ -86,12 +87,85 @@ FILE = "an address such as file:///var/lib/captures/roof.pcap"
         ("file:///none/Süd dach#1", "file:///none/Süd dach#1", "file/none/Süd dach#1"),
         ("file:///none/a%3fb%25%C3%BC%", "file:///none/a%3Fb%25ü%25", "file/none/a?b%ü%"),
         ("file:////none/a", "file:///none/a", "file/none/a"),
+        ("file:///none/a?follow=yes", "file:///none/a?follow=yes", "file/none/a"),
+        (
+            "file:///none/a?magic=1234&ports=80,22222&follow=no",
+            "file:///none/a?follow=no&ports=80,22222&magic=1234",
+            "file/none/a",
+        ),
     ],
 )
 def test_an_address_is_read_has_one_form_and_an_identity(text, written, key):
     address = parse_address(text, WAYS)
     assert (address.scheme, str(address), address.key) == (text.partition(":")[0], written, key)
     assert parse_address(written, WAYS) == address
+
+
+#: A family whose units share a bus.
+BUS = {"serial": {"baud": "115200", "mode": "passive"}, "tcp": {"mode": "passive"}}
+MASTER = "an address such as serial:///dev/ttyUSB0?baud=115200"
+SERVER = "an address such as tcp://192.0.2.10:8899"
+
+
+@pytest.mark.parametrize(
+    ("text", "options"),
+    [
+        ("serial:///dev/none0", {"baud": "115200", "mode": "passive"}),
+        (
+            "serial:///dev/none0?mode=master&units=7F101234,7f105678",
+            {"baud": "115200", "mode": "master", "units": "7F101234,7f105678"},
+        ),
+        ("tcp://192.0.2.1:4001", {"mode": "passive"}),
+        ("tcp://192.0.2.1:4001?mode=passive", {"mode": "passive"}),
+        (
+            "tcp://[::1]:4001/?mode=master&units=BE101234&timeout=3&interval=60",
+            {"mode": "master", "units": "BE101234", "timeout": "3", "interval": "60"},
+        ),
+    ],
+)
+def test_an_address_tells_what_we_are_on_a_bus(text, options):
+    address = parse_address(text, BUS)
+    assert address.options == options
+    assert parse_address(str(address), BUS) == address
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("serial:///dev/a?mode=slave", f"{MASTER}, with mode=master or passive; found 'slave'"),
+        (
+            "tcp://192.0.2.1:1?mode=master",
+            f"{SERVER}, with the units that the master lets speak, such as units=7F101234",
+        ),
+        (
+            "serial:///dev/a?mode=master&units=7F10123",
+            f"{MASTER}, with units=ids of eight hexadecimal digits, with commas between them;"
+            " found '7F10123'",
+        ),
+        (
+            "tcp://192.0.2.1:1?mode=master&units=7F101234,7f101234",
+            f"{SERVER}, with each unit once; found '7F101234,7f101234'",
+        ),
+        (
+            "tcp://192.0.2.1:1?timeout=0",
+            f"{SERVER}, with timeout=whole seconds from 1 to 999; found '0'",
+        ),
+        (
+            "tcp://192.0.2.1:1?baud=9600",
+            f"{SERVER}; known options are mode, units, timeout, interval, not 'baud'",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_bus_is_told(text, expected):
+    with pytest.raises(Invalid, match="^" + re.escape(expected)):
+        parse_address(text, BUS)
+
+
+def test_families_without_a_bus_have_no_options_of_one():
+    with pytest.raises(Invalid, match="known options are baud, databits, parity, stopbits, rs485,"):
+        parse_address("serial:///dev/none0?mode=passive", WAYS)
+    with pytest.raises(Invalid, match="with nothing else"):
+        parse_address("tcp://192.0.2.1:1?mode=passive", WAYS)
 
 
 @pytest.mark.parametrize(
@@ -163,7 +237,10 @@ def test_an_address_is_read_has_one_form_and_an_identity(text, written, key):
             "file://roof.pcap",
             f"{FILE}, with an absolute path behind file://, so with three slashes",
         ),
-        ("file:///roof.pcap?speed=2", f"{FILE}, with nothing behind the path"),
+        (
+            "file:///roof.pcap?speed=2",
+            f"{FILE}; known options are follow, ports, magic, not 'speed'",
+        ),
     ],
 )
 def test_what_is_no_address_is_refused_with_what_would_be_right(text, expected):
