@@ -14,7 +14,7 @@ import click
 from rct_collector.cli.collect import run
 from rct_collector.cli.console import console
 from rct_collector.drivers.tools import FarEnd
-from rct_collector.simulator import Hub, serve
+from rct_collector.simulator import Hub, SimulatedInverter, serve
 from rct_collector.transport.tcp import explain
 
 #: Seconds between two looks at the counters.
@@ -22,18 +22,18 @@ _STATUS_S = 2.0
 
 
 class Door(Protocol):
-    """Where a unit is reached; see the classes of :mod:`rct_collector.simulator`."""
+    """Where a unit is reached, or what dials for it: classes of :mod:`rct_collector.simulator`."""
 
     @property
     def hub(self) -> Hub:
         """The unit, and its clients."""
 
     @property
-    def address(self) -> str:
-        """The address as a configuration has it."""
+    def where(self) -> str:
+        """Where it is, or whom it calls, in words."""
 
     def close(self) -> None:
-        """Let nobody in any more."""
+        """Let nobody in any more, or hang up."""
 
 
 #: Makes a unit reachable.
@@ -72,33 +72,53 @@ def plugged_in(transport: str, hub: Callable[[], Hub], path: Path) -> Opening:
     return plug_in
 
 
-def open_until_stopped(openings: Sequence[Opening], *, where: str, name: str) -> None:
+def dialling(inverter: SimulatedInverter, host: str, port: int) -> Opening:
+    """What lets a unit call somebody.
+
+    Args:
+        inverter: The unit.
+        host: Who is called.
+        port: Port there.
+    """
+
+    async def dial() -> Door:
+        return inverter.dial(host, port)
+
+    return dial
+
+
+def open_until_stopped(
+    openings: Sequence[Opening], *, where: str, name: str, hints: Sequence[str] = ()
+) -> None:
     """Let units be reached until Ctrl-C.
 
     Args:
         openings: One for each of them.
         where: What is opened, for messages.
         name: What answers, for people.
+        hints: What else is to be said, line by line.
 
     Raises:
         click.UsageError: It cannot be opened.
     """
     try:
-        run(_serve(openings, name))
+        run(_serve(openings, name, hints))
     except OSError as error:
         raise click.UsageError(f"cannot listen on {where}: {explain(error)}") from error
     except KeyboardInterrupt:
         click.echo(err=True)
 
 
-async def _serve(openings: Sequence[Opening], name: str) -> None:
+async def _serve(openings: Sequence[Opening], name: str, hints: Sequence[str]) -> None:
     with ExitStack() as stack:
         doors = []
         for opening in openings:
             doors.append(await opening())
             stack.callback(doors[-1].close)
         for door in doors:
-            click.echo(f"{name} at {door.address}; end with Ctrl-C")
+            click.echo(f"{name} {door.where}; end with Ctrl-C")
+        for hint in hints:
+            click.echo(hint)
         sys.stdout.flush()
         if sys.stdout.isatty():
             await _tell([door.hub for door in doors])

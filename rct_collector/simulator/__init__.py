@@ -3,6 +3,7 @@
 ::
 
     Bridge ─── Hub ─┬─ Server ─── sockets
+                    ├─ Dialler ─── a socket to whoever is called
                     ├─ SerialNode, ReportNode ─── a path
                     └─ MemoryLink ─── an asyncio.Protocol
 
@@ -11,6 +12,7 @@ The simulated unit and its bridge take times and do no I/O; here they meet an ev
 
 from __future__ import annotations
 
+from rct_collector.simulator.dialler import Dialler
 from rct_collector.simulator.hub import Hub
 from rct_collector.simulator.inverter import SimulatedInverter
 from rct_collector.simulator.memory import MemoryLink
@@ -18,6 +20,7 @@ from rct_collector.simulator.node import ReportNode, SerialNode
 from rct_collector.simulator.server import Server, serve
 
 __all__ = [
+    "Dialler",
     "Hub",
     "MemoryLink",
     "ReportNode",

@@ -68,6 +68,7 @@ class Hub:
             raise ConnectionRefusedError("the simulated inverter refuses connections at present")
         client = self.bridge.connect()
         self._clients[client] = (send, drop)
+        self._arm()  # some speak first
         return client
 
     def detach(self, client: int) -> None:

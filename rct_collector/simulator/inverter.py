@@ -10,6 +10,7 @@ from typing import Any
 
 from rct_collector.drivers import DEFAULT
 from rct_collector.drivers import driver as family
+from rct_collector.simulator.dialler import Dialler
 from rct_collector.simulator.hub import Hub
 from rct_collector.simulator.memory import MemoryLink
 from rct_collector.simulator.server import Server, serve
@@ -84,6 +85,10 @@ class SimulatedInverter:
     async def serve(self, host: str = "127.0.0.1", port: int = 0) -> Server:
         """Listen; see :func:`serve`."""
         return await serve(self.hub(), host, port)
+
+    def dial(self, host: str, port: int) -> Dialler:
+        """Call somebody, again and again; see :class:`Dialler`."""
+        return Dialler(self.hub(), host, port)
 
     def connect(self, protocol: asyncio.BaseProtocol) -> MemoryLink:
         """Connect a protocol without a socket.

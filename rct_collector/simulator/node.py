@@ -71,6 +71,11 @@ class Node(ABC):
         """The address as a configuration has it."""
         return f"{self.SCHEME}://{self.path}"
 
+    @property
+    def where(self) -> str:
+        """The same in words."""
+        return f"at {self.address}"
+
     @abstractmethod
     def _plug(self) -> None:
         """Make what clients open."""

@@ -7,6 +7,7 @@ import contextlib
 import logging
 import socket
 import struct
+from collections.abc import Callable
 from types import TracebackType
 from typing import cast
 
@@ -50,6 +51,11 @@ class Server:
     def address(self) -> str:
         """The address as a configuration has it."""
         return f"tcp://{hosts.joined(self.host, self.port)}"
+
+    @property
+    def where(self) -> str:
+        """The same in words."""
+        return f"at {self.address}"
 
     @property
     def listening(self) -> bool:
@@ -111,15 +117,22 @@ class Server:
         await self.wait_closed()
 
 
-class _Client(asyncio.Protocol):
-    """One TCP client of a simulated inverter."""
+class Client(asyncio.Protocol):
+    """One TCP connection of a simulated inverter, whoever has made it."""
 
-    def __init__(self, hub: Hub) -> None:
-        self._hub = hub
+    def __init__(self, hub: Hub, over: Callable[[], None] = lambda: None) -> None:
+        """Take it.
+
+        Args:
+            hub: The unit.
+            over: Called when it is at its end.
+        """
+        self._hub, self._over = hub, over
         self._transport: asyncio.Transport | None = None
         self._number = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """It is there."""
         self._transport = cast("asyncio.Transport", transport)
         try:
             self._number = self._hub.attach(self._send, self._drop)
@@ -127,10 +140,13 @@ class _Client(asyncio.Protocol):
             self._drop()
 
     def data_received(self, data: bytes) -> None:
+        """The other end says something."""
         self._hub.receive(self._number, data)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """It is gone."""
         self._hub.detach(self._number)
+        self._over()
 
     def _drop(self) -> None:
         """Reset the connection, which is what a restart does; a mere close would be polite."""
@@ -167,5 +183,5 @@ async def serve(bridge: FarEnd | Hub, host: str = "127.0.0.1", port: int = 0) ->
 
 async def _listen(hub: Hub, host: str, port: int) -> asyncio.Server:
     return await asyncio.get_running_loop().create_server(
-        lambda: _Client(hub), host, port, reuse_address=True
+        lambda: Client(hub), host, port, reuse_address=True
     )
