@@ -322,8 +322,11 @@ class Device:
             gauges["sample_age_seconds"] = age
         if tally.answers:
             gauges["answer_latency_seconds"] = tally.latency / tally.answers
-        if self.units:
-            self.units.tell(now, self._clock.wall_ns())
+        if self.units and self.units.many:
+            gauges["units"] = self.units.tell(now, self._clock.wall_ns())
+        if calls := port.line.calls:
+            gauges["callers"] = calls.open
+            self.stats.totals["callers_rejected"] = calls.rejected
         # A round that brought nothing still has a time: now.
         time_ns = current.time_ns or self._clock.wall_ns()
         self._publisher.send(time_ns, self.stats.samples(up=up, **gauges), ends_round=True)

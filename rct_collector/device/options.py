@@ -10,6 +10,7 @@ from rct_collector.config import DeviceConfig
 from rct_collector.device.clock import Clock, SystemClock
 from rct_collector.device.state import Memory, StateFile
 from rct_collector.drivers import driver as load_driver
+from rct_collector.lines.gathering import GatheringLine
 from rct_collector.lines.kept import KeptLine
 from rct_collector.lines.listener import ListeningLine
 from rct_collector.lines.lock import DeviceLock
@@ -96,7 +97,8 @@ class Options:
         resync = driver.polled.resync if driver.polled else None
         now, session = self.clock.wall_ns, partial(driver.session, config.session)
         if is_dialled_in(address):
-            return ListeningLine(
+            many = driver.pushed is not None and driver.pushed.many
+            return (GatheringLine if many else ListeningLine)(
                 name, address, self.listen, session, wall_ns=now, resync=resync, lock=lock
             )
         return SharedLine(

@@ -22,6 +22,9 @@ class Stats:
     #: Kinds that are somebody's mistake rather than somebody else's traffic.
     MISTAKES = (Fault.CRC, Fault.LENGTH, Fault.COMMAND, Fault.DECODE)
 
+    #: Counters that few devices have: those that count them at all.
+    RARE = frozenset({"callers_rejected"})
+
     def __init__(self, wanted: Callable[[Series], bool] = lambda _series: True) -> None:
         """Start at zero.
 
@@ -35,6 +38,11 @@ class Stats:
             metric.field: rows.series(metric.name)
             for metric in rows.metrics
             if metric.measurement == "inverter_collector" and wanted(rows.series(metric.name))
+        }
+        self._counters = {
+            field.removesuffix("_total"): series
+            for field, series in self._fields.items()
+            if field.endswith("_total")
         }
         self._kinds = {
             dict(series.tags)["kind"]: series
@@ -72,9 +80,9 @@ class Stats:
         """
         self.totals["errors"] = sum(self.errors[kind] for kind in self.MISTAKES)
         own: list[tuple[Series, Value]] = [
-            (series, self.totals[field.removesuffix("_total")])
-            for field, series in self._fields.items()
-            if field.endswith("_total")
+            (series, self.totals[name])
+            for name, series in self._counters.items()
+            if name in self.totals or name not in self.RARE
         ]
         own += self.gauges(up=int(up), **gauges)
         own += [(series, self.errors[kind]) for kind, series in self._kinds.items()]

@@ -104,7 +104,7 @@ class Units:
         """
         said: dict[str, list[Record]] = {}
         for event in events:
-            records = said.setdefault(event.unit if self._pushed.many else "", [])
+            records = said.setdefault(event.unit if self.many else "", [])
             if type(event) is Record:
                 records.append(event)
         for name, records in said.items():
@@ -126,26 +126,35 @@ class Units:
         ages = (unit.receiving.age(wall_ns) for unit in self._units.values())
         return min((age for age in ages if age is not None), default=None)
 
-    def tell(self, now: float, wall_ns: int) -> None:
+    @property
+    def many(self) -> bool:
+        """Whether there may be any number of them."""
+        return self._pushed.many
+
+    def tell(self, now: float, wall_ns: int) -> int:
         """Tell of each how it does, where there may be many.
 
         Args:
             now: Monotonic seconds.
             wall_ns: Nanoseconds since the epoch.
+
+        Returns:
+            How many are up.
         """
-        if not self._pushed.many:
-            return
+        count = 0
         for receiving_, publisher in self._units.values():
             up, age = receiving_.is_up(now), receiving_.age(wall_ns)
+            count += up
             if not up:
                 publisher.missed("nothing comes of it")
             gauges = {} if age is None else {"sample_age_seconds": age}
             values = self._stats.gauges(up=int(up), **gauges)
             publisher.send(wall_ns, values, ends_round=True)
+        return count
 
     def removed(self, wall_ns: int) -> None:
         """Nobody collects from the device any more; see :meth:`Publisher.remove`."""
-        if self._pushed.many:
+        if self.many:
             for unit in self._units.values():
                 unit.publisher.remove(wall_ns)
 

@@ -7,13 +7,25 @@ import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 from rct_collector.errors import BusyError
 from rct_collector.lines.lock import DeviceLock
 from rct_collector.lines.port import Attached, Port, Ports
 from rct_collector.lines.reconnect import Link
 from rct_collector.reports import Reports
+
+
+class Calls(NamedTuple):
+    """Those who dial in to a device that takes any number of them.
+
+    Attributes:
+        open: Calls at present.
+        rejected: Calls so far that were hung up on, or not taken, since they were of no use.
+    """
+
+    open: int
+    rejected: int
 
 
 class KeptLine(ABC):
@@ -25,6 +37,11 @@ class KeptLine(ABC):
     """
 
     link: Link[Any]
+
+    @property
+    def calls(self) -> Calls | None:
+        """Who dials in; None where that is not to be told."""
+        return None
 
     def __init__(self, name: str, lock: DeviceLock | None) -> None:
         """Prepare; nothing is opened yet.

@@ -62,6 +62,10 @@ def descriptors(_: Address) -> int:
     return 1
 
 
+#: Calls that wait to be taken: a plant that calls again within a second.
+_BACKLOG = 512
+
+
 class _Call(Connection):
     """A connection that somebody else has made."""
 
@@ -89,7 +93,7 @@ async def listen(address: Address, accept: Accept) -> ListeningServer:
     loop = asyncio.get_running_loop()
     try:
         return await loop.create_server(
-            lambda: _Call(accept), host or None, port, reuse_address=True
+            lambda: _Call(accept), host or None, port, reuse_address=True, backlog=_BACKLOG
         )
     except OSError as error:
         raise TransportError(f"cannot listen at {address.place}: {explain(error)}") from error

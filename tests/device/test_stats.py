@@ -12,6 +12,8 @@ GAUGES = {
     "request_gap_seconds": 0.06,
     "sample_age_seconds": 0.5,
     "answer_latency_seconds": 0.02,
+    "units": 3,
+    "callers": 4,
 }
 
 
@@ -20,7 +22,9 @@ def named(samples):
 
 
 def test_every_figure_of_the_catalogue_is_given_once():
-    samples = Stats().samples(up=True, **GAUGES)
+    stats = Stats()
+    stats.totals["callers_rejected"] = 0
+    samples = stats.samples(up=True, **GAUGES)
     own = [series.name for series in catalog() if series.metric.own]
     assert sorted(series.name for series, _ in samples) == sorted(own)
 
@@ -67,6 +71,14 @@ def test_line_has_counts_of_its_own_and_the_first_connection_is_no_reconnect(ope
 @pytest.mark.parametrize("up", [True, False])
 def test_a_round_that_brought_something_is_up(up):
     assert named(Stats().samples(up=up))["inverter_collector.up"] == int(up)
+
+
+def test_what_few_devices_count_is_told_of_those_alone():
+    name = "inverter_collector.callers_rejected_total"
+    stats = Stats()
+    assert name not in named(stats.samples(up=True))
+    stats.totals["callers_rejected"] = 2
+    assert named(stats.samples(up=True))[name] == 2
 
 
 def test_gauges_that_have_no_value_are_left_out():

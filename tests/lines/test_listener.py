@@ -10,14 +10,9 @@ import pytest
 from rct_collector.drivers.base import Ask, Fault
 from rct_collector.errors import TransportError
 from rct_collector.lines import listener
+from rct_collector.lines.callers import MOST_TOLD, MOST_UNPROVEN_BYTES, PROOF_S
 from rct_collector.lines.conversation import WATCHDOG_S, Conversation
-from rct_collector.lines.listener import (
-    MOST_TOLD,
-    MOST_UNKNOWN,
-    MOST_UNPROVEN_BYTES,
-    PROOF_S,
-    ListeningLine,
-)
+from rct_collector.lines.listener import MOST_UNKNOWN, ListeningLine
 from rct_collector.transport import parse_address
 from tests.dialling import Doors
 from tests.lines.words import POWER, Attached, Lock, Words

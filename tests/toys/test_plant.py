@@ -14,12 +14,18 @@ from rct_collector.adapter.lineprotocol import LineProtocol
 from rct_collector.cli.read import print_influx, print_json, print_table
 from rct_collector.cli.snapshot import Snapshot
 from rct_collector.cli.view import overview
+from rct_collector.collector import Collector
+from rct_collector.config import Config
 from rct_collector.device import units as units_module
+from rct_collector.device.options import Options
 from rct_collector.drivers.base import SessionOptions
 from rct_collector.model import Origin
 from rct_collector.receipt import MOST_WAITING
+from tests import virtual
+from tests.dialling import Doors
 from tests.toys import plant
 from tests.toys.running import WALL, Run, Unit
+from tests.virtual import VirtualClock
 
 #: Seconds of the loop at the wall clock's ``WALL``.
 BEGUN = 999.5
@@ -362,3 +368,115 @@ def test_units_beyond_the_limit_are_not_acknowledged(driver, monkeypatch):
 def test_bytes_of_replies_are_counted(driver):
     run = Run(driver, talking((3, f"1;A1;inverter;{WALL};1")), 70.0)
     assert run.own("sent_bytes_total")[-1] == len(b"A1 ACK 1\n")
+
+
+# -- units that dial in --------------------------------------------------------------------------
+
+
+class Calling:
+    """A collector whose plant units dial in to."""
+
+    def __init__(self, driver):
+        self.driver, self.doors, self.held, self.batches = driver, Doors(), None, []
+
+    def take(self, batch):
+        self.batches.append(batch)
+        if self.held is not None and batch.receipt is not None:
+            batch.receipt.hold()
+            self.held.append(batch.receipt)
+
+    def call(self, text=""):
+        call = self.doors.call()
+        if text:
+            call.say(text.encode())
+        return call
+
+    def own(self, field):
+        return [
+            value
+            for batch in self.batches
+            for series, value in batch.values
+            if series.metric.name == f"inverter_collector.{field}" and not batch.unit
+        ]
+
+    def run(self, test, **options):
+        async def main(loop):
+            item = {"name": "toy", "driver": self.driver.name, "address": "listen://0.0.0.0:22222"}
+            config = Config.parse({"devices": [item | options]})
+            shared = Options(clock=VirtualClock(loop), listen=self.doors, lock=False)
+            collector = Collector(config, self.take, shared)
+            (self.device,) = collector.devices
+            running = asyncio.create_task(collector.run())
+            await asyncio.sleep(1.0)
+            await test(self)
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+
+        virtual.run(main)
+
+
+def test_a_plant_calls_one_device_and_each_gets_its_own_acknowledgements(driver):
+    async def test(plant_):
+        calls = [plant_.call(f"{n};U{n};inverter;{WALL};{n}\n") for n in range(1000)]
+        assert [call.sent for call in calls] == [[b"U%d ACK %d\n" % (n, n)] for n in range(1000)]
+        await asyncio.sleep(70)
+
+    calling = Calling(driver)
+    calling.run(test)
+    assert len({batch.unit for batch in calling.batches}) == 1001
+    assert (calling.own("units")[-1], calling.own("callers")[-1]) == (1000, 1000)
+    assert calling.own("callers_rejected_total")[-1] == 0
+    assert calling.own("reconnects_total")[-1] == 999
+
+
+def test_what_a_unit_repeats_over_a_new_call_waits_for_what_came_over_the_old(driver):
+    """The old call is gone before the agent has taken anything."""
+    line = f"7;A1;inverter;{WALL};1\n"
+
+    async def test(plant_):
+        plant_.held = []
+        other = plant_.call(f"1;B2;inverter;{WALL};1\n")
+        old = plant_.call(line)
+        new = plant_.call(line)
+        assert (old.is_open, new.is_open, other.is_open) == (False, True, True)
+        assert len(plant_.held) == 2
+        for receipt in plant_.held:
+            receipt.settle(True)
+        assert (old.sent, new.sent, other.sent) == ([], [b"A1 ACK 7\n"], [b"B2 ACK 1\n"])
+
+    Calling(driver).run(test)
+
+
+def test_what_was_not_taken_before_the_end_is_not_acknowledged(driver):
+    async def test(plant_):
+        plant_.held = []
+        call = plant_.call(f"7;A1;inverter;{WALL};1\n")
+        plant_.device.port.line.close()
+        plant_.held[0].settle(True)
+        assert (call.is_open, call.sent) == (False, [])
+
+    Calling(driver).run(test)
+
+
+def test_strangers_are_counted_with_the_device(driver):
+    async def test(plant_):
+        plant_.call("UPS\n")
+        plant_.call("GET / HTTP/1.0\n" * 300)
+        plant_.call(f"1;A1;inverter;{WALL};1\n")
+        await asyncio.sleep(70)
+
+    calling = Calling(driver)
+    calling.run(test)
+    assert calling.own("callers_rejected_total")[-1] == 2
+    assert calling.own("callers")[-1] == 1
+    assert not any("callers" in s.name for b in calling.batches if b.unit for s, _ in b.values)
+
+
+def test_a_device_that_nobody_calls_says_so(driver):
+    async def test(_):
+        await asyncio.sleep(130)
+
+    calling = Calling(driver)
+    calling.run(test)
+    assert calling.batches[-1].health.error == "nobody has called yet"
+    assert calling.own("up")[-1] == 0
