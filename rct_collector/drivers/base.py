@@ -324,6 +324,23 @@ class Session(Protocol):
         """Forget half an answer: the line was opened anew, or was silent for long."""
 
 
+class TimedSession(Session, Protocol):
+    """A session that acts by time as well, such as the master of a bus.
+
+    Both are called only while the line is open, and times are monotonic seconds. It sees silence by
+    itself: it is reset only when the line is opened anew.
+    """
+
+    def next_due(self) -> float | None:
+        """When it wants to act next; a time that is over means at once, None not by time."""
+
+    def pull(self, now: float) -> list[Event]:
+        """Do what is due. Also called after each piece that was received, so that it knows when.
+
+        Replies are sent at once, whatever stands before them, and are no sign of life of a unit.
+        """
+
+
 # -- rounds of questions -----------------------------------------------------------------------
 
 

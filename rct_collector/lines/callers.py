@@ -63,6 +63,7 @@ class Caller:
         *,
         wall_ns: Callable[[], int],
         reports: Reports,
+        sent: Callable[[str, int], object],
     ) -> None:
         """Take a call.
 
@@ -73,12 +74,15 @@ class Caller:
             lost: Called once when it is at its end.
             wall_ns: Tells the time, in nanoseconds since the epoch.
             reports: Where what is worth a message goes.
+            sent: See :class:`.conversation.Conversation`.
         """
         self.is_open = True
         self.excused = False
         self.unproven: int | None = 0
         self.units: set[str] = set()
-        self.conversation = Conversation(session, deliver, wall_ns=wall_ns, reports=reports)
+        self.conversation = Conversation(
+            session, deliver, wall_ns=wall_ns, reports=reports, sent=sent
+        )
         self.conversation.wire = self
         self._line = line
         self._lost = lost
@@ -225,6 +229,7 @@ class CalledLine(KeptLine):
             self._lost,
             wall_ns=self._wall_ns,
             reports=self.ports.reports,
+            sent=self.ports.sent,
         )
         self._callers[caller.conversation] = caller
         caller.conversation.opened(self._resync)

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import math
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from rct_collector.drivers.base import (
     Ask,
@@ -14,8 +14,10 @@ from rct_collector.drivers.base import (
     Fault,
     Garbled,
     Query,
+    Reply,
     Resync,
     Session,
+    TimedSession,
 )
 from rct_collector.lines.inflow import Inflow
 from rct_collector.lines.recovery import Recovery
@@ -32,6 +34,10 @@ WATCHDOG_S = 30.0
 #: After this long without a byte, half an answer is not waited for any more, in seconds: what is
 #: hidden behind it would be too old to be true.
 SILENCE_S = 1.0
+
+
+#: A session that acts by time is not asked again sooner than this, in seconds.
+LEAST_WAIT_S = 0.001
 
 
 class Wire(Protocol):
@@ -94,6 +100,7 @@ class Conversation:
         *,
         wall_ns: Callable[[], int],
         reports: Reports,
+        sent: Callable[[str, int], object] = lambda _unit, _size: None,
     ) -> None:
         """Begin with an empty line.
 
@@ -102,8 +109,12 @@ class Conversation:
             deliver: Takes the events.
             wall_ns: Tells the time, in nanoseconds since the epoch.
             reports: Where what is worth a message goes.
+            sent: Told of bytes that nobody has asked to send: for which unit, and how many.
         """
         self.session = session
+        self._timed = cast("TimedSession", session) if hasattr(session, "next_due") else None
+        self._alarm: asyncio.TimerHandle | None = None
+        self._sent = sent
         self.turns: Turns[Any] = Turns()
         self.is_stale = False
         self._deliver = deliver
@@ -121,13 +132,15 @@ class Conversation:
     def received(self, data: bytes) -> None:
         """Bytes came."""
         now = asyncio.get_running_loop().time()
-        if now - self.heard_at > SILENCE_S:
+        if now - self.heard_at > SILENCE_S and self._timed is None:
             self.session.reset()
         self.heard_at = now
         receive = self.recovery.receive if self.recovery.active else self.session.receive
         events = receive(data, self._wall_ns())
         self._meter(data, events, now)
         self._deliver(self, events, len(data), now)
+        if self._timed is not None:
+            self._act(self._timed)
 
     def asked(self, data: bytes, now: float) -> None:
         """Send a request, which is to be answered.
@@ -140,20 +153,19 @@ class Conversation:
             self._unanswered_since = now
         self.wire.send(data)
 
-    def reply(self, data: bytes, sent: Callable[[int], object], receipt: Receipt | None) -> None:
+    def reply(self, reply: Reply, receipt: Receipt | None) -> None:
         """Send what a unit waits for; never once the line is another one.
 
         Args:
-            data: Its bytes.
-            sent: Is told how many they are when they are sent.
+            reply: What it is.
             receipt: Of what is acknowledged by that: it is sent when that was taken over, and not
                 at all when it could not be. None to send it at once.
         """
         if receipt is None:
-            sent(len(data))
-            self.wire.send(data)
+            self._sent(reply.unit, len(reply.data))
+            self.wire.send(reply.data)
             return
-        held = _HeldReply(self, data, sent)
+        held = _HeldReply(self, reply)
         self._held.add(held)
         receipt.then(held.settled)
 
@@ -161,7 +173,7 @@ class Conversation:
         """What was waited for was taken over, or cannot be."""
         self._held.discard(held)
         if taken:
-            self.reply(held.data, held.sent, None)
+            self.reply(held.reply, None)
 
     def answered(self) -> None:
         """Something valid came, whoever said it; the line proves useful once it can be trusted."""
@@ -187,6 +199,7 @@ class Conversation:
         self._resync = resync
         if resync is not None:
             self.recovery.begin(resync)
+        self._arm()
 
     def confuses(self, query: Query) -> bool:
         """Whether an answer to what was asked last would be taken for one to a query."""
@@ -215,6 +228,7 @@ class Conversation:
 
     def reset(self) -> None:
         """The line is another one."""
+        self._disarm()
         self.recovery.cancel()
         self.query = None
         while self._held:
@@ -229,6 +243,36 @@ class Conversation:
         if self._inflow.calms(now):
             self.wire.excused = False
             self._reports.say(log, logging.INFO, "calm", "sends no more than others again")
+
+    def _arm(self) -> None:
+        """Have the session act when it wants to, where it does so by time."""
+        self._disarm()
+        session = self._timed
+        if session is not None and self.wire.is_open and (due := session.next_due()) is not None:
+            loop = asyncio.get_running_loop()
+            self._alarm = loop.call_at(max(due, loop.time() + LEAST_WAIT_S), self._act, session)
+
+    def _disarm(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+
+    def _act(self, session: TimedSession) -> None:
+        """The session does what is due; nobody has said anything by that."""
+        now = asyncio.get_running_loop().time()
+        try:
+            events = session.pull(now) if self.wire.is_open else []
+        except Exception as error:
+            text = "bug; the line is opened anew"
+            self._reports.say(log, logging.ERROR, "defect", text, most=1, exc_info=error)
+            self.wire.drop("a bug")
+            return
+        for event in events:
+            if type(event) is Reply:
+                self.reply(event, None)
+        if said := [event for event in events if type(event) is not Reply]:
+            self._deliver(self, said, 0, now)
+        self._arm()
 
     def _meter(self, data: bytes, events: list[Event], now: float) -> None:
         """Read on later, where more was sent than anybody's share."""
@@ -270,14 +314,11 @@ class Conversation:
 class _HeldReply:
     """A reply that is not sent yet, and may never be."""
 
-    __slots__ = ("conversation", "data", "sent")
+    __slots__ = ("conversation", "reply")
 
-    def __init__(
-        self, conversation: Conversation, data: bytes, sent: Callable[[int], object]
-    ) -> None:
+    def __init__(self, conversation: Conversation, reply: Reply) -> None:
         self.conversation: Conversation | None = conversation
-        self.data = data
-        self.sent = sent
+        self.reply = reply
 
     def settled(self, taken: bool) -> None:  # noqa: FBT001 - a callback
         if self.conversation is not None:

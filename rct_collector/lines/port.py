@@ -230,10 +230,6 @@ class Port:
                 receipt.lose()
             self.attached.failed(error)
 
-    def count_sent(self, size: int) -> None:
-        """So many bytes were sent for it that were no request."""
-        self.sent_bytes += size
-
     def _turn_came(self) -> None:
         self._tell(self.attached.turn_came)
 
@@ -273,6 +269,12 @@ class Ports:
     def of(self, unit: str) -> Port | None:
         """The port of a unit, if there is one."""
         return self._by_unit.get(unit, self._of_others)
+
+    def sent(self, unit: str, size: int) -> None:
+        """Bytes were sent for a unit that nobody has asked to send: what it waits for."""
+        port = self.of(unit)
+        if port is not None:
+            port.sent_bytes += size
 
     def join(self, port: Port) -> None:
         """One more takes part.
@@ -345,7 +347,7 @@ class Ports:
                 if receipt is not None:
                     self._tell(conversation, heard, size, now, receipt)
                     heard, size = {}, 0
-                conversation.reply(event.data, port.count_sent if port else _uncounted, receipt)
+                conversation.reply(event, receipt)
                 if receipt is not None:
                     receipt.settle(True)  # noqa: FBT003 - by us
                     receipt = None
@@ -389,7 +391,3 @@ class Ports:
             more = len(names) - MOST_NAMED
             tail = f" and {more} more" if more > 0 else ""
             self.reports.name = ", ".join(names[:MOST_NAMED]) + tail
-
-
-def _uncounted(_size: int) -> None:
-    """Bytes that are sent for nobody."""

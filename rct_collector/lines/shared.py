@@ -47,7 +47,7 @@ class SharedLine(KeptLine):
         self._resync = resync
         reports = self.ports.reports
         self._conversation = talk = Conversation(
-            session, self.ports.deliver, wall_ns=wall_ns, reports=reports
+            session, self.ports.deliver, wall_ns=wall_ns, reports=reports, sent=self.ports.sent
         )
         opener = locked(opener, lock) if lock else opener
         self.link = Link(reports, opener, address, talk.received, self._changed)
