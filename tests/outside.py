@@ -18,6 +18,8 @@ class Desk:
         self.streams = []
         self.connected = []
         self.replaced = []
+        self.recorded = []
+        self.wanted = None
         self.pieces = 1 << 16
 
     def say(self, text):
@@ -28,6 +30,12 @@ class Desk:
         lines = content.splitlines()
         for start in range(0, len(lines), self.pieces):
             yield lines[start : start + self.pieces]
+
+    def runs(self, wanted):
+        self.wanted = wanted
+        if wanted.path is not None:
+            self._read(wanted.path)
+        yield from self.recorded
 
     def content(self, path):
         return self.files.get(path)

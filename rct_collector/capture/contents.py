@@ -202,10 +202,12 @@ class Contents:
             self.trouble = f"{self._name}: {count} packets of link type {links} were left out"
         if not self._flows.taken and not self._found:
             ports = ", ".join(map(str, sorted(self._wanted.ports)))
+            servers = " or ".join(sorted(self._wanted.servers))
             raise CaptureError(
                 f"{self._name}: of its {self._number} packets {self._flows.segments} are of TCP,"
-                f" and none of those goes to port {ports} or begins like a frame"
-                f" ({self._wanted.magic.hex(' ')})" + (f". {self.trouble}" if self.trouble else "")
+                f" and none of those goes to {servers and servers + ', '}port {ports} or begins"
+                f" like a frame ({self._wanted.magic.hex(' ')})"
+                + (f". {self.trouble}" if self.trouble else "")
             )
 
 

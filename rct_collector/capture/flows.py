@@ -42,10 +42,12 @@ class Wanted(NamedTuple):
     Attributes:
         ports: Of the server; none for all there are.
         magic: With which a segment of any other connection begins that is taken, too.
+        servers: Addresses: only what goes there is taken, where there are any.
     """
 
     ports: frozenset[int] = frozenset()
     magic: bytes = b""
+    servers: frozenset[str] = frozenset()
 
     def to_server(self, segment: TcpSegment) -> bool | None:
         """Whether a segment goes to the server; None for one of a connection that is not taken."""
@@ -158,6 +160,8 @@ class Reassembly:
     def _direction(self, segment: TcpSegment) -> bool | None:
         """Where it goes, as far as its connection is taken; its other direction tells as well."""
         ends = segment.ends
+        if self._wanted.servers and ends.remote[0] not in self._wanted.servers:
+            return None
         other = self._flows.get(Ends(ends.remote, ends.local))
         return not other.to_server if other else self._wanted.to_server(segment)
 

@@ -15,6 +15,8 @@ from typing import BinaryIO
 
 import click
 
+from rct_collector.drivers.outside import Recordings
+from rct_collector.drivers.tools import Run
 from rct_collector.errors import CaptureError, TransportError
 
 #: Bytes that are read at once.
@@ -53,6 +55,20 @@ class ThisSide:
                 yield found
         if held:
             yield [held]
+
+    def runs(self, wanted: Recordings) -> Iterator[Run]:
+        """See there."""
+        from rct_collector.capture.files import read_runs
+        from rct_collector.capture.flows import Wanted
+
+        servers = frozenset(address for host in wanted.hosts for address in _addresses(host))
+        return read_runs(
+            Path(wanted.path or "/dev/stdin"),
+            Wanted(wanted.ports, wanted.magic, servers),
+            follow=wanted.follow,
+            everything=not wanted.follow,
+            told=lambda text: self.say(f"Warning: {text}"),
+        )
 
     def content(self, path: str) -> bytes | None:
         """See there."""
@@ -116,6 +132,14 @@ class ThisSide:
     def pause(self, seconds: float) -> None:
         """See there."""
         time.sleep(seconds)
+
+
+def _addresses(host: str) -> set[str]:
+    """The addresses of a name, as they stand in packets."""
+    try:
+        return {str(entry[4][0]) for entry in socket.getaddrinfo(host, None)}
+    except OSError as error:
+        raise TransportError(f"{host} has no address: {error.strerror}", "name") from error
 
 
 def _mode(place: Path) -> int:

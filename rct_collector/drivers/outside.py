@@ -9,7 +9,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import NamedTuple, Protocol
+
+from rct_collector.drivers.tools import Run
+
+
+class Recordings(NamedTuple):
+    """Which recorded lines are wanted.
+
+    Attributes:
+        path: A file of plain bytes, pcap or pcapng, or a folder; None for standard input.
+        follow: Go on when more is written; in a folder also to newer files.
+        ports: Of servers whose connections are taken of a capture.
+        magic: With which a segment of any other connection begins that is taken, too.
+        hosts: Names or addresses: only what goes there is taken, where there are any.
+    """
+
+    path: str | None
+    follow: bool = False
+    ports: frozenset[int] = frozenset()
+    magic: bytes = b""
+    hosts: tuple[str, ...] = ()
 
 
 class Output(Protocol):
@@ -60,6 +80,13 @@ class Outside(Protocol):
 
         Raises:
             CollectorError: It cannot be read.
+        """
+
+    def runs(self, wanted: Recordings) -> Iterator[Run]:
+        """Read what each end of recorded lines said; of a folder all files, or the newest ones.
+
+        Raises:
+            CollectorError: It cannot be read, or holds nothing of what is wanted.
         """
 
     def content(self, path: str) -> bytes | None:

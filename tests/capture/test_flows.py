@@ -211,6 +211,13 @@ def test_the_other_direction_of_a_connection_that_is_taken_is_taken():
     assert [run.to_server for run in run_all(parts) if run.data] == [True, False]
 
 
+def test_only_what_goes_to_a_server_may_be_taken():
+    other = Ends(UNIT, ("192.0.2.11", 22222))
+    parts = [said(b"a"), said(b"back", back=True), said(b"other", ends=other), said(b"b", 2)]
+    runs = run_all(parts, Wanted(WANTED.ports, MAGIC, frozenset(("192.0.2.10",))))
+    assert [run.data for run in runs if run.data] == [b"a", b"b"]
+
+
 # -- files -------------------------------------------------------------------------------------
 
 PARTS = [opening(source=UNIT, target=SERVER)] + [

@@ -70,11 +70,11 @@ def start(tmp_path):
                 "stdout": subprocess.PIPE,
                 "stderr": subprocess.PIPE,
                 "stdin": subprocess.DEVNULL,
+                "text": True,
                 **more,
             },
             env=environment,
             cwd=ROOT,
-            text=True,
         )
         running.append(process)
         return process

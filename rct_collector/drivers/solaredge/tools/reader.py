@@ -53,6 +53,13 @@ def frames(runs: Iterable[Run]) -> Iterator[Said]:
     Yields:
         Frames, and bytes that are none, in the order in which they were complete.
     """
+    for run, found in found_in(runs):
+        for item in found:
+            yield Said(item, run.time_ns, run.flow, _to_server(item, run))
+
+
+def found_in(runs: Iterable[Run]) -> Iterator[tuple[Run, list[Frame | Bad]]]:
+    """The same, for who wants to be quick: all that each run brought."""
     readers: dict[int, FrameReader] = {}
     for run in runs:
         reader = readers.get(run.flow)
@@ -63,8 +70,7 @@ def frames(runs: Iterable[Run]) -> Iterator[Said]:
         if run.over:
             found += reader.give_up()
             del readers[run.flow]
-        for item in found:
-            yield Said(item, run.time_ns, run.flow, _to_server(item, run))
+        yield run, found
 
 
 def _to_server(item: Frame | Bad, run: Run) -> bool | None:

@@ -7,7 +7,7 @@ from importlib import import_module
 import click
 import pytest
 
-from tests.cli.conftest import run  # noqa: F401 - a fixture
+from tests.cli.conftest import run, start  # noqa: F401 - fixtures
 from tests.outside import Desk
 
 
