@@ -22,8 +22,8 @@ from rct_collector.errors import CaptureError
 POLL_S = 1.0
 PIPE_POLL_S = 0.05
 
-#: Read at a time.
-_PIECE = 1 << 16
+#: Read at a time, in bytes.
+PIECE = 1 << 16
 
 #: Of a file in a folder: when it was written last in nanoseconds, and its name.
 _Age = tuple[int, str]
@@ -38,7 +38,13 @@ class Files:
     """
 
     def __init__(
-        self, path: Path, wanted: Wanted, *, follow: bool = False, everything: bool = False
+        self,
+        path: Path,
+        wanted: Wanted,
+        *,
+        follow: bool = False,
+        everything: bool = False,
+        piece: int = PIECE,
     ) -> None:
         """Open nothing yet.
 
@@ -48,6 +54,7 @@ class Files:
             follow: Go on when more is written; in a folder also to newer files.
             everything: Of a folder that is not followed all files, the oldest first, in place of
                 the newest one.
+            piece: Bytes that are read at a time.
         """
         self.trouble: list[str] = []
         self.wait_s = POLL_S
@@ -55,6 +62,7 @@ class Files:
         self._wanted = wanted
         self._follow = follow
         self._everything = everything
+        self._size = piece
         self._descriptor = -1
         self._place = path
         self._contents: Contents | None = None
@@ -63,6 +71,17 @@ class Files:
         self._age: _Age = (-1, "")
         #: Flows of all files have numbers of their own.
         self._first_flow = self._next_flow = 0
+
+    def open(self) -> None:
+        """Open the first file, if there is one yet.
+
+        Raises:
+            CaptureError: It cannot be read.
+        """
+        try:
+            self._open()
+        except OSError as error:
+            raise CaptureError(f"{self._place}: cannot be read: {error.strerror}") from error
 
     def close(self) -> None:
         """Close what is open."""
@@ -124,7 +143,7 @@ class Files:
         if not self._is_file and not select.select([self._descriptor], [], [], 0)[0]:
             return None
         try:
-            data = os.read(self._descriptor, _PIECE)
+            data = os.read(self._descriptor, self._size)
         except BlockingIOError:
             return None
         self._read += len(data)

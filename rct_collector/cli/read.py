@@ -15,8 +15,9 @@ from rct_collector.cli.options import DURATION, TargetOptions, target_options
 if TYPE_CHECKING:
     from rct_collector.cli.snapshot import Reading, Snapshot
     from rct_collector.cli.targets import Targets
+    from rct_collector.device.publisher import Emit
     from rct_collector.exits import Exit
-    from rct_collector.model import Series
+    from rct_collector.model import Batch, Series
 
 _EPILOG = """\b
 Examples:
@@ -24,10 +25,19 @@ Examples:
   rct-collector read --address tcp://192.0.2.10:8899
   rct-collector read --address 192.0.2.10 --only 'inverter_power.*'
   rct-collector read --config config.yaml --device roof --format json
+  rct-collector read --format influx /var/lib/captures/roof.pcap
 """
 
 
+#: Seconds that a file may take: as long as it takes.
+ENDLESS_S = 1e9
+
+#: Bytes of lines that are written at once.
+_WRITTEN = 1 << 16
+
+
 @click.command("read", short_help="Read everything from a device once.", epilog=_EPILOG)
+@click.argument("file", required=False, metavar="[FILE]")
 @target_options
 @click.option(
     "-f", "--format", "form", type=click.Choice(["table", "influx", "json"]), default="table",
@@ -38,16 +48,28 @@ Examples:
     help="Longest time to take; what was read by then is printed (default: 90s).",
 )  # fmt: skip
 @click.pass_context
-def command(ctx: click.Context, choice: TargetOptions, form: str, timeout: float) -> None:
+def command(
+    ctx: click.Context, file: str | None, choice: TargetOptions, form: str, timeout: float
+) -> None:
     """Read everything from a device once and print it.
 
     First it is found out what the unit has (battery, modules, switch), then all of it is
     asked for; with a real unit that takes some 20 seconds. Nothing is ever written to it.
-    """
-    from rct_collector.cli.main import start_logging
-    from rct_collector.cli.targets import targets
 
-    start_logging(ctx.obj, "error")
+    In place of a device FILE is read to its end, a recording of units that talk unasked: bytes of
+    their lines, a capture (pcap, pcapng), the newest one of a folder, or - for standard input. As
+    line protocol each record of it is printed, with its own time; else the last values.
+    """
+    from click.core import ParameterSource
+
+    from rct_collector.cli.main import start_logging
+    from rct_collector.cli.targets import of_file, targets
+
+    start_logging(ctx.obj, "error" if file is None else "warning")
+    if file is not None:
+        choice = of_file(choice, file)
+        if ctx.get_parameter_source("timeout") is ParameterSource.DEFAULT:
+            timeout = ENDLESS_S
     read_and_print(targets(choice), form, timeout)
 
 
@@ -67,11 +89,15 @@ def read_and_print(found: Targets, form: str, timeout: float) -> None:
     from rct_collector.exits import Exit
 
     snapshots = [Snapshot(device) for device in found.devices]
+    each = EachRecord(found.prefix) if form == "influx" and _are_files(found) else None
     try:
-        results: list[Exit] = run(_read(found, snapshots, timeout))
+        results: list[Exit] = run(_read(found, snapshots, timeout, each.take if each else None))
     except KeyboardInterrupt:
         results = [Exit.INTERRUPTED]
-    FORMS[form](snapshots, found.prefix)
+    if each:
+        each.flush()
+    else:
+        FORMS[form](snapshots, found.prefix)
     for snapshot in snapshots:
         for text in filter(None, (snapshot.trouble, *snapshot.undecided)):
             click.echo(f"Error: {snapshot.config.name}: {text}", err=True)
@@ -82,7 +108,13 @@ def read_and_print(found: Targets, form: str, timeout: float) -> None:
         raise click.exceptions.Exit(status)
 
 
-async def _read(found: Targets, snapshots: list[Snapshot], timeout: float) -> list[Exit]:
+def _are_files(found: Targets) -> bool:
+    return all(device.address.scheme == "file" for device in found.devices)
+
+
+async def _read(
+    found: Targets, snapshots: list[Snapshot], timeout: float, emit: Emit | None
+) -> list[Exit]:
     import asyncio
 
     from rct_collector.cli.collect import read_once
@@ -96,7 +128,10 @@ async def _read(found: Targets, snapshots: list[Snapshot], timeout: float) -> li
             snapshot.config = device
         with progress(snapshots) as started:
             results = await asyncio.gather(
-                *(read_once(s, timeout, started=started, options=options) for s in snapshots)
+                *(
+                    read_once(s, timeout, started=started, emit=emit, options=options)
+                    for s in snapshots
+                )
             )
         return [status for _, status in results]
 
@@ -143,6 +178,40 @@ def print_influx(snapshots: Sequence[Snapshot], prefix: str) -> None:
         for batch in snapshot.batches():
             for line in serializer.lines(batch):
                 write_utf8(line.decode())
+
+
+class EachRecord:
+    """Line protocol of what is recorded, batch by batch: nothing of it is kept."""
+
+    def __init__(self, prefix: str) -> None:
+        """Begin.
+
+        Args:
+            prefix: First word of every measurement.
+        """
+        from rct_collector.adapter.lineprotocol import LineProtocol
+
+        self._serializer = LineProtocol(prefix)
+        self._held: list[bytes] = []
+        self._size = 0
+
+    def take(self, batch: Batch) -> None:
+        """Print the values of the unit; what the collector says of itself is not in the file."""
+        values = tuple(item for item in batch.values if not item[0].metric.own)
+        if not values:
+            return
+        for line in self._serializer.lines(batch._replace(values=values)):
+            self._held.append(line)
+            self._size += len(line)
+        if self._size >= _WRITTEN:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is held back."""
+        if self._held:
+            click.echo(b"".join(self._held), nl=False)
+            self._held.clear()
+            self._size = 0
 
 
 def print_json(snapshots: Sequence[Snapshot], _prefix: str) -> None:

@@ -15,7 +15,7 @@ from rct_collector.catalog import catalog
 from rct_collector.cli.options import TargetOptions, usual_port
 from rct_collector.collector import fit
 from rct_collector.config import Config, DeviceConfig, Intervals, device_options
-from rct_collector.drivers import DEFAULT, driver
+from rct_collector.drivers import BUILTIN, DEFAULT, driver
 from rct_collector.drivers.base import Driver
 from rct_collector.errors import ConfigError
 from rct_collector.model import PREFIX
@@ -83,6 +83,28 @@ def _chosen(choice: TargetOptions) -> Targets:
         address = _address(choice, choice.address)
         return Targets(devices=(_single(choice, address, choice.name or _name(address)),))
     return _from_file(choice)
+
+
+def of_file(choice: TargetOptions, file: str) -> TargetOptions:
+    """The choice of a recording in place of a device.
+
+    Args:
+        choice: As given on the command line.
+        file: Path of a file or a folder; ``-`` for standard input.
+
+    Raises:
+        click.UsageError: Another device is chosen as well.
+    """
+    from rct_collector.transport.paths import quoted
+
+    for name in ("config", "device", "address", "simulate"):
+        if getattr(choice, name):
+            raise click.UsageError(f"--{name} names a device, and {file} is a file: one of both")
+    path = "/dev/stdin" if file == "-" else str(Path(file).absolute())
+    recorded = (name for name in BUILTIN if "file" in driver(name).ways)
+    family = choice.driver or next(recorded, DEFAULT)
+    called = choice.name or (None if file != "-" else "stdin")
+    return replace(choice, address=f"file://{quoted(path)}", driver=family, name=called)
 
 
 def hurried(device: DeviceConfig) -> DeviceConfig:

@@ -272,15 +272,21 @@ class Device:
                 stretches=not limit,
             )
             if self.driver.polled is None and (limit or not self.rounds):
-                await self._listen(limit or until_next)
+                await self._listen(limit or until_next, to_the_end=limit is not None)
         finally:
             self._end_round(started, loop.time())
 
-    async def _listen(self, seconds: float) -> None:
-        """Wait for the first thing that a unit says by itself, but not for ever."""
+    async def _listen(self, seconds: float, *, to_the_end: bool) -> None:
+        """Wait for what units say by themselves, but not for ever.
+
+        Args:
+            seconds: How long.
+            to_the_end: For all of it, where a line has an end; else for the first thing.
+        """
+        ended = self.port.line.ended if to_the_end else None
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await self._spoken.wait()
+                await (ended or self._spoken).wait()
 
     def _until_next(self) -> float:
         """Seconds until the next round; a tick sooner than the pause is left out."""

@@ -34,9 +34,11 @@ class KeptLine(ABC):
     Attributes:
         link: What keeps the line open.
         ports: Those who take part.
+        ended: Set when nothing more will come over it; None where it has no end.
     """
 
     link: Link[Any]
+    ended: asyncio.Event | None = None
 
     @property
     def calls(self) -> Calls | None:

@@ -1,0 +1,75 @@
+"""``read`` of a recording: each record with its own time, and an end."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from rct_collector.cli.options import TargetOptions
+from rct_collector.cli.targets import of_file
+from rct_collector.exits import Exit
+from tests.toys import plant
+from tests.toys.running import WALL
+
+PLAIN = "".join(f"{n};A{n % 2};inverter;{WALL + n};{100 * n}\n" for n in range(1, 6)).encode()
+
+
+@pytest.fixture
+def driver(register):
+    return register(replace(plant.DRIVER, ways={**plant.DRIVER.ways, "file": {"magic": "313b"}}))
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "day.rec"
+
+
+def lines_of(result):
+    return [line for line in result.stdout.splitlines() if line]
+
+
+@pytest.mark.parametrize("how", ["file", "folder", "address"])
+def test_a_file_is_printed_record_by_record(driver, path, run, how):
+    path.write_bytes(PLAIN)
+    what = {"file": [str(path)], "folder": [str(path.parent)]}.get(how)
+    result = run(
+        "read",
+        "--format",
+        "influx",
+        "--driver",
+        "plant",
+        *(what or ["--address", f"file://{path}"]),
+    )
+
+    assert result.exit_code == Exit.OK
+    lines = lines_of(result)
+    assert len(lines) == len(set(lines)) == 5
+    assert all(line.startswith("inverter_power,") for line in lines)
+    assert lines[0].endswith(f" {(WALL + 1) * 10**9}")
+
+
+def test_standard_input_is_read_too(driver, path):
+    path.write_bytes(PLAIN)
+    choice = of_file(TargetOptions(), "-")
+    assert (choice.address, choice.name) == ("file:///dev/stdin", "stdin")
+
+
+def test_a_file_that_holds_nothing_is_an_error(driver, path, run):
+    path.write_bytes(b"anything else")
+    result = run("read", "--format", "influx", "--driver", "plant", str(path))
+    assert result.exit_code == Exit.UNREACHABLE
+    assert "nothing in its 13 bytes begins like a frame" in result.stderr
+
+
+def test_a_file_and_a_device_exclude_each_other(driver, path, run):
+    result = run("read", "--address", "tcp://192.0.2.1", str(path))
+    assert result.exit_code == 2
+    assert "--address names a device" in result.stderr
+
+
+def test_a_file_as_a_table_shows_the_last_values(driver, path, run):
+    path.write_bytes(PLAIN)
+    result = run("read", "--driver", "plant", str(path))
+    assert result.exit_code == Exit.OK
+    assert "500" in result.stdout
