@@ -1,0 +1,123 @@
+"""What it costs to be called by a plant: how soon each unit is acknowledged, and memory."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.bench.report import report
+from tests.bench.test_shim import memory_mb
+
+pytestmark = pytest.mark.bench
+
+ROOT = Path(__file__).parents[2]
+CALLERS = 1000
+SECONDS = 30
+EVERY_S = 2
+
+#: The shim, with a family of toys beside those that are built in, but without what tests load.
+SHIM_WITH_TOYS = """
+import sys, types
+sys.modules["tests.toys"] = toys = types.ModuleType("tests.toys")
+toys.__path__ = ["tests/toys"]
+from rct_collector.drivers import BUILTIN
+BUILTIN["plant"] = "tests.toys.plant"
+import rct_collector_telegraf
+sys.exit(rct_collector_telegraf.main(["--config", sys.argv[1]]))
+"""
+
+
+class Lines:
+    """Reads the shim's lines as Telegraf does, and counts those of units."""
+
+    def __init__(self, pipe):
+        self.values = 0
+        self._pipe = pipe
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self):
+        for line in self._pipe:
+            self.values += line.startswith(b"inverter_power,")
+
+    def wait(self):
+        self._thread.join(30)
+        return self.values
+
+
+@pytest.fixture
+def called(tmp_path):
+    """A shim that waits for callers: its process, its port, and what it writes."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    config = tmp_path / "config.yaml"
+    config.write_text(
+        f"state_dir: {tmp_path}/state\n"
+        f"devices: [{{name: plant, driver: plant, address: 'listen://127.0.0.1:{port}'}}]\n"
+    )
+    process = subprocess.Popen(
+        ["prlimit", "--nofile=4096", sys.executable, "-c", SHIM_WITH_TOYS, str(config)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=ROOT,
+    )
+    until = time.monotonic() + 20
+    while time.monotonic() < until:
+        with socket.socket() as line:
+            if line.connect_ex(("127.0.0.1", port)) == 0:
+                break
+        time.sleep(0.1)
+    lines = Lines(process.stdout)
+    yield process, port, lines
+    process.stdin.close()
+    process.wait(30)
+    lines.wait()
+    process.stdout.close()
+
+
+def calling(port, callers, seconds, every):
+    """Said, not acknowledged, and half, 99 % and all of the times in seconds."""
+    numbers = map(str, (port, callers, seconds, every))
+    found = subprocess.run(
+        ["prlimit", "--nofile=4096", sys.executable, "-m", "tests.bench.callers", *numbers],
+        capture_output=True,
+        check=True,
+        cwd=ROOT,
+    )
+    said, lost, *times = found.stdout.split()
+    return int(said), int(lost), *map(float, times)
+
+
+def test_a_plant_is_acknowledged_in_time_and_nothing_of_it_is_lost(called):
+    process, port, lines = called
+    said, lost, half, most, longest = calling(port, CALLERS, SECONDS, EVERY_S)
+    memory = memory_mb(process.pid)
+    process.stdin.close()
+    written = lines.wait()
+    report(
+        f"acknowledgement of a record once it is written, {CALLERS} units that call one device,"
+        f" {said / SECONDS:.0f} records/s, {memory:.0f} MB (half of them: {1000 * half:.0f} ms,"
+        f" longest: {1000 * longest:.0f} ms), 99 % within",
+        f"{1000 * most:.0f} ms",
+        goal="≤ 200 ms, none lost" if most <= 0.2 else "≤ 200 ms, not reached",
+    )
+    assert said >= CALLERS * SECONDS / EVERY_S
+    assert lost == 0
+    assert written == said, "each once"
+    assert most <= 0.2
+
+
+def test_memory_with_one_caller(called):
+    process, port, _ = called
+    _, lost, *_ = calling(port, 1, 5, 0.1)
+    memory = memory_mb(process.pid)
+    report("memory of the shim with one unit that calls (RSS)", f"{memory:.1f} MB", goal="≤ 30 MB")
+    assert lost == 0
+    assert memory <= 30
