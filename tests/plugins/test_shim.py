@@ -395,6 +395,35 @@ def test_a_read_only_state_folder_costs_a_message_and_nothing_else(shim, write_c
     assert all(line.startswith("W! unit0: cannot keep what was learnt") for line in err)
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["--config", "a.yaml"],
+        ["--config", ""],
+        ["--config=a.yaml"],
+        ["--conf", "a.yaml"],
+        ["--config", "a.yaml", "--once"],
+        ["--check"],
+        ["--config"],
+        ["--config", "-x"],
+        ["--config", "--once"],
+        ["a.yaml"],
+    ],
+    ids=" ".join,
+)
+def test_what_needs_no_parser_is_understood_as_the_parser_does(words, capsys):
+    def read(how):
+        try:
+            found = how(words)
+        except SystemExit as end:
+            return end.code, capsys.readouterr()
+        return found.config, found.once, found.check
+
+    parser = rct_collector_telegraf._parser()
+    assert read(rct_collector_telegraf._arguments) == read(parser.parse_args)
+
+
 class Lines:
     """Stands in for the writer of stderr."""
 
