@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
-from functools import cached_property
+from functools import cache
 from typing import ClassVar, NamedTuple
 
 from rct_collector.receipt import Receipt
@@ -220,7 +220,7 @@ class Metric:
         return float if self.kind in (Kind.GAUGE, Kind.TIME) else int
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, slots=True)
 class Series:
     """A metric with concrete component tags. The catalogue makes each one once.
 
@@ -234,14 +234,14 @@ class Series:
         """``measurement{tag=value}.field``, as it is written in messages and globs."""
         return self.name
 
-    @cached_property
+    @property
     def name(self) -> str:
         """``measurement{tag=value}.field``."""
         inner = ",".join(f"{key}={value}" for key, value in self.tags)
         braces = f"{{{inner}}}" if inner else ""
         return f"{self.metric.measurement}{braces}.{self.metric.field}"
 
-    @cached_property
+    @property
     def collectd(self) -> CollectdId | None:
         """Where collectd puts it, or None for text, which collectd cannot carry."""
         return collectd_id(self.metric, self.tags)
@@ -339,6 +339,7 @@ _REDUNDANT_WORDS = {
 }
 
 
+@cache
 def collectd_id(metric: Metric, tags: Tags) -> CollectdId | None:
     """Derive the collectd identifier of a series from its schema name.
 
@@ -382,7 +383,7 @@ def _field_stem(name: str, unit: Unit, kind: str) -> str:
 
 
 def expand(dimensions: tuple[tuple[str, tuple[str, ...]], ...]) -> Iterator[Tags]:
-    """All combinations of tag values, in the order of the dimensions."""
-    keys = [key for key, _ in dimensions]
-    for combination in itertools.product(*(values for _, values in dimensions)):
-        yield tuple(zip(keys, combination, strict=True))
+    """All combinations of tag values, in the order of the dimensions; equal pairs are one."""
+    yield from itertools.product(
+        *([(key, value) for value in values] for key, values in dimensions)
+    )

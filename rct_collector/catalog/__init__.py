@@ -7,6 +7,7 @@ named for an agent follows from the row. Documentation, samples and tests are ma
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache, cached_property
 from typing import Any
@@ -36,7 +37,7 @@ class Catalog:
         for metric in rows:
             self._by_name.setdefault(metric.name, []).append(metric)
         self._places = {metric: n for n, metric in enumerate(rows)}
-        self._series: dict[tuple[str, Tags], Series] = {}
+        self._series: defaultdict[Metric, dict[Tags, Series]] = defaultdict(dict)
         # Of metrics whose components only drivers and units know:
         self._open: dict[Metric, list[Series]] = {m: [] for m in rows if m.most is not None}
         self._made = 0  # so many of them; what is kept below is right as long as that stays
@@ -105,10 +106,12 @@ class Catalog:
             TooManySeriesError: There are too many of the metric, so that this one is not made.
         """
         wanted = tuple(sorted(tags.items()))
-        found = self._series.get((name, wanted))
-        if found is not None:
-            return found
-        for metric in self.named(name):
+        metrics = self.named(name)
+        for metric in metrics:
+            found = self._series[metric].get(wanted)
+            if found is not None:
+                return found
+        for metric in metrics:
             if _fits(metric, wanted):
                 return self._intern(metric, wanted)
         raise KeyError(f"{name} has no series with the tags {dict(wanted)}")
@@ -181,13 +184,13 @@ class Catalog:
         return self.series("inverter.info")
 
     def _intern(self, metric: Metric, tags: Tags) -> Series:
-        key = (metric.name, tags)
-        series = self._series.get(key)
+        made = self._series[metric]
+        series = made.get(tags)
         if series is None:
             held = self._open.get(metric)
             if held is not None and len(held) >= (metric.most or 0):
                 raise TooManySeriesError(f"{metric.name} has {metric.most} series already")
-            series = self._series[key] = Series(metric, tags)
+            series = made[tags] = Series(metric, tags)
             if held is not None:
                 held.append(series)
                 self._made += 1

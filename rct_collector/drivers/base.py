@@ -49,7 +49,7 @@ class Convert(Protocol):
         """
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, slots=True)
 class Binding:
     """Which series one part of an answer feeds.
 
@@ -69,7 +69,7 @@ class Binding:
     scalar: Callable[[Any], Value] | None = None
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, slots=True)
 class Query:
     """One thing that can be asked for: an object of the unit, or a command. Compared by identity.
 
@@ -626,6 +626,9 @@ class Driver:
         other, so that a unit is asked for one of them at most.
         """
         found: dict[Series, tuple[tuple[Query, Binding], ...]] = {}
-        for series, query, binding in self.found():
-            found[series] = (*found.get(series, ()), (query, binding))
+        for query in self.queries:
+            for binding in query.bindings:
+                here = ((query, binding),)  # one for all cells of a module
+                for series in binding.series:
+                    found[series] = found[series] + here if series in found else here
         return found

@@ -62,11 +62,13 @@ class Plan:
         rows = rows or catalog()
         self._rows = rows
         self._homes = driver.homes
-        self._conditions = {
-            series: tuple(dict.fromkeys(query.condition for query, _ in homes))
+        self._conditions: dict[Series, tuple[str, ...]] = {}  # of what anybody has asked about
+        self._sets: dict[tuple[str, ...], tuple[str, ...]] = {}  # the same, each once
+        self.several = {
+            series
             for series, homes in self._homes.items()
+            if len(homes) > 1 and len(self.conditions(series)) > 1
         }
-        self.several = {series for series, found in self._conditions.items() if len(found) > 1}
         self._computable: dict[Series, tuple[tuple[Series, ...], ...]] = {}
         self.wanted = {s for s in self._candidates(driver) if is_wanted(s, config)}
         self.classes: dict[Query, PollClass] = {}
@@ -96,7 +98,12 @@ class Plan:
 
     def conditions(self, series: Series) -> tuple[str, ...]:
         """The conditions under which a series is found, any one of them; none for derived ones."""
-        return self._conditions.get(series, ())
+        found = self._conditions.get(series)
+        if found is None:
+            homes = self._homes.get(series, ())
+            found = tuple(dict.fromkeys(query.condition for query, _ in homes))
+            self._conditions[series] = found = self._sets.setdefault(found, found)
+        return found
 
     def _candidates(self, driver: Driver) -> list[Series]:
         """Everything the driver finds, and everything that can be computed from it."""

@@ -48,7 +48,7 @@ KNOWN = {
 COMPUTED = (catalog().series("inverter_battery.round_trip_percent", battery="0"),)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, slots=True)
 class RctObject(Query):
     """One object of the unit.
 
@@ -516,12 +516,9 @@ def _objects(row: Row) -> Iterator[RctObject]:
 
 def _spread(target: Target, count: int) -> list[tuple[Series, ...]]:
     """Deal the series of a target out to ``count`` objects."""
-    if target.part.startswith("cell "):
-        return [
-            tuple(catalog().across(target.metric, KNOWN, module=str(index), **target.tags))
-            for index in range(count)
-        ]
     series = catalog().across(target.metric, KNOWN, **target.tags)
+    if target.part.startswith("cell "):  # the first cell of each module, then the second …
+        return [tuple(series[module::count]) for module in range(count)]
     if len(series) != count:
         raise ValueError(f"{target.metric}: {len(series)} series for {count} objects")
     return [(item,) for item in series]

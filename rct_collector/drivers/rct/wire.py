@@ -14,6 +14,7 @@ import math
 import struct
 from collections.abc import Callable
 from datetime import UTC, datetime, tzinfo
+from functools import cache
 from typing import Any
 
 from rctclient.types import DataType
@@ -235,8 +236,9 @@ PARTS: dict[str, Callable[[Any], list[Any]]] = {
 }
 
 
+@cache
 def converter(metric: Metric, part: str, scale: float) -> Convert:
-    """Compile the way from a decoded answer to published values.
+    """Compile the way from a decoded answer to published values, which all modules share.
 
     Args:
         metric: Decides the type of the values.
@@ -259,6 +261,7 @@ def converter(metric: Metric, part: str, scale: float) -> Convert:
     return convert
 
 
+@cache
 def scalar_converter(metric: Metric, part: str, scale: float) -> Callable[[Any], Value] | None:
     """The same for an answer that is taken as it is: one value, and never none; else None."""
     return _to_value(metric, scale) if part == "" else None

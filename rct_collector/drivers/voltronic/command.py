@@ -19,6 +19,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from rct_collector.catalog import catalog
@@ -180,7 +181,7 @@ class Fields:
         extras: bool = True,
         separator: str = " ",
     ) -> None:
-        """Compile the shape.
+        """Put the shape together.
 
         Args:
             required: What each answer has.
@@ -207,9 +208,14 @@ class Fields:
         shape += ")?" * len(optional)
         if extras:
             shape += f"((?:{sep}{other})*)"
-        self._shape = re.compile(shape, re.ASCII)
+        self._pattern = shape
         self._extras = extras
         self._reads = tuple((field.name, field.read) for field in fields)
+
+    @cached_property
+    def _shape(self) -> re.Pattern[str]:
+        """Compiled when it is first needed: a unit speaks one dialect of seven."""
+        return re.compile(self._pattern, re.ASCII)
 
     def __call__(self, answer: str) -> Parts | None:
         """The parts of an answer, or None when it has another shape."""
@@ -236,10 +242,11 @@ def moment(name: str) -> Layout:
     """A layout of what a clock shows, year to second in 14 digits: a text as in ISO 8601."""
 
     def read(answer: str) -> Parts | None:
-        if not re.fullmatch("20[0-9]{12}", answer):
+        match = re.fullmatch("(20[0-9]{2})" + 5 * "([0-9]{2})", answer)
+        if match is None:
             return None
         try:
-            shown = datetime.strptime(answer, "%Y%m%d%H%M%S")  # noqa: DTZ007 - no zone is told
+            shown = datetime(*map(int, match.groups()))  # type: ignore[arg-type]  # noqa: DTZ001
         except ValueError:
             return None
         return {name: shown.isoformat()}
@@ -274,14 +281,19 @@ class Wording:
     """A layout of one text, taken apart by a regular expression with named groups."""
 
     def __init__(self, pattern: str, **reads: Callable[[str], Any]) -> None:
-        """Compile it.
+        """Keep it.
 
         Args:
             pattern: Regular expression; the groups are named like the parts.
             reads: Part name → how its text is read; texts are kept as they are without.
         """
-        self._shape = re.compile(pattern, re.ASCII)
+        self._pattern = pattern
         self._reads = reads
+
+    @cached_property
+    def _shape(self) -> re.Pattern[str]:
+        """Compiled when it is first needed."""
+        return re.compile(self._pattern, re.ASCII)
 
     def __call__(self, answer: str) -> Parts | None:
         """The parts of an answer, or None when it has another shape."""
@@ -299,11 +311,11 @@ class Wording:
 def numbers(name: str, digits: str = "{2,3}", separator: str = " ") -> Layout:
     """A layout of a list of integers: one part."""
     one = rf"\d{digits}"
-    shape = re.compile(f"{one}(?:{re.escape(separator)}{one})*", re.ASCII)
+    shape = f"{one}(?:{re.escape(separator)}{one})*"
 
     def read(answer: str) -> Parts | None:
         answer = answer.rstrip(" ")
-        if not shape.fullmatch(answer):
+        if not re.fullmatch(shape, answer, re.ASCII):
             return None
         return {name: [int(word) for word in answer.split(separator)]}
 
@@ -331,7 +343,7 @@ _FRAME = 8
 # -- commands ----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False, repr=False, slots=True)
 class Command(Query):
     """One question that can be put to a unit.
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, tzinfo
+from functools import cache, partial
 from operator import methodcaller
 from typing import Any, NamedTuple
 
 from rct_collector.catalog import catalog
-from rct_collector.drivers.base import Binding
+from rct_collector.drivers.base import Binding, Convert
 from rct_collector.drivers.voltronic.command import ENERGY, Command, Layout, command, energy
 from rct_collector.model import Kind, Metric, Value
 
@@ -68,25 +69,42 @@ def bound(feed: Feed, wire_scale: float = 1) -> Binding:
     metric = series.metric
     if (metric.kind is Kind.TOTAL) is not bool(feed.counts_up):
         raise ValueError(f"{metric.name}: what is counted up is a total, and nothing else is")
-    take = feed.take or methodcaller("get", feed.part)
-    to_value = _to_value(metric, feed.scale)
+    convert = _converter(metric, feed.take or _as_it_is(feed.part), feed.scale)
+    return Binding((series,), feed.part, float(f"{wire_scale * feed.scale:.9g}"), convert)
 
-    def convert(
-        parts: Mapping[str, Any], zone: tzinfo | None, now: float | None = None
-    ) -> list[Value | None]:
-        value = take(parts)
-        return [None if value is None else to_value(value)]
 
-    def convert_time(
-        parts: Mapping[str, Any], zone: tzinfo | None, now: float | None = None
-    ) -> list[Value | None]:
-        shown = take(parts)
-        return [None if shown is None else unix_seconds(shown, zone, now)]
+# What is made of the same is one: the units of a system have hundreds of parts.
 
-    scale = float(f"{wire_scale * feed.scale:.9g}")
-    return Binding(
-        (series,), feed.part, scale, convert_time if metric.kind is Kind.TIME else convert
-    )
+
+@cache
+def _as_it_is(part: str) -> Take:
+    return methodcaller("get", part)
+
+
+@cache
+def _converter(metric: Metric, take: Take, scale: float) -> Convert:
+    if metric.kind is Kind.TIME:
+        return partial(_converted_time, take)
+    return partial(_converted, take, _to_value(metric, scale))
+
+
+def _converted(
+    take: Take,
+    to_value: Callable[[Any], Value],
+    parts: Mapping[str, Any],
+    _zone: tzinfo | None,
+    _now: float | None = None,
+    /,
+) -> list[Value | None]:
+    value = take(parts)
+    return [None if value is None else to_value(value)]
+
+
+def _converted_time(
+    take: Take, parts: Mapping[str, Any], zone: tzinfo | None, now: float | None = None, /
+) -> list[Value | None]:
+    shown = take(parts)
+    return [None if shown is None else unix_seconds(shown, zone, now)]
 
 
 def ask(
@@ -189,11 +207,13 @@ def unix_seconds(shown: str, zone: tzinfo | None, now: float | None = None) -> f
 # -- ways to take a value ----------------------------------------------------------------------
 
 
+@cache
 def nonzero(part: str) -> Take:
     """A part that is 0 where the unit does not measure it."""
     return lambda parts: parts.get(part) or None
 
 
+@cache
 def at_most(part: str, highest: float) -> Take:
     """A part that says something else where it is higher."""
 
@@ -204,6 +224,7 @@ def at_most(part: str, highest: float) -> Take:
     return take
 
 
+@cache
 def negated(part: str) -> Take:
     """A flag that says the opposite."""
 
@@ -214,6 +235,7 @@ def negated(part: str) -> Take:
     return take
 
 
+@cache
 def as_number(part: str) -> Take:
     """A code that is kept as text, where it has digits only."""
 
@@ -234,6 +256,7 @@ def as_word(*names: str) -> Take:
     return take
 
 
+@cache
 def bit_of(part: str, number: int) -> Take:
     """One bit of a word that is kept as text, 0 is the last."""
 
@@ -248,6 +271,7 @@ def bit_of(part: str, number: int) -> Take:
 _MOST_AMPERES = 1000
 
 
+@cache
 def battery_watts(voltage: str, discharge: str, charge: str) -> Take:
     """Power of the battery, positive while it discharges: voltage by current."""
 
@@ -270,6 +294,7 @@ _VOLTS_48 = 40.0
 _SURE_PERCENT = 50
 
 
+@cache
 def unless_wrapped(part: str, prefix: str = "") -> Take:
     """A power, unless it has more digits than are sent: 10 200 is then 0200.
 
@@ -296,6 +321,7 @@ def unless_wrapped(part: str, prefix: str = "") -> Take:
 _LEAST_SHARE = 0.3
 
 
+@cache
 def rated(part: str) -> Take:
     """A rated power near what rated voltage and current make: some write 0200 for 10 200."""
 
@@ -315,6 +341,7 @@ BATTERY_WAYS = (2, 1)
 GRID_WAYS = (1, 2)
 
 
+@cache
 def directed(power: str, direction: str, ways: tuple[int, int]) -> Take:
     """A power that has its sign from another part.
 

@@ -1,5 +1,6 @@
 """Answers are read by their shape, and no command takes the answer to another one."""
 
+import re
 from datetime import datetime
 
 import pytest
@@ -139,3 +140,32 @@ def test_what_is_sent_is_the_last_word_of_the_name():
 
 def test_a_serial_number_is_what_its_command_tells():
     assert COMMANDS["QID"].fact({"serial_number": "92931234567890"}) == "92931234567890"
+
+
+@pytest.mark.parametrize(
+    ("answer", "shown"),
+    [
+        ("20240229235958", "2024-02-29T23:59:58"),
+        ("20230229235958", None),
+        ("20241301000000", None),
+        ("20240101240000", None),
+        ("20240101000060", None),
+        ("19991231235959", None),
+        ("2024010100000", None),
+    ],
+)
+def test_a_clock_shows_a_time_that_there_is(answer, shown):
+    assert words.moment("time")(answer) == (None if shown is None else {"time": shown})
+
+
+@pytest.mark.parametrize("make", [lambda: Fields(words.integer("watts")), lambda: Wording("[a-z]")])
+def test_a_pattern_is_compiled_when_the_first_answer_comes(make, monkeypatch):
+    """A unit speaks one dialect of seven, so that most of them are never needed."""
+    compiled = []
+    compile_ = re.compile
+    monkeypatch.setattr(re, "compile", lambda *how: compiled.append(how) or compile_(*how))
+    layout = make()
+    assert not compiled
+    layout("7")
+    layout("8")
+    assert len(compiled) == 1
