@@ -13,24 +13,27 @@ import contextlib
 import math
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 from rct_collector.config import DeviceConfig
-from rct_collector.device.history import HistoryReader, Progress
 from rct_collector.device.options import Options
 from rct_collector.device.plausibility import Plausibility
 from rct_collector.device.polling.plan import is_wanted
 from rct_collector.device.polling.rounds import Polling
 from rct_collector.device.polling.schedule import Schedule
 from rct_collector.device.publisher import Emit, Publisher
-from rct_collector.device.settings import Gate
 from rct_collector.device.stats import Stats
-from rct_collector.device.units import Units
 from rct_collector.drivers import driver as load_driver
 from rct_collector.drivers.base import Driver, Event, Query
 from rct_collector.lines.port import Port
 from rct_collector.model import PollClass, Series
 from rct_collector.receipt import Receipt
 from rct_collector.reports import Reports
+
+if TYPE_CHECKING:
+    from rct_collector.device.history import HistoryReader, Progress
+    from rct_collector.device.settings import Gate
+    from rct_collector.device.units import Units
 
 #: A round ends this much before the next one, in seconds.
 MARGIN_S = 0.25
@@ -115,6 +118,8 @@ class Device:
         """What takes records that come unasked; None where the family sends none."""
         if self.driver.pushed is None:
             return None
+        from rct_collector.device.units import Units
+
         return Units(
             self.driver.pushed,
             self._publisher,
@@ -128,6 +133,8 @@ class Device:
         """What reads the memory of the unit; None where the family has none."""
         if self.driver.history is None:
             return None
+        from rct_collector.device.history import HistoryReader
+
         inquiry, zone = self.exchange.inquiry, self.config.timezone
         return HistoryReader(
             self.driver.history, inquiry, self._publisher.send_apart, wanted=self._wants, zone=zone
@@ -137,6 +144,8 @@ class Device:
         """The gate of the unit's settings; None where the family has none."""
         if not self.driver.settings:
             return None
+        from rct_collector.device.settings import Gate
+
         allowed = getattr(self.config.options, "writes", ())
         inquiry = self.exchange.inquiry
         return Gate(self.name, self.driver.settings, allowed, inquiry, lambda: self.discovery.facts)

@@ -10,9 +10,7 @@ from rct_collector.config import DeviceConfig
 from rct_collector.device.clock import Clock, SystemClock
 from rct_collector.device.state import Memory, StateFile
 from rct_collector.drivers import driver as load_driver
-from rct_collector.lines.gathering import GatheringLine
 from rct_collector.lines.kept import KeptLine
-from rct_collector.lines.listener import ListeningLine
 from rct_collector.lines.lock import DeviceLock
 from rct_collector.lines.shared import SharedLine
 from rct_collector.transport import Address, Listen, Opener, is_dialled_in, listen_at, open_line
@@ -101,6 +99,9 @@ class Options:
 
             return PlayedLine(name, address, session, wall_ns=now)
         if is_dialled_in(address):
+            from rct_collector.lines.gathering import GatheringLine  # few are
+            from rct_collector.lines.listener import ListeningLine
+
             many = driver.pushed is not None and driver.pushed.many
             return (GatheringLine if many else ListeningLine)(
                 name, address, self.listen, session, wall_ns=now, resync=resync, lock=lock

@@ -10,27 +10,38 @@ from pathlib import Path
 
 import pytest
 
+from rct_collector.drivers import BUILTIN
+from tests.inverter import running_inverter
+
 ROOT = Path(__file__).parents[2]
 
-#: Modules that an agent's daemon does not hold: simulators, tools, commands, and what they bring.
+#: Modules that an agent's daemon does not hold: simulators, tools, commands, and what they bring;
+#: what few devices need.
 HEAVY = re.compile(
     r"rct_collector\.(?:simulator|cli|docs|doctor|capture|format|markdown|drivers\.tools"
-    r"|drivers\.\w+\.(?:simulator|tools))(?:\.|$)"
+    r"|drivers\.\w+\.(?:simulator|tools)|lines\.(?:callers|gathering|listener)|device\.(?:history|settings|units))(?:\.|$)"
     r"|(?:click|rich)(?:\.|$)"
 )
 
+#: What the shim, whose process is its own, does not hold of Python: what reads command lines,
+#: archives, dates and names of packages, or speaks what no inverter does.
+NEEDLESS = re.compile(
+    r"(?:argparse|getopt|gettext|shutil|bz2|lzma|tempfile|_strptime|calendar|decimal|ctypes"
+    r"|importlib\.metadata|ssl|email|http|xml|urllib\.request|unittest)(?:\.|$)"
+)
+
+#: Names of packages of families: their drivers, and libraries that only they need.
+LIBRARIES = {"rct": "rct|rctclient"}
+
 #: One round of all devices, as Telegraf gets it.
 SHIM = """
-import sys
 import rct_collector_telegraf
 status = rct_collector_telegraf.main(["--config", sys.argv[1]])
-print(*sys.modules, file=sys.stderr)
-sys.exit(status)
 """
 
 #: The same as collectd gets it.
 COLLECTD = """
-import sys, time
+import time
 from tests.plugins.collectd import stub
 daemon = sys.modules["collectd"] = stub.Collectd()
 stub.load()
@@ -40,9 +51,15 @@ until = time.monotonic() + 60
 while not daemon.values and time.monotonic() < until:
     daemon.read()
     time.sleep(0.05)
+print("inverter_power" if daemon.values else "nothing", flush=True)
 daemon.shutdown()
-print("inverter_power" if daemon.values else "nothing")
+status = 0
+"""
+
+#: Tells what is loaded then.
+TELL = """
 print(*sys.modules, file=sys.stderr)
+sys.exit(status)
 """
 
 
@@ -56,21 +73,67 @@ def test_what_is_heavy_is_known_by_its_name():
 
 @pytest.mark.slow
 @pytest.mark.measured
-@pytest.mark.parametrize("code", [SHIM, COLLECTD], ids=["telegraf", "collectd"])
-def test_a_daemon_that_has_collected_holds_no_tools(code, inverter, write_config):
-    path = write_config(inverter.address, options="log_level: error\n")
+@pytest.mark.parametrize(
+    ("code", "name"),
+    [(SHIM, "rct"), (SHIM, "voltronic"), (COLLECTD, "rct")],
+    ids=["telegraf", "telegraf, voltronic", "collectd"],
+)
+def test_a_daemon_that_has_collected_holds_what_it_needs_and_no_more(code, name, write_config):
     folders = (ROOT, ROOT / "plugins/telegraf", ROOT / "plugins/collectd")
-    found = subprocess.run(
-        [sys.executable, "-c", code, path],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, folders))},
-    )
-    modules = found.stderr.split()
+    with running_inverter(None, driver=name) as unit:
+        path = write_config(unit.address, options="log_level: error\n")
+        path.write_text(path.read_text().replace("driver: rct", f"driver: {name}"))
+        process = subprocess.Popen(
+            [sys.executable, "-c", f"import sys{code}{TELL}", path],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, folders))},
+        )
+        with process:
+            try:
+                assert any("inverter_power" in line for line in process.stdout)
+                _, told = process.communicate(timeout=120)
+            finally:
+                process.kill()
+    assert process.returncode == 0, told
+    modules = told.split()
 
-    assert found.returncode == 0, found.stderr
-    assert "inverter_power" in found.stdout
-    assert "rct_collector.drivers.rct.session" in modules
-    assert [name for name in modules if HEAVY.match(name)] == []
+    assert f"rct_collector.drivers.{name}.session" in modules
+    assert [module for module in modules if HEAVY.match(module)] == []
+    if code is SHIM:
+        assert [module for module in modules if NEEDLESS.match(module)] == []
+    others = "|".join(LIBRARIES.get(other, other) for other in sorted(set(BUILTIN) - {name}))
+    foreign = re.compile(rf"(?:rct_collector\.drivers\.)?(?:{others})(?:\.|$)")
+    assert [module for module in modules if foreign.match(module)] == []
+
+
+#: Counts the bytes of Python objects, those of code left out, that one device of a family has
+#: before it is asked anything: metrics, queries, and what is planned.
+TABLES = """
+import gc, sys, tracemalloc
+from rct_collector.config import Config
+from rct_collector.device.polling.plan import plan_for
+from rct_collector.drivers import driver
+tracemalloc.start()
+name = sys.argv[1]
+family = driver(name)
+device = {"name": "roof", "driver": name, "address": "tcp://192.0.2.10:8899"}
+(config,) = Config.parse({"devices": [device]}).devices
+plan_for(family, config)
+gc.collect()
+files = tracemalloc.take_snapshot().statistics("filename")
+held = sum(file.size for file in files if "/rct_collector/" in file.traceback[0].filename)
+print(held / sum(1 for _ in family.found()))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "most"), [("rct", 1200), ("voltronic", 1200)])
+def test_what_is_alike_in_a_familys_tables_is_held_once(name, most):
+    """Bytes for each place where a series is found; they are counted, whatever the machine."""
+    found = subprocess.run(
+        [sys.executable, "-c", TABLES, name], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert float(found.stdout) <= most
