@@ -19,6 +19,9 @@ class Desk:
         self.connected = []
         self.replaced = []
         self.recorded = []
+        self.opened = self.device = None
+        self.clock = 0.0
+        self.asked, self.answer = [], None
         self.wanted = None
         self.pieces = 1 << 16
 
@@ -57,6 +60,18 @@ class Desk:
         self.replaced.append((path, content))
         if private:
             self.private.add(path)
+
+    @contextmanager
+    def wire(self, address, ways):
+        self.opened = (address, ways)
+        yield self.device
+
+    def ask(self, question):
+        self.asked.append(question)
+        return self.answer
+
+    def now(self):
+        return self.clock
 
     def connect(self, host, port):
         self.connected.append((host, port))

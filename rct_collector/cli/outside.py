@@ -9,15 +9,18 @@ import stat
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
 from rct_collector.drivers.outside import Recordings
 from rct_collector.drivers.tools import Run
-from rct_collector.errors import CaptureError, TransportError
+from rct_collector.errors import CaptureError, ConfigError, TransportError
+
+if TYPE_CHECKING:
+    from rct_collector.cli.wire import StepwiseLine
 
 #: Bytes that are read at once.
 _PIECE = 1 << 16
@@ -124,6 +127,29 @@ class ThisSide:
                 raise
         except OSError as error:
             raise _unwritable(path, error) from error
+
+    @contextlib.contextmanager
+    def wire(self, address: str, ways: Mapping[str, Mapping[str, str]]) -> Iterator[StepwiseLine]:
+        """See there."""
+        from rct_collector.cli.wire import StepwiseLine, address_of
+        from rct_collector.option import Invalid
+
+        try:
+            found = address_of(address, ways)
+        except Invalid as error:
+            raise ConfigError([f"{address}: wanted is {error}"]) from error
+        with contextlib.closing(StepwiseLine(found)) as line:
+            yield line
+
+    def ask(self, question: str) -> bool | None:
+        """See there."""
+        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+            return None
+        return click.confirm(question, err=True)
+
+    def now(self) -> float:
+        """See there."""
+        return time.monotonic()
 
     def connect(self, host: str, port: int) -> _Connection:
         """See there."""

@@ -7,7 +7,7 @@ alone, and what files and connections are like is written once for all families.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
@@ -62,6 +62,20 @@ class Outflow(Protocol):
 
     def close(self) -> None:
         """Close it; what was not read by then may be lost."""
+
+
+class AskedLine(Protocol):
+    """An open line to a device."""
+
+    def send(self, data: bytes) -> None:
+        """Send bytes."""
+
+    def receive(self, seconds: float) -> bytes:
+        """Wait so long at most for bytes; none when none have come.
+
+        Raises:
+            TransportError: The line is lost.
+        """
 
 
 class Outside(Protocol):
@@ -128,6 +142,25 @@ class Outside(Protocol):
         Raises:
             CollectorError: It cannot be written.
         """
+
+    def wire(
+        self, address: str, ways: Mapping[str, Mapping[str, str]]
+    ) -> AbstractContextManager[AskedLine]:
+        """Open a line to a device; nobody else on this host collects from it meanwhile.
+
+        Args:
+            address: As the user wrote it; a bare path is a serial port.
+            ways: Schemes that are taken, with what need not be written.
+
+        Raises:
+            CollectorError: It is no address, is in use, or cannot be opened.
+        """
+
+    def ask(self, question: str) -> bool | None:
+        """Ask a person yes or no; None where there is no terminal to ask at."""
+
+    def now(self) -> float:
+        """Seconds of a clock that never jumps."""
 
     def connect(self, host: str, port: int) -> Outflow:
         """Connect to a program by TCP.

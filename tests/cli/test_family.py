@@ -15,7 +15,7 @@ from rct_collector.drivers import WITH_COMMANDS
 from rct_collector.errors import CaptureError, TransportError
 
 COMMANDS = [
-    "monitor", "extract",
+    "command", "monitor", "extract",
     "state", "csv", "key", "graphite",
 ]  # fmt: skip
 

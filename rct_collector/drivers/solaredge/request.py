@@ -2,7 +2,8 @@
 
 A unit has no authentication, and other codes set parameters of a power plant in somebody's house,
 switch its relays or replace its firmware. So there is one place where frames for units are made, it
-knows a few kinds of them, and it refuses everything else. No option leads round it.
+knows a few kinds of them, and it refuses everything else. No option of what collects leads round
+it; what a person may send by hand is in ``tools/command.py``, which nothing else loads.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ The commands of the family do what semonitor and its companions did, one module 
     reader ─┬─► recording ──► extract           frames of recorded lines, into files of frames
             └─► rendering ──► monitor           ... and as JSON lines
     jsonlines ──► state, csv, graphite, key     what is made of those
+    command                                     what a person has sent to a unit
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from rct_collector.drivers.tools import Tools as Family
 _HERE = "rct_collector.drivers.solaredge.tools"
 
 #: As help lists them.
-_COMMANDS = ("monitor", "extract", "state", "csv", "key", "graphite")
+_COMMANDS = ("monitor", "extract", "state", "csv", "key", "graphite", "command")
 
 
 class Tools(Family):
