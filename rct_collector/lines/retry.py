@@ -21,14 +21,11 @@ FIRST_ATTEMPTS = 3
 #: with another client's requests.
 REPEAT = wait_random(0.05, 0.5)
 
-#: Seconds between attempts to connect: quick after a hiccup, rarer at night, when many units
-#: switch themselves off, but no rarer than that values are back within a minute of the unit, and
-#: within half of one where it was unplugged for no longer than that; the spread keeps the units of
-#: a plant apart.
-RECONNECT = wait_chain(
-    *(wait_fixed(seconds) for seconds in (1, 2, 5, 15, 15, 15, 15, 30)),
-    wait_random(30, 45),
-)
+#: Seconds between attempts to connect: quick after a hiccup, and for a minute, as long as it takes
+#: to change a plug; rarer at night, when many units switch themselves off, but no rarer than that
+#: values are back within half a minute of the unit, as it takes some seconds to connect, and to
+#: probe the line. The spread keeps the units of a plant apart.
+RECONNECT = wait_chain(*map(wait_fixed, (1, 2, *[5] * 12)), wait_random(15, 20))
 
 STOP = stop_after_attempt(ATTEMPTS)
 
