@@ -116,7 +116,17 @@ class _Checker:
             return parts, None
         kind = type(family.options)
         own = {key: parts.pop(key) for key in (*options(kind), *sections(kind)) if key in parts}
-        return parts, DeviceConfig(**parts, options=kind(**own))
+        found = DeviceConfig(**parts, options=kind(**own))
+        return parts, found if self._is_put_through(found, path) else None
+
+    def _is_put_through(self, device: DeviceConfig, path: str) -> bool:
+        """Whether those who dial in can be put through to where the device says, if it does."""
+        try:
+            _ = device.portal
+        except Invalid as error:
+            self._wrong(f"{path}.forward", getattr(device.options, "forward", ""), error)
+            return False
+        return True
 
     def whole(self, value: Any, kind: type) -> dict[str, Any] | None:
         """What can be used: None after a mistake in the common options, or without a device."""

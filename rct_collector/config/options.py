@@ -23,6 +23,7 @@ from rct_collector.drivers.base import Driver, SessionOptions
 from rct_collector.drivers.options import NEVER, FamilyOptions, Requests
 from rct_collector.model import PollClass
 from rct_collector.option import (
+    Invalid,
     Option,
     Section,
     Shape,
@@ -33,7 +34,7 @@ from rct_collector.option import (
     section,
     sections,
 )
-from rct_collector.transport import Address, parse_address
+from rct_collector.transport import Address, is_dialled_in, parse_address
 
 _REQUESTS = "How hard the device is asked; real units stand the defaults well."
 
@@ -139,6 +140,22 @@ class DeviceConfig:
     def session(self) -> SessionOptions:
         """What the session of its line is to know."""
         return SessionOptions(self.options, self.address.options, self.address.scheme)
+
+    @property
+    def portal(self) -> Address | None:
+        """Where those who dial in are put through to, as the option ``forward`` says.
+
+        Raises:
+            Invalid: It is no such address, or nobody dials in.
+        """
+        forward = getattr(self.options, "forward", "")
+        if not forward:
+            return None
+        ways = driver(self.driver).ways
+        found = parse_address(forward, {"tcp": ways.get("listen", {})})
+        if not is_dialled_in(self.address):
+            raise Invalid(f"none, since nobody dials in at {self.address}, but at listen://")
+        return found
 
     @property
     def usual(self) -> Requests:

@@ -104,8 +104,17 @@ class Options:
 
             many = driver.pushed is not None and driver.pushed.many
             return (GatheringLine if many else ListeningLine)(
-                name, address, self.listen, session, wall_ns=now, resync=resync, lock=lock
+                name, address, self._listen(config), session, wall_ns=now, resync=resync, lock=lock
             )
         return SharedLine(
             name, self.opener, address, session(), wall_ns=now, resync=resync, lock=lock
         )
+
+    def _listen(self, config: DeviceConfig) -> Listen:
+        """What takes calls, and puts them through where the device wants that."""
+        portal = config.portal
+        if portal is None:
+            return self.listen
+        from rct_collector.lines.forwarding import Forwarding
+
+        return Forwarding(self.listen, self.opener, portal, name=config.name).listen
