@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable
 from typing import Protocol
 
@@ -46,8 +47,9 @@ MOST_TOLD = 1
 #: Name of a record: unit, key, time.
 Name = tuple[str, Hashable, int]
 
-#: Names of records that came → whether they were taken over; None where nobody waits for that.
-Seen = dict[Name, Receipt | None]
+#: Names of records that came, the oldest first → whether they were taken over; None where nobody
+#: waits for that. (Of a plain dict the first entry is sought among all that are gone.)
+Seen = OrderedDict[Name, Receipt | None]
 
 
 class Send(Protocol):
@@ -118,7 +120,7 @@ class Receiving:
         self._send = send
         self._faults = faults
         self._reports = reports
-        self._seen: Seen = {} if seen is None else seen
+        self._seen: Seen = OrderedDict() if seen is None else seen
         self._most_seen = most_seen
         self._newest: dict[Series, int] = {}
         self._unwanted: set[Series] = set()
@@ -230,7 +232,7 @@ class Receiving:
             del self._seen[name]
             self._take_back(record)
         elif len(self._seen) >= self._most_seen():
-            del self._seen[next(iter(self._seen))]
+            self._seen.popitem(last=False)
         self._seen[name] = part
         return True
 

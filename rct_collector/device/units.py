@@ -8,6 +8,7 @@ by one heartbeat. Which of them are welcome is known to the session alone.
 from __future__ import annotations
 
 import logging
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -70,7 +71,7 @@ class Units:
         self._wanted = wanted
         self._stats = stats
         self._reports = reports
-        self._seen: Seen = {}
+        self._seen: Seen = OrderedDict()
         self._units: dict[str, Talker] = {}
         if not pushed.many:
             self._units[""] = self._made(publisher, plausibility)

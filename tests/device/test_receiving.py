@@ -297,3 +297,54 @@ def test_what_nobody_is_to_get_is_acknowledged_at_once(spoilt):
     whole = waited_for(made, records[spoilt])
     assert made.batches == []
     assert (whole.is_pending, whole.is_lost) == (False, False)
+
+
+MESSAGES = st.lists(st.sets(st.integers(0, 5), min_size=1), min_size=1, max_size=4)
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("say"), st.integers(0, 3)),
+        st.tuples(st.just("take"), st.integers(0, 9)),
+        st.tuples(st.just("lose"), st.integers(0, 9)),
+    ),
+    max_size=40,
+)
+
+
+@given(messages=MESSAGES, steps=STEPS)
+def test_each_record_is_taken_once_whatever_is_repeated_taken_or_lost(messages, steps):
+    """And no message is acknowledged before all in it was taken."""
+    made = Made()
+    made.holds = True
+    waiting, taken, acknowledged = [], Counter(), set()
+
+    def say(number):
+        before = len(made.batches)
+        whole = Receipt()
+        ages = sorted(messages[number])
+        made.take(*(record(60 + age, (POWER, float(age))) for age in ages), receipt=whole)
+        waiting.extend(zip(made.batches[before:], made.receipts[before:], strict=True))
+
+        def settled(was_taken):
+            if was_taken:
+                assert all(taken[age] == 1 for age in ages)
+                acknowledged.add(number)
+
+        whole.then(settled)
+        whole.settle(True)
+
+    def settle(number, was_taken):
+        (_, values, _), receipt = waiting.pop(number)
+        taken.update(int(value) for _, value in values if was_taken)
+        receipt.settle(was_taken)
+
+    for what, number in steps:
+        if what == "say":
+            say(number % len(messages))
+        elif waiting:
+            settle(number % len(waiting), what == "take")
+    for number in range(len(messages)):
+        while number not in acknowledged:
+            say(number)
+            while waiting:
+                settle(0, True)
+    assert taken == Counter(set().union(*messages))
