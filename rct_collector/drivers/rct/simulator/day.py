@@ -149,6 +149,7 @@ class Days:
         self._order = key(seed, "order of days")
         self._first = _split(commissioned)[0]
         self._before = [_NOTHING]
+        self._last: tuple[int, DayKind] | None = None
 
     def flows(self, sun: float) -> Flows:
         """Powers at one moment of the sun's time."""
@@ -168,8 +169,10 @@ class Days:
         return _plus(before[index], self._kind(number).until(minute))
 
     def _kind(self, number: int) -> DayKind:
-        # Laid down when powers are asked for first: many a unit is made for its name alone.
-        return _kinds(self.sizes, self._seed)[int(KINDS * fraction(self._order, number))]
+        if self._last is None or self._last[0] != number:
+            which = int(KINDS * fraction(self._order, number))
+            self._last = number, _kind(self.sizes, self._seed, which)
+        return self._last[1]
 
 
 def number_of_day(sun: float) -> int:
@@ -183,10 +186,13 @@ def _split(sun: float) -> tuple[int, float]:
     return int(number), min(seconds / 60.0, _MINUTES - 1e-9)
 
 
-@lru_cache(maxsize=32)
-def _kinds(sizes: Sizes, seed: int) -> tuple[DayKind, ...]:
-    """The kinds of day; kept, since many simulated units are alike."""
-    return tuple(DayKind(sizes, key(seed, "kind", number)) for number in range(KINDS))
+@lru_cache(maxsize=32 * KINDS)
+def _kind(sizes: Sizes, seed: int, which: int) -> DayKind:
+    """One of the kinds of day, laid down when it is asked for first.
+
+    Many a unit is made for its name alone. Kept, since many simulated units are alike.
+    """
+    return DayKind(sizes, key(seed, "kind", which))
 
 
 def _live(sizes: Sizes, of: int) -> Iterator[Flows]:
@@ -262,8 +268,12 @@ class _Sky:
         return 1.0 - window * (1.0 - self._haze * (1.0 - 0.72 * cover))
 
 
+@lru_cache(maxsize=len(_FACING) * _MINUTES)
 def _height(day: float, facing: float) -> float:
-    """Share of the peak power under a clear sky; ``day`` is 0 at sunrise and 1 at sunset."""
+    """Share of the peak power under a clear sky; ``day`` is 0 at sunrise and 1 at sunset.
+
+    Kept, since it is the same in all kinds of day.
+    """
     height: float = 0.9 * sin(pi * day**facing) ** 2.4
     return height
 
@@ -279,13 +289,15 @@ def _plus(one: Energies, other: Energies) -> Energies:
 def _energy(first: Flows, last: Flows, minutes: float) -> Energies:
     """The integral between two moments, powers running straight between them."""
     hours = minutes / 60.0
+    load, load_then = first.load, last.load
+    grid, grid_then = load - first.output, load_then - last.output
     return Energies(
         pv_a=hours * _mean_above(first.pv_a, last.pv_a),
         pv_b=hours * _mean_above(first.pv_b, last.pv_b),
         output=hours * (first.output + last.output) / 2.0,
-        load=hours * _mean_above(first.load, last.load),
-        grid_import=hours * _mean_above(first.grid, last.grid),
-        grid_export=hours * _mean_above(-first.grid, -last.grid),
+        load=hours * _mean_above(load, load_then),
+        grid_import=hours * _mean_above(grid, grid_then),
+        grid_export=hours * _mean_above(-grid, -grid_then),
         charge=hours * _mean_above(-first.battery, -last.battery),
         discharge=hours * _mean_above(first.battery, last.battery),
         external=hours * _mean_above(first.external, last.external),

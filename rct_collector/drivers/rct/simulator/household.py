@@ -36,7 +36,7 @@ class Household:
         """Lay down when what is switched on; ``of`` is the key of that day."""
         self.first_hour = first_hour
         self._key = of
-        self._waves = tuple(key(of, "base", phase) for phase in range(3))
+        self._bases = [(base, key(of, "base", phase)) for phase, base in enumerate(_BASE)]
         self._fridge_phase = between(0.0, 47.0, key(of, "fridge"))
         jitter = key(of, "kettle")
         self._kettle = tuple(
@@ -56,10 +56,10 @@ class Household:
             window: 0 … 1; 0 leaves nothing but the base load, so that days fit together.
         """
         hour = hour_of(minute, self.first_hour)
-        one, two, three = (
-            base * (1.0 + 0.25 * window * wave(of, minute / 31.0))
-            for base, of in zip(_BASE, self._waves, strict=True)
-        )
+        swing = 0.25 * window
+        one, two, three = [
+            base * (1.0 + swing * wave(of, minute / 31.0)) for base, of in self._bases
+        ]
         if window == 1.0 and (minute + self._fridge_phase) % 47.0 < 16.0:
             one += 92.0
         one += self._pump_watts(minute, hour)
@@ -68,6 +68,8 @@ class Household:
         return one, two, three
 
     def _lamps(self, hour: float) -> float:
+        if not (6.1 < hour < 7.9 or 18.4 < hour < 23.4):
+            return 0.0
         evening = _ramp(hour, 18.4, 19.4) * (1.0 - _ramp(hour, 22.8, 23.4))
         morning = _ramp(hour, 6.1, 6.3) * (1.0 - _ramp(hour, 7.6, 7.9))
         return 235.0 * evening + 120.0 * morning

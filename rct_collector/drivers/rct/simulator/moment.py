@@ -80,7 +80,7 @@ class Moment:
         return self._since(wall_of(date_of(self.wall).year))
 
     def _since(self, wall: int) -> Energies:
-        return self.energies.since(self.world.energies(self.world.clock.unix_after(wall)))
+        return self.energies.since(self.world.begun(wall))
 
     @cached_property
     def recent(self) -> Energies:

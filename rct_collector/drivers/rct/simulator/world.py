@@ -13,6 +13,8 @@ from rct_collector.drivers.rct.simulator.incidents import Incidents
 from rct_collector.drivers.rct.simulator.scenario import Scenario
 
 _CALIBRATION_DAYS = 14
+#: Today's, this month's and this year's beginning, also around a midnight.
+_MOST_BEGUN = 6
 
 #: The same few names are looked up at every moment.
 _key_of = lru_cache(maxsize=1024)(key)
@@ -66,6 +68,7 @@ class World:
         self.born = start - DAY * between(900.0, 1300.0, key(seed, "commissioned"))
         self.updated = start - DAY * between(20.0, 80.0, key(seed, "updated"))
         self.days = Days(scenario.sizes, seed, self.clock.sun(self.born))
+        self._begun: dict[int, Energies] = {}
         self.incidents = Incidents(scenario, seed)
         serial = serial or self.serial("SIM")
         self.identity = Identity(
@@ -85,6 +88,14 @@ class World:
     def energies(self, unix: float) -> Energies:
         """Energies since commissioning."""
         return self.days.energies(self.clock.sun(unix))
+
+    def begun(self, wall: int) -> Energies:
+        """Energies at a time of the unit's clock at which something began; few are kept."""
+        if wall not in self._begun:
+            if len(self._begun) >= _MOST_BEGUN:
+                self._begun.clear()
+            self._begun[wall] = self.energies(self.clock.unix_after(wall))
+        return self._begun[wall]
 
     def noise(self, name: str, unix: float, period: float) -> float:
         """Smooth noise in -1 … 1 under a name, which turns about once per period (seconds)."""
