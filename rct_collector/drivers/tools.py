@@ -15,7 +15,7 @@ from datetime import tzinfo
 from enum import Enum, IntEnum
 from typing import Any, NamedTuple, Protocol
 
-from rct_collector.drivers.base import Facts
+from rct_collector.drivers.base import Facts, Fault
 from rct_collector.errors import MissingToolError
 from rct_collector.model import Value
 
@@ -120,6 +120,33 @@ class FrameCounter(Protocol):
 
     def feed(self, data: bytes) -> Frames:
         """Take bytes; tell what has come to its end with them."""
+
+
+class _Reader(Protocol):
+    """The frame reader of any family."""
+
+    def feed(self, data: bytes, /) -> Sequence[Any]:
+        """Frames, and what is none: that has a kind of :class:`~.drivers.base.Fault`."""
+
+
+class ReaderCounter:
+    """Counts what a frame reader gives; see :class:`FrameCounter`."""
+
+    def __init__(self, reader: _Reader, *, beside: Collection[Fault] = (Fault.NOISE,)) -> None:
+        """Start between frames.
+
+        Args:
+            reader: A new one.
+            beside: Kinds of what is no frame, and no broken one either.
+        """
+        self._reader = reader
+        self._beside = frozenset(beside)
+
+    def feed(self, data: bytes) -> Frames:
+        """Take bytes, cut anywhere."""
+        kinds = [getattr(item, "kind", None) for item in self._reader.feed(data)]
+        whole = kinds.count(None)
+        return Frames(whole, len(kinds) - whole - sum(kind in self._beside for kind in kinds))
 
 
 class Redactor(Protocol):

@@ -3,7 +3,7 @@
 ::
 
     walk ─┬─► dissect ◄── payload    bytes in words     simulation ─┬─► ../simulator
-          └─► redact, counting       without secrets    recorded ───┘
+          └─► redact                 without secrets    recorded ───┘
     documents ◄── rctmon             for the pages      examination     for the doctor
 """
 
@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from rct_collector.drivers.tools import ReaderCounter
 from rct_collector.drivers.tools import Tools as Family
 
 if TYPE_CHECKING:
@@ -39,9 +40,9 @@ class Tools(Family):
 
     def frame_counter(self) -> Callable[[], FrameCounter]:
         """See the base class."""
-        from rct_collector.drivers.rct.tools.counting import RctFrameCounter
+        from rct_collector.drivers.rct.frame import FrameReader
 
-        return RctFrameCounter
+        return lambda: ReaderCounter(FrameReader())
 
     def redactor(self) -> Callable[[], Redactor]:
         """See the base class."""

@@ -5,7 +5,7 @@
     questions ─► walk ─┬─► dissect    bytes in words
                        ├─► redact     without secrets
                        └─► recorded   said again
-    counting           examination    for record, doctor and find
+    examination                       for doctor and find
     simulation ─► ../simulator        a unit that is not there
 """
 
@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from rct_collector.drivers.tools import ReaderCounter
 from rct_collector.drivers.tools import Tools as Family
 
 if TYPE_CHECKING:
@@ -41,9 +42,10 @@ class Tools(Family):
 
     def frame_counter(self) -> Callable[[], FrameCounter]:
         """See the base class."""
-        from rct_collector.drivers.voltronic.tools.counting import VoltronicFrameCounter
+        from rct_collector.drivers.base import Fault
+        from rct_collector.drivers.voltronic.frame import FrameReader
 
-        return VoltronicFrameCounter
+        return lambda: ReaderCounter(FrameReader(), beside=(Fault.NOISE, Fault.ECHO))
 
     def redactor(self) -> Callable[[], Redactor]:
         """See the base class: those of one recording give a number the same stand-in."""
