@@ -8,7 +8,9 @@ raises :class:`Invalid` with what would be right; those that any option may need
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from enum import Enum
@@ -36,6 +38,7 @@ class Option:
         default: The default as it is written in a file; "" when there is none.
         required: It has to be given.
         shape: What its value is made of.
+        secret: No message shows its value.
     """
 
     doc: str
@@ -45,6 +48,7 @@ class Option:
     default: str = ""
     required: bool = False
     shape: Shape = Shape.ONE
+    secret: bool = False
 
 
 def option(
@@ -56,10 +60,11 @@ def option(
     default: Any = MISSING,
     shown: str = "",
     shape: Shape = Shape.ONE,
+    secret: bool = False,
 ) -> Any:
     """A dataclass field that documents and checks itself; without a default it must be given."""
     required = default is MISSING
-    metadata = {"option": Option(doc, parse, example, takes, shown, required, shape)}
+    metadata = {"option": Option(doc, parse, example, takes, shown, required, shape, secret)}
     if required:
         return field(metadata=metadata)
     if isinstance(default, dict | list):
@@ -103,6 +108,9 @@ def _marked(of: type, mark: str) -> dict[str, Any]:
 
 #: Characters of a value in a message.
 _LONGEST_SHOWN = 60
+
+#: What may be a key, wherever it stands; shorter hexadecimal numbers are names of something.
+_KEY = re.compile("(?=[0-9]*[A-Fa-f])[0-9A-Fa-f]{24,}")
 
 #: What no line carries as it is: control characters, separators of lines, halves of characters.
 UNFIT = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -162,12 +170,12 @@ class Unwritten:
 
 
 def shown(value: Any) -> str:
-    """A value as messages show it: never longer than a line, however large it is."""
+    """A value as messages show it: never longer than a line, however large it is, and no keys."""
     if value is None:
         return "nothing"
     text = ""
     for piece in _pieces(value):
-        text += piece
+        text += _KEY.sub("…", piece)
         if len(text) > _LONGEST_SHOWN:
             return text[: _LONGEST_SHOWN - 3] + "..."
     return text
@@ -264,6 +272,39 @@ def parse_bool(value: Any) -> bool:
     if isinstance(found, bool):
         return found
     raise Invalid("true or false")
+
+
+#: Bytes of a file with a secret, at most.
+_LONGEST_SECRET = 4096
+
+
+def read_secret(path: str) -> str:
+    """The text of a small file that nobody else may read.
+
+    Args:
+        path: Where it is; absolute.
+
+    Raises:
+        Invalid: There is none, it cannot be read, is too large, or others may read it.
+    """
+    try:
+        flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+        with os.fdopen(os.open(path, flags), "rb") as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise Invalid(f"a file; {path} is none")
+            if status.st_mode & 0o027:
+                mode = stat.S_IMODE(status.st_mode)
+                raise Invalid(
+                    f"a file that only its owner and group may read; {path} has mode {mode:04o}:"
+                    f" chmod 640 {path}, or 600"
+                )
+            data = file.read(_LONGEST_SECRET + 1)
+    except OSError as error:
+        raise Invalid(f"a file that can be read; {path}: {error.strerror}") from error
+    if len(data) > _LONGEST_SECRET:
+        raise Invalid(f"a file of at most {_LONGEST_SECRET} bytes; {path} has more")
+    return data.decode("ascii", "replace").strip()
 
 
 def choice(*choices: str) -> Callable[[Any], str]:

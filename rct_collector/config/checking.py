@@ -95,7 +95,10 @@ class _Checker:
         try:
             result[key] = known.parse(item)
         except Invalid as error:
-            self._wrong(path, item, error)
+            if known.secret:
+                self.problem(path, f"expected {error}; what was found is not shown")
+            else:
+                self._wrong(path, item, error)
 
     def device(self, value: Any, path: str) -> tuple[dict[str, Any], DeviceConfig | None]:
         """What could be read of a device, and its configuration if that was all."""

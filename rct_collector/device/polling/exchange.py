@@ -40,6 +40,9 @@ from rct_collector.reports import Reports
 
 log = logging.getLogger(__name__)
 
+#: Told of in an hour: what a session has to say of what it cannot use.
+MOST_REASONS = 3
+
 #: Repeats of what was lost may add this share to the configured requests per second.
 REPEATS = 0.5
 
@@ -370,6 +373,9 @@ class Exchange:
             self._reports.say(log, logging.ERROR, "defect", text, most=1, exc_info=error)
 
     def _garbled(self, event: Garbled, now: float) -> None:
+        if event.reason:
+            text = "%s"
+            self._reports.say(log, logging.WARNING, "reason", text, event.reason, most=MOST_REASONS)
         if event.kind is Fault.FOREIGN:
             self._foreign(now)
             return
