@@ -333,7 +333,8 @@ devices:
         "log_level: found 'loud', expected error or warning or info or debug",
         "phase: found 'noon', expected spread or aligned",
         "colour: unknown option; known: log_level, state_dir, shard, phase, prefix, devices",
-        "devices[0].driver: found 'rtc', expected rct or voltronic (did you mean 'rct'?)",
+        "devices[0].driver: found 'rtc', expected rct or voltronic or solaredge"
+        " (did you mean 'rct'?)",
         f"devices[0].address: found '192.0.2.10', expected {address}",
         "devices[0].cells: found 'yes', expected true or false",
         "devices[0].intervals.fast: found 10, expected a duration with its unit, such as 10s, 5m"

@@ -25,9 +25,13 @@ def _number(digits: int) -> Pattern:
 PHASE: Dimensions = (("phase", ("l1", "l2", "l3")),)
 PAIR: Dimensions = (("pair", ("1", "2", "3")),)
 STRING: Dimensions = (("string", Pattern("a-z", 1, 1)),)
-BATTERY: Dimensions = (("battery", _number(2)),)
+#: A number, or the serial number of a battery that has one.
+BATTERY: Dimensions = (("battery", Pattern("0-9A-Z", 1, 12)),)
 MODULE: Dimensions = (*BATTERY, ("module", _number(2)))
 CELL: Dimensions = (*BATTERY, ("cell", _number(3)), ("module", _number(2)))
+OPTIMIZER: Dimensions = (("optimizer", Pattern("0-9A-F", 8, 8)),)
+METER: Dimensions = (("meter", Pattern("0-9a-z", 1, 11)),)
+EVENT: Dimensions = (("event", _number(10)),)
 FAULT: Dimensions = (("fault", _number(4)),)
 UNIT: Dimensions = (("unit", _number(2)),)
 UNIT_PHASE: Dimensions = (*PHASE, *UNIT)
@@ -147,6 +151,8 @@ AC = (
     row("inverter_output", "power_filtered_watts", GAUGE, F, "Active power on one phase, low-pass filtered.", over=PHASE, default=False),
     row("inverter_output", "apparent_power_filtered_volt_amperes", GAUGE, F, "Apparent power on one phase, low-pass filtered.", over=PHASE, default=False),
     row("inverter_output", "current_filtered_amperes", GAUGE, F, "Current on one phase, low-pass filtered.", over=PHASE, default=False),
+    row("inverter_output", "power_factor_ratio", GAUGE, M, "Power factor (cos phi) of the inverter on one phase.", over=PHASE, low=-1.01, high=1.01),
+    row("inverter_output", "dc_component_amperes", GAUGE, M, "Direct current that the inverter gives on one phase, which ought to be none.", over=PHASE),
     row("inverter_grid", "voltage_volts", GAUGE, F, "Voltage of the grid on one phase.", over=PHASE, low=0.0),
     row("inverter_grid", "power_watts", GAUGE, F, "Power at the grid connection on one phase; positive draws from the grid.", over=PHASE),
     row("inverter_grid_pair", "voltage_volts", GAUGE, M, "Voltage between two phases, in the device's own numbering.", over=PAIR, low=0.0),
@@ -184,6 +190,9 @@ STATUS = (
     row("inverter_status", "fault_digits_code", CODE, F, "Three digits that some devices write among their warnings; two of them are a fault code.", default=False),
     row("inverter_fault", "active", FLAG, F, "One fault bit is set.", over=FAULT, default=False),
     row("inverter_status", "insulation_ohms", GAUGE, M, "Insulation resistance of the solar generators against earth."),
+    row("inverter_status", "residual_current_amperes", GAUGE, M, "Residual current of the inverter."),
+    row("inverter_status", "uptime_seconds", GAUGE, S, "Time since the inverter woke up.", low=0.0, high=1e9),
+    row("inverter_status", "interval_seconds", GAUGE, S, "Time that a record of the inverter covers.", low=0.0, high=1e9),
     row("inverter_status", "insulation_positive_ohms", GAUGE, M, "Insulation resistance of the positive DC input."),
     row("inverter_status", "insulation_negative_ohms", GAUGE, M, "Insulation resistance of the negative DC input."),
     row("inverter_status", "power_board_word", WORD, S, "Status bits of the power board."),
@@ -220,6 +229,7 @@ STATUS = (
 
 LIMITS = (
     row("inverter_limit", "grid_watts", GAUGE, S, "Most power that grid management allows."),
+    row("inverter_limit", "output_percent", GAUGE, M, "Most power that the inverter may give, share of what it is rated for."),
     row("inverter_limit", "reduction_percent", GAUGE, M, "External power reduction, share of the generator's peak power."),
     row("inverter_limit", "buffer_available_watts", GAUGE, S, "Power available from the buffer."),
     row("inverter_reserve", "limit_watts", GAUGE, S, "Most power for one purpose.", over=RESERVE),
@@ -365,6 +375,13 @@ BATTERIES = (
     row("inverter_battery", "soh_percent", GAUGE, S, "State of health of one battery tower.", over=BATTERY),
     row("inverter_battery", "cycles_total", TOTAL, S, "Charge and discharge cycles.", over=BATTERY),
     row("inverter_battery", "power_watts", GAUGE, F, "Power of one battery tower by the power manager; positive discharges.", over=BATTERY, default=False),
+    row("inverter_battery", "charge_watt_hours", GAUGE, F, "Energy held by one battery.", over=BATTERY, low=0.0, high=1e9),
+    row("inverter_battery", "capacity_watt_hours", GAUGE, S, "Energy that one battery can hold by now.", over=BATTERY, low=0.0, high=1e9),
+    row("inverter_battery", "capacity_nominal_watt_hours", GAUGE, X, "Energy that one battery could hold when it was new.", over=BATTERY, low=0.0, high=1e9),
+    row("inverter_battery", "charged_watt_hours_total", TOTAL, S, "Energy that has flowed into one battery.", over=BATTERY),
+    row("inverter_battery", "discharged_watt_hours_total", TOTAL, S, "Energy that has flowed out of one battery.", over=BATTERY),
+    row("inverter_battery", "interval_charged_watt_hours", GAUGE, S, "Energy that has flowed into one battery in the time that a record covers.", over=BATTERY, low=0.0),
+    row("inverter_battery", "interval_discharged_watt_hours", GAUGE, S, "Energy that has flowed out of one battery in the time that a record covers.", over=BATTERY, low=0.0),
     row("inverter_battery", "converter_voltage_volts", GAUGE, M, "Battery voltage at the converter.", over=BATTERY),
     row("inverter_battery", "converter_current_amperes", GAUGE, M, "Battery current at the converter.", over=BATTERY),
     row("inverter_battery", "adc_voltage_volts", GAUGE, F, "Battery voltage, raw reading of the inverter.", over=BATTERY, default=False),
@@ -394,7 +411,7 @@ BATTERIES = (
           ("balancing", 11, "Cells are being balanced"),
           ("error", 12, "The battery reports an error"),
           ("updating", 13, "The battery is being updated"))),
-    row("inverter_battery", "state_code", CODE, F, "State of the battery state machine; no list of the codes is known.", over=BATTERY),
+    row("inverter_battery", "state_code", CODE, F, "State of the battery, as a code of the device family; of RCT no list of the codes is known.", over=BATTERY),
     row("inverter_battery", "empty_full_word", WORD, M, "Bit 0: was empty, bit 1: was full.", over=BATTERY),
     row("inverter_battery", "impedance_raw", GAUGE, S, "Impedance of the battery circuit; unit unknown.", over=BATTERY),
     row("inverter_battery", "capacity_ampere_hours", GAUGE, S, "Capacity.", over=BATTERY),
@@ -473,6 +490,29 @@ BATTERIES = (
     row("inverter_battery", "equalization_interval_days", GAUGE, S, "Days between equalizations, setting.", over=BATTERY),
 )
 
+OPTIMIZERS = (
+    row("inverter_optimizer", "power_watts", GAUGE, F, "Power of the panel at one optimizer, computed from its voltage and current.", over=OPTIMIZER, low=0.0, high=5000.0),
+    row("inverter_optimizer", "input_volts", GAUGE, F, "Voltage of the panel at one optimizer.", over=OPTIMIZER, low=0.0, high=250.0),
+    row("inverter_optimizer", "input_amperes", GAUGE, F, "Current of the panel at one optimizer.", over=OPTIMIZER, low=0.0, high=50.0),
+    row("inverter_optimizer", "output_volts", GAUGE, F, "Voltage that one optimizer adds to its string.", over=OPTIMIZER, low=0.0, high=250.0),
+    row("inverter_optimizer", "energy_day_watt_hours", GAUGE, S, "Energy of the panel at one optimizer since it woke up.", over=OPTIMIZER, low=0.0, high=1e5),
+    row("inverter_optimizer", "inner_celsius", GAUGE, M, "Temperature of one optimizer.", over=OPTIMIZER),
+    row("inverter_optimizer", "uptime_seconds", GAUGE, S, "Time since one optimizer woke up; of most it starts again at 65536.", over=OPTIMIZER, low=0.0, high=1e9),
+)
+
+METERS = (
+    row("inverter_meter", "to_watts", GAUGE, F, "Power that one meter counts towards what it is at: into the grid or the battery, or out of the generator.", over=METER),
+    row("inverter_meter", "from_watts", GAUGE, F, "Power that one meter counts away from what it is at: from the grid or the battery, or into the household.", over=METER),
+    row("inverter_meter", "interval_to_watt_hours", GAUGE, S, "Energy that one meter counted towards what it is at, in the time that a record covers.", over=METER, low=0.0),
+    row("inverter_meter", "interval_from_watt_hours", GAUGE, S, "Energy that one meter counted away from what it is at, in the time that a record covers.", over=METER, low=0.0),
+    row("inverter_meter", "interval_seconds", GAUGE, S, "Time that a record of one meter covers.", over=METER, low=0.0, high=1e9),
+)
+
+EVENTS = tuple(
+    row("inverter_event", f"word_{n}", WORD, F, f"Word {n} of what the inverter tells of an event, counted from its time on.", over=EVENT)
+    for n in range(2, 7)
+)
+
 _CELL_VOLTS = ("inverter_battery_cell.voltage_volts",)
 _CELL_CELSIUS = ("inverter_battery_cell.temperature_celsius",)
 _CELL_OHMS = ("inverter_battery_cell.resistance_ohms",)
@@ -516,6 +556,8 @@ _PV: Dimensions = (("flow", ("pv",)),)
 
 ENERGY = (
     row("inverter_energy", "watt_hours_total", TOTAL, S, "Energy of one flow since commissioning.", over=_COUNTED_FLOWS),
+    row("inverter_energy", "watt_hours_total", TOTAL, S, "Energy that the inverter has given since commissioning, where it takes none.", over=(("flow", ("output",)),)),
+    row("inverter_energy", "interval_watt_hours", GAUGE, S, "Energy that the inverter has given in the time that a record covers.", over=(("flow", ("output",)),)),
     row("inverter_energy", "balance_watt_hours", GAUGE, S, "Energy out minus energy in since commissioning; falls while the inverter charges from the grid or stands by.", over=_BALANCED_FLOWS),
     row("inverter_energy", "day_watt_hours", GAUGE, S, "Energy of one flow today, by the device's clock.", over=_PERIOD_FLOWS),
     row("inverter_energy", "month_watt_hours", GAUGE, S, "Energy of one flow this month, by the device's clock.", over=_PERIOD_FLOWS),
@@ -531,14 +573,15 @@ ENERGY = (
 )
 
 
-def _text(field: str, description: str) -> Metric:
-    return row("inverter", field, TEXT, X, description)
+def _text(field: str, description: str, over: Dimensions = ()) -> Metric:
+    return row("inverter", field, TEXT, X, description, over=over)
 
 
 INFO = (
     row("inverter", "info", FLAG, X, "Always 1: carries the texts of the unit on one line.", inputs=("inverter.serial",), rule="present"),
     _text("model", "Name that the device gives itself, by default its model and the end of the serial number."),
     _text("serial", "Serial number."),
+    _text("unit_name", "Name that the configuration gives the unit."),
     _text("firmware", "Version of the control software."),
     _text("firmware_factory", "Version of the control software when it left the factory."),
     _text("firmware_last_known", "Version of the control software before the last update."),
@@ -554,6 +597,7 @@ INFO = (
     _text("battery_0_program_serial", "Second serial number of the battery management."),
     _text("battery_1_serial", "Serial number of the battery management of the second tower."),
     *(_text(f"battery_{b}_module_{n}_serial", f"Serial number of module {n} of battery tower {b}.") for b in range(2) for n in range(7)),
+    _text("optimizer_name", "Name that the configuration gives one optimizer.", OPTIMIZER),
     *(_text(f"unit_{n}_serial", f"Serial number of unit {n} of a system.") for n in range(10)),
 )
 
@@ -598,8 +642,11 @@ ROWS: tuple[Metric, ...] = (
     *AC,
     *BATTERIES,
     *MODULES,
+    *OPTIMIZERS,
+    *METERS,
     *ENERGY,
     *STATUS,
+    *EVENTS,
     *LIMITS,
     *SETTINGS,
     *UNITS,

@@ -89,7 +89,7 @@ def command(
 
 def _chosen(globs: tuple[str, ...], poll: str | None, *, default: bool) -> list[Series]:
     from rct_collector.config import matches
-    from rct_collector.drivers import series as every_series
+    from rct_collector.docs.metrics import every_series
 
     return [
         series

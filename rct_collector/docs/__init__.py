@@ -58,13 +58,11 @@ for _name in BUILTIN:
     _own = driver(_name).tools().documents()
     FILES.update(_own.files)
     REGIONS.update(_own.regions)
-    REGIONS.update(
-        {
-            f"{_name}-faults": partial(tables.faults, _name),
-            f"{_name}-objects": partial(devices.objects, _name),
-            f"{_name}-parts": partial(devices.parts, _name),
-        }
-    )
+    if driver(_name).faults:
+        REGIONS[f"{_name}-faults"] = partial(tables.faults, _name)
+    if driver(_name).queries:
+        REGIONS[f"{_name}-objects"] = partial(devices.objects, _name)
+        REGIONS[f"{_name}-parts"] = partial(devices.parts, _name)
     if _own.versions:
         REGIONS[f"{_name}-firmware"] = partial(devices.firmware, _name)
 

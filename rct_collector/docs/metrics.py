@@ -8,11 +8,10 @@ from typing import Any
 
 from rct_collector.catalog import catalog
 from rct_collector.drivers import BUILTIN, driver, families
-from rct_collector.drivers import series as every_series
-from rct_collector.drivers.base import Binding, Query
+from rct_collector.drivers import series as known_series
 from rct_collector.format import span
 from rct_collector.markdown import code, table
-from rct_collector.model import Metric, Series, collectd_id
+from rct_collector.model import CollectdId, Metric, Series, collectd_id
 
 _HEAD = ("Field", "Unit", "Kind", "Class", "Default", "collectd", "Source", "Meaning")
 
@@ -30,8 +29,27 @@ def objects(found: Iterable[Series]) -> list[dict[str, Any]]:
     return [_object(series) for series in found]
 
 
+def every_series() -> list[Series]:
+    """Every series that is known beforehand, and one with how its tags look where none is."""
+    known = list(known_series())
+    there = {series.metric for series in known}
+    unknown = (
+        Series(metric, tuple((key, str(values)) for key, values in metric.dimensions))
+        for metric in catalog().metrics
+        if metric not in there
+    )
+    places = {metric: n for n, metric in enumerate(catalog().metrics)}
+    return sorted([*known, *unknown], key=lambda series: places[series.metric])
+
+
+def _is_known(series: Series) -> bool:
+    """Whether it is one, and does not only show how they look."""
+    return series in catalog().expand(series.metric)
+
+
 def _object(series: Series) -> dict[str, Any]:
-    metric, collectd = series.metric, series.collectd
+    metric = series.metric
+    collectd = series.collectd if _is_known(series) else _collectd_of(metric)
     return {
         "measurement": metric.measurement,
         "field": metric.field,
@@ -43,18 +61,22 @@ def _object(series: Series) -> dict[str, Any]:
         "description": metric.description,
         "collectd": collectd._asdict() if collectd else None,
         "drivers": {
-            name: _origins(homes[series])
+            name: {**found[0], "others": found[1:]} if found[1:] else found[0]
             for name in BUILTIN
-            if series in (homes := driver(name).homes)
+            if (found := origins(name, series))
         },
         **({"inputs": list(metric.inputs)} if metric.inputs else {}),
     }
 
 
-def _origins(homes: Iterable[tuple[Query, Binding]]) -> dict[str, Any]:
-    """Where a driver finds a series: the first place, and all others that units may have."""
-    first, *others = (query.origin(binding) for query, binding in homes)
-    return {**first, "others": others} if others else first
+def origins(name: str, series: Series) -> list[dict[str, Any]]:
+    """Where units of a family have a series: the first place, and all others that they may have."""
+    family = driver(name)
+    found = [query.origin(binding) for query, binding in family.homes.get(series, ())]
+    if family.pushed is not None:
+        places = family.pushed.origins
+        found += map(dict, places.get(series, places.get(series.metric, ())))
+    return found
 
 
 # -- for people --------------------------------------------------------------------------------
@@ -135,14 +157,20 @@ def _short_span(values: tuple[str, ...]) -> str:
 
 def collectd_pattern(metric: Metric) -> str:
     """``type-instance`` with tags in braces; "" for text."""
+    found = _collectd_of(metric)
+    return f"{found.type}-{found.type_instance}" if found else ""
+
+
+def _collectd_of(metric: Metric) -> CollectdId | None:
+    """Where collectd puts the series of a metric, with tags in braces; None for text."""
     # No name in the catalogue has capitals, so the tags can be found again in the result.
     found = collectd_id(metric, tuple((key, key.upper()) for key, _ in metric.dimensions))
     if found is None:
-        return ""
+        return None
     instance = found.type_instance
     for key, _ in metric.dimensions:
         instance = instance.replace(key.upper(), f"{{{key}}}")
-    return f"{found.type}-{instance}"
+    return found._replace(type_instance=instance)
 
 
 def source(metric: Metric) -> str:
@@ -160,8 +188,10 @@ def source(metric: Metric) -> str:
 
 
 def _objects_of(name: str, metric: Metric) -> list[str]:
-    homes = driver(name).homes
-    names = (query.name for s in catalog().expand(metric) for query, _ in homes.get(s, ()))
+    family = driver(name)
+    names = [q.name for s in catalog().expand(metric) for q, _ in family.homes.get(s, ())]
+    if family.pushed is not None:
+        names += [record for record, metrics in family.pushed.records.items() if metric in metrics]
     return list(dict.fromkeys(names))
 
 

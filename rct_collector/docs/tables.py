@@ -11,9 +11,10 @@ from rct_collector.doctor.contact import CONTACT
 from rct_collector.doctor.rules import RULES
 from rct_collector.doctor.surroundings import SURROUNDINGS
 from rct_collector.drivers import BUILTIN, driver
-from rct_collector.drivers.base import Driver
+from rct_collector.drivers.base import Driver, Pushed
 from rct_collector.exits import MEANINGS
 from rct_collector.markdown import code, table
+from rct_collector.model import Kind, Metric
 from rct_collector.option import Option, Shape
 from rct_collector.option import options as options_of
 from rct_collector.transport import TRANSPORTS, bus, examples, transport
@@ -105,12 +106,17 @@ def devices() -> str:
                 driver(name).title,
                 code(name),
                 " or ".join(map(code, examples(driver(name).ways))),
-                str(len(driver(name).queries)),
-                str(len(driver(name).homes)),
+                str(len(driver(name).queries) + len(_pushed(name).records)),
+                str(len(driver(name).homes) + len(_pushed(name).origins)),
             )
             for name in BUILTIN
         ),
     )
+
+
+def _pushed(name: str) -> Pushed:
+    """What units of a family send unasked: nothing, of most."""
+    return driver(name).pushed or Pushed(records={})
 
 
 def addresses() -> str:
@@ -163,9 +169,8 @@ def codes() -> str:
     parts = []
     for name in BUILTIN:
         metrics: dict[str, list[str]] = {}
-        for series, query, _ in driver(name).found():
-            if query.name in driver(name).texts:
-                metrics.setdefault(query.name, []).append(series.name)
+        for series, record in _coded(driver(name)):
+            metrics.setdefault(record, []).append(series)
         for query_name, series_names in metrics.items():
             texts = driver(name).texts[query_name]
             title = ", ".join(code(text) for text in series_names)
@@ -173,6 +178,18 @@ def codes() -> str:
             intro = f"{title} ({driver(name).title}: {code(query_name)})\n\n"
             parts.append(intro + table(("Code", "Meaning"), rows))
     return "\n".join(parts)
+
+
+def _coded(family: Driver) -> Iterator[tuple[str, str]]:
+    """Series whose codes have meanings, and the query or record that has them."""
+    for series, query, _ in family.found():
+        if query.name in family.texts:
+            yield series.name, query.name
+    for feed, places in _pushed(family.name).origins.items():
+        metric = feed if isinstance(feed, Metric) else feed.metric
+        for place in places:
+            if metric.kind is Kind.CODE and place["record"] in family.texts:
+                yield metric.name, place["record"]
 
 
 def faults(name: str) -> str:

@@ -11,6 +11,7 @@ from rct_collector.model import Series
 BUILTIN = {
     "rct": "rct_collector.drivers.rct",
     "voltronic": "rct_collector.drivers.voltronic",
+    "solaredge": "rct_collector.drivers.solaredge",
 }
 
 #: Driver name → what its own commands are, in a line: for those that have some, see

@@ -11,7 +11,7 @@ records carry their own time and are to be acknowledged.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from enum import StrEnum
@@ -232,12 +232,15 @@ class Garbled(NamedTuple):
         query: The query that the frame was an answer to, where that much can be told.
         size: Bytes concerned.
         unit: Whose frame it was, where that much can be told.
+        reason: What people should know of it, in a sentence without a capital; "" for all that
+            happens on any line. It is told a few times in an hour.
     """
 
     kind: Fault
     query: Query | None = None
     size: int = 0
     unit: str = ""
+    reason: str = ""
 
 
 class Unfit(NamedTuple):
@@ -425,11 +428,15 @@ class Pushed:
             it is, though nothing comes.
         many: A device takes any number of units, which nobody has to configure: each record names
             its own, and what is said of one is said under its name.
+        origins: Where records have a series, for programs that list the metrics: each place as
+            names and values, of which one is ``record``; of metrics whose components only units
+            know, by the metric.
     """
 
     records: Mapping[str, tuple[Metric, ...]]
     heartbeat_s: float = 60.0
     many: bool = False
+    origins: Mapping[Series | Metric, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
 
 
 # -- the past ----------------------------------------------------------------------------------

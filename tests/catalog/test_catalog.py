@@ -27,7 +27,7 @@ STOCK_TYPES = {
 #: What a series may be told apart by: parts of a plant that are there, or are not.
 COMPONENTS = {
     *("battery", "cell", "fault", "flow", "io", "kind", "module", "pair", "phase", "reserve"),
-    *("sensor", "string", "unit"),
+    *("sensor", "string", "unit", "optimizer", "meter", "event"),
 }
 
 
@@ -215,7 +215,7 @@ def test_what_is_not_in_the_catalogue_is_not_made_up(name, tags):
         ("inverter_battery_cell.voltage_volts", {}, 2 * 24 * 7),
         ("inverter_battery_cell.voltage_volts", {"battery": "1", "module": "3"}, 24),
         ("inverter_energy{flow=load}.watt_hours_total", {"battery": "0"}, 1),
-        ("inverter_energy.watt_hours_total", {}, 6),
+        ("inverter_energy.watt_hours_total", {}, 7),
     ],
 )
 def test_series_match_where_they_have_the_tag(name, tags, count):

@@ -184,7 +184,7 @@ def test_the_shell_is_guessed(run, monkeypatch):
         ("rct-collector simulate rct --scenario no", {"no-backup"}),
         ("rct-collector simulate rct --faults po", {"portal"}),
         ("rct-collector simulate rct --faults plant,p", {"plant,portal"}),
-        ("rct-collector read --driver ", {"rct", "voltronic"}),
+        ("rct-collector read --driver ", {"rct", "voltronic", "solaredge"}),
         ("rct-collector read --format j", {"json"}),
         ("rct-collector metrics --assume sing", {"single-tower"}),
     ],

@@ -26,11 +26,14 @@ from rct_collector.device import state
 from rct_collector.device.polling.discovery import Discovery
 from rct_collector.device.state import StateFile
 from rct_collector.drivers import BUILTIN, tools
+from rct_collector.drivers.base import Reply
 from rct_collector.drivers.rct import frame, session, wire
 from rct_collector.drivers.rct.frame import FrameReader
 from rct_collector.drivers.rct.table import BY_OID, OBJECTS
 from rct_collector.drivers.rct.tools import dissect
 from rct_collector.drivers.solaredge import frame as solaredge_frame
+from rct_collector.drivers.solaredge.records import Layout
+from rct_collector.drivers.solaredge.session import SolarEdgeSession
 from rct_collector.drivers.voltronic import frame as voltronic_frame
 from rct_collector.drivers.voltronic.session import VoltronicSession
 from rct_collector.transport import TRANSPORTS, paths
@@ -55,7 +58,11 @@ RUNS = {
     "voltronic_frame": 1500,
     "voltronic_session": 3000,
     "solaredge_frame": 3000,
+    "solaredge_session": 1000,
 }
+
+#: Targets whose inputs are made by mutating nothing again and again.
+MUTATING = ("voltronic_frame", "voltronic_session", "solaredge_frame", "solaredge_session")
 
 #: All inputs of the repository, in bytes: small enough to be read by people.
 LARGEST_CORPUS = 100_000
@@ -383,6 +390,24 @@ def believe_lengths_of_frames(patch):
     patch.setattr(solaredge_frame, "_false", skipped)
 
 
+def take_any_solaredge_float(patch):
+    decode = Layout.decode
+
+    def blind(self, body):
+        return {k: float("nan") if v is None else v for k, v in decode(self, body).items()}
+
+    patch.setattr(Layout, "decode", blind)
+
+
+def acknowledge_before_the_records(patch):
+    receive = SolarEdgeSession.receive
+
+    def hasty(self, data, wall_ns):
+        return sorted(receive(self, data, wall_ns), key=lambda event: type(event) is not Reply)
+
+    patch.setattr(SolarEdgeSession, "receive", hasty)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "fault"),
@@ -426,6 +451,8 @@ def believe_lengths_of_frames(patch):
         ("voltronic_session", take_what_came_before),
         ("solaredge_frame", take_any_solaredge_checksum),
         ("solaredge_frame", believe_lengths_of_frames),
+        ("solaredge_session", take_any_solaredge_float),
+        ("solaredge_session", acknowledge_before_the_records),
     ],
 )
 def test_a_fault_breaks_a_law(name, fault, monkeypatch):
@@ -470,7 +497,7 @@ def test_any_line_breaks_no_law(data):
 @given(st.randoms(use_true_random=False), st.integers(1, 12))
 @relaxed
 def test_any_mutated_line_breaks_no_law(random, size):
-    for name in ("voltronic_frame", "voltronic_session", "solaredge_frame"):
+    for name in MUTATING:
         target, data = engine.load(name), b""
         for _ in range(size):
             data = target.mutate(data, random)

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from struct import Struct
 
-from rct_collector.drivers.solaredge.frame import Frame, assemble
+from rct_collector.drivers.solaredge.crypto import Tunnel
+from rct_collector.drivers.solaredge.frame import Frame, assemble, parse_at
 from rct_collector.drivers.solaredge.functions import (
     ACK,
+    ENCRYPTED,
     GRANT,
     READ_ENERGIES,
     READ_PARAMETER,
@@ -30,6 +32,9 @@ SERVER = 0xFFFFFFFE
 
 #: Address of the vendor's configuration tool, from which parameters are read.
 TOOL = 0xFFFFFFFD
+
+#: Address of whoever listens: frames that wrap others have it.
+EVERYBODY = 0xFFFFFFFF
 
 READS = frozenset((READ_PARAMETER, READ_VERSION, READ_TYPE, READ_S_OK, READ_ENERGIES, READ_STATUS))
 
@@ -101,3 +106,21 @@ def tell_time(frame: Frame, utc: int, offset: int) -> bytes:
 def grant(unit: int, sequence: int) -> bytes:
     """Give the bus to a unit, which releases it with the same number."""
     return build(GRANT, destination=unit, sequence=sequence)
+
+
+def encrypted(tunnel: Tunnel, inner: bytes) -> bytes:
+    """Wrap a frame for a unit that encrypts.
+
+    Args:
+        tunnel: What encrypts for it.
+        inner: A frame that this module has made.
+
+    Raises:
+        RefusedFrameError: Another frame.
+    """
+    found = parse_at(inner, 0)
+    frame = found[0] if found else None
+    if not isinstance(frame, Frame) or frame.function not in _SIZES:
+        raise RefusedFrameError("only frames that may be sent in clear are sent encrypted")
+    counter, payload = tunnel.seal(inner)
+    return assemble(Frame(counter, TOOL, EVERYBODY, ENCRYPTED, payload))

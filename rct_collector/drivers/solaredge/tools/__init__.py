@@ -1,5 +1,11 @@
 """What there is for SolarEdge beside collecting: see :class:`rct_collector.drivers.tools.Tools`.
 
+::
+
+    walk ─┬─► dissect ◄── payload               bytes in words
+          └─► redact                            without secrets
+    documents                                   for the documentation
+
 The commands of the family do what semonitor and its companions did, one module each::
 
     reader ─┬─► recording ──► extract           frames of recorded lines, into files of frames
@@ -10,9 +16,14 @@ The commands of the family do what semonitor and its companions did, one module 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
+from rct_collector.drivers.tools import ReaderCounter
 from rct_collector.drivers.tools import Tools as Family
+
+if TYPE_CHECKING:
+    from rct_collector.drivers.tools import Dissector, Documents, FrameCounter, Redactor
 
 _HERE = "rct_collector.drivers.solaredge.tools"
 
@@ -26,3 +37,28 @@ class Tools(Family):
     def commands(self) -> Mapping[str, str]:
         """See the base class."""
         return {name: f"{_HERE}.{name}" for name in _COMMANDS}
+
+    def dissector(self) -> Dissector:
+        """See the base class."""
+        from rct_collector.drivers.solaredge.tools.dissect import DISSECTOR
+
+        return DISSECTOR
+
+    def frame_counter(self) -> Callable[[], FrameCounter]:
+        """See the base class."""
+        from rct_collector.drivers.solaredge.frame import FrameReader
+
+        return lambda: ReaderCounter(FrameReader())
+
+    def redactor(self) -> Callable[[], Redactor]:
+        """See the base class: those of one recording give an id the same stand-in."""
+        from rct_collector.drivers.solaredge.tools.redact import IdStandIns, Redactor
+
+        stand_ins = IdStandIns()
+        return lambda: Redactor(stand_ins)
+
+    def documents(self) -> Documents:
+        """See the base class."""
+        from rct_collector.drivers.solaredge.tools.documents import DOCUMENTS
+
+        return DOCUMENTS
