@@ -11,7 +11,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from tests import virtual
+from tests import components, virtual
 from tests.toys import register  # noqa: F401 - a fixture for all
 
 #: For the loop while writing: fewer examples where a test names no number of its own.
@@ -22,6 +22,13 @@ GOLDEN = Path(__file__).parent / "golden"
 # A shell makes what it runs in the background deaf to Ctrl-C, and programs inherit that; those that
 # the tests start are to hear it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_protocol():
+    """What units have named in one test is not known in the next."""
+    with components.forgotten():
+        yield
 
 
 def pytest_addoption(parser):
