@@ -39,8 +39,8 @@ _QUARTER_S = 900
 
 
 #: Where in a line something goes: its group; the id of the unit, as printed; and the name below
-#: that, of a meter or battery, or "" for what has no such level.
-Place = tuple[str, str, str]
+#: that, of a meter or battery, or None in groups that have no such level.
+Place = tuple[str, str, str | None]
 
 
 # -- records -----------------------------------------------------------------------------------
@@ -117,7 +117,7 @@ def _old_optimizer(zone: _Zone, unit: int, body: bytes) -> tuple[Place, str]:
         f'"{date}"', energy, f'"{shown}"', current, f'"{_printed(inverter)}"', temperature,
         f'"{time}"', uptime, panel, output,
     )  # fmt: skip
-    return ("optimizers", shown, ""), _filled(_OPTIMIZER, values)
+    return ("optimizers", shown, None), _filled(_OPTIMIZER, values)
 
 
 _PACKED = Struct("<IHIHB")
@@ -132,26 +132,27 @@ _TEMPERATURES = [repr(2.0 * (i - (i >> 7 << 8))) for i in range(1 << 8)]
 
 
 def _optimizer(zone: _Zone, unit: int, body: bytes) -> tuple[Place, str]:
+    """What comes most, so it is put together at once."""
     utc, uptime, word, energy, temperature = _PACKED.unpack_from(body)
-    day = f"{energy >> 2}{_QUARTERS[energy & 3]}"
-    return _packed(zone(utc), unit, uptime, word, (day, _TEMPERATURES[temperature]))
+    date, time = zone(utc)
+    shown = f"{unit & _PRINTED:X}"
+    return ("optimizers", shown, None), (
+        f'{{"Date": "{date}", "Eday": {energy >> 2}{_QUARTERS[energy & 3]}, "ID": "{shown}",'
+        f' "Imod": {_AMPERES[word >> 20]}, "Inverter": 0, "Temp": {_TEMPERATURES[temperature]},'
+        f' "Time": "{time}", "Uptime": {uptime}, "Vmod": {_VOLTS[word & 0x3FF]},'
+        f' "Vopt": {_VOLTS[word >> 10 & 0x3FF]}}}'
+    )
 
 
 def _optimizer_s(zone: _Zone, unit: int, body: bytes) -> tuple[Place, str]:
     utc, uptime, word = _PACKED_S.unpack_from(body)
-    return _packed(zone(utc), unit, uptime, word, ("0", "0"))
-
-
-def _packed(
-    when: tuple[str, str], unit: int, uptime: int, word: int, rest: tuple[str, str]
-) -> tuple[Place, str]:
-    """Attributes of an optimizer; what comes last is the energy of the day, and the temperature."""
-    shown = f"{unit & _PRINTED:X}"
-    return ("optimizers", shown, ""), (
-        f'{{"Date": "{when[0]}", "Eday": {rest[0]}, "ID": "{shown}", "Imod": {_AMPERES[word >> 20]}'
-        f', "Inverter": 0, "Temp": {rest[1]}, "Time": "{when[1]}", "Uptime": {uptime},'
-        f' "Vmod": {_VOLTS[word & 0x3FF]}, "Vopt": {_VOLTS[word >> 10 & 0x3FF]}}}'
-    )
+    date, time = zone(utc)
+    shown = _printed(unit)
+    values = (
+        f'"{date}"', 0, f'"{shown}"', _AMPERES[word >> 20], 0, 0, f'"{time}"', uptime,
+        _VOLTS[word & 0x3FF], _VOLTS[word >> 10 & 0x3FF],
+    )  # fmt: skip
+    return ("optimizers", shown, None), _OPTIMIZER % values
 
 
 _ONE_PHASE = Struct("<3I6f8xf4xf16xf16xf8x")
@@ -170,7 +171,7 @@ def _one_phase(zone: _Zone, unit: int, body: bytes) -> tuple[Place, str]:
         f'"{date}"', energy, day, total, frequency, f'"{shown}"', amperes, interval, power,
         _absent(limit), temperature, f'"{time}"', uptime, volts, volts_dc,
     )  # fmt: skip
-    return ("inverters", shown, ""), _filled(_ONE, values)
+    return ("inverters", shown, None), _filled(_ONE, values)
 
 
 _THREE_PHASES = Struct("<3I3f3f3f3f2IfI2f3I3fI3fI")
@@ -191,7 +192,7 @@ def _three_phases(zone: _Zone, unit: int, body: bytes) -> tuple[Place, str]:
         word[28], f'"{shown}"', *word[9:12], word[18], word[2], word[30], word[20], word[3],
         f'"{time}"', word[1], *word[6:9], word[17], *word[21:24], word[29], word[31], word[27],
     )  # fmt: skip
-    return ("inverters", shown, ""), _filled(_THREE, values)
+    return ("inverters", shown, None), _filled(_THREE, values)
 
 
 _METER_BODY = Struct("<IbbIH2sIH2sIH2sIH2s3I2f")
@@ -264,7 +265,7 @@ def _event(zone: _Zone, unit: int, body: bytes) -> tuple[Place, str]:
     if kind == 0:
         events = (_moment(second & 0xFFFFFFFF), third)
     values = (f'"{date}"', _moment(first), *events, f'"{shown}"', f'"{time}"', kind)
-    return ("events", shown, ""), _EVENT % values
+    return ("events", shown, None), _EVENT % values
 
 
 def _moment(utc: int) -> str:
@@ -287,7 +288,7 @@ def _unknown(kind: int, zone: _Zone, unit: int, body: bytes) -> tuple[Place, str
         f'"{date}"', f'"{time}"', f'"{" | ".join(rows)}"', utc, len(body), f'"{group}"',
         f'"{shown}"', f'"0x{kind:04x}"',
     )  # fmt: skip
-    return (group, shown, ""), _UNKNOWN % values
+    return (group, shown, None), _UNKNOWN % values
 
 
 #: Type of a record → bytes that its body has at least, and what makes its attributes.
@@ -369,17 +370,20 @@ def _joined(line: dict[Place, str]) -> str:
     """One line: groups, ids and names in order."""
     groups: dict[str, list[str]] = {name: [] for name in _ALWAYS}
     last = ("", "")
-    for place in sorted(line):
-        group, unit, name = place
-        items = groups.setdefault(group, [])
-        if not name:
-            items.append(f'"{unit}": {line[place]}')
+    group, items = "", [""]
+    for place in sorted(line):  # names are compared with names only
+        if place[0] != group:
+            group = place[0]
+            items = groups.setdefault(group, [])
+        name = place[2]
+        if name is None:
+            items.append(f'"{place[1]}": {line[place]}')
             continue
         inner = f"{json.dumps(name)}: {line[place]}"
         if last == place[:2]:
             items[-1] = f"{items[-1][:-1]}, {inner}}}"
         else:
-            items.append(f'"{unit}": {{{inner}}}')
+            items.append(f'"{place[1]}": {{{inner}}}')
         last = place[:2]
-    shown = (f'"{name}": {{{", ".join(groups[name])}}}' for name in sorted(groups))
+    shown = [f'"{name}": {{{", ".join(groups[name])}}}' for name in sorted(groups)]
     return f"{{{', '.join(shown)}}}"
