@@ -251,7 +251,7 @@ class Device:
     def removed(self) -> None:
         """Nobody collects from it any more: hand over a last batch, which says so."""
         self.settled.set()
-        if self.units:
+        if self.units is not None:
             self.units.removed(self._clock.wall_ns())
         self._publisher.remove(self._clock.wall_ns())
 
@@ -315,7 +315,7 @@ class Device:
         """Publish what is left, keep what was not asked for the next round, count."""
         current, tally = self.polling.current, self.exchange.tally
         answered = bool(current.time_ns)
-        up = answered or bool(self.units and self.units.is_up(now))
+        up = answered or (self.units is not None and self.units.is_up(now))
         if answered:  # what brought nothing at all changes nothing
             self.polling.settle(started, now)
         self.polling.publish()
@@ -333,11 +333,11 @@ class Device:
         }
         if answered:
             gauges["sample_age_seconds"] = now - current.first_at
-        elif self.units and (age := self.units.age(self._clock.wall_ns())) is not None:
+        elif self.units is not None and (age := self.units.age(self._clock.wall_ns())) is not None:
             gauges["sample_age_seconds"] = age
         if tally.answers:
             gauges["answer_latency_seconds"] = tally.latency / tally.answers
-        if self.units and self.units.many:
+        if self.units is not None and self.units.many:
             gauges["units"] = self.units.tell(now, self._clock.wall_ns())
         if calls := port.line.calls:
             gauges["callers"] = calls.open

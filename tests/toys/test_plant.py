@@ -479,4 +479,5 @@ def test_a_device_that_nobody_calls_says_so(driver):
     calling = Calling(driver)
     calling.run(test)
     assert calling.batches[-1].health.error == "nobody has called yet"
+    assert (calling.own("units")[-1], calling.own("callers")[-1]) == (0, 0)
     assert calling.own("up")[-1] == 0
