@@ -13,6 +13,7 @@ import pytest
 
 from tests.bench.report import report
 from tests.bench.test_shim import memory_mb
+from tests.toys.shim import SHIM_WITH_TOYS
 
 pytestmark = pytest.mark.bench
 
@@ -20,17 +21,6 @@ ROOT = Path(__file__).parents[2]
 CALLERS = 1000
 SECONDS = 30
 EVERY_S = 2
-
-#: The shim, with a family of toys beside those that are built in, but without what tests load.
-SHIM_WITH_TOYS = """
-import sys, types
-sys.modules["tests.toys"] = toys = types.ModuleType("tests.toys")
-toys.__path__ = ["tests/toys"]
-from rct_collector.drivers import BUILTIN
-BUILTIN["plant"] = "tests.toys.plant"
-import rct_collector_telegraf
-sys.exit(rct_collector_telegraf.main(["--config", sys.argv[1]]))
-"""
 
 
 class Lines:
