@@ -40,7 +40,8 @@ class Catalog:
         self._series: defaultdict[Metric, dict[Tags, Series]] = defaultdict(dict)
         # Of metrics whose components only drivers and units know:
         self._open: dict[Metric, list[Series]] = {m: [] for m in rows if m.most is not None}
-        self._made = 0  # so many of them; what is kept below is right as long as that stays
+        self._made = 0  # so many of them
+        # Both with what they were made of, see _state().
         self._expanded: dict[Metric, tuple[int, tuple[Series, ...]]] = {}
         self._grouped: dict[tuple[Metric, tuple[str, ...]], tuple[int, Groups]] = {}
 
@@ -54,16 +55,22 @@ class Catalog:
 
     def expand(self, metric: Metric) -> Iterator[Series]:
         """The series of one metric: all, or of open dimensions those that are known by now."""
-        made, found = self._expanded.get(metric, (-1, ()))
-        if made != self._made:
+        state, found = self._expanded.get(metric, (-1, ()))
+        if state != self._state(metric):
             if metric in self._open:
                 for tags in self._computable(metric):
                     self._intern(metric, tags)
                 found = tuple(sorted(self._open[metric], key=_order))
             else:
                 found = tuple(self._intern(metric, tags) for tags in expand(_closed(metric)))
-            self._expanded[metric] = self._made, found
+            self._expanded[metric] = self._state(metric), found
         return iter(found)
+
+    def _state(self, metric: Metric) -> int:
+        """Stays the same as long as the series of a metric do."""
+        if metric not in self._open:
+            return 0
+        return self._made if metric.inputs else len(self._open[metric])
 
     def place(self, series: Series) -> tuple[Any, ...]:
         """Sorts series in catalogue order, whenever they were made."""
@@ -135,13 +142,13 @@ class Catalog:
 
     def _group(self, metric: Metric, keys: tuple[str, ...]) -> Groups:
         """The series of a metric by the values of some of its tags."""
-        made, groups = self._grouped.get((metric, keys), (-1, {}))
-        if made != self._made:
+        state, groups = self._grouped.get((metric, keys), (-1, {}))
+        if state != self._state(metric):
             groups = {}
             for series in self.expand(metric):
                 tags = dict(series.tags)
                 groups.setdefault(tuple(tags[key] for key in keys), []).append(series)
-            self._grouped[metric, keys] = self._made, groups
+            self._grouped[metric, keys] = self._state(metric), groups
         return groups
 
     def across(self, name: str, known: Mapping[str, Sequence[str]], /, **tags: str) -> list[Series]:

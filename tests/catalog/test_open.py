@@ -79,6 +79,20 @@ def test_series_come_in_catalogue_order_whenever_they_were_made():
     assert rows.dimensions(metric) == (("module", ("2", "9", "10")), ("phase", ("l2", "l1")))
 
 
+def test_series_are_not_put_in_order_again_for_the_sake_of_another_metric(rows):
+    """Or each series that a table makes costs as much as all that are there already."""
+
+    def find():
+        rows.matching(POWER.name, optimizer="00000001")
+
+    for n in range(3):
+        rows.series(POWER.name, optimizer=f"{n:08X}")
+    find()
+    once_more = calls(find)
+    rows.series(HEAT.name, optimizer="00000001")
+    assert calls(find) == once_more
+
+
 def test_what_is_computed_has_the_components_of_its_inputs(rows):
     first, second = (rows.series(POWER.name, optimizer=f"0000000{n}") for n in (1, 2))
     spread = list(rows.expand(TWICE))
