@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from importlib import import_module
+from typing import TYPE_CHECKING
 
-from rct_collector.drivers.base import Driver
-from rct_collector.model import Series
+if TYPE_CHECKING:
+    from rct_collector.drivers.base import Driver
+    from rct_collector.model import Series
 
 #: Driver name → module that holds its ``DRIVER``; imported only when a device needs it.
 BUILTIN = {

@@ -56,7 +56,15 @@ def test_an_unknown_command_is_a_mistake_of_the_user(run):
     assert "No such command 'raed'" in result.stderr
 
 
-HEAVY = ("asyncio", "rich", "rctclient", "tenacity", "yaml", "rct_collector.catalog")
+HEAVY = (
+    "asyncio",
+    "rich",
+    "rctclient",
+    "tenacity",
+    "yaml",
+    "rct_collector.catalog",
+    "rct_collector.drivers.base",
+)
 
 
 @pytest.mark.parametrize(
