@@ -5,8 +5,8 @@
 PYTHON ?= python3
 ADDRESS ?=
 PYTEST_ARGS ?=
-# Many tests wait for a real program, so that there is work for more of them than there are cores.
-JOBS ?= $(shell expr 1 + $$(nproc))
+JOBS ?=
+MEASURING :=
 TARGET ?= frame
 SECONDS ?= 600
 
@@ -22,7 +22,7 @@ INSTALL_FROM := pyproject.toml setup.py rct_collector/_version.py rct_collector/
     plugins/telegraf/rct-collector-telegraf
 
 # Tests that share what is costly to make stay in one process: TOGETHER in tests/conftest.py.
-SIDE_BY_SIDE := -n $(JOBS) --dist load --no-loadscope-reorder
+SIDE_BY_SIDE := --dist load --no-loadscope-reorder
 QUICK := not slow and not telegraf and not collectd and not debian and not bench and not gates
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -36,8 +36,8 @@ $(shell test -x $(RUN) && grep -qsxF '$(CURDIR)' $(VENV)/.made-in || rm -f $(VEN
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:  # one environment, one pip at a time
-.PHONY: help venv demo test quick check lint types imports fresh format bench bench-faults fuzz docs \
-    site deb deb-check clean
+.PHONY: help venv demo test coverage quick check lint types imports fresh format bench bench-faults \
+    fuzz docs site deb deb-check clean
 
 help:  ## explain the targets
 	@echo 'Targets:'
@@ -47,8 +47,8 @@ help:  ## explain the targets
 	@echo '  PYTHON       the Python to use, 3.11 or newer (python3)'
 	@echo '  ADDRESS      make demo: a real inverter, such as 192.0.2.10, instead of the simulated one'
 	@echo '  FAMILY       make demo: the family of the inverter, such as voltronic (rct)'
-	@echo '  PYTEST_ARGS  make test, quick, bench: further arguments for pytest'
-	@echo '  JOBS         make test, quick: tests side by side (one more than there are cores)'
+	@echo '  PYTEST_ARGS  make test, coverage, quick, bench: further arguments for pytest'
+	@echo '  JOBS         make test, quick: how many tests side by side (cores and two more; cores)'
 	@echo '  TELEGRAF     make test: the Telegraf binary to test with'
 	@echo '  TARGET       make fuzz: what to fuzz; tests/fuzz/__init__.py names all (frame)'
 	@echo '  SECONDS      make fuzz: for how long (600)'
@@ -60,7 +60,8 @@ demo: $(RUNTIME)  ## show the collector at work; needs no inverter
 
 # Without Telegraf, collectd or a server some tests are skipped, and say so; on a build server that is
 # an error, which does not keep the other tests from running.
-test: $(TESTING)  ## run the tests, with coverage
+# Many tests wait for a real program, so that there is work for more of them than there are cores.
+test: $(TESTING)  ## run all tests
 	@status=0; \
 	lacks() { \
 	    if [ "$$CI" = true ]; then echo "error: CI=true, and no $$1" >&2; status=1; \
@@ -72,13 +73,17 @@ test: $(TESTING)  ## run the tests, with coverage
 	debian=$$($(RUN) tools/debian_env.py) || lacks 'tools for Debian packages'; \
 	env -u TELEGRAF -u COLLECTD_PACKAGES -u DEBIAN_BASE $${telegraf:+"TELEGRAF=$$telegraf"} \
 	    $${collectd:+"COLLECTD_PACKAGES=$$collectd"} $${debian:+"DEBIAN_BASE=$$debian"} \
-	    $(RUN) -m pytest $(SIDE_BY_SIDE) --timeout=300 --durations=10 --cov --cov-report=term \
-	    $(PYTEST_ARGS) || status=$$?; \
+	    $(RUN) -m pytest -n $(or $(JOBS),$(shell expr 2 + $$(nproc))) $(SIDE_BY_SIDE) \
+	    --timeout=300 --durations=10 $(MEASURING) $(PYTEST_ARGS) || status=$$?; \
 	exit $$status
 
-quick: $(TESTING)  ## run the short tests, in a minute and a half, for the loop while writing
-	@$(RUN) -m pytest $(SIDE_BY_SIDE) --timeout=60 -q --hypothesis-profile=quick \
-	    -m '$(QUICK)' $(PYTEST_ARGS)
+# What measures them makes most tests, and each process that they start, two or three times as slow.
+coverage: MEASURING := --cov --cov-report=term
+coverage: test  ## run all tests, and tell which lines they run; takes twice as long
+
+quick: $(TESTING)  ## run the short tests, in a minute, for the loop while writing
+	@$(RUN) -m pytest -n $(or $(JOBS),$(shell nproc)) $(SIDE_BY_SIDE) --timeout=60 -q \
+	    --hypothesis-profile=quick -m '$(QUICK)' $(PYTEST_ARGS)
 
 check: lint types imports fresh site  ## all five checks below; -k does not stop at the first that fails
 
