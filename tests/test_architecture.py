@@ -7,8 +7,10 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -39,11 +41,8 @@ def tree(path):
     return ast.parse(path.read_text(encoding="utf-8"), str(path))
 
 
-def imports(path, *, types=True):
-    """Every imported module or name, in full, wherever in the file; of types only if wanted."""
-    parsed = tree(path)
-    if not types:
-        parsed = WithoutTypes().visit(parsed)
+def imported(parsed, path):
+    """Every imported module or name, in full, wherever in a tree."""
     found = set()
     for node in ast.walk(parsed):
         if isinstance(node, ast.Import):
@@ -51,16 +50,53 @@ def imports(path, *, types=True):
         elif isinstance(node, ast.ImportFrom):
             assert not node.level, f"{path}: imports are written in full"
             found.update(f"{node.module}.{alias.name}" for alias in node.names)
-    return found
+    return frozenset(found)
 
 
 class WithoutTypes(ast.NodeTransformer):
     """Leaves out what only type checkers see."""
 
     def visit_If(self, node):
-        if ast.unparse(node.test) == "TYPE_CHECKING":
+        if isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
             return None
         return self.generic_visit(node)
+
+
+class Facts(NamedTuple):
+    """What the laws ask of a file.
+
+    Attributes:
+        imports: Every imported module or name, in full, wherever in the file.
+        loads: The same, without what only type checkers see.
+        classes: Names of public classes.
+        packed: Lines with a call that hides its arguments in tuples: ``f(*(a, b), *(c, d))``.
+    """
+
+    imports: frozenset
+    loads: frozenset
+    classes: list
+    packed: list
+
+
+@cache
+def facts(path):
+    """The facts of a file, which is parsed once for all laws."""
+    parsed = tree(path)
+    nodes = list(ast.walk(parsed))
+    classes = [n.name for n in nodes if isinstance(n, ast.ClassDef) and not n.name.startswith("_")]
+    packed = [
+        node.lineno
+        for node in nodes
+        if isinstance(node, ast.Call)
+        for argument in node.args
+        if isinstance(argument, ast.Starred) and isinstance(argument.value, ast.Tuple)
+    ]
+    found = imported(parsed, path)
+    return Facts(found, imported(WithoutTypes().visit(parsed), path), classes, packed)
+
+
+def imports(path):
+    return facts(path).imports
 
 
 def within(name, package):
@@ -106,29 +142,17 @@ def test_a_class_name_is_used_once():
     """So that a name in a message, a signature or a search says which class is meant."""
     found = {}
     for path in SOURCES:
-        for node in ast.walk(tree(path)):
-            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
-                found.setdefault(node.name, []).append(relative(path))
+        for name in facts(path).classes:
+            found.setdefault(name, []).append(relative(path))
     assert len(found) > 100
     several = {name: paths for name, paths in found.items() if len(paths) > 1}
     assert {name: paths for name, paths in several.items() if name not in NAMESAKES} == {}
     assert several.keys() == NAMESAKES, "what is not used twice needs no leave to be"
 
 
-def packed(path):
-    """Lines of a file with a call that hides its arguments in tuples: ``f(*(a, b), *(c, d))``."""
-    return [
-        node.lineno
-        for node in ast.walk(tree(path))
-        if isinstance(node, ast.Call)
-        for argument in node.args
-        if isinstance(argument, ast.Starred) and isinstance(argument.value, ast.Tuple)
-    ]
-
-
 @pytest.mark.parametrize("path", SOURCES, ids=relative)
 def test_arguments_are_written_as_what_they_are(path):
-    assert packed(path) == []
+    assert facts(path).packed == []
 
 
 def test_other_names_are_not_there():
@@ -177,8 +201,7 @@ def test_no_modules_import_each_other():
         for path in SOURCES
     }
     graph = {
-        module: {module_of(name, modules) for name in imports(path, types=False) if is_ours(name)}
-        - {module}
+        module: {module_of(name, modules) for name in facts(path).loads if is_ours(name)} - {module}
         for module, path in modules.items()
     }
     assert sum(map(len, graph.values())) > len(graph) > 100

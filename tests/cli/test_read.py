@@ -50,6 +50,7 @@ def test_every_scenario_can_be_read_as_line_protocol(run, scenario):
     assert own["fields"]["up"] == 1
 
 
+@pytest.mark.slow
 def test_line_protocol_comes_in_the_order_of_the_catalogue(run):
     result = run("read", "--simulate", "--format", "influx")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.device.test_device import bench
 from tests.work import calls
 
@@ -10,6 +12,7 @@ from tests.work import calls
 CALLS = 328
 
 
+@pytest.mark.slow
 def test_an_answer_costs_no_more_calls_than_it_did():
     bench(20)  # what is done once
     made = []

@@ -551,6 +551,7 @@ def test_any_state_file_breaks_no_law(data):
     target.check(data)
 
 
+@pytest.mark.slow
 @given(files)
 @settings(deadline=None, max_examples=20)
 def test_any_dump_breaks_no_law(data):

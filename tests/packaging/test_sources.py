@@ -213,6 +213,7 @@ def test_the_manual_page_has_every_command_and_option(pages):
     assert "130" in sections["EXIT STATUS"]
 
 
+@pytest.mark.slow
 def test_the_manual_page_of_the_shim_has_its_options(pages):
     for option in ("--config FILE", "--once", "--check"):
         assert option in pages["rct-collector-telegraf.1"]
@@ -224,6 +225,7 @@ def test_the_manual_page_of_the_configuration_has_its_options(pages):
         assert f"\\fB{option}\\fR" in pages["rct-collector-config.5"]
 
 
+@pytest.mark.slow
 def test_no_line_of_a_page_is_taken_for_a_request(pages):
     known = {".TH", ".SH", ".SS", ".PP", ".TP", ".nf", ".fi"}
     for text in pages.values():
@@ -231,6 +233,7 @@ def test_no_line_of_a_page_is_taken_for_a_request(pages):
         assert dots <= known
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [(), ("--help",), ("one", "two")])
 def test_manual_pages_are_written_into_no_folder_that_looks_like_an_option(tmp_path, arguments):
     found = subprocess.run(

@@ -376,6 +376,7 @@ def times_of(run, line):
     return [at - 1000.0 for at, heard in run.unit.heard if heard == line]
 
 
+@pytest.mark.slow
 def test_what_is_good_for_a_while_is_asked_rarely_and_after_midnight(register):
     """At the begin of the run it is 23:00:03.5 in the zone of the unit."""
     run = Run(rarely(register), Late(), 4 * 3600.0, timezone="Pacific/Tongatapu")
@@ -543,6 +544,7 @@ def test_a_question_that_is_never_answered_well_spoils_no_round(driver, says, si
     assert not wrong(run)
 
 
+@pytest.mark.slow
 def test_it_is_asked_again_after_an_hour_and_is_welcome(driver):
     class Healed(Lacking):
         def read(self, line, now):
@@ -627,6 +629,7 @@ def test_a_question_that_was_damaged_on_its_way_is_asked_again_at_once(driver):
     assert not wrong(run)
 
 
+@pytest.mark.slow
 def test_what_is_refused_is_asked_again_after_an_hour_or_on_a_new_connection(driver):
     async def during(run):
         await asyncio.sleep(8000)
@@ -655,6 +658,7 @@ def test_two_questions_whose_answers_look_alike_are_probed_between(register):
     assert len(run.lines) >= 3
 
 
+@pytest.mark.slow
 @given(delays)
 @settings(
     deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -668,6 +672,7 @@ def test_alike_ones_never_follow_on_each_other_whatever_is_late(register, delays
     assert not wrong(run)
 
 
+@pytest.mark.slow
 def test_what_is_answered_on_a_bad_line_is_not_left_alone_for_long(driver):
     """One answer of four is lost, so that three rounds in a row may be in vain."""
     chance = Random(7)

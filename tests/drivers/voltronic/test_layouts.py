@@ -64,6 +64,7 @@ def test_what_has_the_same_shape_is_alike_indeed():
         ), item.name
 
 
+@pytest.mark.slow
 @given(st.text(st.characters(codec="latin-1"), max_size=200))
 def test_whatever_comes_is_an_answer_or_none(answer):
     for item in COMMANDS:

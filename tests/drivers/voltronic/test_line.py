@@ -104,6 +104,7 @@ def test_power_flows_are_there_within_seconds():
     )
 
 
+@pytest.mark.slow
 def test_a_unit_that_is_silent_about_what_it_lacks_is_asked_for_the_rest():
     """Each silence costs its timeout, and a silence of the line."""
     lacks = tuple(
