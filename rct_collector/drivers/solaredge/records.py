@@ -430,6 +430,10 @@ class PackedLayout(Layout):
         values["power"] = voltage * current
         return values
 
+    def broken(self, _body: bytes) -> list[str]:
+        """None: there are no floats."""
+        return []
+
     def _piecemeal(self, body: bytes) -> dict[str, RecordValue]:
         """What lies wholly inside; of the short bodies of S series the rest is not known."""
         size = len(body)

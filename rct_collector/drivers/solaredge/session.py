@@ -82,6 +82,18 @@ def owner(inverter: int, source: int) -> int:
     return inverter & ~BOARD_BIT
 
 
+def _reply(data: bytes, unit: str, tunnel: Tunnel | None) -> Reply:
+    """An answer, wrapped where the question was."""
+    return Reply(request.encrypted(tunnel, data) if tunnel else data, unit)
+
+
+def _time(frame: Frame, wall_ns: int) -> bytes:
+    """The time of this host, with its zone as of then."""
+    seconds = wall_ns // 1_000_000_000
+    offset = datetime.fromtimestamp(seconds, UTC).astimezone().utcoffset()
+    return request.tell_time(frame, seconds, int(offset.total_seconds()) if offset else 0)
+
+
 class _BatteryRecord(NamedTuple):
     """What counts of one battery when all of a unit are added.
 
@@ -153,15 +165,15 @@ class SolarEdgeSession:
             )
             return
         if frame.function == POST:
-            yield from self._records(frame, unit)
-            yield from self._answer(request.acknowledge(frame), unit, tunnel)
+            if frame.payload:
+                yield from self._records(frame, unit)
+            if self._answers:
+                yield _reply(request.acknowledge(frame), unit, tunnel)
         elif frame.function == ENCRYPTED:
             yield from self._encrypted(frame, unit, wall_ns)
         elif frame.function == ASK_TIME:
-            seconds = wall_ns // 1_000_000_000
-            offset = datetime.fromtimestamp(seconds, UTC).astimezone().utcoffset()
-            zone = int(offset.total_seconds()) if offset else 0
-            yield from self._answer(request.tell_time(frame, seconds, zone), unit, tunnel)
+            if self._answers:
+                yield _reply(_time(frame, wall_ns), unit, tunnel)
         elif frame.function == SESSION_KEY:
             yield from self._offer(frame, unit)
         else:
@@ -169,10 +181,6 @@ class SolarEdgeSession:
 
     def _is_welcome(self, source: int) -> bool:
         return not self._options.units or source in self._options.units
-
-    def _answer(self, data: bytes, unit: str, tunnel: Tunnel | None) -> Iterator[Event]:
-        if self._answers:
-            yield Reply(request.encrypted(tunnel, data) if tunnel else data, unit)
 
     def _unknown(self, frame: Frame, unit: str, tunnel: Tunnel | None) -> Iterator[Event]:
         """Whatever else is said: what is asked of us is acknowledged, or it comes again."""
@@ -182,7 +190,8 @@ class SolarEdgeSession:
         if frame.destination != request.SERVER:
             return  # of one unit to another one
         yield Garbled(Fault.COMMAND, size=len(frame.payload), unit=unit)
-        yield from self._answer(request.acknowledge(frame), unit, tunnel)
+        if self._answers:
+            yield _reply(request.acknowledge(frame), unit, tunnel)
 
     # -- encryption ------------------------------------------------------------------------------
 
@@ -200,7 +209,8 @@ class SolarEdgeSession:
                 reason=f"the inverter {unit} encrypts, and 'keys' has none of it:"
                 " nothing that it says can be read",
             )
-            yield from self._answer(request.acknowledge(frame), unit, None)
+            if self._answers:
+                yield _reply(request.acknowledge(frame), unit, None)
             return
         try:
             session = key.session(frame.payload)
@@ -215,7 +225,8 @@ class SolarEdgeSession:
                 reason=f"the key of the inverter {unit} in 'keys' may be that of another one:"
                 " it does not fit what the inverter offers",
             )
-        yield from self._answer(request.acknowledge(frame), unit, tunnel)
+        if self._answers:
+            yield _reply(request.acknowledge(frame), unit, tunnel)
 
     def _encrypted(self, frame: Frame, unit: str, wall_ns: int) -> Iterator[Event]:
         """A frame within a frame."""
@@ -252,7 +263,8 @@ class SolarEdgeSession:
                 battery = str(values.get("battery", ""))
                 batteries.append(_BatteryRecord(found.unit, record.time, battery, values))
             yield found
-        yield from self._all_batteries(batteries)
+        if batteries:
+            yield from self._all_batteries(batteries)
         if rest:
             yield Garbled(Fault.LENGTH, size=rest, unit=unit)
 
