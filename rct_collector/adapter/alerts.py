@@ -1,4 +1,4 @@
-"""What is worth telling somebody: a device lost or back, a fault raised or over.
+"""What is worth telling somebody: a device lost or back, a fault raised or over, an event.
 
 Each is told once, when it changes and two readings agree on it, however often it is read. What
 changes again and again is told a few times an hour, then only when it has come to rest, with how
@@ -20,11 +20,11 @@ from enum import Enum
 from typing import NamedTuple
 
 from rct_collector.catalog import catalog
-from rct_collector.catalog.faults import FAULT_FLAG, fault_metrics, fault_numbers
+from rct_collector.catalog.faults import FAULT_FLAG, event_metrics, fault_metrics, fault_numbers
 from rct_collector.config import DeviceConfig
 from rct_collector.drivers import driver
 from rct_collector.limiter import Limiter, and_more
-from rct_collector.model import Batch, CollectdId, Health, Origin, Series
+from rct_collector.model import Batch, CollectdId, Health, Origin, Series, Tags, Value
 
 #: A device is lost when it was silent for this many seconds …
 LOST_S = 300.0
@@ -82,10 +82,13 @@ class Alerts:
         """
         rows = catalog()
         self._name = f"{device.name} {unit}" if unit else device.name
-        self._texts = driver(device.driver).faults
+        family = driver(device.driver)
+        self._texts = family.faults
+        self._events = family.events
         self._place = _place(rows.series("inverter_collector.up"))
         self._powers = {
             rows.series("inverter_power.pv_watts"): math.inf,  # not known: not idle
+            rows.series("inverter_power.output_watts"): math.inf,
             rows.series("inverter_power.battery_watts"): 0.0,  # not there
         }
         self._losses = Limiter(clock, each=MOST_EACH)
@@ -126,7 +129,8 @@ class Alerts:
     def _values(self, batch: Batch) -> Iterator[Alert]:
         """What the values say of faults, and of whether the device may fall asleep."""
         word = known = 0
-        faults = fault_metrics()
+        faults, told = fault_metrics(), event_metrics()
+        events: dict[Tags, list[tuple[Series, Value]]] = {}
         for series, value in batch.values:
             if series in self._powers:
                 self._powers[series] = abs(float(value))
@@ -135,6 +139,10 @@ class Alerts:
                 bits = (1 << len(numbers)) - 1
                 word |= (int(value) & bits) << numbers.start
                 known |= bits << numbers.start
+            elif series.metric in told:
+                events.setdefault(series.tags, []).append((series, value))
+        for words in events.values():
+            yield from self._tell(self._event(words), self._changes)
         if known:
             yield from self._compare(word, known)
 
@@ -152,7 +160,10 @@ class Alerts:
 
     def _most_missed(self, interval: float) -> float:
         """Silent rounds before a device counts as lost."""
-        if max(self._powers.values()) < IDLE_WATTS:
+        sun, output, battery = self._powers.values()
+        if math.isinf(sun):  # of a unit that does not tell, what it gives stands for it
+            sun = output
+        if max(sun, battery) < IDLE_WATTS:
             return NIGHT_S / interval
         return min(max(LOST_S / interval, FEWEST_ROUNDS), MOST_ROUNDS)
 
@@ -170,6 +181,14 @@ class Alerts:
             number = (changed & -changed).bit_length() - 1
             changed &= changed - 1
             yield from self._tell(self._fault(number, bad=bool(word >> number & 1)), self._changes)
+
+    def _event(self, words: list[tuple[Series, Value]]) -> Alert:
+        """Something happened, which is no fault: nobody knows of most what it means."""
+        series, _ = words[0]
+        number = int(dict(series.tags)["event"])
+        shown = " ".join(f"{value:08x}" for _, value in words)
+        text = f"{self._name}: event {number} ({self._events.get(number, 'unknown')}): {shown}"
+        return Alert(_place(series), AlertSeverity.OKAY, text)
 
     def _fault(self, number: int, *, bad: bool) -> Alert:
         series = catalog().series(FAULT_FLAG, fault=str(number))

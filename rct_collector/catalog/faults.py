@@ -1,4 +1,4 @@
-"""Which series tell of faults, in words of many bits or one by one, and of which faults."""
+"""Which series tell of faults, in words of many bits or one by one, and which of events."""
 
 from __future__ import annotations
 
@@ -20,6 +20,16 @@ FAULT_FLAG = "inverter_fault.active"
 def fault_metrics() -> frozenset[Metric]:
     """All metrics that tell of faults."""
     return frozenset(m for name in (FAULT_FLAG, *FAULT_WORDS) for m in catalog().named(name))
+
+
+#: Words of what a unit tells of an event: they are of the moment, and nothing ends them.
+EVENT_WORDS = tuple(f"inverter_event.word_{number}" for number in range(2, 7))
+
+
+@cache
+def event_metrics() -> frozenset[Metric]:
+    """All metrics that tell of events."""
+    return frozenset(m for name in EVENT_WORDS for m in catalog().named(name))
 
 
 @cache

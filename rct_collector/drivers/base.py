@@ -563,6 +563,7 @@ class Driver:
             where a line has one unit.
         texts: Query name → code → text, for people.
         faults: Number of a fault bit → text, for people.
+        events: Number of an event → text, for people.
         toolbox: Module that holds its class ``Tools``, see :meth:`tools`.
     """
 
@@ -579,6 +580,7 @@ class Driver:
     unit: Option | None = None
     texts: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
     faults: Mapping[int, str] = field(default_factory=dict)
+    events: Mapping[int, str] = field(default_factory=dict)
     toolbox: str = "rct_collector.drivers.tools"  # where there are none
 
     def tools(self) -> Tools:

@@ -116,6 +116,12 @@ def test_a_device_that_sleeps_is_told_of_only_when_no_night_is_so_long(alerts, b
     assert told(alerts, (UP, 1)) == [(*PLACE, OKAY, "roof answers again")]
 
 
+@pytest.mark.parametrize(("watts", "first"), [(3.0, 7200), (3000.0, 30)])
+def test_of_a_device_that_tells_no_sun_its_output_stands_for_it(alerts, watts, first):
+    told(alerts, (UP, 1), (catalog().series("inverter_power.output_watts"), watts))
+    assert min(silence(alerts, 8000)) == first
+
+
 @pytest.mark.parametrize("watts", [-800.0, 400.0])
 def test_a_device_whose_battery_works_at_night_does_not_sleep(alerts, watts):
     told(alerts, (UP, 1), (PV, 0.0), (BATTERY, watts))
@@ -236,6 +242,29 @@ def test_words_and_single_bits_of_one_round_are_one_reading(alerts):
     assert len(told(alerts, *both)) == 1
     assert told(alerts, (FLAGS[24], 0)) == []
     assert told(alerts, (FLAGS[24], 0)) == [], "which says nothing of the others"
+
+
+def event(number, *words):
+    rows = catalog()
+    return [
+        (rows.series(f"inverter_event.word_{n}", event=str(number)), word)
+        for n, word in enumerate(words, start=2)
+    ]
+
+
+def test_an_event_is_told_each_time_and_nothing_ends_it(clock):
+    entry = {"name": "plant", "driver": "solaredge", "address": "listen://127.0.0.1:22222"}
+    alerts = Alerts(Config.parse({"devices": [entry]}).devices[0], clock, unit="7F101234")
+    clock_set, unknown = event(1, 0x56353E7A, 0xFFFF8F80), event(118, 1)
+    batch = Batch("plant", "solaredge", (), 1, (*clock_set, *unknown), 10.0, unit="7F101234")
+    expected = [
+        ("event_1_word_2", OKAY, "plant 7F101234: event 1 (its clock was set): 56353e7a ffff8f80"),
+        ("event_118_word_2", OKAY, "plant 7F101234: event 118 (unknown): 00000001"),
+    ]
+    for _ in range(2):
+        found = [(a.place.type_instance, a.severity, a.text) for a in alerts.take(batch)]
+        assert found == expected
+    assert list(alerts.take(batch._replace(origin=Origin.LATE))) == []
 
 
 @pytest.mark.parametrize("origin", [Origin.LATE, Origin.HISTORY])

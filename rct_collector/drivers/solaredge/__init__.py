@@ -5,7 +5,7 @@ from __future__ import annotations
 from rct_collector.drivers.base import Driver, Pushed, SessionOptions
 from rct_collector.drivers.solaredge import table
 from rct_collector.drivers.solaredge.options import SolarEdgeOptions
-from rct_collector.drivers.solaredge.records import BATTERY_STATES, MODES
+from rct_collector.drivers.solaredge.records import BATTERY_STATES, EVENTS, MODES
 from rct_collector.drivers.solaredge.session import SolarEdgeSession
 
 #: Seconds in which a unit is heard: an empty post comes every half minute.
@@ -30,5 +30,6 @@ DRIVER = Driver(
         records=table.records(), origins=table.origins(), heartbeat_s=HEARTBEAT_S, many=True
     ),
     texts={"0010": MODES, "0011": MODES, "0030": BATTERY_STATES},
+    events=EVENTS,
     toolbox="rct_collector.drivers.solaredge.tools",
 )

@@ -84,6 +84,9 @@ METERS = {3: "consumption", 5: "grid", 7: "battery", 9: "production"}
 CHARGING, DISCHARGING, HOLDING = 3, 4, 6
 BATTERY_STATES = {CHARGING: "charging", DISCHARGING: "discharging", HOLDING: "holding"}
 
+#: Types of an event, as far as they are known.
+EVENTS = {0: "goes to sleep, or wakes up", 1: "its clock was set"}
+
 #: The bit by which the power board of an inverter differs from its communication board.
 BOARD_BIT = 0x0080_0000
 
