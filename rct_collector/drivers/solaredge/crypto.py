@@ -12,12 +12,12 @@ xor B. From then on its frames come within others::
 Sources: what is known in public, with a worked example that two implementations agree on. That the
 checksum is that of frames, over the session key, is not certain: nothing depends on it.
 
-The package ``cryptography`` does the work; it is loaded when the first unit needs it.
+The package ``cryptography`` does the work; it is loaded when the first unit needs it. Session keys
+are kept by the process alone: after a restart a unit is understood again once it offers the next.
 """
 
 from __future__ import annotations
 
-import secrets
 from itertools import cycle
 
 from rct_collector.drivers.solaredge.checksum import crc16
@@ -59,7 +59,7 @@ class UnitKey:
 
     def __eq__(self, other: object) -> bool:
         """Whether both are the same, so that a configuration can be compared."""
-        return isinstance(other, UnitKey) and secrets.compare_digest(self._data, other._data)
+        return isinstance(other, UnitKey) and self._data == other._data
 
     def __hash__(self) -> int:
         """As it has to be of what can be equal."""
@@ -139,6 +139,8 @@ class Tunnel:
         Returns:
             The number that was counted, and the payload.
         """
+        import secrets  # three megabytes, which only units that encrypt cost
+
         self._counter = (self._counter + 1) & 0xFFFF
         start, mask = secrets.token_bytes(_IV), secrets.token_bytes(_MASK)
         counted = self._counter.to_bytes(_COUNTER, "little")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from datetime import datetime
 
@@ -454,8 +456,6 @@ def test_only_frames_that_may_be_sent_are_sent_encrypted():
 
 
 def test_without_the_package_it_is_told_what_is_missing(monkeypatch):
-    import sys
-
     monkeypatch.setitem(sys.modules, "cryptography.hazmat.primitives.ciphers", None)
     (event,) = heard(session(keys={SAMPLE: KEY}), offer())
     assert "install python3-cryptography" in event.reason
@@ -467,6 +467,18 @@ def test_keys_are_shown_to_nobody():
     for text in (repr(options), str(KEY), repr(Tunnel(KEY).__dict__), repr(vars(options))):
         assert digits not in text
         assert "\\x0a" not in text
+
+
+@pytest.mark.slow
+def test_who_has_no_unit_that_encrypts_loads_nothing_for_it():
+    """A random number would bring OpenSSL along, and three megabytes."""
+    heavy = "{'secrets', 'hashlib', 'random', 'cryptography'}"
+    code = (
+        "import sys; before = set(sys.modules)\n"
+        "from rct_collector.drivers import driver; driver('solaredge')\n"
+        f"assert not {heavy} & (set(sys.modules) - before), sys.modules.keys() - before"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 # -- any line --------------------------------------------------------------------------------------
