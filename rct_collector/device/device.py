@@ -205,7 +205,11 @@ class Device:
             begun: Wall clock at the begin of the last round; the next one keeps some distance.
         """
         interval, pause = self._schedule.interval, self._pause
-        tick, missed = self._schedule.advance(max(self._clock.wall(), begun + pause))
+        earliest = begun + pause
+        # Where an answer was waited for, the tick may have passed: the round is late, not left out.
+        if not self.exchange.drains:
+            earliest = max(self._clock.wall(), earliest)
+        tick, missed = self._schedule.advance(earliest)
         self.stats.totals["ticks_missed"] += missed
         while (left := tick - self._clock.wall()) > 0:
             self._hurry.clear()

@@ -275,11 +275,16 @@ class Resync(NamedTuple):
         probe: What is sent then: something to ask, whose answer is waited for before anything
             else is asked; or bytes that have no answer, such as the end of a line; or nothing.
         wait_s: Seconds that the answer to the probe is waited for; then it is given up, too.
+        late: What was given up, where nothing else looks like its answer. If that comes before the
+            answer to the probe, it is taken all the same; and as it cannot be taken for another
+            one, the time that it was waited for in vain counts as silence. None for an answer that
+            is dropped when it comes late.
     """
 
     silence_s: float
     probe: bytes | Ask | None = None
     wait_s: float = 2.0
+    late: Ask | None = None
 
 
 class SessionOptions(NamedTuple):
@@ -384,8 +389,8 @@ class Polled:
             where lines are so quick that only requests count.
         least_interval_s: No interval may be configured shorter, in seconds; 0 for as all others.
         resync: What a line needs that was opened, or on which a request was given up. None where
-            answers name what they answer. Where they do not, one request is outstanding at a time,
-            and the first byte of its answer is waited for as long as the timeout says.
+            answers name what they answer. Where they do not, one request is outstanding at a
+            time.
 
     Raises:
         ValueError: A name is that of nothing, which is found when the driver is loaded.

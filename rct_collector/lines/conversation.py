@@ -86,6 +86,7 @@ class Conversation:
         turns: Whose turn it is to ask, of the ports.
         recovery: Makes the line trustworthy again.
         query: What was asked last on behalf of a port; None since the line was probed.
+        asked_at: When a request was sent last, in monotonic seconds.
         heard_at: When bytes came last, in monotonic seconds.
         answered_at: When something valid came last, in monotonic seconds.
         is_stale: What has just come may have waited for too long to be believed.
@@ -123,7 +124,7 @@ class Conversation:
         self._inflow = Inflow()
         self._pause: asyncio.TimerHandle | None = None
         self.query: Query | None = None
-        self.heard_at = self.answered_at = -math.inf
+        self.asked_at = self.heard_at = self.answered_at = -math.inf
         self._resync: Resync | None = None
         self.recovery = Recovery(self)
         self._unanswered_since: float | None = None
@@ -151,6 +152,7 @@ class Conversation:
         """
         if self._unanswered_since is None:
             self._unanswered_since = now
+        self.asked_at = now
         self.wire.send(data)
 
     def reply(self, reply: Reply, receipt: Receipt | None) -> None:

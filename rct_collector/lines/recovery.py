@@ -10,7 +10,9 @@ next one; and nobody knows what a line that was just opened still holds. So the 
                       └─── refused, or no answer ◄──┘
                                 in time
 
-Meanwhile it is nobody's turn to ask.
+Meanwhile it is nobody's turn to ask. An answer that nothing else looks like is taken all the same,
+if it comes before that to the probe (:attr:`Resync.late`): units answer in the order of the
+questions.
 """
 
 from __future__ import annotations
@@ -21,12 +23,19 @@ from typing import Any, Protocol
 from rct_collector.drivers.base import Answer, Ask, Event, Refused, Resync, Session
 from rct_collector.lines.turns import Party, Turns
 
+#: An answer to a probe that has begun to come, or what comes before it, may go on until it was
+#: silent for so long, in seconds …
+GOES_ON_S = 1.0
+#: … but for no longer than so many times what a probe is waited for.
+LONGEST_WAITS = 3
+
 
 class Dialogue(Protocol):
     """What is needed of the dialogue over the line."""
 
     session: Session
     turns: Turns[Any]
+    asked_at: float
     heard_at: float
 
     def asked(self, data: bytes, now: float) -> None:
@@ -53,7 +62,7 @@ class Recovery:
         self._party: Party[Any] = Party(None, lambda: None)
         self._timer: asyncio.TimerHandle | None = None
         self._resync = Resync(0.0)
-        self._begun = 0.0
+        self._begun = self._probed_at = 0.0
         self._drains = False
         self.active = False
         self.count = 0
@@ -79,13 +88,21 @@ class Recovery:
         """Take bytes while the line is not trusted; see :meth:`Session.receive`.
 
         Returns:
-            What can be believed all the same: no answers.
+            What can be believed all the same: of answers the one that was given up, if no other
+            looks like it.
         """
-        if self._drains:
+        late = self._resync.late
+        if not self._drains:
+            self._wait_on()
+        elif late is None:
             return []
         kept: list[Event] = []
         for event in self._dialogue.session.receive(data, wall_ns):
-            if type(event) is not Answer and type(event) is not Refused:
+            if type(event) is Answer and late is not None and event.query is late.query:
+                kept.append(event)
+            elif self._drains:
+                pass
+            elif type(event) is not Answer and type(event) is not Refused:
                 kept.append(event)
             elif (probe := self._expected(event)) is None:
                 pass  # an answer to something else, which nobody waits for any more
@@ -107,7 +124,8 @@ class Recovery:
         """Begin with the silence."""
         self._resync = resync
         self._drains = True
-        self._begun = asyncio.get_running_loop().time()
+        now = asyncio.get_running_loop().time()
+        self._begun = now if resync.late is None else self._dialogue.asked_at
         self._listen()
 
     def _listen(self) -> None:
@@ -127,14 +145,27 @@ class Recovery:
 
     def _ask(self) -> None:
         """Send the probe, if there is one."""
-        probe, loop = self._resync.probe, asyncio.get_running_loop()
+        probe, now = self._resync.probe, asyncio.get_running_loop().time()
         if isinstance(probe, Ask):
-            self._timer = loop.call_later(self._resync.wait_s, self._timed_out, probe)
-            self._dialogue.asked(self._dialogue.session.request(probe), loop.time())
+            self._probed_at = now
+            self._wait_for(probe, now + self._resync.wait_s)
+            self._dialogue.asked(self._dialogue.session.request(probe), now)
             return
         self._end()
         if probe:
-            self._dialogue.asked(probe, loop.time())
+            self._dialogue.asked(probe, now)
+
+    def _wait_on(self) -> None:
+        """Bytes came while the answer to the probe is waited for: it is among them, or behind."""
+        if isinstance(self._resync.probe, Ask):
+            longest = self._probed_at + LONGEST_WAITS * self._resync.wait_s
+            until = asyncio.get_running_loop().time() + GOES_ON_S
+            self._wait_for(self._resync.probe, min(until, longest))
+
+    def _wait_for(self, probe: Ask, until: float) -> None:
+        """Give the probe up at a time, in monotonic seconds."""
+        self._stop_timer()
+        self._timer = asyncio.get_running_loop().call_at(until, self._timed_out, probe)
 
     def _timed_out(self, probe: Ask) -> None:
         """The probe was not answered; whoever waits for the line does not see how long it is dead.
@@ -151,7 +182,7 @@ class Recovery:
         if again is None:
             self._end()
         else:
-            self._drain(again)
+            self._drain(again._replace(late=self._resync.late))
 
     def _end(self) -> None:
         self.active = self._drains = False

@@ -21,6 +21,9 @@ FIRST_ATTEMPTS = 3
 #: with another client's requests.
 REPEAT = wait_random(0.05, 0.5)
 
+#: The same where the line is probed in between.
+AT_ONCE = wait_fixed(0)
+
 #: Seconds between attempts to connect: quick after a hiccup, and for a minute, as long as it takes
 #: to change a plug; rarer at night, when many units switch themselves off, but no rarer than that
 #: values are back within half a minute of the unit, as it takes some seconds to connect, and to

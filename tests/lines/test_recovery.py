@@ -13,6 +13,7 @@ from tests.virtual import run
 
 PROBE, OTHER = Query("probe", "always"), Query("other", "always")
 RESYNC = Resync(1.0, Ask(PROBE), wait_s=2.0)
+LATE = RESYNC._replace(late=Ask(OTHER))
 ANSWERS = {
     b"probe": Answer(PROBE, 1),
     b"other": Answer(OTHER, 2),
@@ -28,7 +29,7 @@ class Line:
 
     def __init__(self, loop):
         self.loop, self.session, self.turns = loop, self, Turns()
-        self.heard_at = loop.time()
+        self.asked_at = self.heard_at = loop.time()
         self.sent, self.came, self.resets, self.valid, self.abandoned = [], [], 0, 0, []
         self.again = RESYNC
         self.looked = []
@@ -42,6 +43,7 @@ class Line:
 
     # what is needed of a dialogue, and of its session
     def asked(self, data, now):
+        self.asked_at = now
         self.sent.append((self.since, data))
 
     def answered(self):
@@ -144,6 +146,63 @@ async def test_line_that_answers_no_probe_is_looked_at_whether_it_is_dead(line):
     each = RESYNC.silence_s + RESYNC.wait_s
     assert line.looked == pytest.approx([each, 2 * each])
     assert len(line.abandoned) == 2, "the session knows"
+
+
+@on_a_line
+async def test_answer_that_nothing_else_looks_like_is_taken_late(line):
+    line.recovery.begin(LATE)
+    await asyncio.sleep(0.5)
+    assert line.hear(b"probe never junk other") == [ANSWERS[b"other"]], "in the silence"
+    await asyncio.sleep(1.2)
+    assert line.sent == [(1.5, b"probe")]
+    assert line.hear(b"never other junk") == [ANSWERS[b"other"], ANSWERS[b"junk"]]
+    assert line.recovery.active, "the probe is outstanding still"
+    assert line.hear(b"probe") == []
+    assert not line.recovery.active
+
+
+@on_a_line
+async def test_wait_for_what_is_told_apart_counts_as_silence(line):
+    await asyncio.sleep(0.6)
+    line.recovery.begin(LATE)
+    await asyncio.sleep(2.2)
+    assert line.sent == [(1.0, b"probe")]
+    await asyncio.sleep(2.4)
+    assert [at for at, _ in line.sent] == [1.0, 3.0, 5.0], "so does that for a probe"
+    assert line.hear(b"other") == [ANSWERS[b"other"]]
+
+
+@on_a_line
+async def test_answer_that_goes_on_coming_is_waited_for(line):
+    line.recovery.begin(RESYNC)
+    await asyncio.sleep(2.75)
+    for _ in range(3):
+        assert line.hear(b"junk") == [ANSWERS[b"junk"]]
+        await asyncio.sleep(0.75)
+    assert line.abandoned == []
+    line.hear(b"probe")
+    assert not line.recovery.active
+
+
+@on_a_line
+async def test_answer_that_ends_midway_is_given_up_when_it_was_silent(line):
+    line.recovery.begin(RESYNC)
+    await asyncio.sleep(1.25)
+    line.hear(b"")
+    await asyncio.sleep(0.9)
+    assert line.abandoned == []
+    await asyncio.sleep(0.2)
+    assert line.abandoned == [PROBE]
+
+
+@on_a_line
+async def test_line_that_never_ceases_is_probed_anew(line):
+    line.recovery.begin(RESYNC)
+    await asyncio.sleep(1.25)
+    for _ in range(25):
+        line.hear(b"junk")
+        await asyncio.sleep(0.25)
+    assert line.abandoned == [PROBE], "after three times the wait"
 
 
 @on_a_line

@@ -11,6 +11,7 @@ import logging
 import math
 from collections.abc import Container, Iterable, Sequence
 from datetime import tzinfo
+from functools import partial
 from typing import NamedTuple, Protocol
 
 from rct_collector.device.clock import Clock
@@ -19,7 +20,7 @@ from rct_collector.device.polling.adaptive_rate import AdaptiveRate
 from rct_collector.device.polling.pacing import Pacer, TokenBucket
 from rct_collector.device.polling.poller import Poller
 from rct_collector.device.polling.request import Phase, Tally
-from rct_collector.device.polling.response_time import ResponseTime
+from rct_collector.device.polling.response_time import LEAST_S, ResponseTime
 from rct_collector.device.polling.standstill import Standstill
 from rct_collector.device.stats import Stats
 from rct_collector.drivers.base import (
@@ -33,8 +34,10 @@ from rct_collector.drivers.base import (
     Resync,
 )
 from rct_collector.drivers.options import Requests
+from rct_collector.lines.conversation import SILENCE_S
 from rct_collector.lines.kept import KeptLine
 from rct_collector.lines.port import Port
+from rct_collector.lines.retry import AT_ONCE, delay
 from rct_collector.receipt import Receipt
 from rct_collector.reports import Reports
 
@@ -151,9 +154,7 @@ class Exchange:
             fast: Queries of a fast round.
             advance: Requests that may go at the pace of the gap after a start.
             resync: How the line is drained after a request that was given up, where answers do
-                not tell what they answer; None where they do. One is outstanding at a time then,
-                and its first byte is waited for as long as the timeout says, for it costs more to
-                give it up than to wait.
+                not tell what they answer; None where they do. One is outstanding at a time then.
             many: The device is all units of the line that no other device is.
             zone: Time zone of the unit's clock; None for that of this host.
             clock: Wall clock.
@@ -185,16 +186,17 @@ class Exchange:
             self._pacer,
             window=self._window,
             timeout=requests.timeout,
-            response_time=None if drains else ResponseTime(requests.timeout),
+            response_time=ResponseTime(requests.timeout, SILENCE_S if drains else LEAST_S),
             standstill=self._standstill,
             drain_s=resync.silence_s + PROBE_S if resync else 0.0,
+            retry_delay=partial(delay, wait=AT_ONCE) if drains else delay,
         )
         self.port: Port = line.attach(unit, self, many=many)
         gap = requests.gap if drains else 0.0
         self.inquiry = Inquiry(self.port, requests.timeout, gap=gap)
         self._over: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._fast_told = False
+        self._fast_told = self._end_told = False
         self._told_at = -math.inf
         self.cut_short = False
 
@@ -216,7 +218,7 @@ class Exchange:
             next_round: Seconds until the next fast round will want its tokens.
             stretches: The round may take longer when the pace allowed makes it so.
         """
-        self.cut_short = self._fast_told = False
+        self.cut_short = self._fast_told = self._end_told = False
         if not self.port.is_open:
             return
         loop = asyncio.get_running_loop()
@@ -447,6 +449,9 @@ class Exchange:
             self._owner.fast_settled()
         elif self._fast_told and now - self._told_at >= HAND_OVER_S:
             self._told_at = now
+            self._owner.going_on()
+        elif self.drains and not self._end_told and poller.is_over(now):
+            self._end_told = True  # what came does not wait for what is outstanding
             self._owner.going_on()
         over = poller.done(now) and not (self.drains and self._waits_for_probe(now))
         if over or not port.is_open:

@@ -24,7 +24,8 @@ objects decides, and says when to ask again:
 ==  ==============================================  ===============================================
 
 An answer is taken whoever asked for it, as long as the round wants it; unless the unit may still
-owe one to an earlier round, which is too old for this one.
+owe one to an earlier round, which is too old for this one. Where answers do not name what they
+answer, nobody else asks, and one to what this round has not asked is such an old one.
 """
 
 from __future__ import annotations
@@ -52,8 +53,10 @@ OVERTAKEN = 2
 #: Times of the last answer that the next one hardly exceeds.
 LIKELY = 1.5
 
-#: Requests for one thing in a round, where the line is drained after each that is given up.
+#: Requests for one thing in a round, where the line is drained after each that is given up …
 DRAINED_ATTEMPTS = 2
+#: … and for what was answered when it was asked last: it is lost by chance, and hardly thrice.
+LATELY_ATTEMPTS = 4
 
 #: There an answer that has begun may go on for so many seconds after the longest wait for its first
 #: byte, but no longer than it takes to be silent for :data:`SILENCE_S`.
@@ -94,13 +97,15 @@ class Poller:
             window: Requests that may be unanswered at the same time.
             timeout: Seconds to wait for an answer; where the line is drained, for its first byte.
             response_time: Shortens the wait to what the unit's answers take; None for always the
-                same.
+                same. Where the line is drained, what has a :attr:`.Query.shape` is waited for as
+                long as the timeout says all the same, since it is not taken when it comes late.
             standstill: Tells answers that were stuck in the unit; None believes all of them.
             drain_s: Seconds that it takes to drain the line, where that is done after a request
-                that was given up, which is never answered then; else an answer may still come, and
-                is too old when it does. As draining costs the time of several answers, what was
-                asked in vain comes after all else that is as fast, until it is answered, and what
-                was never answered is asked once a round from the second one on.
+                that was given up, so that it is answered until then or never; else an answer may
+                still come, and is too old when it does. As draining costs the time of several
+                answers, what a round has asked in vain comes after all else that is as fast in the
+                next ones, until it is answered, and is asked less often; once, if it was never
+                answered.
             retry_delay: Attempts so far → seconds to wait, or None to give up.
         """
         self._pacer = pacer
@@ -265,7 +270,7 @@ class Poller:
         fresh = self._standstill.answered(now)
         self._heard_at = now
         ask = self._asks.get(query)
-        if ask is None or ask.phase is Phase.ANSWERED:
+        if ask is None or ask.phase is Phase.ANSWERED or (self._drain_s and not ask.attempts):
             return None
         if not fresh:
             ask.late = True
@@ -400,13 +405,14 @@ class Poller:
         Where the line is drained, also what was answered in other rounds: that it was probed since
         tells that the silence is the unit's own.
         """
+        drained = (Phase.QUEUED, Phase.WAITING) if self._drain_s else ()
         return [
             ask.query
             for ask in self._asks.values()
             if ask.phase in OPEN
             and ask.attempts
             and not ask.late
-            and (ask.query not in self._proven or (self._drain_s and ask.phase is Phase.WAITING))
+            and (ask.query not in self._proven or ask.phase in drained)
         ]
 
     def stood(self, alive_at: float = -math.inf) -> bool:
@@ -440,7 +446,9 @@ class Poller:
             self._response_time.forget()
 
     def _ask(self, query: Query, *, fast: bool) -> Request:
-        ask = self._asks[query] = Request(query, fast, kept=not fast)
+        ask = self._asks[query] = Request(
+            query, fast, kept=not fast, doubtful=query in self._doubtful
+        )
         return ask
 
     def _expire(self, now: float) -> float:
@@ -457,8 +465,10 @@ class Poller:
         return first
 
     def _wait(self, ask: Request, attempt: int) -> float:
-        if self._response_time is None:
+        if self._response_time is None or (self._drain_s and ask.query.shape is not None):
             return self._timeout
+        if self._drain_s:
+            attempt = 1  # the unit has answered the probe since
         return self._response_time.wait(attempt, long=ask.query.exclusive)
 
     def _outcome(self, ask: Request) -> Outcome:
@@ -475,15 +485,19 @@ class Poller:
 
     def _settle(self, ask: Request, phase: Phase, now: float) -> None:
         """It is answered in one way or another."""
-        if self._drain_s:
-            self._took[ask.query] = now - ask.sent_at
-        if self._response_time is not None and ask.phase in (Phase.PENDING, Phase.WAITING):
-            self._response_time.measured(now - ask.sent_at, long=ask.query.exclusive)
-        if ask.phase is Phase.PENDING:
+        took, in_time = now - ask.sent_at, ask.phase is Phase.PENDING
+        if self._drain_s and in_time:
+            self._took[ask.query] = took
+        # Where the line is drained, a late answer is taken, however short the wait for it was.
+        if self._response_time is not None and (
+            in_time or (ask.phase is Phase.WAITING and not self._drain_s)
+        ):
+            self._response_time.measured(took, long=ask.query.exclusive)
+        if in_time:
             self._overtake(ask, now)
             del self.pending[ask.query]
             self._outcome(ask).answered += 1
-            self.tally.latency += now - ask.sent_at
+            self.tally.latency += took
             self.tally.answers += 1
         else:
             self._unqueue(ask)
@@ -505,10 +519,13 @@ class Poller:
             self._outcome(ask).lost += 1
         pause = self._retry_delay(ask.attempts)
         if self._drain_s and self._next_round < math.inf:
-            doubted = ask.query in self._doubtful and not known
             self._doubtful.add(ask.query)
-            if doubted or ask.attempts >= DRAINED_ATTEMPTS:
+            if ask.attempts >= self._drained_attempts(ask):
                 pause = math.inf  # the next round
+            elif ask.attempts == 1 and ask.fast and known and not ask.doubtful:
+                ask.phase = Phase.QUEUED  # lost by chance: it keeps its place
+                self._fast.appendleft(ask)
+                return
         if pause is None or (ask.attempts >= FIRST_ATTEMPTS and not known):
             ask.phase = Phase.LOST
             self._given_up.append(ask.query)
@@ -516,6 +533,12 @@ class Poller:
         ask.phase = Phase.WAITING
         ask.not_before = now + pause
         self._waiting.append(ask)
+
+    def _drained_attempts(self, ask: Request) -> int:
+        """Requests for one thing in this round, where the line is drained after each."""
+        if ask.query in self._proven:
+            return DRAINED_ATTEMPTS if ask.doubtful else LATELY_ATTEMPTS
+        return 1 if ask.doubtful else DRAINED_ATTEMPTS
 
     def _blocked(self, now: float) -> bool:
         pending = self.pending
@@ -528,11 +551,14 @@ class Poller:
     def _is_in_time(self, ask: Request, at: float) -> bool:
         """Whether what is not fast may go at a time: answered or given up by the next round.
 
-        Where rounds follow too closely for that, at least half of the time is used.
+        Where rounds follow too closely for that, at least half of the time is used. Where the line
+        is drained, an answer is believed to take as long as the last one; but on a line that loses
+        some in this round, what is slow does not delay the next one.
         """
         end = min(self._deadline, self._next_round)
         needed = self._wait(ask, ask.attempts + 1) + self._drain_s
-        if ask.query in self._took and ask.query not in self._doubtful:
+        doubted = self.tally.timeouts > 0 or ask.query in self._doubtful
+        if ask.query in self._took and (ask.fast or not doubted):
             needed = LIKELY * self._took[ask.query]  # the timeout is far longer than that
         latest = max(end - needed, self._middle)
         return at <= min(self._deadline, latest)

@@ -51,6 +51,7 @@ class Request:
     repeats: int = 0
     overtaken: int = 0
     silent: int = 0  # requests that were given up because nothing came
+    doubtful: bool = False  # the rounds before have asked for it in vain
     late: bool = False  # an answer came that was too old to be believed
     crowded: bool = False  # it followed closely on another one
     sent_at: float = 0.0

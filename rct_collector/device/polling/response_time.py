@@ -3,14 +3,15 @@
 An answer that is lost costs its time, and a line that loses many has none to spare. So the wait
 follows the measured latency, by the rule with which TCP sets its retransmission timer (RFC 6298):
 smoothed latency plus four times its smoothed deviation. Each repeat of a request waits twice as
-long, up to the configured timeout; and an answer that comes after all is still taken.
+long, up to the configured timeout, unless the unit has answered a probe in between; and an answer
+that comes after all is still taken.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-#: Never less, in seconds: the line is busy with other answers, too.
+#: Usually never less, in seconds: the line is busy with other answers, too.
 LEAST_S = 0.3
 
 #: Weights of a new measurement, from the RFC.
@@ -39,9 +40,11 @@ class ResponseTime:
 
     Attributes:
         limit: The configured timeout, never exceeded, in seconds.
+        least: No wait is shorter than that, in seconds, unless the limit is.
     """
 
     limit: float
+    least: float = LEAST_S
     _kinds: dict[bool, _Latency] = field(
         default_factory=lambda: {True: _Latency(), False: _Latency()}
     )
@@ -65,4 +68,4 @@ class ResponseTime:
         if kind.mean is None:
             return self.limit
         likely = kind.mean + _MARGIN * kind.deviation
-        return min(self.limit, max(likely, LEAST_S) * (1 << attempt - 1))
+        return min(self.limit, max(likely, self.least) * (1 << attempt - 1))

@@ -105,6 +105,10 @@ PROBES = (QPI, PI18, PI17, PI16)
 #: So many refusals in a row are no accident: each question was asked twice.
 MOST_REFUSALS = 2 * len(PROBES)
 
+#: The question of a dialect that is known is asked so many times in vain before others are: its
+#: answer was lost, damaged, or is late. The unit has hardly been exchanged.
+TRIES = 4
+
 _OF = {
     **dict.fromkeys(("pi30", "pi30max", "pi30revo"), (QPI,)),
     "pi41": (QPI, QID),
@@ -139,8 +143,7 @@ class Detection:
         first = _OF.get(self._named, ())
         self._order = [*dict.fromkeys((*first, *PROBES)), M]
         self._place = 0
-        self._refusals = 0
-        self._repeated = False
+        self._refusals = self._failures = self._owed = 0
         self._serials: tuple[Command, ...] = ()  # by which the unit is asked who it is
         self._found: list[str] = []
         self._mute: set[Command] = set()  # those of them that were not answered
@@ -156,6 +159,11 @@ class Detection:
         probe = self._order[self._place]
         return pack(probe.text, probe.framing, crc=self._crc)
 
+    @property
+    def asks_usual(self) -> bool:
+        """Whether what is asked is what a unit of the dialect that is known does not refuse."""
+        return bool(self.dialect) and not self._place
+
     def given_up(self) -> Resync:
         """The question was not answered, or not to the end: what the line needs now."""
         if not self._heard:
@@ -163,9 +171,20 @@ class Detection:
                 self._mute.add(self._serials[0])
                 self._serials = self._serials[1:]
             else:
-                self._refusals = 0
-                self._advance()
+                self._owed += 1
+                self._failed(1)
         return Resync(self._silence, Ask(PROTOCOL), WAIT_S)
+
+    def is_late(self, frame: Frame) -> bool:
+        """Whether this is the answer to a probe that was given up: it is none to anything else."""
+        if not self._owed or not frame.sound or _number(frame) not in NUMBERS:
+            return False
+        self._owed -= 1
+        return True
+
+    def in_order(self) -> None:
+        """What was asked after the probes is answered: no answer to them is to come any more."""
+        self._owed = 0
 
     def hear(self, item: Frame | Bad) -> list[Event]:
         """Take what came after the question.
@@ -224,8 +243,7 @@ class Detection:
         self.dialect = dialect
         others = (probe for probe in (*_OF[dialect], *PROBES) if probe is not home)
         self._order = [home, *dict.fromkeys(others)]  # nobody takes it for a UPS any more
-        self._place = self._refusals = 0
-        self._repeated = False
+        self._place = self._refusals = self._failures = 0
         if not in_step:
             return [self._next(SILENCE_S)]
         return [self._ask_who() if self._wanted else Answer(PROTOCOL, dialect)]
@@ -246,15 +264,19 @@ class Detection:
 
     def _again(self) -> Event:
         """The answer was damaged, or one to another question: ask once more, then another one."""
-        self._refusals = 0
-        if self._repeated and not self._serials:
-            self._advance()
-        else:
-            self._repeated = True
+        if not self._serials:
+            self._failed(2)
         return self._next(SILENCE_S)
 
+    def _failed(self, most: int) -> None:
+        """The question was in vain: on to another one, if that was the case so many times."""
+        self._refusals = 0
+        self._failures += 1
+        if self._failures >= (TRIES if self.asks_usual else most):
+            self._advance()
+
     def _advance(self) -> None:
-        self._repeated = False
+        self._failures = 0
         self._place = (self._place + 1) % len(self._order)
 
     def _next(self, silence: float) -> Event:
@@ -286,7 +308,6 @@ class Detection:
         found = str(parts.get("serial_number"))
         if found == self._wanted:
             self._serials = (command,)
-            self._repeated = False
             return [Answer(PROTOCOL, self.dialect)]
         self._found.append(found)
         return [self._not_this()]

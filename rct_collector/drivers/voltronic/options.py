@@ -64,4 +64,6 @@ class VoltronicRequests(Requests):
     per_second: float = per_second(2)
     gap: float = gap("100ms")
     window: int = window(1)
-    timeout: float = timeout("2s", "the first byte of an answer")
+    timeout: float = timeout(
+        "2s", "the first byte of an answer; a unit known to be quicker is asked again sooner"
+    )

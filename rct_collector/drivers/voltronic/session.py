@@ -9,7 +9,9 @@ head of the dialect and the shape of what was asked, and is not a repetition of 
                              └──abandon────────►    "
 
 What follows a damaged answer, or one to something else, may be an answer to anything. So the line
-is silent then, drained, and probed (:mod:`.detection`), before the next question is asked.
+is silent then, drained, and probed (:mod:`.detection`), before the next question is asked. Units
+answer in the order of the questions: what comes before the answer to the probe is the answer to
+what was given up, if it has its shape and no other has that one.
 """
 
 from __future__ import annotations
@@ -69,6 +71,7 @@ class VoltronicSession:
         self._detection = Detection(options, serial_number, commands)
         self._reader = FrameReader()
         self._asked: Ask | None = None
+        self._late: Ask | None = None  # was given up, and may still be answered
         self._before: tuple[Query, str] | None = None
         self._doubted: Query | None = None
         self._clock: tuple[datetime, int] | None = None
@@ -97,6 +100,8 @@ class VoltronicSession:
             raise RefusedFrameError(text)
         self._reader.reset()
         self._asked = ask
+        if query is not PROTOCOL:
+            self._late = None
         return data
 
     def _moment(self, ask: Ask) -> datetime:
@@ -116,12 +121,15 @@ class VoltronicSession:
         return shown + timedelta(seconds=ask.argument - wall_ns / 1e9)
 
     def abandon(self, ask: Ask) -> Resync | None:
-        """A late answer could be taken for one to the next question: the line is to be probed."""
+        """The line is to be probed: a late answer could be taken for one to the next question."""
         self._asked = None
         self._reader.reset()
         if ask.query is PROTOCOL:
             return self._detection.given_up()
-        return RESYNC if ask.query.shape is None else _ALIKE
+        if ask.query.shape is not None:
+            return _ALIKE
+        self._late = ask
+        return RESYNC._replace(late=ask)
 
     def reset(self) -> None:
         """Forget half an answer."""
@@ -133,21 +141,55 @@ class VoltronicSession:
         """Take bytes; see the base class."""
         events: list[Event] = []
         for item in self._reader.feed(data):
-            ask = self._asked
-            if ask is not None and ask.query is PROTOCOL:
-                found = self._detection.hear(item)
-                events += found
-                if any(type(event) is not Garbled for event in found):
-                    self._asked = self._before = None
+            late = self._come_late(item, wall_ns)
+            if late is not None:
+                events += late
+            elif self._asked is not None and self._asked.query is PROTOCOL:
+                events += self._prove(item)
             elif type(item) is Frame:
                 events += self._judge(item, wall_ns)
             else:
                 events.append(self._spoilt(item))  # type: ignore[arg-type]  # there are only two
         return events
 
+    def _come_late(self, item: Frame | Bad, wall_ns: int) -> list[Event] | None:
+        """What comes before the answer to a probe, if that is to what was given up; else None.
+
+        That one is asked again, so that a "no" says nothing of it, and damage little.
+        """
+        if self._late is None:
+            return None
+        query, unit, _ = self._late
+        events: list[Event] = []
+        if type(item) is Bad:
+            if item.kind is not Fault.CRC:
+                return None
+            events = [Garbled(Fault.CRC, None, item.size)]
+        elif type(item) is Frame:  # there is nothing else
+            if not item.sound:
+                events = [Garbled(Fault.CRC, None, item.size)]
+            elif not (is_refusal(item) and self._detection.asks_usual):
+                value = self._read(item, query)
+                if value is None:
+                    return None
+                events = [self._take(item, query, unit, value, wall_ns)]
+        self._late = None
+        return events
+
+    def _prove(self, item: Frame | Bad) -> list[Event]:
+        """What comes after a probe."""
+        found = self._detection.hear(item)
+        if any(type(event) is not Garbled for event in found):
+            self._asked = self._before = None
+        if any(type(event) is Answer for event in found):
+            self._late = None
+        return found
+
     def _judge(self, frame: Frame, wall_ns: int) -> list[Event]:
         """What an answer is, once it is known to be one of something."""
         if self._asked is None:
+            return [Garbled(Fault.FOREIGN, None, frame.size)]
+        if self._detection.is_late(frame):
             return [Garbled(Fault.FOREIGN, None, frame.size)]
         query, unit, _ = self._asked
         self._asked = None
@@ -159,10 +201,17 @@ class VoltronicSession:
         value = self._read(frame, query)
         if value is None:
             return [Garbled(Fault.DECODE, query, frame.size, unit)]
+        self._detection.in_order()
+        return [self._take(frame, query, unit, value, wall_ns)]
+
+    def _take(
+        self, frame: Frame, query: Query, unit: str, value: Mapping[str, Any], wall_ns: int
+    ) -> Answer:
+        """An answer, of which the session keeps what it needs itself."""
         if value.get(CLOCK):
             self._clock = datetime.fromisoformat(value[CLOCK]), wall_ns
         self._before = query, frame.text
-        return [Answer(query, value, unit)]
+        return Answer(query, value, unit)
 
     def _read(self, frame: Frame, query: Query) -> Mapping[str, Any] | None:
         """Its parts; None where it can be no answer to that."""

@@ -1266,8 +1266,8 @@ def test_answered_is_not_abandoned():
 
 
 @pytest.mark.parametrize("drain_s", [0.0, 1.5])
-def test_answer_in_the_next_round_is_taken_where_the_line_is_drained(drain_s):
-    """Elsewhere the first one may be that to the request of the round before."""
+def test_answer_to_what_only_the_round_before_has_asked_is_too_old(drain_s):
+    """Where the line is drained, nobody else asks; elsewhere it may be owed."""
     pacer = Pacer(GAP, TokenBucket(50.0, 50.0))
     poller = Poller(pacer, window=1, timeout=TIMEOUT, drain_s=drain_s)
     (query,) = queries(1)
@@ -1278,4 +1278,109 @@ def test_answer_in_the_next_round_is_taken_where_the_line_is_drained(drain_s):
     # Answered by somebody else's request, since its own took away what was owed.
     poller.next(12.5)
     begin(poller, [query], now=20.0, next_round=30.0)
-    assert (poller.answered(query, 20.1) is not None) is (drain_s > 0)
+    assert poller.answered(query, 20.1) is None
+    send(poller, 20.2)
+    assert poller.answered(query, 20.3) is not None
+
+
+# -- where the line is drained after each request that was given up -------------------------------
+
+
+def drained():
+    pacer = Pacer(GAP, TokenBucket(50.0, 50.0))
+    return Poller(
+        pacer,
+        window=1,
+        timeout=TIMEOUT,
+        response_time=ResponseTime(TIMEOUT, 1.0),
+        drain_s=1.5,
+        retry_delay=lambda attempt: 0.0 if attempt < 5 else None,
+    )
+
+
+def play(poller, now, until, lost=()):
+    """Answer what is asked within 0.2 s, except for what is lost; what was asked, and when."""
+    asked = []
+    while now < until:
+        query, wake = poller.next(now)
+        if query is None:
+            if poller.done(now):
+                break
+            now = wake
+            continue
+        poller.sent(query, now)
+        asked.append((query, round(now, 3)))
+        if query not in lost:
+            now += 0.2
+            poller.answered(query, now)
+    return asked
+
+
+def rounds_of(poller, *lost, fast=(), slow=()):
+    """What was asked in rounds of ten seconds, for what was lost in each."""
+    found = []
+    for n, gone in enumerate(lost):
+        begin(poller, fast, slow, now=10.0 * n, next_round=10.0 * n + 10)
+        found.append(play(poller, 10.0 * n, 10.0 * n + 10, gone))
+    return found
+
+
+def test_what_is_lost_by_chance_keeps_its_place_and_is_asked_four_times():
+    first, second = fast = queries(2)
+    _, asked, again, healed = rounds_of(drained(), (), {first}, {first}, (), fast=fast)
+    assert [query for query, _ in asked] == [first, first, second, first, first]
+    assert [query for query, _ in again] == [second, first, first], "it is doubtful now"
+    assert [query for query, _ in healed] == [second, first]
+
+
+def test_what_was_never_answered_is_no_loss_by_chance():
+    first, second = fast = queries(2)
+    asked, again = rounds_of(drained(), {first}, {first}, fast=fast)
+    assert [query for query, _ in asked] == [first, second, first]
+    assert [query for query, _ in again] == [second, first]
+
+
+def test_answer_is_waited_for_as_long_as_the_answers_of_the_unit_take():
+    first, second = fast = queries(2)
+    _, asked = rounds_of(drained(), (), {first}, fast=fast)
+    waits = [later - earlier for (_, earlier), (_, later) in itertools.pairwise(asked)]
+    assert waits[0] == pytest.approx(1.0), "no less than the silence"
+    assert waits[-1] == pytest.approx(1.0), "the line was probed in between"
+
+
+def test_answer_that_looks_like_others_is_waited_for_as_long_as_the_timeout_says():
+    """It is not taken when it comes late."""
+    fast = [Query("alike", "always", shape="alike")]
+    _, asked = rounds_of(drained(), (), fast, fast=fast)
+    assert asked[1][1] - asked[0][1] == pytest.approx(TIMEOUT)
+
+
+def test_late_answer_is_taken_and_nothing_is_learnt_of_its_time():
+    poller = drained()
+    (query,) = queries(1)
+    rounds_of(poller, (), (), fast=[query])
+    begin(poller, [query], now=20.0, next_round=30.0)
+    assert send(poller, 20.0) is query
+    poller.next(21.0)
+    assert abandoned(poller) == [query]
+    assert poller.answered(query, 25.0) is not None
+    assert poller.done(25.0)
+    begin(poller, [query], now=30.0, next_round=40.0)
+    asked = play(poller, 30.0, 40.0, {query})
+    assert asked[1][1] - asked[0][1] == pytest.approx(1.0)
+
+
+def test_what_is_slow_does_not_delay_the_next_round_of_a_line_that_loses_answers():
+    first, slow = queries(2)
+    poller = drained()
+    rounds_of(poller, (), fast=[first], slow=[slow])
+    begin(poller, [first], [slow], now=10.0, next_round=14.0)
+    send(poller, 10.0)
+    poller.next(11.0)
+    assert send(poller, 11.9) is first
+    poller.answered(first, 12.1)
+    assert send(poller, 12.3) is None
+    begin(poller, [first], [slow], now=14.0, next_round=16.5)
+    send(poller, 14.0)
+    poller.answered(first, 14.2)
+    assert send(poller, 15.5) is slow, "it takes 0.2 s"

@@ -211,6 +211,54 @@ def test_late_answer_is_not_taken_for_one_of_the_same_shape(driver):
     assert {command for command, _ in values(run)} == {"QPIGS", "QLT"}
 
 
+class Once(Counting):
+    """The fourth answer to QPIGS comes after so many seconds, or never; all others behind it."""
+
+    def __init__(self, seconds):
+        super().__init__(mangle=self._mangle)
+        self._seconds, self._count = seconds, 0
+        self.fourth = self._until = 0.0
+
+    def _mangle(self, _number, data, text):
+        now = self.heard[-1][0]
+        self._count += asks(data, "pi30") == "QPIGS"
+        if self._count != 4 or self.fourth:
+            return [(max(0.1, self._until - now), text)]
+        self.fourth = now
+        self._until = now + self._seconds + 0.1
+        return [(self._seconds, text)] if self._seconds else []
+
+
+@pytest.mark.parametrize("seconds", [1.5, 3.3, 7.0])
+def test_late_answer_is_taken_in_its_round_where_no_other_looks_like_it(driver, seconds):
+    run = collected(driver, Once(seconds), 80.0)
+    asked = [(at, asks(data, "pi30")) for at, data in run.unit.heard]
+    after = [(at, text) for at, text in asked if at >= run.unit.fourth]
+    assert after[1][1] == "QPI"
+    assert after[1][0] - after[0][0] == pytest.approx(1.0, abs=0.1), "the line was silent for it"
+    (late,) = [number for (_, number), at in run.unit.asked.items() if at == run.unit.fourth]
+    assert ("QPIGS", late) in values(run)
+    in_round = [at for at, text in asked if text == "QPIGS" and 0 <= at - run.unit.fourth < 9]
+    assert len(in_round) == 1, "it need not be asked again"
+    assert not untrue(run)
+
+
+def test_late_answer_of_the_round_before_is_too_old(driver):
+    run = collected(driver, Once(11.0), 80.0)
+    (late,) = [number for (_, number), at in run.unit.asked.items() if at == run.unit.fourth]
+    assert ("QPIGS", late) not in values(run)
+    assert not untrue(run)
+
+
+def test_lost_answer_costs_little_more_than_a_second(driver):
+    run = collected(driver, Once(0.0), 80.0)
+    again = [
+        at for at, data in run.unit.heard if asks(data, "pi30") == "QPIGS" and at > run.unit.fourth
+    ]
+    assert again[0] - run.unit.fourth == pytest.approx(1.2, abs=0.1)
+    assert not untrue(run)
+
+
 def test_doubled_answers_are_taken_once(driver):
     run = collected(
         driver, Counting(mangle=lambda _n, _d, text: [(0.1, text), (0.25, text)]), 100.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -136,11 +137,93 @@ def test_what_came_before_the_question_is_no_answer_to_it():
     assert [told(event) for event in session.receive(answer("L"))] == ["answer"]
 
 
-def test_answer_after_the_question_was_given_up_is_none():
-    session = started()
-    session.request(Ask(MODE))
-    assert session.abandon(Ask(MODE)) == Resync(1.0, Ask(PROTOCOL), 2.5)
+def given_up(query, session=None):
+    """A session that has given up a question, and its events do not wait for it any more."""
+    session = session or started()
+    session.request(Ask(query))
+    late = Ask(query) if query.shape is None else None
+    silence = 1.0 if query.shape is None else 2.0
+    assert session.abandon(Ask(query)) == Resync(silence, Ask(PROTOCOL), 2.5, late)
+    return session
+
+
+#: What comes before the answer to the probe when QMOD was given up → what that is.
+LATE = {
+    "its answer": (answer("B"), ["answer QMOD"]),
+    "its answer twice": (answer("B") * 2, ["answer QMOD", "decode", "refused QPI"]),
+    "an answer to another one": (answer(QPIGS), ["decode", "refused QPI"]),
+    "a no": (NAK, []),
+    "damage": (b"(B\xe7\xca\r", ["crc"]),
+    "noise, and its answer": (b"\xff\x00\xfe\r" + answer("B"), ["noise", "answer QMOD"]),
+    "half of it": (answer("B")[2:], ["noise"]),
+}
+
+
+def whose(event):
+    query = "QPI" if getattr(event, "query", None) is PROTOCOL else getattr(event, "query", None)
+    return (
+        told(event)
+        if query is None
+        else f"{told(event).split()[0]} {query}".replace("<Command QMOD>", "QMOD")
+    )
+
+
+@pytest.mark.parametrize("name", LATE)
+def test_what_comes_before_the_answer_to_the_probe_is_one_to_what_was_given_up(name):
+    """No other answer looks like it. A no to it, or damage, says nothing of the probe."""
+    wire, expected = LATE[name]
+    session = given_up(MODE)
+    session.request(Ask(PROTOCOL))
+    assert [whose(event) for event in session.receive(wire)] == expected
+    if "refused QPI" not in expected:
+        assert session.receive(answer("PI30")) == [Answer(PROTOCOL, "pi30")]
+        assert [told(event) for event in session.receive(answer("B"))] == ["foreign"]
+
+
+def test_answer_comes_late_before_the_line_is_probed_or_to_a_second_probe():
+    session = given_up(MODE)
+    assert [told(event) for event in session.receive(answer("B"))] == ["answer"]
+    session = given_up(MODE)
+    for _ in range(2):
+        session.request(Ask(PROTOCOL))
+        session.abandon(Ask(PROTOCOL))
+    session.request(Ask(PROTOCOL))
+    assert [told(event) for event in session.receive(answer("B"))] == ["answer"]
+
+
+def test_late_answer_that_looks_like_others_is_none():
+    session = given_up(replace(TOTAL, shape="energy"))
+    session.request(Ask(PROTOCOL))
+    assert "answer" not in [told(event) for event in session.receive(answer("00238800"))]
+
+
+def test_answer_behind_that_to_the_probe_or_to_the_next_question_is_none():
+    session = given_up(MODE)
+    ask(session, PROTOCOL, answer("PI30"))
     assert [told(event) for event in session.receive(answer("B"))] == ["foreign"]
+    session = given_up(MODE)
+    assert [told(event) for event in ask(session, WARNINGS, answer("B"))] == ["decode QPIWS"]
+
+
+def test_late_answer_to_a_probe_is_none_to_what_is_asked_now():
+    """One for each probe that was given up, and none any more when what came later is answered."""
+    session = started()
+    for _ in range(2):
+        session.request(Ask(PROTOCOL))
+        session.abandon(Ask(PROTOCOL))
+    assert type(ask(session, PROTOCOL, answer("PI30"))[0]) is Answer
+    late = answer("PI30") * 2 + answer("B")
+    assert [told(event) for event in ask(session, MODE, late)] == ["foreign", "foreign", "answer"]
+    assert [told(event) for event in ask(session, MODE, late)] == [
+        "decode QMOD",
+        "foreign",
+        "foreign",
+    ]
+    session.request(Ask(PROTOCOL))
+    session.abandon(Ask(PROTOCOL))
+    ask(session, PROTOCOL, answer("PI30"))
+    ask(session, MODE, answer("B"))
+    assert [told(event) for event in ask(session, MODE, answer("PI30"))] == ["decode QMOD"]
 
 
 def test_half_an_answer_is_forgotten_when_the_question_is_given_up():
@@ -262,14 +345,20 @@ steps = st.lists(
 @given(steps)
 @settings(deadline=None)
 def test_an_answer_is_always_one_to_the_open_question(steps):
-    """It comes after it, complete and with its shape; and one at most for each question."""
+    """It comes after it, complete and with its shape; and one at most for each question.
+
+    A question that was given up stays open until the probe is answered, or something else asked.
+    """
     session = started()
-    open_question, since = None, b""
+    open_question = late = None
+    since = before = b""
     for step in steps:
         if isinstance(step, bytes):
             since += step
             for event in session.receive(step):
-                if type(event) in (Answer, Refused):
+                if type(event) is Answer and late is not None and event.query is late:
+                    late, since = None, before + since
+                elif type(event) in (Answer, Refused):
                     assert event.query is open_question
                     open_question = None
                 if type(event) is Answer and event.query is not PROTOCOL:
@@ -282,12 +371,16 @@ def test_an_answer_is_always_one_to_the_open_question(steps):
         elif step == "abandon":
             if open_question is not None:
                 assert session.abandon(Ask(open_question)).probe == Ask(PROTOCOL)
+                if open_question is not PROTOCOL and open_question.shape is None:
+                    late = open_question
             open_question = None
         elif step == "reset":
             session.reset()
         else:
             session.request(Ask(step))
-            open_question, since = step, b""
+            if step is not PROTOCOL:
+                late = None
+            open_question, before, since = step, since, b""
 
 
 # -- what others have recorded -----------------------------------------------------------------
