@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from rct_collector.drivers import BUILTIN
+from rct_collector.drivers import BUILTIN, driver
 from tests.inverter import running_inverter
 
 ROOT = Path(__file__).parents[2]
+FOLDERS = (ROOT, ROOT / "plugins/telegraf", ROOT / "plugins/collectd")
 
 #: Modules that an agent's daemon does not hold: simulators, tools, commands, and what they bring;
 #: what few devices need.
@@ -24,14 +25,14 @@ HEAVY = re.compile(
 )
 
 #: What the shim, whose process is its own, does not hold of Python: what reads command lines,
-#: archives, dates and names of packages, or speaks what no inverter does.
+#: archives, dates and names of packages, encrypts, or speaks what no inverter does.
 NEEDLESS = re.compile(
     r"(?:argparse|getopt|gettext|shutil|bz2|lzma|tempfile|_strptime|calendar|decimal|ctypes"
-    r"|importlib\.metadata|ssl|email|http|xml|urllib\.request|unittest)(?:\.|$)"
+    r"|importlib\.metadata|ssl|hashlib|_hashlib|hmac|secrets|email|http|xml|urllib\.request|unittest)(?:\.|$)"
 )
 
 #: Names of packages of families: their drivers, and libraries that only they need.
-LIBRARIES = {"rct": "rct|rctclient"}
+LIBRARIES = {"rct": "rct|rctclient", "solaredge": "solaredge|cryptography"}
 
 #: One round of all devices, as Telegraf gets it.
 SHIM = """
@@ -71,6 +72,13 @@ def test_what_is_heavy_is_known_by_its_name():
     assert not any(HEAVY.match(f"rct_collector.{name}") for name in light)
 
 
+def foreign(name, modules):
+    """Modules that belong to other families."""
+    others = "|".join(LIBRARIES.get(other, other) for other in sorted(set(BUILTIN) - {name}))
+    pattern = re.compile(rf"(?:rct_collector\.drivers\.)?(?:{others})(?:\.|$)")
+    return [module for module in modules if pattern.match(module)]
+
+
 @pytest.mark.slow
 @pytest.mark.measured
 @pytest.mark.parametrize(
@@ -79,7 +87,6 @@ def test_what_is_heavy_is_known_by_its_name():
     ids=["telegraf", "telegraf, voltronic", "collectd"],
 )
 def test_a_daemon_that_has_collected_holds_what_it_needs_and_no_more(code, name, write_config):
-    folders = (ROOT, ROOT / "plugins/telegraf", ROOT / "plugins/collectd")
     with running_inverter(None, driver=name) as unit:
         path = write_config(unit.address, options="log_level: error\n")
         path.write_text(path.read_text().replace("driver: rct", f"driver: {name}"))
@@ -89,7 +96,7 @@ def test_a_daemon_that_has_collected_holds_what_it_needs_and_no_more(code, name,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, folders))},
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, FOLDERS))},
         )
         with process:
             try:
@@ -104,9 +111,35 @@ def test_a_daemon_that_has_collected_holds_what_it_needs_and_no_more(code, name,
     assert [module for module in modules if HEAVY.match(module)] == []
     if code is SHIM:
         assert [module for module in modules if NEEDLESS.match(module)] == []
-    others = "|".join(LIBRARIES.get(other, other) for other in sorted(set(BUILTIN) - {name}))
-    foreign = re.compile(rf"(?:rct_collector\.drivers\.)?(?:{others})(?:\.|$)")
-    assert [module for module in modules if foreign.match(module)] == []
+    assert foreign(name, modules) == []
+
+
+#: A device of a family, in the shim, before anything is opened.
+DEVICE = """
+import sys
+import rct_collector_telegraf
+from rct_collector import Collector, Config, new_event_loop
+device = {"name": "roof", "driver": sys.argv[1], "address": sys.argv[2]}
+Collector(Config.parse({"devices": [device], "state_dir": "/nowhere"}), print)
+print(*sys.modules)
+"""
+
+
+@pytest.mark.parametrize("name", BUILTIN)
+def test_a_device_loads_nothing_of_other_families_and_nothing_that_few_need(name):
+    way = "tcp://192.0.2.10:8899" if "tcp" in driver(name).ways else "listen://127.0.0.1:8899"
+    found = subprocess.run(
+        [sys.executable, "-c", DEVICE, name, way],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, FOLDERS))},
+    )
+    modules = found.stdout.split()
+
+    assert f"rct_collector.drivers.{name}.session" in modules
+    assert [module for module in modules if NEEDLESS.match(module)] == []
+    assert foreign(name, modules) == []
 
 
 #: Counts the bytes of Python objects, those of code left out, that one device of a family has
