@@ -9,9 +9,9 @@ import stat
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
@@ -73,6 +73,14 @@ class ThisSide:
             told=lambda text: self.say(f"Warning: {text}"),
         )
 
+    def collect(
+        self, family: str, address: str, options: Mapping[str, Any], take: Callable[[Run], None]
+    ) -> None:
+        """See there."""
+        from rct_collector.cli.live import collect
+
+        collect(family, address, options, take)
+
     def content(self, path: str) -> bytes | None:
         """See there."""
         try:
@@ -96,6 +104,15 @@ class ThisSide:
             except OSError as error:
                 raise _unwritable(file.name, error) from error
             yield file.name
+
+    def secret(self, path: str) -> str:
+        """See there."""
+        from rct_collector.option import Invalid, read_secret
+
+        try:
+            return read_secret(str(Path(path).absolute()))
+        except Invalid as error:
+            raise ConfigError([f"{path}: wanted is {error}"]) from error
 
     @contextlib.contextmanager
     def output(self, path: str | None, *, append: bool = False) -> Iterator[_Output]:

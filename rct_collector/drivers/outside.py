@@ -7,9 +7,9 @@ alone, and what files and connections are like is written once for all families.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from rct_collector.drivers.tools import Run
 
@@ -103,6 +103,23 @@ class Outside(Protocol):
             CollectorError: It cannot be read, or holds nothing of what is wanted.
         """
 
+    def collect(
+        self, family: str, address: str, options: Mapping[str, Any], take: Callable[[Run], None]
+    ) -> None:
+        """Collect from a device as agents do, until somebody ends it.
+
+        Args:
+            family: Name of its driver.
+            address: Where it is.
+            options: Further ones of the device, as in a configuration.
+            take: Told of all that goes over its lines, before the device is told that it was taken.
+                When it raises, collecting ends.
+
+        Raises:
+            CollectorError: Such a device cannot be collected from; or what ``take`` raises.
+            KeyboardInterrupt: Somebody has ended it.
+        """
+
     def content(self, path: str) -> bytes | None:
         """All that a file holds; None where there is none.
 
@@ -118,6 +135,13 @@ class Outside(Protocol):
 
         Raises:
             CollectorError: It cannot be read, or there is no room for it.
+        """
+
+    def secret(self, path: str) -> str:
+        """The text of a small file that nobody else may read.
+
+        Raises:
+            CollectorError: There is none, or others may read it.
         """
 
     def output(self, path: str | None, *, append: bool = False) -> AbstractContextManager[Output]:

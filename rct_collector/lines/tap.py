@@ -15,7 +15,16 @@ from collections.abc import Callable
 from typing import Protocol
 
 from rct_collector.transport.address import Address
-from rct_collector.transport.base import Ends, Line, Lost, Opener, Receive
+from rct_collector.transport.base import (
+    Accept,
+    Ends,
+    Line,
+    Listen,
+    ListeningServer,
+    Lost,
+    Opener,
+    Receive,
+)
 
 #: Tells the time in nanoseconds since 1970.
 ClockNs = Callable[[], int]
@@ -60,6 +69,10 @@ class _Tap:
         for event in self._early:
             event(observer)
         self._early.clear()
+
+    def hand_on(self, receive: Receive, lost: Lost) -> None:
+        """From now on, what comes goes there: who takes a call gets the line before it says so."""
+        self._receive, self._lost = receive, lost
 
     def send(self, data: bytes) -> None:
         if self._line is None or self._over:
@@ -121,3 +134,29 @@ def tapped(opener: Opener, observe: Observe, clock: ClockNs) -> Opener:
         return tap
 
     return open_tapped
+
+
+def tapped_calls(listen: Listen, observe: Observe, clock: ClockNs) -> Listen:
+    """The same for devices that dial in: a tap on the line of every call.
+
+    Args:
+        listen: Of any transport.
+        observe: Gives the observer of each line.
+        clock: Tells the times.
+    """
+
+    async def listen_tapped(address: Address, accept: Accept) -> ListeningServer:
+        def accept_tapped(line: Line) -> tuple[Receive, Lost]:
+            tap = _Tap(_nothing, _nothing, clock)
+            now, ends = clock(), getattr(line, "ends", None)
+            tap.begin(line, observe(now, now, ends), ends)
+            tap.hand_on(*accept(tap))
+            return tap.received, tap.lost
+
+        return await listen(address, accept_tapped)
+
+    return listen_tapped
+
+
+def _nothing(_said: object) -> None:
+    """Nobody has taken the call yet."""

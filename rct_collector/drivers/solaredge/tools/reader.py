@@ -60,17 +60,29 @@ def frames(runs: Iterable[Run]) -> Iterator[Said]:
 
 def found_in(runs: Iterable[Run]) -> Iterator[tuple[Run, list[Frame | Bad]]]:
     """The same, for who wants to be quick: all that each run brought."""
-    readers: dict[int, FrameReader] = {}
+    finder = FrameFinder()
     for run in runs:
-        reader = readers.get(run.flow)
+        yield run, finder.find(run)
+
+
+class FrameFinder:
+    """Finds the frames in what each end of a line said, run by run."""
+
+    def __init__(self) -> None:
+        """No end has said anything yet."""
+        self._readers: dict[int, FrameReader] = {}
+
+    def find(self, run: Run) -> list[Frame | Bad]:
+        """What a run brings to its end."""
+        reader = self._readers.get(run.flow)
         if reader is None:
-            reader = readers[run.flow] = FrameReader()
+            reader = self._readers[run.flow] = FrameReader()
         found = reader.give_up() if run.lost else []
         found += reader.feed(run.data)
         if run.over:
             found += reader.give_up()
-            del readers[run.flow]
-        yield run, found
+            del self._readers[run.flow]
+        return found
 
 
 def _to_server(item: Frame | Bad, run: Run) -> bool | None:

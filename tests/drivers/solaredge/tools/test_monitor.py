@@ -2,13 +2,28 @@
 
 import contextlib
 import json
+import signal
+import socket
 
+import click
 import pytest
 
+from rct_collector.drivers.solaredge.crypto import Tunnel, UnitKey
+from rct_collector.drivers.solaredge.frame import Frame, FrameReader, assemble
+from rct_collector.drivers.solaredge.functions import ENCRYPTED, SESSION_KEY
 from rct_collector.drivers.solaredge.request import acknowledge
 from rct_collector.drivers.tools import Run
 from rct_collector.errors import CaptureError
-from tests.drivers.solaredge.tools.suite import event, inverter, packed, post, wire
+from tests.drivers.solaredge.tools.suite import (
+    SERVER,
+    UNIT,
+    event,
+    inverter,
+    packed,
+    post,
+    wire,
+)
+from tests.processes import free_port, listening, wait_for
 from tests.work import peak
 
 POSTS = [post(inverter(power=n), packed(), sequence=n) for n in range(1, 4)]
@@ -123,6 +138,179 @@ def test_what_is_broken_is_counted(desk, call, data, words):
     desk.recorded = plain(data)
     with pytest.raises(CaptureError, match=f"there is {words}"):
         call("monitor", "-x")
+
+
+# -- units that encrypt ------------------------------------------------------------------------
+
+KEY = bytes(range(16))
+OFFER = bytes(range(16, 50))
+
+
+def sealed(tunnel, frame, number=900):
+    _, payload = tunnel.seal(assemble(frame))
+    return Frame(number, UNIT, SERVER, ENCRYPTED, payload)
+
+
+@pytest.fixture
+def secret(desk):
+    """What a unit says that encrypts: its offer, and then posts."""
+    pytest.importorskip("cryptography", reason="needs cryptography")
+    tunnel = Tunnel(UnitKey(KEY).session(OFFER))
+    offer = Frame(1, UNIT, SERVER, SESSION_KEY, OFFER)
+    desk.recorded = plain(wire(offer, *(sealed(tunnel, frame) for frame in POSTS)))
+    desk.files["unit.key"] = KEY.hex().encode() + b"\n"
+
+
+@pytest.mark.parametrize("words", ["unit.key", "7F101234=unit.key"])
+def test_units_that_encrypt_are_read_with_their_key(desk, call, secret, words):
+    call("monitor", "-k", words)
+
+    assert powers(desk.stdout) == [1.0, 2.0, 3.0]
+    assert desk.said == []
+
+
+@pytest.mark.parametrize("words", [[], ["-k", "7F105678=unit.key"]])
+def test_without_their_key_they_are_counted(desk, call, secret, words):
+    call("monitor", *words)
+
+    assert desk.stdout == b""
+    (said,) = desk.said
+    assert said.startswith("Warning: 3 encrypted frames could not be read: that takes the key")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"00" * 15, "32 hexadecimal digits"),
+        (b"00" * 17, "32 hexadecimal digits"),
+        (b"secret" * 5 + b"zz", "32 hexadecimal digits"),
+        (b"", "32 hexadecimal digits"),
+    ],
+)
+def test_what_is_no_key_is_not_shown(desk, usage, content, words):
+    desk.files["unit.key"] = content
+    message = usage("monitor", "-k", "unit.key")
+    assert words in message
+    assert not content or content.decode() not in message
+
+
+def test_a_key_that_others_may_read_is_refused(run, tmp_path):
+    path = tmp_path / "unit.key"
+    path.write_text(KEY.hex())
+    path.chmod(0o644)
+    done = run("solaredge", "monitor", "-k", path, "none.rec")
+    assert done.exit_code == 2
+    assert f"{path} has mode 0644" in done.stderr
+
+
+# -- live lines --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "address"),
+    [
+        (["listen://192.0.2.10:22222"], "listen://192.0.2.10:22222"),
+        (["-t", "n"], "listen://0.0.0.0:22222"),
+        (["-t", "n", "-p", "22221"], "listen://0.0.0.0:22221"),
+        (["-t", "4", "/dev/ttyUSB0"], "serial:///dev/ttyUSB0"),
+        (["-t", "2", "-b", "9600", "/dev/ttyUSB0"], "serial:///dev/ttyUSB0?baud=9600"),
+        (
+            ["-t", "4", "-m", "-s", "7F101234,7f105678", "-b", "9600", "/dev/ttyUSB0"],
+            "serial:///dev/ttyUSB0?baud=9600&mode=master&units=7F101234,7F105678",
+        ),
+        (
+            ["-m", "-s", "7F101234", "tcp://192.0.2.10:4001?x=1"],
+            "tcp://192.0.2.10:4001?x=1&mode=master&units=7F101234",
+        ),
+    ],
+)
+def test_live_lines_in_the_words_of_the_suite(desk, call, words, address):
+    desk.recorded = plain(WIRE, 100)
+    with pytest.raises(click.Abort):
+        call("monitor", *words)
+
+    assert desk.collected == ("solaredge", address, {})
+    assert powers(desk.stdout) == [1.0, 2.0, 3.0]
+
+
+def test_keys_of_live_lines(desk, call, secret):
+    with pytest.raises(click.Abort):
+        call("monitor", "-k", "7F101234=unit.key", "listen://192.0.2.10:22222")
+
+    assert desk.collected[2] == {"keys": {"7F101234": KEY.hex()}}
+    assert powers(desk.stdout) == [1.0, 2.0, 3.0]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["-t", "n", "roof.rec"], "-t n takes a port"),
+        (["-t", "n", "-p", "1", "-p", "2"], "-t n takes a port"),
+        (["-t", "4"], "needs the port, such as /dev/ttyUSB0"),
+        (["-m", "-s", "7F101234", "roof.rec"], "name its port, with -t 4"),
+        (["-t", "4", "-m", "/dev/ttyUSB0"], "-m needs the units on the bus"),
+        (["-t", "4", "-s", "7F101234", "/dev/ttyUSB0"], "whose master is here: -m"),
+        (["-t", "4", "-m", "-s", "roof", "/dev/ttyUSB0"], "-s: wanted are ids of eight"),
+        (["-k", "unit.key", "listen://192.0.2.10:22222"], "say whose key it is"),
+    ],
+)
+def test_contradictions_are_told(desk, usage, words, message):
+    desk.files["unit.key"] = KEY.hex().encode()
+    assert message in usage("monitor", *words)
+    assert desk.collected is None
+
+
+@pytest.mark.slow
+def test_units_that_call_are_answered_when_their_lines_are_out(start, tmp_path):
+    port = free_port()
+    copy = tmp_path / "copy.rec"
+    process = start("solaredge", "monitor", f"listen://127.0.0.1:{port}", "-r", copy, "-v")
+    with connected(port) as (one, other):
+        for unit, caller in ((UNIT, one), (0x7F105678, other)):
+            for number in (1, 2):
+                frame = post(inverter(unit, power=number), sequence=number, unit=unit)
+                caller.sendall(assemble(frame))
+                assert caller.recv(100) == acknowledge(frame)
+                (found,) = json.loads(process.stdout.readline())["inverters"].items()
+                assert (found[0], found[1]["Pac"]) == (f"{unit:X}", number)
+        process.send_signal(signal.SIGINT)
+        stdout, stderr = process.communicate(timeout=60)
+    assert (process.returncode, stdout) == (130, "")
+    assert stderr.splitlines()[-1] == "8 frames, 4 records, 4 lines"
+    found = FrameReader().feed(copy.read_bytes())
+    assert [frame.function for frame in found] == [0x500, 0x80] * 4
+
+
+@pytest.mark.slow
+def test_units_are_not_told_that_it_was_taken_when_it_was_not(start):
+    port = free_port()
+    process = start("solaredge", "monitor", f"listen://127.0.0.1:{port}", "-o", "/dev/full")
+    with connected(port) as (one, _):
+        one.sendall(assemble(POSTS[0]))
+        assert one.recv(100) == b""
+        _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert "/dev/full cannot be written: No space left on device" in stderr
+
+
+def test_other_addresses_are_refused(run):
+    done = run("solaredge", "monitor", "usb://0665:5161")
+    assert done.exit_code == 2
+    assert "not usb://" in done.stderr
+
+
+@contextlib.contextmanager
+def connected(port):
+    """Two connections, as soon as somebody listens."""
+    wait_for(lambda: listening(port))
+    with (
+        socket.create_connection(("127.0.0.1", port), 60) as one,
+        socket.create_connection(("127.0.0.1", port), 60) as other,
+    ):
+        yield one, other
+
+
+# -- cost --------------------------------------------------------------------------------------
 
 
 def test_memory_does_not_grow_with_the_input(desk, call):
