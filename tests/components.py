@@ -29,5 +29,6 @@ def forgotten():
         for series in filter(_is_named, held):
             del rows._series[metric][series.tags]
         held[:] = [series for series in held if not _is_named(series)]
-    rows._made += 1  # what was worked out of them is not right any more
+    for worked_out in (rows._expanded, rows._grouped):
+        worked_out.clear()
     table.sinks.cache_clear()

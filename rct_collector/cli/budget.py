@@ -24,6 +24,9 @@ LONGEST_IN_SECONDS = 120
 #: Where fast rounds alone would have to come less often than this, all classes give way alike.
 MOST_STRETCH = 3.0
 
+#: What there is to say of a device whose family has no rounds.
+UNASKED = "asked for nothing, since its units talk by themselves"
+
 
 def default_device() -> DeviceConfig:
     """A device of which the user has said nothing."""
@@ -148,6 +151,11 @@ def print_budget(config: Path | None, assume: str | None, conditions: tuple[str,
     devices = Config.load(config).devices if config else (default_device(),)
     out = console()
     for n, device in enumerate(devices):
+        if n:
+            click.echo()
+        if device.requests.per_second == 0:
+            click.echo(f"{device.name}: {UNASKED}.")
+            continue
         has = equipment(device.driver, assume, conditions)
         found = device_budget(device, has.conditions)
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
@@ -169,8 +177,6 @@ def print_budget(config: Path | None, assume: str | None, conditions: tuple[str,
         total = sum(share.requests_per_second for share in found.shares)
         time = ["", f"{sum(share.line_s / share.interval for share in found.shares):.1%}"]
         table.add_row("total", "", "", f"{total:.3f}", *(time * line))
-        if n:
-            click.echo()
         click.echo(f"{device.name}, with the equipment '{has.name}':")
         show(out, table)
         click.echo(verdict(found))

@@ -75,9 +75,12 @@ def _budgets(devices: tuple[DeviceConfig, ...], path: str) -> list[Budget]:
 
 def _tell(devices: tuple[DeviceConfig, ...], budgets: list[Budget]) -> None:
     """A line per device; a warning if it is asked for more than it can answer."""
-    from rct_collector.cli.budget import plan_of, verdict
+    from rct_collector.cli.budget import UNASKED, plan_of, verdict
 
     for device, found in zip(devices, budgets, strict=True):
+        if not found.pace:
+            click.echo(f"{device.name}: {device.driver} at {device.address}, {UNASKED}")
+            continue
         series = len(plan_of(device).wanted)
         load = (
             f"{found.needed:.0%} of the line's time"

@@ -15,6 +15,7 @@ from rct_collector.config import (
 from rct_collector.drivers import DEFAULT, driver
 from rct_collector.drivers.base import Driver
 from rct_collector.option import Option, options
+from rct_collector.transport import examples
 
 _WIDTH = 88
 
@@ -112,7 +113,8 @@ def _device(family: Driver) -> Iterator[str]:
         else:
             yield ""
             yield from _comment(option, "    ")
-        shown = family.name if name == "driver" else _shown(option)
+        own = {"driver": family.name, "address": examples(family.ways)[0]}
+        shown = own.get(name) or _shown(option)
         yield f"{entry}{'' if option.required else '#'}{name}: {shown}"
         entry = "    "
     for name, (kind, doc) in device_sections(family).items():

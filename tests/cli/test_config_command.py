@@ -8,6 +8,7 @@ import pytest
 
 from rct_collector.cli import budget
 from rct_collector.config import Config
+from rct_collector.drivers import BUILTIN
 from tests.toys import nameless
 
 
@@ -29,6 +30,30 @@ def test_check_tells_devices_series_and_load(run, config_file):
     assert lines[1].startswith("roof: rct at tcp://192.0.2.1, up to ")
     assert "requests/s of 50" in lines[1]
     assert lines[2].startswith("barn: rct at tcp://192.0.2.2:1234, up to ")
+
+
+@pytest.fixture
+def talking(tmp_path):
+    """A file with a device that is asked for nothing."""
+    path = tmp_path / "config.yaml"
+    address = "listen://127.0.0.1:22222"
+    path.write_text(f"devices: [{{name: plant, driver: solaredge, address: '{address}'}}]\n")
+    return path
+
+
+def test_of_units_that_talk_by_themselves_there_is_no_load(run, talking):
+    said = "asked for nothing, since its units talk by themselves"
+    first, second = run("config", "check", talking).stdout.splitlines()
+    assert first.endswith("is right: 1 device.")
+    assert second == f"plant: solaredge at listen://127.0.0.1:22222, {said}"
+    assert run("metrics", "--budget", "--config", talking).stdout == f"plant: {said}.\n"
+
+
+@pytest.mark.parametrize("family", BUILTIN)
+def test_the_sample_of_each_family_can_be_used_as_it_is(run, tmp_path, family):
+    path = tmp_path / "config.yaml"
+    path.write_text(run("config", "sample", "--driver", family).stdout)
+    assert run("config", "check", path).exit_code == 0
 
 
 def test_check_warns_of_what_cannot_be_answered_in_time(run, tmp_path):

@@ -473,12 +473,13 @@ class PackedLayout(Layout):
         return super().encode(raw, size)
 
 
+#: As they are packed; what comes out of them is in these units, see the steps above.
 _PACKED = (
     Column("time", 0, "I"),
     Column("uptime", 4, "H", "s"),
     Column("word", 6, "I"),
-    Column("energy_day", 10, "H", "Wh/4"),
-    Column("temperature", 12, "b", "2 °C"),
+    Column("energy_day", 10, "H", "Wh"),
+    Column("temperature", 12, "b", "°C"),
 )
 
 _OPTIMIZER_PACKED = PackedLayout(OPTIMIZER_PACKED, (13,), _PACKED, computed=("power",))

@@ -10,7 +10,7 @@ from rct_collector.drivers.base import Fault, Record
 from rct_collector.drivers.solaredge import functions
 from rct_collector.drivers.solaredge.frame import HEADER, LONGEST, MAGIC, Frame
 from rct_collector.drivers.solaredge.options import SolarEdgeOptions
-from rct_collector.drivers.solaredge.records import LAYOUTS, RawRecord, split, title
+from rct_collector.drivers.solaredge.records import EVENT, LAYOUTS, RawRecord, split, title
 from rct_collector.drivers.solaredge.session import FIRST_SERVICE, SolarEdgeSession, id_text
 from rct_collector.drivers.solaredge.tools.payload import describe, utc
 from rct_collector.drivers.solaredge.tools.walk import Passage, walk
@@ -29,6 +29,11 @@ _SHOWN = 16
 
 #: Columns of a record that are shown first, of those that it has.
 _FIRST = ("power", "input_voltage", "input_current", "energy_total", "event", "meter", "battery")
+
+#: Column → what it is in, the same in all types; what is computed has no column everywhere.
+_UNITS = {"power": "W", "energy_total": "Wh"} | {
+    column.name: column.unit for layout in LAYOUTS.values() for column in layout.columns
+}
 
 
 class Posted(NamedTuple):
@@ -170,7 +175,8 @@ def _frame(offset: int, raw: bytes, found: Frame, session: SolarEdgeSession) -> 
     telemetry, rest = split(found.payload)
     records = tuple(map(_posted, telemetry))
     unknown = sum(record.kind not in LAYOUTS for record in records)
-    odd = [f"{unknown} records that nobody knows"] if unknown else []
+    many = "s" if unknown > 1 else ""
+    odd = [f"{unknown} record{many} that nobody knows"] if unknown else []
     odd += [f"{rest} bytes that are no record"] if rest else []
     return SolarEdgePiece(
         **blank,
@@ -193,11 +199,20 @@ def _words(record: Posted) -> str:
     if not record.values:
         return f"{about}: {_hex(record.body[4:])}"
     known = (
-        f"{name} {record.values[name]}" for name in _FIRST if record.values.get(name) is not None
+        f"{name} {_number(record.values[name])} {_UNITS.get(name, '')}".rstrip()
+        for name in _FIRST
+        if record.values.get(name) is not None
     )
     said = ", ".join(known)
+    if record.kind == EVENT:
+        words = (value for name, value in record.values.items() if name.startswith("word_"))
+        said += f", words {' '.join(f'{word:08x}' for word in words)}"
     absent = f" ({record.absent} absent)" if record.absent else ""
     return f"{about}: {said}{absent}"
+
+
+def _number(value: Any) -> str:  # noqa: ANN401 - of whatever column
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def _published(raw: bytes, session: SolarEdgeSession) -> Iterator[tuple[str, Value, str]]:

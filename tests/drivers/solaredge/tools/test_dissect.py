@@ -50,14 +50,25 @@ def test_every_frame_is_explained():
         "SERVER_POST_DATA",
     )
     assert (
-        "0010 inverter, one phase 7F901234 at 2019-10-12 08:25:35 UTC: power 1500.0" in posted.shown
+        "0010 inverter, one phase 7F901234 at 2019-10-12 08:25:35 UTC: power 1500 W" in posted.shown
     )
     assert "0042 daily list of meters 7F101234" in posted.shown
-    assert posted.verdict == "ok, with 1 records that nobody knows"
+    assert posted.verdict == "ok, with 1 record that nobody knows"
     assert ("inverter_power.output_watts", 1500.0, "W") in posted.published
     assert (ack.direction, ack.command, ack.verdict) == ("to device", "ACK", "ok")
     assert (torn.command, torn.verdict, torn.valid) == ("ACK", "checksum wrong", False)
     assert (left.verdict, left.data) == ("incomplete", ACK[:9])
+
+
+def test_events_and_optimizers_are_shown_in_short():
+    event = telemetry(records.EVENT, UNIT, event=1, word_2=0x56353E7A)
+    optimizer = telemetry(
+        records.OPTIMIZER_PACKED, OPTIMIZER, input_voltage=27.5, input_current=0.4125
+    )
+    (piece,) = pieces(post(event, optimizer))
+    first, second = piece.shown.split("; ")
+    assert first.endswith("UTC: event 1, words 56353e7a 00000000 00000000 00000000 00000000")
+    assert second.endswith("UTC: power 11.3438 W, input_voltage 27.5 V, input_current 0.4125 A")
 
 
 def test_json_has_all_of_it():
