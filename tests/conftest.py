@@ -69,19 +69,29 @@ def pytest_xdist_make_scheduler(config, log):
     return Scheduling(config, log)
 
 
-#: Marks of tests that take long, longest first.
-LONGEST_FIRST = ("debian", "servers", "slow", "collectd", "telegraf")
+#: Marks of tests that take long, in the order in which they begin: groups that cannot be divided;
+#: then those that wait for a real program, among those that compute.
+GROUPED, WAITING, COMPUTING = {"debian", "servers"}, {"collectd", "telegraf"}, {"slow"}
 
 
 def pytest_collection_modifyitems(config, items):
-    """Side by side, what takes longest begins first: nobody is left with it at the end."""
+    """Side by side, what takes longest begins first: nobody is left with it at the end.
+
+    Those that wait are spread, since many of them at once would leave the processor idle.
+    """
     if hasattr(config, "workerinput"):
-        items.sort(key=_rank)
+        grouped, waiting, computing, short = [], [], [], []
+        for item in items:
+            names = {mark.name for mark in item.iter_markers()}
+            kinds = (GROUPED, grouped), (WAITING, waiting), (COMPUTING, computing)
+            next((part for marks, part in kinds if names & marks), short).append(item)
+        items[:] = grouped + spread(waiting, computing) + short
 
 
-def _rank(item):
-    names = {mark.name for mark in item.iter_markers()}
-    return next((n for n, name in enumerate(LONGEST_FIRST) if name in names), len(LONGEST_FIRST))
+def spread(*parts):
+    """Several lists as one, in which each of them is spread evenly."""
+    placed = [(n / len(part), item) for part in parts for n, item in enumerate(part)]
+    return [item for _, item in sorted(placed, key=lambda entry: entry[0])]
 
 
 @pytest.hookimpl(hookwrapper=True)
