@@ -205,7 +205,9 @@ class Files:
     def _next_of_folder(self, *, begins: bool) -> Path | None:
         """Which file comes next; at first the newest one, unless all of them are wanted."""
         found = (
-            max(self._ages(), default=None) if begins and not self._everything else self._newer()
+            max(_ages(self._path), default=None)
+            if begins and not self._everything
+            else self._newer()
         )
         if found is None:
             return None
@@ -219,16 +221,34 @@ class Files:
 
     def _ages(self) -> Iterator[_Age]:
         """Of all files of the folder, as far as they can be read."""
-        current = self._age[1]
-        with os.scandir(self._path) as entries:
-            for entry in entries:
-                if entry.name.startswith(".") or not entry.is_file():
-                    continue
-                age = (entry.stat().st_mtime_ns, entry.name)
-                if entry.name == current:  # it grew since
-                    self._age = max(self._age, age)
-                else:
-                    yield age
+        for age in _ages(self._path):
+            if age[1] == self._age[1]:  # it grew since
+                self._age = max(self._age, age)
+            else:
+                yield age
+
+
+def _ages(folder: Path) -> Iterator[_Age]:
+    """Of all files of a folder but hidden ones."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if not entry.name.startswith(".") and entry.is_file():
+                yield entry.stat().st_mtime_ns, entry.name
+
+
+def newest(folder: Path) -> Path:
+    """The file of a folder that was written last.
+
+    Raises:
+        CaptureError: There is none, or the folder cannot be read.
+    """
+    try:
+        found = max(_ages(folder), default=None)
+    except OSError as error:
+        raise CaptureError(f"{folder}: cannot be read: {error.strerror}") from error
+    if found is None:
+        raise CaptureError(f"{folder}: there is no file in this folder")
+    return folder / found[1]
 
 
 def read_runs(

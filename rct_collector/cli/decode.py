@@ -47,6 +47,8 @@ def command(source: tuple[str, ...], form: str, driver: str) -> None:
     Of an answer that does not tell what it answers, all that it may be are named, unless its
     question is seen before it.
 
+    Of a folder the newest file is explained.
+
     Files of 'record', tcpdump, Wireshark and FRITZ!Box (pcap, pcapng, also gzipped) are explained
     with times instead, their TCP connections put together; packets in a hex dump, with their
     numbers.
@@ -57,7 +59,11 @@ def command(source: tuple[str, ...], form: str, driver: str) -> None:
     path = Path(source[0])
     if source == ("-",):
         _explain_file(sys.stdin.buffer, "standard input", form, dissector)
-    elif len(source) == 1 and _is_file(path):
+    elif len(source) == 1 and _is_there(path):
+        if path.is_dir():
+            from rct_collector.capture.files import newest
+
+            path = newest(path)
         try:
             with path.open("rb") as file:
                 _explain_file(file, str(path), form, dissector)
@@ -69,9 +75,10 @@ def command(source: tuple[str, ...], form: str, driver: str) -> None:
         _explain_blocks(blocks, "command line", form, dissector)
 
 
-def _is_file(path: Path) -> bool:
+def _is_there(path: Path) -> bool:
+    """Whether it is a file, or a folder of some."""
     try:
-        return path.is_file()
+        return path.is_file() or path.is_dir()
     except (OSError, ValueError):  # digits too long for a name
         return False
 

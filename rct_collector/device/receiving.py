@@ -226,8 +226,8 @@ class Receiving:
             earlier = self._seen[name]
             if earlier is None or not earlier.is_lost:
                 self.repeated += 1
-                if earlier is not None and whole is not None:
-                    whole.follow(earlier)
+                if earlier is not None and whole is not None and earlier is not part:
+                    whole.follow(earlier)  # that of what came together is followed already
                 return False
             del self._seen[name]
             self._take_back(record)

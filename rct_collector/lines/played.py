@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -40,6 +41,9 @@ MOST_SESSIONS = 4096
 
 #: What could not be taken over is handed over again after so many seconds.
 AGAIN_S = 1.0
+
+#: So often it is handed over, and then left out: perhaps nobody will ever take it.
+MOST_AGAIN = 3600
 
 
 def wanted_of(address: Address) -> Wanted:
@@ -186,23 +190,30 @@ class PlayedLine(KeptLine):
     async def _take(self, run: Run) -> None:
         """Hand over what became of some bytes, until it was taken over."""
         session = self._sessions.pop(run.flow, None) or self._session()
-        if run.lost:
-            session.reset()
+        events = _given_up(session) if run.lost else []
         wall_ns = self._wall_ns() if run.time_ns is None else run.time_ns
-        events = session.receive(run.data, wall_ns)
+        events += session.receive(run.data, wall_ns)
+        if run.over:
+            events += _given_up(session)
         if not run.over:
             if len(self._sessions) >= MOST_SESSIONS:
                 del self._sessions[next(iter(self._sessions))]
             self._sessions[run.flow] = session  # as the last one
-        while not await self._hand_over(events, len(run.data)):
+        for _ in range(MOST_AGAIN):
+            if await self._hand_over(events, len(run.data)):
+                return
             await asyncio.sleep(AGAIN_S)
+        text = "what is read could not be handed over for %.0f min; it is left out"
+        minutes = MOST_AGAIN * AGAIN_S / 60
+        self.ports.reports.say(log, logging.ERROR, "stuck", text, minutes)
 
     async def _hand_over(self, events: list[Event], size: int) -> bool:
         """Hand events over; False where they are to be handed over once more."""
         telling = self._telling
         telling.heard_at = now = asyncio.get_running_loop().time()
-        if any(type(event) is Record for event in events):
-            events = [*events, Reply(b"")]  # whose receipt tells of all before it
+        last = next((event for event in reversed(events) if type(event) is Record), None)
+        if last is not None:
+            events = [*events, Reply(b"", last.unit)]  # whose receipt tells of all before it
         self.ports.deliver(telling, events, size, now)
         receipts, telling.receipts = telling.receipts, []
         for receipt in receipts:
@@ -211,6 +222,13 @@ class PlayedLine(KeptLine):
                 receipt.then(partial(_set, settled))
                 await settled.wait()
         return not any(receipt.is_lost for receipt in receipts)
+
+
+def _given_up(session: Session) -> list[Event]:
+    """What a session makes of bytes whose rest is missing: as if the line fell silent for ever."""
+    found: list[Event] = session.pull(math.inf) if hasattr(session, "pull") else []
+    session.reset()
+    return found
 
 
 class _Nobody:

@@ -79,8 +79,9 @@ async def open_line(address: Address, receive: Receive, lost: Lost, timeout: flo
     if is_dialled_in(address):
         raise TransportError(f"cannot open {address}: devices dial in there, nobody can be called")
     if not hasattr(found := transport(address.scheme), "open_line"):
-        text = f"rct-collector reads addresses of {address.scheme}://, but opens no such lines yet"
-        raise TransportError(f"cannot open {address}: {text}")
+        raise TransportError(
+            f"cannot open {address}: nobody can be talked to at {address.scheme}://"
+        )
     return await found.open_line(address, receive, lost, timeout)
 
 

@@ -294,7 +294,7 @@ def test_every_way_of_every_family_has_a_transport_that_opens_lines():
 @pytest.mark.parametrize(
     ("address", "why"),
     [
-        ("file:///none", "reads addresses of file://, but opens no such lines yet"),
+        ("file:///none", "nobody can be talked to at file://"),
         ("listen://:1", "devices dial in there, nobody can be called"),
     ],
 )

@@ -1,4 +1,4 @@
-"""What only SolarEdge units have: which of them are welcome, their keys, and names."""
+"""What only SolarEdge units have: which are welcome, their keys and names, and their portal."""
 
 from __future__ import annotations
 
@@ -86,6 +86,14 @@ def _name(of: Any, value: Any) -> str:
     return text
 
 
+def parse_forward(value: Any) -> str:
+    """Where callers are put through to; what is right is known to who reads addresses."""
+    text = text_of(value)
+    if text is None:
+        raise Invalid("an address such as tcp://prod.solaredge.com:22222")
+    return text
+
+
 @dataclass(frozen=True, kw_only=True)
 class SolarEdgeOptions(FamilyOptions):
     """The options that only SolarEdge units have.
@@ -113,5 +121,11 @@ class SolarEdgeOptions(FamilyOptions):
         "Names of inverters and optimizers, which are told beside their ids.",
         example="{1A2B3C4D: south-3}", takes="mapping", default={}, shown="{}",
         shape=Shape.MAPPING,
+    )  # fmt: skip
+    forward: str = option(
+        parse_forward,
+        "Where those who call are put through to: the vendor's portal, which answers them in our"
+        " place. While it cannot be reached nobody is answered, and units keep what they say.",
+        example="tcp://prod.solaredge.com:22222", takes="address", default="", shown="none",
     )  # fmt: skip
     tunnels: Tunnels = field(default_factory=Tunnels, compare=False, repr=False)

@@ -8,7 +8,7 @@ nobody could take them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -141,8 +141,12 @@ class SolarEdgeSession:
 
     def receive(self, data: bytes, wall_ns: int) -> list[Event]:
         """Take bytes; see the base class."""
+        return self._events(self._reader.feed(data), wall_ns)
+
+    def _events(self, found: Iterable[Frame | Bad], wall_ns: int) -> list[Event]:
+        """What becomes of frames, and of bytes that are none."""
         events: list[Event] = []
-        for item in self._reader.feed(data):
+        for item in found:
             if type(item) is Bad:
                 events.append(Garbled(item.kind, None, item.size))
             else:
