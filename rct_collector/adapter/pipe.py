@@ -134,25 +134,38 @@ class PipeWriter:
         while True:
             with self._wake:
                 self._wake.wait_for(lambda: self._queue)
-                entry = self._queue.popleft()
-                self._size -= entry.size
+                entries = self._next()
                 self._busy = True
             try:
-                for piece in chunks(entry.lines, ATOMIC):
+                for piece in chunks((line for entry in entries for line in entry.lines), ATOMIC):
                     _write_all(self._fd, piece)
             except Exception as error:  # whatever it is, it must not end the thread alone
-                self._break(error, entry)
+                self._break(error, entries)
                 return
-            entry.told(True)  # noqa: FBT003
+            for entry in entries:
+                entry.told(True)  # noqa: FBT003
             with self._wake:
                 self._busy = False
                 self._wake.notify_all()
 
-    def _break(self, error: Exception, entry: Entry) -> None:
+    def _next(self) -> list[Entry]:
+        """The oldest entries that go into one write together, or a large one alone.
+
+        Each turn of this thread may cost waiting for those that are at work.
+        """
+        found: list[Entry] = []
+        size = 0
+        while self._queue and (not found or size + self._queue[0].size <= ATOMIC):
+            found.append(self._queue.popleft())
+            size += found[-1].size
+        self._size -= size
+        return found
+
+    def _break(self, error: Exception, entries: list[Entry]) -> None:
         with self._wake:
             self.error = error
             self._busy = False
-            lost = [entry, *self._queue]
+            lost = [*entries, *self._queue]
             self._queue.clear()
             self._wake.notify_all()
         for old in lost:

@@ -51,6 +51,9 @@ Name = tuple[str, Hashable, int]
 #: waits for that. (Of a plain dict the first entry is sought among all that are gone.)
 Seen = OrderedDict[Name, Receipt | None]
 
+#: Time → values of it.
+_Values = dict[int, list[tuple[Series, Value]]]
+
 
 class Send(Protocol):
     """Takes values of one time."""
@@ -163,31 +166,48 @@ class Receiving:
         self.heard(now)
         before = self.records
         parts: dict[int, Receipt] = {}
-        live: dict[int, list[tuple[Series, Value]]] = {}
-        late: dict[int, list[tuple[Series, Value]]] = {}
+        live: _Values = {}
+        late: _Values = {}
         for record in records:
             part = self._part_of(record, parts, receipt)
             if not self._is_dated(record, wall_ns) or not self._is_new(record, part, receipt):
                 continue
             self.records += 1
             self.newest_ns = max(self.newest_ns, record.time_ns)
-            for series, value in record.values:
-                if not self._is_ours(series):
-                    continue
-                is_live = record.time_ns > self._newest.get(series, 0)
-                at = now - (wall_ns - record.time_ns) / 1e9
-                if self._is_believed(series, value, at, is_live=is_live):
-                    (live if is_live else late).setdefault(record.time_ns, []).append(
-                        (series, value)
-                    )
-                    if is_live:
-                        self._newest[series] = record.time_ns
+            self._sort(record, now - (wall_ns - record.time_ns) / 1e9, live, late)
         for origin, batches in ((Origin.LATE, late), (Origin.LIVE, live)):
             for time_ns in sorted(batches):
                 self._send(time_ns, batches[time_ns], origin, parts.get(time_ns))
         for part in parts.values():
             part.settle(True)  # noqa: FBT003 - by ourselves
         return self.records - before
+
+    def _sort(self, record: Record, at: float, live: _Values, late: _Values) -> None:
+        """Judge the values of a record by its own time, and add them to those of now, or late.
+
+        Args:
+            record: The record.
+            at: Its time in monotonic seconds, as of what the unit is asked for: it may be the same.
+            live: Values of each time that are newer than the last of their series.
+            late: All others; a total of the past is no sign that it fell.
+        """
+        time_ns, newest, judge = record.time_ns, self._newest, self._plausibility.judge
+        for pair in record.values:
+            series, value = pair
+            last = newest.get(series)
+            if last is None and not self._is_ours(series):
+                continue
+            is_live = last is None or time_ns > last
+            if judge(series, value, now=at, derived=not is_live) is not Verdict.GOOD:
+                self.implausible += 1
+                continue
+            values = live if is_live else late
+            if is_live:
+                newest[series] = time_ns
+            if time_ns in values:
+                values[time_ns].append(pair)
+            else:
+                values[time_ns] = [pair]
 
     def _is_dated(self, record: Record, wall_ns: int) -> bool:
         """Whether its time can be that of a record."""
@@ -243,9 +263,7 @@ class Receiving:
                 self._newest[series] -= 1
 
     def _is_ours(self, series: Series) -> bool:
-        """Whether a series is one that the family names and the user wants."""
-        if series in self._newest:
-            return True
+        """Whether a new series is one that the family names and the user wants."""
         if series in self._unwanted:
             return False
         if series.metric not in self._metrics or not self._has_room():
@@ -258,14 +276,3 @@ class Receiving:
 
     def _has_room(self) -> bool:
         return len(self._newest) + len(self._unwanted) < MOST_SERIES
-
-    def _is_believed(self, series: Series, value: Value, at: float, *, is_live: bool) -> bool:
-        """Judge a value by its own time; a total of the past is no sign that it fell.
-
-        The time is in monotonic seconds, as of what the unit is asked for: it may be the same.
-        """
-        verdict = self._plausibility.judge(series, value, now=at, derived=not is_live)
-        if verdict is Verdict.GOOD:
-            return True
-        self.implausible += 1
-        return False

@@ -190,8 +190,9 @@ def test_stalled_reader_costs_the_oldest_lines_and_each_is_counted(make):
     for n in range(200):
         made.writer.put(lines(50, start=50 * n), source="roof", samples=50)
         kept = 50 * (n + 1) - sum(samples for _, samples in made.dropped)
-        # In the queue, in the pipe, and the one entry that the thread is about to write.
-        assert 20 * kept <= 10_000 + CAPACITY + 1000
+        # In the queue, in the pipe, and what the thread is about to write: as many entries as go
+        # into one write.
+        assert 20 * kept <= 10_000 + CAPACITY + ATOMIC
     assert set(made.dropped) == {("roof", 50)}
     arrived = made.read_until(lines(1, start=9999)[0])
     assert made.writer.flush(PATIENCE)
@@ -380,6 +381,26 @@ def test_who_waits_is_told_when_all_of_it_is_written(make):
     made.read_until(b"short\n")
     assert first
     assert told.wait_for(2) == [("long", True), ("short", True)]
+
+
+def test_what_waits_goes_out_in_few_writes_and_each_is_told(make, monkeypatch):
+    """Each turn of the thread costs waiting for those that are at work."""
+    made, told, written = make(), Told(), []
+    write_all = pipe._write_all
+
+    def noted(fd, data):
+        written.append(data)
+        write_all(fd, data)
+
+    made.writer.put([b"x" * 4095 + b"\n"] * 2)  # which the thread sits in
+    monkeypatch.setattr(pipe, "_write_all", noted)
+    for number in range(100):
+        made.writer.put([b"%079d\n" % number], told=told.of(number))
+    made.read_until(b"%079d\n" % 99)
+    assert told.wait_for(100) == [(number, True) for number in range(100)]
+    small = [piece for piece in written if not piece.startswith(b"x")]
+    assert len(small) == 2
+    assert all(len(piece) <= ATOMIC for piece in small)
 
 
 def test_without_lines_there_is_nothing_to_wait_for(make):
