@@ -7,13 +7,14 @@ from contextlib import contextmanager
 from rct_collector.catalog import catalog
 from rct_collector.drivers.solaredge import table
 
-#: Tags of which only units know the values; batteries may have numbers, which drivers know.
+#: Tags of which only units know the values; of batteries drivers know the numbers.
 _NAMED = {"optimizer", "meter", "event"}
 
 
 def _is_named(series):
     return any(
-        key in _NAMED or (key == "battery" and not value.isdigit()) for key, value in series.tags
+        key in _NAMED or (key == "battery" and len(value) > 2) or value.isupper()
+        for key, value in series.tags
     )
 
 
