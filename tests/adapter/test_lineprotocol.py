@@ -109,7 +109,7 @@ def test_of_a_removed_device_nothing_is_remembered():
         found = batch(("inverter_power.grid_watts", -600.0), source=source)
         written_first = lines.lines(found)
     assert lines.lines(batch(source="roof")._replace(health=Health(removed=True))) == []
-    assert [source for source, _, _ in lines._heads] == ["barn"]
+    assert [source for source, *_ in lines._heads] == ["barn"]
     assert lines.lines(found) == written_first
 
 
