@@ -201,7 +201,7 @@ def test_characters_that_there_are_not_are_no_bug(text):
 @pytest.mark.parametrize(
     "text",
     [
-        "[" * 20_000,
+        pytest.param("[" * 20_000, marks=pytest.mark.slow),
         "- " * 20_000,
         "{a: " * 20_000,
         "? " * 5_000,

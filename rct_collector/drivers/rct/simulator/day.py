@@ -198,12 +198,12 @@ def _kind(sizes: Sizes, seed: int, which: int) -> DayKind:
 def _live(sizes: Sizes, of: int) -> Iterator[Flows]:
     """Go through one day, beginning with a full battery."""
     household = Household(of, FIRST_HOUR)
-    sky, control = _Sky(of), key(of, "control")
+    sky, control = _Sky(of, (*sizes.peaks, _EXTERNAL_WATTS)), key(of, "control")
     soc = sizes.SOC_MAXIMUM if sizes.modules else 0.0
     for minute in range(_MINUTES + 1):
         # Both ends of all kinds of day are alike, so that they fit together.
         window = min(minute / 15.0, (_MINUTES - minute) / 15.0, 1.0)
-        *suns, external = sky.watts((*sizes.peaks, _EXTERNAL_WATTS), minute, window)
+        *suns, external = sky.watts(minute, window)
         load = household.watts(minute, window)
         drift = 12.0 * window * wave(control, minute / 2.0)
         split = dispatch(sizes, sum(suns), sum(load), soc, drift)
@@ -219,19 +219,16 @@ def _flows(
     external: float,
     soc: float,
 ) -> Flows:
-    pv = [split.share * watts for watts in suns]
     volts = sizes.modules * sizes.MODULE_VOLTS
     return Flows(
-        pv_a=pv[0],
-        pv_b=pv[1] if len(pv) > 1 else 0.0,
-        battery=split.battery,
-        output=split.output,
-        load_1=load[0],
-        load_2=load[1],
-        load_3=load[2],
-        external=external if sizes.external else 0.0,
-        amperes=split.battery / volts if volts else 0.0,
-        soc=soc,
+        split.share * suns[0],
+        split.share * suns[1] if len(suns) > 1 else 0.0,
+        split.battery,
+        split.output,
+        *load,
+        external if sizes.external else 0.0,
+        split.battery / volts if volts else 0.0,
+        soc,
     )
 
 
@@ -244,23 +241,25 @@ def _drawn(sizes: Sizes, battery: float) -> float:
 
 
 class _Sky:
-    """Sun and passing clouds of one day."""
+    """Sun and passing clouds of one day, over generators with certain peak powers.
 
-    def __init__(self, of: int) -> None:
+    The last of them is the small second inverter.
+    """
+
+    def __init__(self, of: int, peaks: tuple[float, ...]) -> None:
         self._large, self._small = key(of, "large clouds"), key(of, "small clouds")
         self._haze = between(0.93, 1.0, key(of, "haze"))
         self._threshold = between(0.14, 0.55, key(of, "cover"))
+        facings = (*_FACING[: len(peaks) - 1], _FACING[0])
+        self._generators = list(zip(peaks, facings, strict=True))
 
-    def watts(self, peaks: tuple[float, ...], minute: int, window: float) -> tuple[float, ...]:
-        """Power of each generator, the last of which is the small second inverter."""
+    def watts(self, minute: int, window: float) -> list[float]:
+        """Power of each generator."""
         day = (hour_of(minute, FIRST_HOUR) - _SUNRISE) / (_SUNSET - _SUNRISE)
         if not 0.0 < day < 1.0:
-            return (0.0,) * len(peaks)
+            return [0.0 for _ in self._generators]
         clear = self._clearness(minute, window)
-        facings = (*_FACING[: len(peaks) - 1], _FACING[0])
-        return tuple(
-            clear * peak * _height(day, facing) for peak, facing in zip(peaks, facings, strict=True)
-        )
+        return [clear * peak * _height(day, facing) for peak, facing in self._generators]
 
     def _clearness(self, minute: int, window: float) -> float:
         cloud = 0.65 * wave(self._large, minute / 26.0) + 0.35 * wave(self._small, minute / 6.0)
@@ -292,17 +291,17 @@ def _energy(first: Flows, last: Flows, minutes: float) -> Energies:
     load, load_then = first.load, last.load
     grid, grid_then = load - first.output, load_then - last.output
     return Energies(
-        pv_a=hours * _mean_above(first.pv_a, last.pv_a),
-        pv_b=hours * _mean_above(first.pv_b, last.pv_b),
-        output=hours * (first.output + last.output) / 2.0,
-        load=hours * _mean_above(load, load_then),
-        grid_import=hours * _mean_above(grid, grid_then),
-        grid_export=hours * _mean_above(-grid, -grid_then),
-        charge=hours * _mean_above(-first.battery, -last.battery),
-        discharge=hours * _mean_above(first.battery, last.battery),
-        external=hours * _mean_above(first.external, last.external),
-        ampere_hours_in=hours * _mean_above(-first.amperes, -last.amperes),
-        ampere_hours_out=hours * _mean_above(first.amperes, last.amperes),
+        hours * _mean_above(first.pv_a, last.pv_a),
+        hours * _mean_above(first.pv_b, last.pv_b),
+        hours * (first.output + last.output) / 2.0,
+        hours * _mean_above(load, load_then),
+        hours * _mean_above(grid, grid_then),
+        hours * _mean_above(-grid, -grid_then),
+        hours * _mean_above(-first.battery, -last.battery),
+        hours * _mean_above(first.battery, last.battery),
+        hours * _mean_above(first.external, last.external),
+        hours * _mean_above(-first.amperes, -last.amperes),
+        hours * _mean_above(first.amperes, last.amperes),
     )
 
 
