@@ -122,6 +122,10 @@ class Taker:
             raise TransportError("carbon takes nothing any more: Broken pipe")
         self.taken.append(data)
 
+    def check(self):
+        if self.most is not None and len(self.taken) >= self.most:
+            raise TransportError("carbon was lost: it was closed there")
+
     def finish(self):
         if self.most is not None and len(self.taken) >= self.most:
             raise TransportError("carbon was lost: Connection reset by peer")

@@ -7,7 +7,7 @@ from importlib import import_module
 
 import click
 
-from rct_collector.drivers import WITH_COMMANDS
+from rct_collector.drivers import WITH_COMMANDS, driver
 
 
 class FamilyCommands(click.Group):
@@ -25,9 +25,7 @@ class FamilyCommands(click.Group):
 
     @property
     def _modules(self) -> Mapping[str, str]:
-        toolbox = import_module(f"rct_collector.drivers.{self._family}.tools")
-        found: Mapping[str, str] = toolbox.Tools(self._family).commands()
-        return found
+        return driver(self._family).tools().commands()
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """In the order of the family."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import select
 import socket
 import stat
 import sys
@@ -47,8 +49,9 @@ class ThisSide:
         """See there."""
         held = b""
         for piece in _pieces(path, follow=follow):
-            if piece is None:  # another file
-                held = b""
+            if not piece:
+                held = b"" if piece is None else held  # another file
+                yield []
                 continue
             *found, held = (held + piece).split(b"\n")
             if len(held) > LONGEST_LINE:
@@ -196,7 +199,10 @@ def _mode(place: Path) -> int:
 
 
 def _pieces(path: str | None, *, follow: bool) -> Iterator[bytes | None]:
-    """What a file holds, and with ``follow`` what will be in it; None where another one begins."""
+    """What a file holds, and with ``follow`` what will be in it.
+
+    Nothing (b"") is given where nothing more is there yet, and None where another file begins.
+    """
     if path is None:
         descriptor = sys.stdin.fileno() if _has_descriptor(sys.stdin) else None
         while piece := (
@@ -219,6 +225,7 @@ def _pieces(path: str | None, *, follow: bool) -> Iterator[bytes | None]:
             elif not follow:
                 return
             else:
+                yield b""
                 time.sleep(_LOOK_S)
                 if another := _another(path, file):
                     file.close()
@@ -276,7 +283,15 @@ class _Connection:
             raise self._lost("cannot be reached", error) from error
         self._socket.settimeout(_TAKEN_S)
 
+    def check(self) -> None:
+        try:
+            if select.select([self._socket], [], [], 0)[0] and not self._socket.recv(_PIECE):
+                raise ConnectionResetError(errno.ECONNRESET, "it was closed there")
+        except OSError as error:
+            raise self._lost("was lost", error) from error
+
     def send(self, data: bytes) -> None:
+        self.check()  # or the first bytes after its end would vanish without a word
         try:
             self._socket.sendall(data)
         except OSError as error:

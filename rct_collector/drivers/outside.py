@@ -53,6 +53,13 @@ class Outflow(Protocol):
             TransportError: The connection is lost.
         """
 
+    def check(self) -> None:
+        """See whether the other side is still there.
+
+        Raises:
+            TransportError: It has gone, perhaps without having read all.
+        """
+
     def finish(self) -> None:
         """Say that this was all, and wait until the other side has read it.
 
@@ -89,8 +96,9 @@ class Outside(Protocol):
 
         Args:
             path: Of the file; None for standard input.
-            follow: At the end of the file wait for more; when another file takes its place, or it
-                became shorter, read that from its begin.
+            follow: At the end of the file wait for more, with an empty list each time that there
+                is none; when another file takes its place, or it became shorter, read that from its
+                begin.
 
         Raises:
             CollectorError: It cannot be read.

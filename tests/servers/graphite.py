@@ -61,7 +61,7 @@ class Carbon(Server):
             )
         )
         (self.folder / "storage-schemas.conf").write_text(SCHEMAS)
-        self.data.mkdir()  # the web application looks for it only once
+        self.data.mkdir(exist_ok=True)  # the web application looks for it only once
         pid = self.folder / "carbon.pid"
         return [f"--config={config}", "--nodaemon", f"--pidfile={pid}", "start"]
 

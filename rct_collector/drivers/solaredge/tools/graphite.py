@@ -87,6 +87,8 @@ def command(
             untimed += found.untimed
             for data in form(found.samples):
                 feed.send(data)
+            if not batch:
+                feed.check()
         feed.finish()
     finally:
         feed.close()
@@ -198,6 +200,15 @@ class CarbonFeed:
         while self._size > WINDOW and len(self._window) > 1:
             self._size -= len(self._window.popleft())
         self._do(lambda stream, fresh: None if fresh else stream.send(data))
+
+    def check(self) -> None:
+        """While nothing is to be sent: see whether what was sent may have been lost.
+
+        Raises:
+            TransportError: It was, and nobody wants to wait.
+        """
+        if self._stream is not None:
+            self._do(lambda stream, _fresh: stream.check())
 
     def finish(self) -> None:
         """Wait until all has been read.

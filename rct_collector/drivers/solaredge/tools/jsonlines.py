@@ -45,12 +45,10 @@ class JsonLines:
         """Objects in order, those that are there at once together; tells at the end what was bad.
 
         Args:
-            follow: Wait for more at the end of the file.
+            follow: Wait for more at the end of the file, with an empty list while there is none.
         """
         for lines in self._outside.lines(self._path, follow=follow):
-            found = [item for line in lines if (item := self._object(line)) is not None]
-            if found:
-                yield found
+            yield [item for line in lines if (item := self._object(line)) is not None]
         if self.bad and not self._quiet:
             self._outside.say(
                 f"Warning: {self._path or 'standard input'}: {self.bad} of {self._number} lines are"

@@ -56,7 +56,8 @@ def command(outside: Outside, file: str | None, output: str, ids: str | None, fo
     for batch in JsonLines(outside, None if file == "-" else file).batches(follow=follow):
         for message in batch:
             state.take(message)
-        outside.replace(output, state.text())
+        if batch:
+            outside.replace(output, state.text())
 
 
 def _known(outside: Outside, path: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import signal
 import time
 from datetime import datetime
 
@@ -159,6 +160,19 @@ def test_a_connection_that_is_lost_at_the_end_counts_as_well(desk, call):
     assert (len(again.taken), again.finished) == (1, True)
 
 
+def test_a_connection_is_looked_after_while_nothing_is_sent(desk, call, monkeypatch):
+    def lines(_path, *, follow):
+        yield timed(1).splitlines()
+        yield []
+        yield []
+
+    monkeypatch.setattr(desk, "lines", lines)
+    desk.streams = [Taker(most=1), again := Taker()]
+    call("graphite", "-f", "in.json")
+
+    assert len(again.taken) == 1
+
+
 def test_what_is_kept_for_that_has_a_limit(desk, call, monkeypatch):
     size = len(timed(1)) // 2
     monkeypatch.setattr(graphite, "WINDOW", 3 * size)
@@ -224,3 +238,46 @@ def test_carbon_keeps_what_was_sent(tmp_path, run, form):
         assert (done.exit_code, done.output) == (0, "")
         wait_for(lambda: carbon.everything("roof") == expected, 120)
         assert carbon.everything("roof") == expected
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize("form", ["text", "pickle"])
+def test_a_restart_of_carbon_loses_nothing(tmp_path, start, form):
+    begin = int(time.time()) - 600
+    path = tmp_path / "in.json"
+    path.touch()
+    expected = {}
+
+    def add(count):
+        with path.open("a") as file:
+            for _ in range(count):
+                n = len(expected)
+                json.dump({"m": {"7F01": {"Pac": {"dateTime": begin + n, "n": n}}}}, file)
+                file.write("\n")
+                expected["roof.m.7F01.Pac.n", begin + n] = float(n)
+
+    def kept():
+        found = carbon.everything("roof")
+        return {key: value for key, value in found.items() if key[0].endswith(".n")}
+
+    carbon = Carbon(tmp_path / "carbon")
+    port = carbon.port if form == "text" else carbon.pickle_port
+    options = ["--pickle"] if form == "pickle" else []
+    process = start(
+        "solaredge", "graphite", *options, "-f", "-b", "roof", "-h", "127.0.0.1", "-p", port, path
+    )
+    add(50)
+    with carbon:
+        wait_for(lambda: kept() == expected, 120)
+    add(30)  # some of it goes into the connection whose loss does not show yet
+    with carbon:
+        wait_for(lambda: kept() == expected, 120)
+        assert kept() == expected
+        add(10)
+        wait_for(lambda: kept() == expected, 120)
+        assert kept() == expected
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "; trying again" in stderr
+    assert "Connected again." in stderr
