@@ -154,13 +154,15 @@ def test_the_documentation_has_the_addresses_that_some_family_takes():
         "`hidraw:///dev/hidraw0`",
         "`serial:///dev/ttyUSB0?baud=2400`",
         "`listen://:22222`",
+        "`file:///var/lib/captures/roof.pcap`",
     ]
     assert [row.split("|")[3].strip() for row in rows] == [
-        "`rct`, `voltronic`, `alone`",
+        "`rct`, `voltronic`, `solaredge`, `alone`",
         "`voltronic`",
         "`voltronic`",
-        "`voltronic`, `bus`, `alone`",
-        "`bus`",
+        "`voltronic`, `solaredge`, `bus`, `alone`",
+        "`solaredge`, `bus`",
+        "`solaredge`",
     ]
     assert "`parity` takes none, even or odd. Parity bit; none unless given." in rows[3]
 

@@ -10,7 +10,7 @@ from rctclient.registry import REGISTRY
 from rctclient.types import DataType
 
 from rct_collector.catalog import catalog
-from rct_collector.drivers import BUILTIN, driver
+from rct_collector.drivers import BUILTIN, driver, families
 from rct_collector.drivers.rct import DRIVER, table, texts, wire
 from rct_collector.drivers.rct.table import BY_OID, LOGGER, OBJECTS, RctObject, obj, to
 from rct_collector.drivers.voltronic.command import PROTOCOL
@@ -108,6 +108,13 @@ def test_every_series_is_fed_or_derived_or_our_own():
     """Those of metrics that other families feed as well, or alone, are told of by these."""
     fed = {series for series, _, _ in FOUND}
     others = {b.series[0].metric for item in (PROTOCOL, *COMMANDS) for b in item.bindings}
+    others |= {
+        metric
+        for family in families()
+        if family.pushed
+        for brought in family.pushed.records.values()
+        for metric in brought
+    }
     for series in catalog():
         if series.metric in others and series not in fed:
             continue

@@ -60,7 +60,8 @@ def test_the_sample_with_a_file_works(collectd, write_config, inverter):
 #: Where options are.
 KINDS = (
     *(Config, DeviceConfig, Intervals),
-    *(type(part) for family in families() for part in (family.options, family.polled.pace)),
+    *(type(family.options) for family in families()),
+    *(type(family.polled.pace) for family in families() if family.polled),
 )
 
 
