@@ -9,7 +9,7 @@ from rct_collector.catalog import catalog
 from rct_collector.catalog.faults import FAULT_WORDS, fault_metrics, fault_numbers
 from rct_collector.config import DeviceConfig
 from rct_collector.drivers import driver
-from rct_collector.model import Batch, Health, Origin, Series, Value
+from rct_collector.model import Batch, Health, Metric, Origin, Series, Value
 
 
 class Reading(NamedTuple):
@@ -122,7 +122,8 @@ class Snapshot:
 
     def text(self, series: Series, value: Value) -> str:
         """What a code means, or ""."""
-        return self._codes.get(series, {}).get(value, "") if isinstance(value, int) else ""
+        meanings = self._codes.get(series) or self._codes.get(series.metric) or {}
+        return meanings.get(value, "") if isinstance(value, int) else ""
 
     def ordered(self) -> list[tuple[Series, Reading]]:
         """All values, in the order of the catalogue."""
@@ -161,11 +162,10 @@ class Snapshot:
         ]
 
 
-def _codes(name: str) -> dict[Series, Mapping[int, str]]:
-    """Series → code → meaning; where a series is found in several places, the first one's."""
+def _codes(name: str) -> dict[Series | Metric, Mapping[int, str]]:
+    """What has codes → code → meaning; where it is found in several places, the first one's."""
     family = driver(name)
-    found: dict[Series, Mapping[int, str]] = {}
-    for series, query, _ in family.found():
-        if query.name in family.texts:
-            found[series] = {**family.texts[query.name], **found.get(series, {})}
+    found: dict[Series | Metric, Mapping[int, str]] = {}
+    for feed, place in family.coded():
+        found[feed] = {**family.texts[place], **found.get(feed, {})}
     return found

@@ -14,7 +14,6 @@ from rct_collector.drivers import BUILTIN, driver
 from rct_collector.drivers.base import Driver, Pushed
 from rct_collector.exits import MEANINGS
 from rct_collector.markdown import code, table
-from rct_collector.model import Kind, Metric
 from rct_collector.option import Option, Shape
 from rct_collector.option import options as options_of
 from rct_collector.transport import TRANSPORTS, bus, examples, transport
@@ -169,8 +168,8 @@ def codes() -> str:
     parts = []
     for name in BUILTIN:
         metrics: dict[str, list[str]] = {}
-        for series, record in _coded(driver(name)):
-            metrics.setdefault(record, []).append(series)
+        for feed, record in driver(name).coded():
+            metrics.setdefault(record, []).append(feed.name)
         for query_name, series_names in metrics.items():
             texts = driver(name).texts[query_name]
             title = ", ".join(code(text) for text in series_names)
@@ -178,18 +177,6 @@ def codes() -> str:
             intro = f"{title} ({driver(name).title}: {code(query_name)})\n\n"
             parts.append(intro + table(("Code", "Meaning"), rows))
     return "\n".join(parts)
-
-
-def _coded(family: Driver) -> Iterator[tuple[str, str]]:
-    """Series whose codes have meanings, and the query or record that has them."""
-    for series, query, _ in family.found():
-        if query.name in family.texts:
-            yield series.name, query.name
-    for feed, places in _pushed(family.name).origins.items():
-        metric = feed if isinstance(feed, Metric) else feed.metric
-        for place in places:
-            if metric.kind is Kind.CODE and place["record"] in family.texts:
-                yield metric.name, place["record"]
 
 
 def faults(name: str) -> str:

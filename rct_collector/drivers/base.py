@@ -20,7 +20,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from rct_collector.drivers.options import MODEST, FamilyOptions, Requests
-from rct_collector.model import Metric, PollClass, Series, Value
+from rct_collector.model import Kind, Metric, PollClass, Series, Value
 from rct_collector.option import Option
 
 if TYPE_CHECKING:
@@ -631,6 +631,20 @@ class Driver:
             for binding in query.bindings:
                 for series in binding.series:
                     yield series, query, binding
+
+    def coded(self) -> Iterator[tuple[Series | Metric, str]]:
+        """What has codes with meanings, and the name under which :attr:`texts` has these.
+
+        Where only units know the components of a metric, the metric itself.
+        """
+        for series, query, _ in self.found():
+            if query.name in self.texts:
+                yield series, query.name
+        for feed, places in self.pushed.origins.items() if self.pushed else ():
+            metric = feed.metric if isinstance(feed, Series) else feed
+            for place in places:
+                if metric.kind is Kind.CODE and place["record"] in self.texts:
+                    yield feed, place["record"]
 
     @cached_property
     def homes(self) -> Mapping[Series, tuple[tuple[Query, Binding], ...]]:

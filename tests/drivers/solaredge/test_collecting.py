@@ -6,6 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from rct_collector.catalog import catalog
+from rct_collector.cli.snapshot import Snapshot
+from rct_collector.config import Config
 from rct_collector.drivers import driver
 from rct_collector.drivers.solaredge import functions, records, request
 from rct_collector.drivers.solaredge.frame import Frame, FrameReader, assemble
@@ -134,3 +137,18 @@ def test_why_nothing_comes_of_a_unit_is_told(at_home, caplog):
     assert not [line for line in run.lines if "output_watts" in line]
     assert caller.answers == []
     assert "the inverter 7F101234 is not among 'units': it gets no answer" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("name", "tags", "value", "text"),
+    [
+        ("inverter_status.state_code", {}, 4, "producing (MPPT)"),
+        ("inverter_status.state_code", {}, 7, ""),
+        ("inverter_battery.state_code", {"battery": "T16H0013143"}, 3, "charging"),
+        ("inverter_status.uptime_seconds", {}, 4.0, ""),
+    ],
+)
+def test_codes_are_told_with_their_meanings_whatever_component_has_them(name, tags, value, text):
+    device = {"name": "plant", "driver": "solaredge", "address": "listen://127.0.0.1:22222"}
+    snapshot = Snapshot(Config.parse({"devices": [device]}).devices[0])
+    assert snapshot.text(catalog().series(name, **tags), value) == text
