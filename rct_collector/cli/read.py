@@ -109,7 +109,9 @@ def read_and_print(found: Targets, form: str, timeout: float) -> None:
 
 
 def _are_files(found: Targets) -> bool:
-    return all(device.address.scheme == "file" for device in found.devices)
+    from rct_collector.transport import is_recorded
+
+    return all(is_recorded(device.address) for device in found.devices)
 
 
 async def _read(

@@ -13,7 +13,15 @@ from rct_collector.drivers import driver as load_driver
 from rct_collector.lines.kept import KeptLine
 from rct_collector.lines.lock import DeviceLock
 from rct_collector.lines.shared import SharedLine
-from rct_collector.transport import Address, Listen, Opener, is_dialled_in, listen_at, open_line
+from rct_collector.transport import (
+    Address,
+    Listen,
+    Opener,
+    is_dialled_in,
+    is_recorded,
+    listen_at,
+    open_line,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +102,7 @@ class Options:
         lock = DeviceLock(address, name) if self.lock else None
         resync = driver.polled.resync if driver.polled else None
         now, session = self.clock.wall_ns, partial(driver.session, config.session)
-        if address.scheme == "file":
+        if is_recorded(address):
             from rct_collector.lines.played import PlayedLine  # who has none needs no captures
 
             return PlayedLine(name, address, session, wall_ns=now)

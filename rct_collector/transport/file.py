@@ -23,6 +23,9 @@ from rct_collector.transport.paths import name_of, one_of, read_path
 
 DESCRIPTION = "A file of recorded lines, or the newest one of a folder."
 
+#: There is no line to be opened, but many lines that were.
+RECORDED = True
+
 PARAMETERS: Mapping[str, Parameter] = {
     "follow": one_of(
         "no", "yes",

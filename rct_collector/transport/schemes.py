@@ -90,6 +90,11 @@ def is_dialled_in(address: Address) -> bool:
     return hasattr(transport(address.scheme), "listen")
 
 
+def is_recorded(address: Address) -> bool:
+    """Whether there are recordings at an address, and nobody who could be talked to."""
+    return hasattr(transport(address.scheme), "RECORDED")
+
+
 async def listen_at(address: Address, accept: Accept) -> ListeningServer:
     """Wait for devices that dial in.
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from rct_collector.drivers import BUILTIN, driver
 from rct_collector.errors import TransportError
 from rct_collector.option import Invalid
-from rct_collector.transport import TRANSPORTS, open_line, parse_address, transport
+from rct_collector.transport import TRANSPORTS, is_recorded, open_line, parse_address, transport
 
 #: A family that is reached in every way.
 WAYS = {
@@ -287,8 +287,9 @@ def test_every_way_of_every_family_has_a_transport_that_opens_lines():
     for family in BUILTIN:
         for scheme, defaults in driver(family).ways.items():
             found = transport(scheme)
-            assert callable(getattr(found, "open_line", None) or getattr(found, "listen", None))
-            parse_address(transport(scheme).example(defaults), driver(family).ways)
+            address = parse_address(found.example(defaults), driver(family).ways)
+            opened = getattr(found, "open_line", None) or getattr(found, "listen", None)
+            assert callable(opened) or is_recorded(address)
 
 
 @pytest.mark.parametrize(
