@@ -199,10 +199,9 @@ class EachRecord:
 
     def take(self, batch: Batch) -> None:
         """Print the values of the unit; what the collector says of itself is not in the file."""
-        values = tuple(item for item in batch.values if not item[0].metric.own)
-        if not values:
+        if batch.ends_round:
             return
-        for line in self._serializer.lines(batch._replace(values=values)):
+        for line in self._serializer.lines(batch):
             self._held.append(line)
             self._size += len(line)
         if self._size >= _WRITTEN:
