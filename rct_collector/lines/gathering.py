@@ -54,7 +54,7 @@ class GatheringLine(CalledLine):
 
     def why_silent(self, _port: Port) -> str:
         """Why nobody is there, or "" while anybody is."""
-        return self.link.last_error or ("" if self._by_unit else self._reason)
+        return self.link.last_error or self._reason
 
     def close(self) -> None:
         """Hang up, and take no calls any more."""
@@ -136,6 +136,7 @@ class GatheringLine(CalledLine):
         former = self._by_unit.get(unit)
         caller.units.add(unit)
         self._by_unit[unit] = caller
+        self._reason = ""
         for port in self.ports:
             port.opened += port.is_open
             self._connect(port)

@@ -148,6 +148,8 @@ def test_it_is_open_while_anybody_is_there(with_bench):
         bench.call("1=3\n")
         assert device.port.is_open
         assert device.told.count("opened") == 2
+        bench.line.close()
+        assert device.port.last_error == "", "nobody was lost: it was we who closed"
 
     assert with_bench(test) == [], "units come and go"
 
