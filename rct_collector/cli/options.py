@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 else:  # older versions of click do not know the type at run time
     _FloatType = _StrType = click.ParamType
 
+LOOPBACK = "127.0.0.1"
+
 #: What ``--simulate`` means without a name: the usual scenario of the family.
 USUAL = "usual"
 
@@ -248,8 +250,8 @@ def driver_option(what: str) -> Callable[[Function], Function]:
 def listen_options(function: Function) -> Function:
     """Add the options of a command that serves: ``host``, and ``port``, see :func:`usual_port`."""
     host = click.option(
-        "--host", default="127.0.0.1", metavar="ADDRESS",
-        help="Address to listen on (default: 127.0.0.1).",
+        "--host", default=LOOPBACK, metavar="ADDRESS",
+        help=f"Address to listen on (default: {LOOPBACK}).",
     )  # fmt: skip
     port = click.option(
         "--port", type=click.IntRange(0, 65535),

@@ -13,6 +13,7 @@ import click
 
 from rct_collector.cli.options import (
     DOORS,
+    LOOPBACK,
     Function,
     Word,
     Words,
@@ -111,13 +112,17 @@ def _choices(simulator: Simulator) -> Callable[[Function], Function]:
     def add(function: Function) -> Function:
         for choice in reversed(simulator.choices):
             takes: Any = choice.takes
+            name = f"--{choice.name.replace('_', '-')}"
+            if not takes:
+                switch = click.option(name, choice.name, is_flag=True, help=choice.text)
+                function = switch(function)
+                continue
             kind = (
                 click.IntRange(takes[0], takes[-1])
                 if isinstance(takes, range)
                 else Word(choice.name, partial(list, takes))
             )
-            option = f"--{choice.name.replace('_', '-')}"
-            function = click.option(option, choice.name, type=kind, help=choice.text)(function)
+            function = click.option(name, choice.name, type=kind, help=choice.text)(function)
         return function
 
     return add
@@ -126,8 +131,14 @@ def _choices(simulator: Simulator) -> Callable[[Function], Function]:
 def _doors(family: Driver) -> Callable[[Function], Function]:
     """Add how the unit is reached, where there are several ways."""
     words = ["tcp", *(word for word, way in DOORS.items() if way in family.ways)]
+    port = family.ways.get("listen", {}).get("port")
 
     def add(function: Function) -> Function:
+        if port is not None:
+            function = click.option(
+                "--to", metavar="ADDRESS", default=f"tcp://{LOOPBACK}:{port}",
+                help=f"Whom units call (default: tcp://{LOOPBACK}:{port}).",
+            )(function)  # fmt: skip
         if words == ["tcp"]:
             return function
         return door_options(words)(function)
@@ -143,20 +154,24 @@ def _serve(
     port: int | None,
     transport: str = "tcp",
     path: Path | None = None,
+    to: str = "",
     **world: Any,  # noqa: ANN401
 ) -> None:
-    """Let simulated units be reached until Ctrl-C."""
-    from rct_collector.cli.serving import open_until_stopped, plugged_in
+    """Let simulated units be reached, or call, until Ctrl-C."""
+    from rct_collector.cli.serving import dialling, open_until_stopped, plugged_in
     from rct_collector.simulator import SimulatedInverter, serve
 
     chosen = {choice.name: world[choice.name] for choice in simulator.choices}
     lines = simulator.lines(world["scenario"], **chosen)
     at = usual_port(family) if port is None else port
+    called = called_at(to, family) if simulator.calls(**chosen) else None
     start = time()
 
     def opening(line: int, folder: Path) -> Opening:
         which = {**world, "line": line} if lines > 1 else world
         inverter = SimulatedInverter(driver=family.name, start=start, **which)
+        if called is not None:
+            return dialling(inverter, *called)
         if transport == "tcp":
             return lambda: serve(inverter.hub(), host, at + line if at else 0)
         place = _numbered(path or folder / "inverter", line, lines)
@@ -167,7 +182,29 @@ def _serve(
     with TemporaryDirectory(prefix="rct-collector-") as folder:
         openings = [opening(line, Path(folder)) for line in range(lines)]
         where = f"{host}:{at}" if transport == "tcp" else str(path or folder)
-        open_until_stopped(openings, where=where, name=name)
+        hints = simulator.hints(world["scenario"], seed=world["seed"], **chosen)
+        open_until_stopped(openings, where=where, name=name, hints=hints)
+
+
+def called_at(text: str, family: Driver) -> tuple[str, int]:
+    """Host and port that units call.
+
+    Args:
+        text: An address of TCP; its scheme may be left out, and the usual port.
+        family: Whose units call.
+
+    Raises:
+        click.UsageError: It is none.
+    """
+    from rct_collector.option import Invalid
+    from rct_collector.transport import has_scheme, hosts, parse_address
+
+    ways = {"tcp": {"port": family.ways["listen"]["port"]}}
+    full = text if has_scheme(text) else f"tcp://{text}"
+    try:
+        return hosts.split(parse_address(full, ways).place)
+    except Invalid as error:
+        raise click.UsageError(f"--to: found {text!r}, expected {error}") from error
 
 
 def _numbered(path: Path, line: int, lines: int) -> Path:

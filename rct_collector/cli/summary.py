@@ -35,6 +35,10 @@ _FLOWS = (
 )
 
 
+#: The flow of an inverter that tells what it gives, and not what the sun does.
+OUTPUT = "output"
+
+
 def flows(snapshot: Snapshot) -> list[Flow]:
     """The powers that are known."""
     result = []
@@ -44,6 +48,9 @@ def flows(snapshot: Snapshot) -> list[Flow]:
             continue
         meaning = "" if abs(watts) < _STILL else positive if watts > 0 else negative
         result.append(Flow(name, watts, meaning))
+    output = snapshot.number("inverter_power.output_watts")
+    if output is not None and not any(flow.name == "sun" for flow in result):
+        result.insert(0, Flow(OUTPUT, output, ""))
     return result
 
 

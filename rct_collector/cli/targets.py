@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -12,7 +13,7 @@ from typing import Any, TypeVar, cast
 import click
 
 from rct_collector.catalog import catalog
-from rct_collector.cli.options import TargetOptions, usual_port
+from rct_collector.cli.options import LOOPBACK, TargetOptions, usual_port
 from rct_collector.collector import fit
 from rct_collector.config import Config, DeviceConfig, Intervals, device_options
 from rct_collector.drivers import BUILTIN, DEFAULT, driver
@@ -20,7 +21,7 @@ from rct_collector.drivers.base import Driver
 from rct_collector.errors import ConfigError
 from rct_collector.model import PREFIX
 from rct_collector.option import Invalid, options
-from rct_collector.transport import Address, has_scheme, parse_address, transport
+from rct_collector.transport import Address, has_scheme, hosts, parse_address, transport
 
 T = TypeVar("T")
 
@@ -39,8 +40,6 @@ SIMULATED_RATE = 40_000.0
 
 #: Where the sun stands over a simulated inverter, so that there is something to see by night.
 SUN_HOUR = 10.5
-
-LOOPBACK = "127.0.0.1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,8 +72,7 @@ def targets(choice: TargetOptions) -> Targets:
 def _chosen(choice: TargetOptions) -> Targets:
     if choice.simulate:
         # Where it will listen, is known when it does.
-        port = usual_port(driver(_family(choice))) or 1
-        address = _address(choice, f"tcp://{LOOPBACK}:{port}")
+        address = _address(choice, _stand_in(driver(_family(choice))))
         device = _single(choice, address, choice.name or "simulated")
         requests = replace(device.requests, per_second=SIMULATED_PER_SECOND, gap=SIMULATED_GAP_S)
         device = replace(device, requests=requests, intervals=SIMULATED_INTERVALS)
@@ -138,17 +136,33 @@ async def reachable(found: Targets) -> AsyncIterator[tuple[DeviceConfig, ...]]:
     from rct_collector.simulator import SimulatedInverter
 
     (device,) = found.devices
+    family = driver(device.driver)
+    simulator = family.tools().simulator()
+    world: dict[str, Any] = {"driver": family.name, "zone": device.timezone, "sun": SUN_HOUR}
+    if simulator.calls():
+        host, port = _free_place()
+        lines = range(simulator.lines(found.scenario))
+        callers = [SimulatedInverter(found.scenario, **world, line=n, hurried=True) for n in lines]
+        async with AsyncExitStack() as stack:
+            for inverter in callers:
+                await stack.enter_async_context(inverter.dial(host, port))
+            address = parse_address(f"listen://{hosts.joined(host, port)}", family.ways)
+            yield (replace(device, address=address),)
+        return
     inverter = SimulatedInverter(
-        found.scenario,
-        driver=device.driver,
-        zone=device.timezone,
-        sun=SUN_HOUR,
-        latency=SIMULATED_LATENCY,
-        rate=SIMULATED_RATE,
+        found.scenario, **world, latency=SIMULATED_LATENCY, rate=SIMULATED_RATE
     )
     async with await inverter.serve(LOOPBACK) as server:
-        address = parse_address(server.address, driver(device.driver).ways)
+        address = parse_address(server.address, family.ways)
         yield (replace(device, address=address),)
+
+
+def _free_place() -> tuple[str, int]:
+    """A place that nobody listens at: an address of this host is told before it is listened at."""
+    with socket.socket() as sock:
+        sock.bind((LOOPBACK, 0))
+        host, port = sock.getsockname()
+        return host, port
 
 
 def _check(choice: TargetOptions) -> None:
@@ -171,6 +185,13 @@ def _address(choice: TargetOptions, text: str) -> Address:
     bare = "tcp" in ways and not has_scheme(text) and not text.startswith("/")
     full = f"tcp://{text}" if bare else text
     return _checked("address", full, lambda value: parse_address(value, ways))
+
+
+def _stand_in(family: Driver) -> str:
+    """An address that a simulated device has until its real one is known."""
+    if family.tools().simulator().calls():
+        return f"listen://{LOOPBACK}:1"
+    return f"tcp://{LOOPBACK}:{usual_port(family) or 1}"
 
 
 def _family(choice: TargetOptions) -> str:

@@ -48,7 +48,10 @@ _ON_TOP = frozenset(
     }
 )
 
-_STYLES = {"sun": "yellow", "battery": "green", "grid": "red", "load": "cyan"}
+#: What is shown of several units as well, below their lines.
+_OPTIMIZER = "inverter_optimizer"
+
+_STYLES = {"output": "yellow", "sun": "yellow", "battery": "green", "grid": "red", "load": "cyan"}
 
 
 def screen_view(
@@ -69,7 +72,8 @@ def screen_view(
     last = [_line(line, "dim") for line in footer if line]
     parts = [part for snapshot in snapshots for part in snapshot.each]
     if len(parts) > 1:
-        return Group(overview(parts), Text(""), *last)
+        tables = optimizers(parts, size.width, size.height - len(parts) - len(last) - 3)
+        return Group(overview(parts), *tables, Text(""), *last)
     (snapshot,) = parts
     top = [*heading(snapshot), *bars(snapshot), Text("")]
     if not snapshot.answered:
@@ -171,7 +175,8 @@ def overview(snapshots: Sequence[Snapshot]) -> Table:
     """One line per device, or per unit of one that takes many."""
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim")
     table.add_column("device", no_wrap=True)
-    for head in ("sun", "battery", "SoC", "grid", "load"):
+    gives = any(flow.name == summary.OUTPUT for s in snapshots for flow in summary.flows(s))
+    for head in ("sun", *([summary.OUTPUT] if gives else []), "battery", "SoC", "grid", "load"):
         table.add_column(head, justify="right", no_wrap=True)
     table.add_column("state")
     table.add_column("age", justify="right", no_wrap=True)
@@ -184,6 +189,7 @@ def overview(snapshots: Sequence[Snapshot]) -> Table:
         table.add_row(
             snapshot.title,
             watts.get("sun", ""),
+            *([watts.get(summary.OUTPUT, "")] if gives else []),
             watts.get("battery", ""),
             "" if soc is None else f"{soc:.0f} %",
             watts.get("grid", ""),
@@ -193,6 +199,38 @@ def overview(snapshots: Sequence[Snapshot]) -> Table:
             style="red" if down or snapshot.faults() else "",
         )
     return table
+
+
+def optimizers(
+    snapshots: Sequence[Snapshot], width: int, height: int
+) -> tuple[RenderableType, ...]:
+    """Below the lines of several units: tables of their optimizers, as far as there is room.
+
+    Args:
+        snapshots: One per unit.
+        width: Columns of the terminal.
+        height: Lines that are left.
+    """
+    found, notes = [], {}
+    for snapshot in snapshots:
+        chosen = [
+            series
+            for series in shown(snapshot, complete=False)
+            if series.metric.measurement == _OPTIMIZER
+        ]
+        for section in snapshot_sections(snapshot, chosen):
+            found.append(replace(section, title=f"{snapshot.title}: {section.title.lower()}s"))
+            notes[found[-1].title] = _age_text(snapshot, section)
+    if not found:
+        return ()
+    share = max(height // -(-len(found) // _columns(found, width)) - 1, _LEAST_LINES)
+    cut = [_cut(section, share) for section in found]
+    return Text(""), packed(cut, width, height, lambda section: notes[section.title])[0]
+
+
+def _columns(found: Sequence[TextSection], width: int) -> int:
+    """How many sections there is room for side by side."""
+    return max((width + _GUTTER) // (_column_width(found) + _GUTTER), 1)
 
 
 def shown(snapshot: Snapshot, *, complete: bool) -> list[Series]:
@@ -232,6 +270,8 @@ def _age_text(snapshot: Snapshot, section: TextSection) -> str:
 
 
 def _is_old(snapshot: Snapshot, series: Series) -> bool:
+    if snapshot.driver.polled is None:  # it says what it likes when it likes
+        return False
     interval = snapshot.config.intervals.seconds(series.metric.poll)
     return time.time() - snapshot.readings[series].time_ns / 1e9 > _OLD * interval
 

@@ -271,7 +271,7 @@ class UnitChoice(NamedTuple):
 
     Attributes:
         name: Of the option, and of the argument of :meth:`Simulator.unit`.
-        takes: The words, or the whole numbers.
+        takes: The words, or the whole numbers; none of a switch.
         text: What it is, in a sentence for the help.
     """
 
@@ -308,6 +308,24 @@ class Simulator(Protocol):
     @property
     def profiles(self) -> Mapping[str, str]:
         """Name → what goes wrong, in a sentence."""
+
+    def calls(self, **chosen: Any) -> bool:
+        """Whether units call a collector, in place of being called.
+
+        Args:
+            chosen: What was chosen, see :attr:`choices`.
+        """
+        return False
+
+    def hints(self, scenario: str, *, seed: int, **chosen: Any) -> Sequence[str]:
+        """What a collector must be told to understand the units, line by line.
+
+        Args:
+            scenario: Its name.
+            seed: See :meth:`unit`.
+            chosen: What was chosen, see :attr:`choices`.
+        """
+        return ()
 
     def lines(self, scenario: str, **chosen: Any) -> int:
         """How many lines an installation has: one for each unit that is asked on its own.

@@ -99,6 +99,12 @@ def test_a_record_is_what_owners_have_published():
     assert record.data[:8].hex() == "800035730f100d00"
 
 
+@pytest.mark.parametrize("seed", [1, 292374])  # of the latter the first record comes at once
+def test_the_first_record_covers_a_whole_interval(seed):
+    records = list(unit("battery", seed=seed, sun=10.0, optimizers=1).until(START + HOUR))
+    assert {r.said["interval"] for r in records if "interval" in r.said} == {300}
+
+
 @pytest.mark.parametrize(("inverters", "optimizers"), [(0, 1), (1001, 1), (1, 0), (1, 61)])
 def test_there_are_limits(inverters, optimizers):
     with pytest.raises(ValueError, match="can be simulated"):

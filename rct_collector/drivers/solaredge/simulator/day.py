@@ -61,6 +61,7 @@ def panel(seed: int, inverter: int, number: int) -> Panel:
     )
 
 
+@lru_cache(maxsize=64)  # all panels of an inverter are looked at in one moment
 def sky(seed: int, day: int, hour: float) -> float:
     """What clouds leave of the light, 0 … 1."""
     cover = between(0.1, 0.6, key(seed, "cover", day))

@@ -47,7 +47,9 @@ class SolarEdgeUnit:
     """One inverter.
 
     Attributes:
-        id: Its number.
+        world: Where it is.
+        number: Which of the inverters it is, from 0 on.
+        id: The number that it has itself.
         name: The same in eight hex digits.
         clock: Seconds by which its clock is fast.
     """
@@ -60,7 +62,7 @@ class SolarEdgeUnit:
             number: Which of the inverters, from 0 on.
         """
         scenario = world.scenario
-        self._world, self._number, self._seed = world, number, world.seed
+        self.world, self.number, self._seed = world, number, world.seed
         self.id = world.inverter(number)
         self.name = f"{self.id:08X}"
         self.clock = 0.0
@@ -72,13 +74,14 @@ class SolarEdgeUnit:
             _Turn(begin + self._interval * fraction(own, n), n)
             for n in range(scenario.optimizers + 1)
         ]
+        self._last = self._turns[0].at - self._interval
         heapify(self._turns)
         self._woke_at, self._awake = begin, self._is_awake(begin)
         self._energies = [self._until_now(n, begin) for n in range(scenario.optimizers)]
+        self._powers = [self.watts(n, begin) for n in range(scenario.optimizers)]
         self._summed_at = [begin] * scenario.optimizers
         self._energy = sum(self._energies) * _EFFICIENCY
-        self._last = begin
-        self._watts = self._sum(begin)  # of all panels, when the inverter looked last
+        self._watts = sum(self._powers)  # of all panels, when the inverter looked last
         self._total = 1.2e7 + 4e6 * fraction(own, 1 << 20)
         self._charge = between(0.3, 0.7, own, 1 << 21) * _CAPACITY_WH
         self._flows = {"in": 1.1e6, "out": 1.0e6, "to": 3.2e6, "from": 2.1e6}
@@ -102,28 +105,24 @@ class SolarEdgeUnit:
         return int(at + self.clock) & 0xFFFF_FFFF
 
     def _is_awake(self, at: float) -> bool:
-        return AWAKE[0] <= self._world.sun(at)[1] < AWAKE[1]
+        return AWAKE[0] <= self.world.sun(at)[1] < AWAKE[1]
 
     def _noise(self, name: str, at: float, period: float) -> float:
-        return wave(key(self._seed, name, self._number), at / period)
+        return wave(key(self._seed, name, self.number), at / period)
 
     # -- panels --------------------------------------------------------------------------------
 
     def watts(self, number: int, at: float) -> float:
         """Power of one panel at a time."""
-        day, hour = self._world.sun(at)
+        day, hour = self.world.sun(at)
         if not AWAKE[0] <= hour < AWAKE[1]:
             return 0.0
-        return watts(panel(self._seed, self._number, number), sky(self._seed, day, hour), hour)
-
-    def _sum(self, at: float) -> float:
-        """Power of all panels."""
-        return sum(self.watts(n, at) for n in range(len(self._optimizers)))
+        return watts(panel(self._seed, self.number, number), sky(self._seed, day, hour), hour)
 
     def _until_now(self, number: int, at: float) -> float:
         """Watt-hours of a panel from sunrise to a time."""
-        day, hour = self._world.sun(at)
-        lies, energy, then = panel(self._seed, self._number, number), 0.0, SUNRISE
+        day, hour = self.world.sun(at)
+        lies, energy, then = panel(self._seed, self.number, number), 0.0, SUNRISE
         while then < min(hour, AWAKE[1]):
             step = min(_COARSE_H, hour - then)
             energy += watts(lies, sky(self._seed, day, then + step / 2), then + step / 2) * step
@@ -133,13 +132,13 @@ class SolarEdgeUnit:
     def _optimizer(self, number: int, at: float) -> Iterator[Telemetry]:
         """Its record, while there is light."""
         before, self._summed_at[number] = self._summed_at[number], at
-        if not self._is_awake(at):
+        power = self.watts(number, at)
+        mean, self._powers[number] = (self._powers[number] + power) / 2.0, power
+        if not power:
             self._energies[number] = 0.0
             return
-        power = self.watts(number, at)
-        mean = (self.watts(number, before) + power) / 2.0
         self._energies[number] += mean * (at - before) / 3600.0
-        volts = _PANEL_VOLTS + 2.0 * self._noise(f"panel {number}", at, 900.0)
+        volts = _PANEL_VOLTS + 2.0 * wave(self._optimizers[number], at / 900.0)
         values = {
             "uptime": max(at - self._woke_at, 0.0),
             "input_voltage": volts,
@@ -154,7 +153,7 @@ class SolarEdgeUnit:
 
     def _made(self, number: int, time: int, values: dict[str, float]) -> Telemetry:
         """The record in the words of its generation."""
-        scenario, device, board = self._world.scenario, self._optimizers[number], self.id | BOARD
+        scenario, device, board = self.world.scenario, self._optimizers[number], self.id | BOARD
         if number < scenario.older:
             whole = {**values, "uptime": int(values["uptime"])}
             return bodies.optimizer(device, board, time, whole)
@@ -171,24 +170,24 @@ class SolarEdgeUnit:
             self._awake, self._woke_at = awake, at
             self._energy = 0.0 if awake else self._energy
             yield self._day_event(at)
-        self._watts = self._sum(at)
+        self._watts = sum(self.watts(n, at) for n in range(len(self._optimizers)))
         power = self._watts * _EFFICIENCY
         seconds, self._last = at - self._last, at
         energy = power * seconds / 3600.0
         self._energy += energy
         self._total += energy
         time, values = self._stamp(at), self._values(at, power, energy, int(seconds))
-        if self._world.scenario.phases == 1:
+        if self.world.scenario.phases == 1:
             yield bodies.inverter(self.id | BOARD, time, values)
         else:
             yield bodies.inverter_3(self.id | BOARD, time, _on_phases(values))
-        if self._world.scenario.battery and self._number == 0:
+        if self.world.scenario.battery and self.number == 0:
             yield from self._house(at, time, power, int(seconds))
 
     def _day_event(self, at: float) -> Telemetry:
         time = self._stamp(at)
         last = _DAY_BEGINS if self._awake else _DAY_ENDS
-        return bodies.event(self.id, time, 0, time, time + self._world.zone_s, 1, 0, last)
+        return bodies.event(self.id, time, 0, time, time + self.world.zone_s, 1, 0, last)
 
     def _values(self, at: float, power: float, energy: float, seconds: int) -> dict[str, float]:
         volts = 231.0 + 3.0 * self._noise("grid", at, 1200.0)
@@ -220,7 +219,7 @@ class SolarEdgeUnit:
 
     def _house(self, at: float, time: int, power: float, seconds: int) -> Iterator[Telemetry]:
         """Battery and meters."""
-        load = household(self._seed, *self._world.sun(at))
+        load = household(self._seed, *self.world.sun(at))
         hours = seconds / 3600.0
         into = min(max(power - load, -_MOST_WATTS), _MOST_WATTS)
         into = min(max(into, -self._charge / hours), (_CAPACITY_WH - self._charge) / hours)
@@ -246,7 +245,7 @@ class SolarEdgeUnit:
             "energy_in": charged,
             "energy_out": discharged,
         }
-        yield bodies.battery(self.id, time, self._world.battery(self._number), state, values)
+        yield bodies.battery(self.id, time, self.world.battery(self.number), state, values)
         pv, used = round(power * hours), round(load * hours)
         for what, out, back in (
             (bodies.PRODUCTION, (pv, power), (0, None)),

@@ -5,6 +5,7 @@
     walk ─┬─► dissect ◄── payload               bytes in words
           └─► redact                            without secrets
     documents                                   for the documentation
+    simulation ─► ../simulator                  units that are not there
 
 The commands of the family do what semonitor and its companions did, one module each::
 
@@ -23,6 +24,7 @@ from rct_collector.drivers.tools import ReaderCounter
 from rct_collector.drivers.tools import Tools as Family
 
 if TYPE_CHECKING:
+    from rct_collector.drivers.solaredge.tools.simulation import SolarEdgeSimulator
     from rct_collector.drivers.tools import Dissector, Documents, FrameCounter, Redactor
 
 _HERE = "rct_collector.drivers.solaredge.tools"
@@ -62,3 +64,9 @@ class Tools(Family):
         from rct_collector.drivers.solaredge.tools.documents import DOCUMENTS
 
         return DOCUMENTS
+
+    def simulator(self) -> SolarEdgeSimulator:
+        """See the base class."""
+        from rct_collector.drivers.solaredge.tools.simulation import SIMULATOR
+
+        return SIMULATOR

@@ -1,0 +1,145 @@
+"""Simulated SolarEdge inverters by name, for the commands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import tzinfo
+from functools import cached_property
+from typing import Any
+
+from rct_collector.drivers.solaredge.simulator import (
+    SCENARIOS,
+    Outbox,
+    SolarEdgeCaller,
+    SolarEdgeScenario,
+    SolarEdgeUnit,
+    SolarEdgeWitness,
+    SolarEdgeWorld,
+    UnitFaults,
+)
+from rct_collector.drivers.solaredge.simulator.scenario import MOST_INVERTERS, MOST_OPTIMIZERS
+from rct_collector.drivers.tools import Simulator, UnitChoice
+
+#: Seconds between two records of each device where somebody watches.
+_HURRIED_S = 10.0
+
+
+class SolarEdgeSimulator(Simulator):
+    """Makes simulated units; see :class:`rct_collector.drivers.tools.Simulator`."""
+
+    title = "Simulate SolarEdge inverters with optimizers."
+    text = (
+        "Simulate SolarEdge inverters that call home: they connect to a collector that listens,"
+        " post what their optimizers and they themselves measure, and repeat it until it is"
+        " acknowledged.\n\n"
+        "Their clocks go as that of this host, whatever the speed: only the sun is faster."
+    )
+    examples = (
+        "",
+        "--inverters 1 --optimizers 40 --sun 12",
+        "--to tcp://192.0.2.5:22222 --encrypt",
+        "--faults lost-ack,reset --speed 60",
+    )
+    choices = (
+        UnitChoice("inverters", range(1, MOST_INVERTERS + 1), "Inverters, each with a connection."),
+        UnitChoice("optimizers", range(1, MOST_OPTIMIZERS + 1), "Optimizers at each of them."),
+        UnitChoice("encrypt", (), "They encrypt what they say; their keys are shown."),
+    )
+
+    @cached_property
+    def scenarios(self) -> dict[str, str]:
+        """Name → what the installation has."""
+        return {name: scenario.description for name, scenario in SCENARIOS.items()}
+
+    @cached_property
+    def profiles(self) -> dict[str, str]:
+        """Name → what goes wrong."""
+        from rct_collector.drivers.solaredge.simulator.profiles import PROFILES
+
+        return {name: profile.description for name, profile in PROFILES.items()}
+
+    def calls(self, **chosen: Any) -> bool:
+        """They do."""
+        return True
+
+    def lines(self, scenario: str, **chosen: Any) -> int:
+        """One for each inverter."""
+        return chosen.get("inverters") or SCENARIOS[scenario].inverters
+
+    def hints(self, scenario: str, *, seed: int, **chosen: Any) -> Sequence[str]:
+        """The option ``keys`` of a collector, where they encrypt."""
+        if not chosen.get("encrypt"):
+            return ()
+        world = SolarEdgeWorld(SCENARIOS[scenario], seed=seed, start=0.0)
+        lines = range(self.lines(scenario, **chosen))
+        keys = (f"  {world.inverter(n):08X}: {world.secret(n).hex()}" for n in lines)
+        return ("keys:", *keys)
+
+    def unit(
+        self,
+        scenario: SolarEdgeScenario | str,
+        *,
+        start: float,
+        now0: float | None,
+        seed: int,
+        speed: float,
+        sun: float | None,
+        zone: tzinfo | None,
+        faults: Sequence[UnitFaults | str],
+        inverters: int | None = None,
+        optimizers: int | None = None,
+        encrypt: bool | None = None,
+        line: int = 0,
+        hurried: bool = False,
+        witness: SolarEdgeWitness | None = None,
+        **more: Any,
+    ) -> SolarEdgeCaller:
+        """Make one inverter with its optimizers.
+
+        Args:
+            scenario: One of :data:`.SCENARIOS`, or its name.
+            start: Unix seconds at which it is put into operation.
+            now0: When that is on the line's clock; None for the first time it is told.
+            seed: All that looks like chance follows from it.
+            speed: How many times faster than real the sun moves; clocks do not.
+            sun: Hour of day at which the sun stands at the start; None for the local time.
+            zone: Time zone of the sun; None for that of this host.
+            faults: What goes wrong, and names of profiles.
+            inverters: How many there are, if not as many as the scenario says.
+            optimizers: How many at each, if not as many as the scenario says.
+            encrypt: Whether it encrypts.
+            line: Which of them it is, from 0 on.
+            hurried: Each device makes a record every few seconds: somebody watches.
+            witness: Is told of every record.
+            more: ``latency`` of the line, in seconds from and to.
+
+        Raises:
+            KeyError: No scenario, or no profile, has that name.
+            ValueError: There cannot be so many.
+        """
+        if isinstance(scenario, str):
+            scenario = SCENARIOS[scenario]
+        chosen = scenario.changed(inverters, optimizers, _HURRIED_S if hurried else None)
+        world = SolarEdgeWorld(chosen, seed=seed, start=start, zone=zone, sun=sun, speed=speed)
+        outbox = Outbox(
+            SolarEdgeUnit(world, line),
+            seed=seed,
+            start=start,
+            now0=now0,
+            faults=[fault for item in faults for fault in _faults(item, seed)],
+            witness=witness,
+        )
+        secret = world.secret(line) if encrypt else None
+        return SolarEdgeCaller(outbox, seed=seed, secret=secret, **more)
+
+
+def _faults(item: UnitFaults | str, seed: int) -> list[UnitFaults]:
+    """Those of a profile, or the one that it is."""
+    if isinstance(item, UnitFaults):
+        return [item]
+    from rct_collector.drivers.solaredge.simulator import profiles
+
+    return profiles.faults([item], seed)
+
+
+SIMULATOR = SolarEdgeSimulator()
