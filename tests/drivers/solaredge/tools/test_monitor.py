@@ -1,13 +1,19 @@
 """Recorded lines into JSON lines."""
 
 import contextlib
+import errno
+import fcntl
 import json
+import os
+import select
 import signal
 import socket
+import tty
 
 import click
 import pytest
 
+from rct_collector.drivers.solaredge import functions
 from rct_collector.drivers.solaredge.crypto import Tunnel, UnitKey
 from rct_collector.drivers.solaredge.frame import Frame, FrameReader, assemble
 from rct_collector.drivers.solaredge.functions import ENCRYPTED, SESSION_KEY
@@ -291,6 +297,67 @@ def test_units_are_not_told_that_it_was_taken_when_it_was_not(start):
         _, stderr = process.communicate(timeout=60)
     assert process.returncode == 2
     assert "/dev/full cannot be written: No space left on device" in stderr
+
+
+@contextlib.contextmanager
+def serial_port():
+    """A descriptor, and the name of the port that it is the other end of."""
+    pytest.importorskip("serial", reason="needs pyserial")
+    far, near = os.openpty()
+    tty.setraw(near)
+    try:
+        yield far, os.ttyname(near)
+    finally:
+        os.close(near)
+        os.close(far)
+
+
+def is_taken(name):
+    """Whether somebody has a port for himself: it was opened, and what comes now is heard."""
+    try:
+        descriptor = os.open(name, os.O_RDWR | os.O_NOCTTY)
+    except OSError as error:  # it is kept from all but root
+        return error.errno == errno.EBUSY
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def frames_of(descriptor):
+    """Frames that come out of a port."""
+    reader = FrameReader()
+    while True:
+        yield from reader.feed(os.read(descriptor, 100))
+
+
+@pytest.mark.slow
+def test_units_on_a_bus_are_granted_it_and_answered(start):
+    with serial_port() as (far, name):
+        process = start("solaredge", "monitor", "-t", "4", "-m", "-s", f"{UNIT:X}", name)
+        heard = frames_of(far)
+        grant = next(heard)
+        assert (grant.function, grant.destination) == (functions.GRANT, UNIT)
+        os.write(far, assemble(POSTS[0]))
+        assert assemble(next(heard)) == ACKS[0]
+        os.write(far, assemble(Frame(grant.sequence, UNIT, SERVER, functions.RELEASE)))
+        assert powers(process.stdout.readline()) == [1.0]
+        again = next(heard)
+        assert (again.function, again.destination) == (functions.GRANT, UNIT)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["2", "4"])
+def test_others_are_listened_to_without_a_word(start, kind):
+    with serial_port() as (far, name):
+        process = start("solaredge", "monitor", "-t", kind, name)
+        wait_for(lambda: is_taken(name))
+        os.write(far, WIRE)
+        assert [powers(process.stdout.readline()) for _ in POSTS] == [[1.0], [2.0], [3.0]]
+        assert not select.select([far], [], [], 0)[0]
 
 
 def test_other_addresses_are_refused(run):
