@@ -18,7 +18,7 @@ from rct_collector.errors import BusyError
 from rct_collector.exits import Exit
 from rct_collector.loop import new_event_loop
 from rct_collector.model import Batch
-from rct_collector.transport import Opener, open_line
+from rct_collector.transport import Listen, Opener, listen_at, open_line
 
 T = TypeVar("T")
 
@@ -81,6 +81,7 @@ async def follow(
     *,
     first: Emit | None = None,
     opener: Opener = open_line,
+    listen: Listen = listen_at,
 ) -> Exit:
     """One complete round of each device at a quick pace, then rounds by schedule for ever.
 
@@ -89,18 +90,19 @@ async def follow(
         emit: Takes what the later rounds bring.
         first: Told of the batches of the first round too, after the snapshots.
         opener: Opens the lines.
+        listen: Waits for devices that dial in.
 
     Returns:
         Why not, when no device could be read.
     """
-    options = Options(opener=opener)
+    options = Options(opener=opener, listen=listen)
     results = await asyncio.gather(
         *(read_once(s, _FIRST_ROUND_S, emit=first, options=options) for s in snapshots)
     )
     if not any(device.stats.totals["answers"] for device, _ in results):
         return results[0][1]
     # Other lines: of those of the first round, what was wrong was said where nobody hears it.
-    options = Options(opener=opener)
+    options = Options(opener=opener, listen=listen)
     devices = [Device(snapshot.config, emit, options) for snapshot in snapshots]
     for device, (known, _) in zip(devices, results, strict=True):
         # What the first round has learnt need not be asked again.

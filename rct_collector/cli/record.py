@@ -95,13 +95,18 @@ async def _record(
     from rct_collector.cli.collect import follow
     from rct_collector.cli.targets import reachable
     from rct_collector.tasks import first_of
-    from rct_collector.transport import open_line
+    from rct_collector.transport import listen_at, open_line
 
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds), reachable(found) as (device,):
             snapshot.config = device
             return await first_of(
-                follow([snapshot], lambda _: None, opener=recorder.opener(open_line)),
+                follow(
+                    [snapshot],
+                    lambda _: None,
+                    opener=recorder.opener(open_line),
+                    listen=recorder.listen(listen_at),
+                ),
                 recorder.failure(),
                 _show(snapshot.config.name, recorder),
             )

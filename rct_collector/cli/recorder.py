@@ -23,9 +23,9 @@ from rct_collector.capture.recording import (
 )
 from rct_collector.drivers.tools import FrameCounter, Tools
 from rct_collector.errors import CaptureError
-from rct_collector.lines.tap import ClockNs, Observer, tapped
+from rct_collector.lines.tap import ClockNs, Observer, tapped, tapped_calls
 from rct_collector.transport import Address
-from rct_collector.transport.base import Ends, Opener
+from rct_collector.transport.base import Ends, Listen, Opener
 
 #: Ports that are made up for connections whose own are unknown, or nobody's business.
 _PORTS = 1 << 14
@@ -115,6 +115,10 @@ class Recorder:
     def opener(self, opener: Opener) -> Opener:
         """The same opener, whose lines are recorded."""
         return tapped(opener, self._observe, steady_clock())
+
+    def listen(self, listen: Listen) -> Listen:
+        """The same for devices that dial in, whose calls are recorded."""
+        return tapped_calls(listen, self._observe, steady_clock())
 
     async def failure(self) -> NoReturn:
         """Wait until the file cannot be written any more.

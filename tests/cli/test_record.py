@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import signal
+import socket
 import stat
 
 import pytest
@@ -14,9 +15,12 @@ from rct_collector.capture.conversations import read_capture
 from rct_collector.capture.source import Source
 from rct_collector.cli.trace import read_trace
 from rct_collector.drivers.rct.tools.dissect import DISSECTOR
+from rct_collector.drivers.solaredge.frame import assemble
+from rct_collector.drivers.solaredge.request import acknowledge
 from tests.cli.conftest import address_of, read_until
 from tests.cli.test_simulate import ADDRESS
-from tests.processes import wait_for
+from tests.drivers.solaredge.tools.suite import inverter, post
+from tests.processes import free_port, listening, wait_for
 
 SOME = ("--only", "inverter_power.*", "--only", "inverter_energy.*", "--only", "inverter.*")
 
@@ -246,3 +250,19 @@ def test_only_one_device_is_recorded(run, config_file, tmp_path):
 
     assert result.exit_code == 2
     assert "only one device can be recorded; --device chooses: roof, barn" in result.stderr
+
+
+@pytest.mark.slow
+def test_devices_that_dial_in_are_recorded(run, start, tmp_path):
+    port, path = free_port(), tmp_path / "roof.pcap"
+    address = f"listen://127.0.0.1:{port}"
+    process = start("record", "--driver", "solaredge", "--address", address, path)
+    wait_for(lambda: listening(port))
+    frame = post(inverter())
+    with socket.create_connection(("127.0.0.1", port), 60) as unit:
+        unit.sendall(assemble(frame))
+        assert unit.recv(100) == acknowledge(frame)
+        process.send_signal(signal.SIGINT)
+        stdout, _ = process.communicate(timeout=60)
+    assert "134 bytes received, 22 sent, 1 frames, 0 bad, " in stdout
+    assert run("solaredge", "monitor", path).stdout.count("7F101234") == 2

@@ -9,7 +9,7 @@ import socket
 import pytest
 
 from rct_collector.errors import TransportError
-from rct_collector.lines.tap import tapped
+from rct_collector.lines.tap import tapped, tapped_calls
 from rct_collector.transport.base import Ends
 from rct_collector.transport.tcp import open_line
 from tests.addresses import tcp
@@ -173,3 +173,53 @@ def test_a_line_that_cannot_be_opened_is_no_line():
         asyncio.run(tap(tcp(f"127.0.0.1:{port}"), None, None, 5))
 
     assert observed.events == []
+
+
+def calling(observed, accept):
+    """Where a call goes that comes in at an address which is tapped."""
+    taken = []
+
+    async def listen(_address, accept_tapped):
+        taken.append(accept_tapped)
+
+    asyncio.run(tapped_calls(listen, observed, counting())(tcp("127.0.0.1:1"), accept))
+    return taken[0]
+
+
+def test_calls_that_come_in_are_told_and_pass_on_unchanged():
+    observed, line, heard = Observed(), Line(), []
+    line.ends = Ends(("192.0.2.1", 22222), ("192.0.2.2", 49152))
+    lines = []
+
+    def accept(tap):
+        lines.append(tap)
+        return heard.append, lambda reason: heard.append(f"lost: {reason}")
+
+    receive, lost = calling(observed, accept)(line)
+    receive(b"post")
+    lines[0].send(b"ack")
+    lines[0].pause()
+    lost("reset")
+
+    assert lines[0].ends == line.ends
+    assert observed.told == [
+        ("opened", line.ends),
+        ("received", b"post"),
+        ("sent", b"ack"),
+        ("closed", False),
+    ]
+    assert heard == [b"post", "lost: reset"]
+    assert line.data == [b"ack", "paused"]
+
+
+def test_a_call_that_is_not_taken_is_told_as_closed():
+    observed, line = Observed(), Line()
+
+    def refuse(tap):
+        tap.close()
+        return (lambda _data: None), (lambda _reason: None)
+
+    calling(observed, refuse)(line)
+
+    assert observed.told == [("opened", None), ("closed", True)]
+    assert line.data == ["closed"]
