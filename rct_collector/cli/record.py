@@ -64,6 +64,7 @@ def command(
     from rct_collector.cli.recorder import Recorder
     from rct_collector.cli.snapshot import Snapshot
     from rct_collector.cli.targets import targets
+    from rct_collector.transport import is_recorded
 
     start_logging(ctx.obj, "warning")
     found = targets(choice)
@@ -71,6 +72,8 @@ def command(
         names = ", ".join(device.name for device in found.devices)
         raise click.UsageError(f"only one device can be recorded; --device chooses: {names}")
     (device,) = found.devices
+    if is_recorded(device.address):
+        raise click.UsageError(f"{device.address} is a recording already: copy it, or read it")
     snapshot = Snapshot(device)
     tools = snapshot.driver.tools()
     with Recorder(file, tools, device.address, redact=redact, replace=force) as recorder:

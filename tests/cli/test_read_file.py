@@ -73,3 +73,10 @@ def test_a_file_as_a_table_shows_the_last_values(driver, path, run):
     result = run("read", "--driver", "plant", str(path))
     assert result.exit_code == Exit.OK
     assert "500" in result.stdout
+
+
+def test_a_recording_is_not_recorded(driver, path, run):
+    path.write_bytes(PLAIN)
+    result = run("record", "--driver", "plant", "--address", f"file://{path}", f"{path}.pcap")
+    assert result.exit_code == 2
+    assert "is a recording already" in result.stderr
