@@ -22,8 +22,8 @@ class Stats:
     #: Kinds that are somebody's mistake rather than somebody else's traffic.
     MISTAKES = (Fault.CRC, Fault.LENGTH, Fault.COMMAND, Fault.DECODE)
 
-    #: Counters that few devices have: those that count them at all.
-    RARE = frozenset({"callers_rejected"})
+    #: Fields that only devices have which take many units: those that count them at all.
+    OF_MANY = frozenset({"units", "callers", "callers_rejected_total"})
 
     def __init__(self, wanted: Callable[[Series], bool] = lambda _series: True) -> None:
         """Start at zero.
@@ -82,7 +82,7 @@ class Stats:
         own: list[tuple[Series, Value]] = [
             (series, self.totals[name])
             for name, series in self._counters.items()
-            if name in self.totals or name not in self.RARE
+            if name in self.totals or f"{name}_total" not in self.OF_MANY
         ]
         own += self.gauges(up=int(up), **gauges)
         own += [(series, self.errors[kind]) for kind, series in self._kinds.items()]
