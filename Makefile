@@ -23,7 +23,8 @@ INSTALL_FROM := pyproject.toml setup.py rct_collector/_version.py rct_collector/
 
 # Tests that share what is costly to make stay in one process: TOGETHER in tests/conftest.py.
 SIDE_BY_SIDE := --dist load --no-loadscope-reorder
-QUICK := not slow and not telegraf and not collectd and not debian and not bench and not gates
+QUICK := not slow and not telegraf and not collectd and not servers and not debian and not bench \
+    and not gates
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Each process of the tests would compile all modules anew.

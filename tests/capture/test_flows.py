@@ -340,6 +340,7 @@ def test_a_damaged_file_is_read_as_far_as_it_goes():
     assert trouble.startswith("file is damaged (a packet of ") or "cut short" in trouble
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_file():
     """What is held belongs to the present, however much came before."""
     record = 1004

@@ -235,6 +235,7 @@ def test_all_is_asked_before_anything_is_sent(desk, usage, unit):
     assert (desk.opened, unit.heard) == (None, [])
 
 
+@pytest.mark.slow
 def test_no_other_function_is_sent_whatever_is_allowed(desk, usage, unit):
     desk.answer = True
     for function in range(0x10000):

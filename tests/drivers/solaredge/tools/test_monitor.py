@@ -380,6 +380,7 @@ def connected(port):
 # -- cost --------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_input(desk, call):
     data = wire(post(inverter(), *(packed(n) for n in range(10)), event()))
 
