@@ -126,6 +126,6 @@ class SolarEdgeOptions(FamilyOptions):
         parse_forward,
         "Where those who call are put through to: the vendor's portal, which answers them in our"
         " place. While it cannot be reached nobody is answered, and units keep what they say.",
-        example="tcp://prod.solaredge.com:22222", takes="address", default="", shown="none",
+        example="tcp://prod.solaredge.com:22222", takes="address", default="", shown='""',
     )  # fmt: skip
     tunnels: Tunnels = field(default_factory=Tunnels, compare=False, repr=False)
