@@ -88,8 +88,8 @@ def read_and_print(found: Targets, form: str, timeout: float) -> None:
     from rct_collector.cli.snapshot import Snapshot
     from rct_collector.exits import Exit
 
-    snapshots = [Snapshot(device) for device in found.devices]
     each = EachRecord(found.prefix) if form == "influx" and _are_files(found) else None
+    snapshots = [Snapshot(device, values=each is None) for device in found.devices]
     try:
         results: list[Exit] = run(_read(found, snapshots, timeout, each.take if each else None))
     except KeyboardInterrupt:

@@ -36,8 +36,15 @@ class Snapshot:
         undecided: What it is not known to have, since it is silent about it; one sentence each.
     """
 
-    def __init__(self, config: DeviceConfig, unit: str = "") -> None:
-        """Start without values."""
+    def __init__(self, config: DeviceConfig, unit: str = "", *, values: bool = True) -> None:
+        """Start without values.
+
+        Args:
+            config: The device.
+            unit: Which of its units; "" for all of it.
+            values: Keep the latest ones; else only how the device does.
+        """
+        self._values = values
         self.config = config
         self.unit = unit
         self.units: dict[str, Snapshot] = {}
@@ -93,12 +100,12 @@ class Snapshot:
             return self
         found = self.units.get(unit)
         if found is None:
-            found = self.units[unit] = Snapshot(self.config, unit)
+            found = self.units[unit] = Snapshot(self.config, unit, values=self._values)
         return found
 
     def _read(self, batch: Batch) -> None:
         """Keep the values, unless newer ones are there already."""
-        if batch.origin is Origin.HISTORY:  # means and sums, which are no readings
+        if batch.origin is Origin.HISTORY or not self._values:  # means and sums are no readings
             return
         for series, value in batch.values:
             known = self.readings.get(series)
