@@ -28,7 +28,7 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 
-UP = re.compile(r"inverter_collector,.* up=1i")
+UP = re.compile(r"inverter_collector,.*[ ,]up=1i")
 
 
 def fields(lines):
