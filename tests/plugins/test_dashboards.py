@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import math
 import re
-from contextlib import closing
+import subprocess
+import sys
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,8 @@ from rct_collector.device.polling.plan import Choice, Plan
 from rct_collector.drivers import driver, families
 from rct_collector.drivers.rct.simulator.incidents import Incidents
 from rct_collector.drivers.rct.simulator.scenario import SCENARIOS
+from rct_collector.drivers.solaredge.simulator import SCENARIOS as SOLAREDGE
+from rct_collector.drivers.solaredge.simulator import SolarEdgeWorld
 from tests.inverter import running_inverter
 from tests.plugins import grafana
 from tests.plugins.agent import Agent
@@ -42,6 +46,9 @@ PACE = """
     intervals: {fast: 5s, medium: 10s, slow: 10s, static: 30s}
     requests: {per_second: 50, gap: 5ms}
 """
+
+#: Inverters that call, and optimizers at each.
+PLANT = {"inverters": 2, "optimizers": 3}
 
 #: Whose values go on while the world of the simulated unit stands still.
 MOVING = ("inverter_clock", "inverter_collector", "inverter_collector_errors")
@@ -123,13 +130,33 @@ def outputs(influxdb, carbon, port, path):
     return text + f'[[outputs.file]]\n  files = ["{path}"]\n  data_format = "json"\n'
 
 
-def configuration(folder, **units):
-    """The collector's file for some devices."""
+@contextmanager
+def calling(port):
+    """Inverters with optimizers that call a port; gives how the dashboards name the optimizers."""
+    chosen = SOLAREDGE["roofs"].changed(**PLANT)
+    world = SolarEdgeWorld(chosen, start=0.0)
+    command = [sys.executable, "-m", "rct_collector", "simulate", "solaredge", "--sun", "12"]
+    command += ["--to", f"tcp://127.0.0.1:{port}"]
+    command += [word for name, n in PLANT.items() for word in (f"--{name}", str(n))]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        try:
+            yield {
+                f"{world.inverter(unit):08X} {world.optimizer(unit, number):08X}"
+                for unit in range(chosen.inverters)
+                for number in range(chosen.optimizers)
+            }
+        finally:
+            process.kill()
+
+
+def configuration(folder, port, **units):
+    """The collector's file for some devices, and for inverters that call a port."""
     path = folder / "config.yaml"
     devices = "".join(
         f"  - name: {name}\n    driver: rct\n    address: {unit.address}\n{examples('yaml')}{PACE}"
         for name, unit in units.items()
     )
+    devices += f"  - name: wing\n    driver: solaredge\n    address: listen://127.0.0.1:{port}\n"
     path.write_text(f"state_dir: {folder}/state\ndevices:\n{devices}")
     return path
 
@@ -154,16 +181,17 @@ def recorded(telegraf, influxdb, carbon, graphite_web, tmp_path_factory):
             "prometheus": grafana.Prom(prometheus),
             "graphite": grafana.Graphite(graphite_web),
         }
-        config = configuration(folder, roof=roof, shed=shed)
+        called = free_port()
+        config = configuration(folder, called, roof=roof, shed=shed)
         agent = Agent(telegraf, folder, config, outputs(influxdb, carbon, port, path))
-        with agent.running():
+        with agent.running(), calling(called) as optimizers:
             wait_for(lambda: not written.missing(), 120)
             assert written.missing() == set(), agent.log.read_text()
             # What comes after two more rounds comes after all that is asked for.
             since = written.rounds() + 2
             assert wait_for(lambda: all(rounds(*each) > since for each in sources.items()), 120)
             assert [line for line in agent.messages() if " E! " in line] == []
-            yield dict(written.values), sources
+            yield dict(written.values), sources, optimizers
 
 
 def rounds(name, source):
@@ -202,11 +230,11 @@ def choices(name, source):
 
 @pytest.mark.parametrize("name", SOURCES)
 def test_the_variables_offer_what_there_is(recorded, name):
-    _, sources = recorded
+    _, sources, _ = recorded
     chosen, found = choices(name, sources[name])
 
     assert found == {
-        "source": ["roof", "shed"],
+        "source": ["roof", "shed", "wing"],
         "battery": ["0", "1"],
         "module": [str(number) for number in range(7)],
     }
@@ -248,7 +276,7 @@ def check(show, series, expected):
 @pytest.mark.parametrize("title", PANELS)
 @pytest.mark.parametrize("name", SOURCES)
 def test_every_query_brings_what_was_written(recorded, name, title):
-    written, sources = recorded
+    written, sources, _ = recorded
     chosen, _ = choices(name, sources[name])
     chosen["module"] = "3"  # Grafana repeats the row for each of them
     (panel,) = [panel for panel in panels(dashboard(name)) if panel["title"] == title]
@@ -262,7 +290,7 @@ def test_every_query_brings_what_was_written(recorded, name, title):
 @pytest.mark.parametrize("name", SOURCES)
 def test_rates_are_those_of_the_collector(recorded, name):
     """Requests and answers go on all the time, so their rates are above zero."""
-    _, sources = recorded
+    _, sources, _ = recorded
     chosen, _ = choices(name, sources[name])
     (panel,) = [p for p in panels(dashboard(name)) if p["title"] == "Requests and answers"]
 
@@ -274,7 +302,7 @@ def test_rates_are_those_of_the_collector(recorded, name):
 @pytest.mark.parametrize("name", SOURCES)
 def test_several_modules_at_once(recorded, name):
     """As when the row of the cells is not repeated but all modules are chosen."""
-    _, sources = recorded
+    _, sources, _ = recorded
     chosen, found = choices(name, sources[name])
     assert chosen["module"] == found["module"]
     (panel,) = [p for p in panels(dashboard(name)) if p["title"] == "Cell voltages"]
@@ -287,7 +315,7 @@ def test_several_modules_at_once(recorded, name):
 
 @pytest.mark.parametrize("name", SOURCES)
 def test_a_device_without_battery_has_empty_panels_and_no_errors(recorded, name):
-    _, sources = recorded
+    _, sources, _ = recorded
     chosen = {"prefix": PLACE, "source": "shed", "battery": "", "module": []}
     names = {
         panel["title"]: [sources[name].ask(panel, target, chosen) for target in panel["targets"]]
@@ -299,9 +327,23 @@ def test_a_device_without_battery_has_empty_panels_and_no_errors(recorded, name)
     assert names["Cell voltages"] == [[]]
 
 
+@pytest.mark.parametrize("name", SOURCES)
+def test_each_optimizer_of_each_inverter_has_a_line_of_the_heat_map(recorded, name):
+    _, sources, optimizers = recorded
+    chosen = {"prefix": PLACE, "source": "wing", "battery": "", "module": []}
+    (panel,) = [p for p in panels(dashboard(name)) if p["title"] == "Power of each panel"]
+    (target,) = panel["targets"]
+
+    def lines():
+        return dict(sources[name].ask(panel, target, chosen))
+
+    assert wait_for(lambda: lines().keys() == optimizers, 60), lines()
+    assert all(0 < value < 400 for values in lines().values() for value in values)
+
+
 def test_a_fault_is_named(recorded):
     """The fault that the unit has is told in words, as a word and by itself."""
-    written, _ = recorded
+    written, *_ = recorded
     (number,) = [
         int(dict(series.tags)["fault"])
         for series, value in written.items()

@@ -36,6 +36,7 @@ class Kind(Enum):
     STACK = auto()
     DAYS = auto()
     STATES = auto()
+    HEAT = auto()
 
     @property
     def now(self) -> bool:
@@ -67,6 +68,7 @@ class Show:
         colour: Colour of its series, one of Grafana's; "" lets Grafana choose.
         below: Drawn downwards from zero.
         dashed: Drawn as a limit, not as a measurement.
+        units: Its devices take many units, which are told apart by one more tag.
     """
 
     name: str
@@ -78,6 +80,7 @@ class Show:
     colour: str = ""
     below: bool = False
     dashed: bool = False
+    units: bool = False
 
     @cached_property
     def metric(self) -> Metric:
@@ -94,8 +97,9 @@ class Show:
 
     @property
     def tags(self) -> tuple[str, ...]:
-        """All tags of the metric."""
-        return tuple(key for key, _ in self.metric.dimensions)
+        """All tags of the metric, in the order of the alphabet."""
+        unit = ("unit",) if self.units else ()
+        return tuple(sorted((*(key for key, _ in self.metric.dimensions), *unit)))
 
     @property
     def free(self) -> tuple[str, ...]:

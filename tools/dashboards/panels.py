@@ -12,6 +12,7 @@ GREEN, ORANGE, RED = "green", "orange", "red"
 #: Colours of a share that is the better the higher it is.
 SHARE = ((None, RED), (30, ORANGE), (70, GREEN))
 
+NO_OPTIMIZERS = "Only SolarEdge inverters tell of single panels"
 CELLS_OFF = "No single cells: set the device's option cells: true"
 FAULTS_OFF = "None was set. Needs the device's option include: [inverter_fault.*]"
 
@@ -491,6 +492,26 @@ GRID = Row(
     ),
 )
 
+OPTIMIZERS = Row(
+    "Optimizers",
+    collapsed=True,
+    panels=(
+        Panel(
+            "Power of each panel",
+            Kind.HEAT,
+            size=(24, 16),
+            scale=(0, None),
+            text=(
+                "A line for each optimizer, by inverter and id: the id of its neighbour in the "
+                "string is often the next one. Shadows wander over the lines; a panel that is "
+                "always darker than its neighbours is dirty, or broken."
+            ),
+            missing=NO_OPTIMIZERS,
+            shows=(Show("inverter_optimizer.power_watts", "{unit} {optimizer}", units=True),),
+        ),
+    ),
+)
+
 HEAT = Row(
     "Temperatures and insulation",
     panels=(
@@ -644,6 +665,7 @@ ROWS = (
     MODULES,
     SINGLE_CELLS,
     STRINGS,
+    OPTIMIZERS,
     GRID,
     HEAT,
     FAULTS,

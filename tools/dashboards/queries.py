@@ -225,7 +225,7 @@ class Graphite:
 
     @staticmethod
     def _path(show: Show, where: Mapping[str, str]) -> str:
-        tags = (where.get(tag, "*") for tag, _ in show.metric.dimensions)
+        tags = (where.get(tag, "*") for tag in show.tags)
         return ".".join((f"{ROOT}.$source", show.metric.measurement, *tags, show.metric.field))
 
     @staticmethod
