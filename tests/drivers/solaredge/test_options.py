@@ -111,3 +111,17 @@ def test_a_file_that_is_too_large_is_not_read(tmp_path):
 def test_no_message_shows_a_key(given):
     assert KEY[:24] not in problem(**given)
     assert KEY[-8:] not in problem(**given)
+
+
+def test_ids_and_keys_may_look_like_numbers(tmp_path):
+    """YAML has numbers for them: 7E101234 would be infinite, and 00000012 a dozen."""
+    file = tmp_path / "config.yaml"
+    file.write_text(
+        "devices: [{name: plant, driver: solaredge, address: 'listen://127.0.0.1:22222',"
+        " units: [12345678, 7E101234, 00000012], names: {7E101234: 5},"
+        f" keys: {{12345678: {'0' * 32}}}}}]\n"
+    )
+    (device,) = Config.load(file).devices
+    assert device.options.units == {0x12345678, 0x7E101234, 0x12}
+    assert device.options.names == {0x7E101234: "5"}
+    assert device.options.keys == {0x12345678: UnitKey(bytes(16))}
