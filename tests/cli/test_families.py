@@ -203,7 +203,7 @@ def test_what_stands_in_for_a_device_is_where_such_devices_are(
     served = []
     monkeypatch.setattr(
         "rct_collector.cli.serving.open_until_stopped",
-        lambda openings, where, name: served.append(where),
+        lambda openings, where, name, hints=(): served.append(where),
     )
     for command in (["simulate", "toy"], ["replay", "--driver", "toy", recording]):
         assert run(*command, *arguments).exit_code == 0
