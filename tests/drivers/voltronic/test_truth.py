@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from rct_collector.drivers.voltronic.command import DIALECTS
 from rct_collector.drivers.voltronic.simulator import SCENARIOS
-from rct_collector.drivers.voltronic.simulator.profiles import PROFILES
+from rct_collector.drivers.voltronic.simulator.profiles import PROFILES, faults
 from tests import virtual
+from tests.faulty_voltronic import VoltronicWorld
 from tests.voltronic_line import VoltronicHouse
 
 pytestmark = pytest.mark.slow
@@ -64,6 +65,20 @@ def test_any_mixture_of_faults_leaves_only_the_truth(profiles, dialect, scenario
     assert verdict.false == []
     assert verdict.disordered == set()
     assert is_harmless(observed)
+
+
+@pytest.mark.parametrize("profile", ["late", "lost", "cut", "bad-crc", "harsh"])
+def test_bad_lines_cost_next_to_nothing(profile):
+    """What is due comes in time, though one answer of ten does not come well, or one of five."""
+
+    async def main(loop):
+        world = VoltronicWorld(loop, faults=faults([profile], 1), seed=1)
+        return await world.run(*world.collector(), 1.0)
+
+    with virtual.untraced():
+        account = virtual.run(main)
+    assert account.false == []
+    assert account.completeness >= 0.99
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
