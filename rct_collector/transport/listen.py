@@ -69,14 +69,31 @@ _BACKLOG = 512
 class _Call(Connection):
     """A connection that somebody else has made."""
 
-    def __init__(self, accept: Accept) -> None:
+    def __init__(self, doors: _Doors) -> None:
         super().__init__(lambda _data: None, lambda _reason: None)
-        self._accept = accept
+        self._doors = doors
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
+        if not self._doors.are_open:  # it was taken just before they were closed
+            self.close()
+            return
         keep_alive(transport.get_extra_info("socket"))
-        self._receive, self._lost = self._accept(self)
+        self._receive, self._lost = self._doors.accept(self)
+
+
+class _Doors:
+    """Where calls come in."""
+
+    def __init__(self, accept: Accept) -> None:
+        self.accept = accept
+        self.are_open = True
+        self.server: asyncio.Server | None = None
+
+    def close(self) -> None:
+        self.are_open = False
+        if self.server is not None:
+            self.server.close()
 
 
 async def listen(address: Address, accept: Accept) -> ListeningServer:
@@ -91,9 +108,11 @@ async def listen(address: Address, accept: Accept) -> ListeningServer:
     """
     host, port = hosts.split(address.place)
     loop = asyncio.get_running_loop()
+    doors = _Doors(accept)
     try:
-        return await loop.create_server(
-            lambda: _Call(accept), host or None, port, reuse_address=True, backlog=_BACKLOG
+        doors.server = await loop.create_server(
+            lambda: _Call(doors), host or None, port, reuse_address=True, backlog=_BACKLOG
         )
     except OSError as error:
         raise TransportError(f"cannot listen at {address.place}: {explain(error)}") from error
+    return doors

@@ -141,3 +141,31 @@ def test_units_that_have_vanished_are_found_out_by_the_system():
 def test_only_some_transports_are_dialled_in_to():
     assert is_dialled_in(parse_address("listen://:1", WAYS))
     assert not is_dialled_in(tcp("192.0.2.1"))
+
+
+@pytest.mark.parametrize("steps", [0, 1, 3, 4, 5])
+def test_who_calls_while_it_is_closed_is_taken_or_hung_up_on(steps):
+    """Whoever was let in, and heard of by nobody, would wait for an answer without end.
+
+    After two steps asyncio has the connection, and fails to make a transport of it: it is closed
+    with the next garbage collection.
+    """
+
+    async def main():
+        calls = Calls()
+        address = parse_address(f"listen://127.0.0.1:{free_port()}", WAYS)
+        server = await listen_at(address, calls)
+        with socket.create_connection(("127.0.0.1", int(address.place.rpartition(":")[2]))) as unit:
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            server.close()
+            taken = len(calls.lines)
+            unit.setblocking(False)
+            for line in calls.lines:
+                line.close()
+            async with asyncio.timeout(30):
+                with contextlib.suppress(ConnectionResetError):
+                    assert await asyncio.get_running_loop().sock_recv(unit, 1) == b""
+            assert len(calls.lines) == taken
+
+    asyncio.run(main())
