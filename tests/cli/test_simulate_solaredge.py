@@ -90,6 +90,24 @@ def test_who_does_not_listen_yet_is_called_later(start, called):
     process.communicate(timeout=60)
 
 
+@pytest.mark.slow
+def test_a_bus_is_read_at_the_address_that_is_told(start, run, tmp_path):
+    process = start(
+        "simulate", "solaredge", "--way", "rs485", "--transport", "pty",
+        "--path", tmp_path / "bus", "--inverters", 2, "--optimizers", 2, "--sun", 12,
+    )  # fmt: skip
+    place = re.search(r" at (serial://\S+); ", process.stdout.readline())[1]
+    told = re.search(r"ends with: (\?\S+)", process.stdout.readline())[1]
+    result = run("read", "--driver", "solaredge", "--address", place + told, "--format", "influx")
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+
+    units = told.partition("units=")[2].split(",")
+    assert len(units) == 2
+    assert f"unit={units[0]}" in result.stdout
+    assert "inverter_optimizer,optimizer=" in result.stdout
+
+
 def test_scenarios_and_fault_profiles_are_listed(run):
     lines = run("simulate", "solaredge", "--list").stdout.splitlines()
     words = [line.split()[0] for line in lines]

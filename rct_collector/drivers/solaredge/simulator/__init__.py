@@ -3,7 +3,7 @@
 ::
 
     scenario ┐
-    day      ┴► world ─► unit ─► records (bodies) ─► outbox ─► home ─► bytes at their times
+    day      ┴► world ─► unit ─► records (bodies) ─► outbox ─► home, slaves ─► bytes
                                                        ▲
                                            profiles ─► faults
 
@@ -18,6 +18,7 @@ from rct_collector.drivers.solaredge.simulator.faults import UnitFaults
 from rct_collector.drivers.solaredge.simulator.home import SolarEdgeCaller
 from rct_collector.drivers.solaredge.simulator.outbox import Outbox
 from rct_collector.drivers.solaredge.simulator.scenario import SCENARIOS, SolarEdgeScenario
+from rct_collector.drivers.solaredge.simulator.slaves import SolarEdgeBus
 from rct_collector.drivers.solaredge.simulator.unit import SolarEdgeUnit
 from rct_collector.drivers.solaredge.simulator.witness import SolarEdgeWitness, Told
 from rct_collector.drivers.solaredge.simulator.world import SolarEdgeWorld
@@ -25,6 +26,7 @@ from rct_collector.drivers.solaredge.simulator.world import SolarEdgeWorld
 __all__ = [
     "SCENARIOS",
     "Outbox",
+    "SolarEdgeBus",
     "SolarEdgeCaller",
     "SolarEdgeScenario",
     "SolarEdgeUnit",

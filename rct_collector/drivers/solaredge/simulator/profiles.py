@@ -104,6 +104,16 @@ class Padded(AlteredPost):
         return data + bytes(self.pick(1, 12, now))
 
 
+class Collision(AlteredPost):
+    """Somebody else speaks at the same time: bits of both are mixed for a while."""
+
+    def alter(self, data: bytes, now: float) -> bytes:
+        """Mix them, as drivers of a bus do that pull it to the same side."""
+        begin = self.pick(0, len(data), now)
+        other = octets(len(data) - begin, key(self._own, round(now * 1000.0)))
+        return data[:begin] + bytes(a & b for a, b in zip(data[begin:], other, strict=True))
+
+
 class SaidTwice(AlteredPost):
     """The frame comes twice."""
 
@@ -359,6 +369,11 @@ def _harsh(seed: int) -> tuple[UnitFaults, ...]:
 _ALL = (
     FaultProfile("torn", "Frames that end midway.", lambda seed: (HalfAPost(0.15, seed=seed),)),
     FaultProfile("crc", "Wrong bytes in frames.", lambda seed: (WrongBit(0.15, seed=seed),)),
+    FaultProfile(
+        "collision",
+        "Others who speak at the same time, as on a bus.",
+        lambda seed: (Collision(0.15, seed=seed),),
+    ),
     FaultProfile(
         "magic",
         "An optimizer whose number is the beginning of a frame.",

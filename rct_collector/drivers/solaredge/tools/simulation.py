@@ -10,6 +10,7 @@ from typing import Any
 from rct_collector.drivers.solaredge.simulator import (
     SCENARIOS,
     Outbox,
+    SolarEdgeBus,
     SolarEdgeCaller,
     SolarEdgeScenario,
     SolarEdgeUnit,
@@ -19,6 +20,9 @@ from rct_collector.drivers.solaredge.simulator import (
 )
 from rct_collector.drivers.solaredge.simulator.scenario import MOST_INVERTERS, MOST_OPTIMIZERS
 from rct_collector.drivers.tools import Simulator, UnitChoice
+
+#: How inverters are reached; the first is the usual one.
+WAYS = ("home", "rs485", "passive")
 
 #: Seconds between two records of each device where somebody watches.
 _HURRIED_S = 10.0
@@ -39,8 +43,15 @@ class SolarEdgeSimulator(Simulator):
         "--inverters 1 --optimizers 40 --sun 12",
         "--to tcp://192.0.2.5:22222 --encrypt",
         "--faults lost-ack,reset --speed 60",
+        "--way rs485 --transport pty --path /tmp/bus",
     )
     choices = (
+        UnitChoice(
+            "way",
+            WAYS,
+            "home: they call (the usual way). rs485: they are on a bus, and a"
+            " master lets them speak. passive: somebody else is master of the bus.",
+        ),
         UnitChoice("inverters", range(1, MOST_INVERTERS + 1), "Inverters, each with a connection."),
         UnitChoice("optimizers", range(1, MOST_OPTIMIZERS + 1), "Optimizers at each of them."),
         UnitChoice("encrypt", (), "They encrypt what they say; their keys are shown."),
@@ -59,19 +70,28 @@ class SolarEdgeSimulator(Simulator):
         return {name: profile.description for name, profile in PROFILES.items()}
 
     def calls(self, **chosen: Any) -> bool:
-        """They do."""
-        return True
+        """They do, unless they are on a bus."""
+        return chosen.get("way") in (None, "home")
 
     def lines(self, scenario: str, **chosen: Any) -> int:
-        """One for each inverter."""
+        """One for each inverter that calls; one bus for all."""
+        return self._inverters(scenario, **chosen) if self.calls(**chosen) else 1
+
+    @staticmethod
+    def _inverters(scenario: str, **chosen: Any) -> int:
         return chosen.get("inverters") or SCENARIOS[scenario].inverters
 
     def hints(self, scenario: str, *, seed: int, **chosen: Any) -> Sequence[str]:
-        """The option ``keys`` of a collector, where they encrypt."""
+        """The option ``keys`` of a collector, where they encrypt; ``units`` of a bus."""
+        world = SolarEdgeWorld(SCENARIOS[scenario], seed=seed, start=0.0)
+        lines = range(self._inverters(scenario, **chosen))
+        if chosen.get("way") == "rs485":
+            units = ",".join(f"{world.inverter(n):08X}" for n in lines)
+            return (f"the address ends with: ?mode=master&units={units}",)
+        if chosen.get("way") == "passive":
+            return ("the address ends with: ?mode=passive",)
         if not chosen.get("encrypt"):
             return ()
-        world = SolarEdgeWorld(SCENARIOS[scenario], seed=seed, start=0.0)
-        lines = range(self.lines(scenario, **chosen))
         keys = (f"  {world.inverter(n):08X}: {world.secret(n).hex()}" for n in lines)
         return ("keys:", *keys)
 
@@ -89,12 +109,13 @@ class SolarEdgeSimulator(Simulator):
         inverters: int | None = None,
         optimizers: int | None = None,
         encrypt: bool | None = None,
+        way: str | None = None,
         line: int = 0,
         hurried: bool = False,
         witness: SolarEdgeWitness | None = None,
         **more: Any,
-    ) -> SolarEdgeCaller:
-        """Make one inverter with its optimizers.
+    ) -> SolarEdgeCaller | SolarEdgeBus:
+        """Make one inverter with its optimizers, or a bus with all of them.
 
         Args:
             scenario: One of :data:`.SCENARIOS`, or its name.
@@ -107,7 +128,8 @@ class SolarEdgeSimulator(Simulator):
             faults: What goes wrong, and names of profiles.
             inverters: How many there are, if not as many as the scenario says.
             optimizers: How many at each, if not as many as the scenario says.
-            encrypt: Whether it encrypts.
+            encrypt: Whether it encrypts; on a bus none does.
+            way: One of :data:`WAYS`; None for the usual one.
             line: Which of them it is, from 0 on.
             hurried: Each device makes a record every few seconds: somebody watches.
             witness: Is told of every record.
@@ -121,16 +143,22 @@ class SolarEdgeSimulator(Simulator):
             scenario = SCENARIOS[scenario]
         chosen = scenario.changed(inverters, optimizers, _HURRIED_S if hurried else None)
         world = SolarEdgeWorld(chosen, seed=seed, start=start, zone=zone, sun=sun, speed=speed)
-        outbox = Outbox(
-            SolarEdgeUnit(world, line),
-            seed=seed,
-            start=start,
-            now0=now0,
-            faults=[fault for item in faults for fault in _faults(item, seed)],
-            witness=witness,
-        )
+
+        def outbox(number: int) -> Outbox:
+            return Outbox(
+                SolarEdgeUnit(world, number),
+                seed=seed,
+                start=start,
+                now0=now0,
+                faults=[fault for item in faults for fault in _faults(item, seed)],
+                witness=witness,
+            )
+
+        if not self.calls(way=way):
+            units = [outbox(number) for number in range(chosen.inverters)]
+            return SolarEdgeBus(units, foreign=way == "passive")
         secret = world.secret(line) if encrypt else None
-        return SolarEdgeCaller(outbox, seed=seed, secret=secret, **more)
+        return SolarEdgeCaller(outbox(line), seed=seed, secret=secret, **more)
 
 
 def _faults(item: UnitFaults | str, seed: int) -> list[UnitFaults]:
