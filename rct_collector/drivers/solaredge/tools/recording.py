@@ -15,12 +15,12 @@ def recordings(
     """What is read.
 
     Args:
-        path: A file or folder; None or ``-`` for standard input.
+        path: A file or folder, also as ``file://``; None or ``-`` for standard input.
         ports: Of servers, besides the usual ones.
         follow: Go on when more is written.
         hosts: Only what goes there is taken.
     """
-    path = None if path == "-" else path
+    path = None if path in (None, "-") else path.removeprefix("file://")
     return Recordings(path, follow, PORTS | set(ports), MAGIC, hosts)
 
 

@@ -122,6 +122,12 @@ def test_what_is_wanted_of_captures(desk, call):
     assert (desk.wanted.path, desk.wanted.follow) == (None, False)
 
 
+def test_a_file_may_be_an_address(desk, call):
+    desk.files["/day.rec"] = b""
+    call("monitor", "file:///day.rec")
+    assert desk.wanted.path == "/day.rec"
+
+
 BROKEN = wire(POSTS[0])[:-1] + b"\0"
 
 
