@@ -17,6 +17,7 @@ from rct_collector.drivers.voltronic.tools.questions import Question, read_quest
 _START = re.compile(rb"[(^]")
 _END = re.compile(rb"[\r\n]")
 _ENDS = (b"\r", b"\n")
+_BETWEEN = b"\r\n\0"
 _LETTER = re.compile(rb"[^\r\n\0]")
 
 
@@ -53,13 +54,35 @@ def walk(data: bytes | bytearray) -> Iterator[Stretch]:
                 continue
         after = _next(data, fed, waits=reader.pending > 0)
         items, fed = reader.feed(bytes(data[fed:after])), after
+        found: list[Stretch] = []
         for item in items:
-            stretch = _stretch(data, place, fed, item)
-            yield stretch
-            place = stretch.end
+            found.append(_stretch(data, place, fed, item))
+            place = found[-1].end
+        begins = [*(stretch.start for stretch in found), fed - reader.pending]
+        for stretch, until in zip(found, begins[1:], strict=True):
+            told = _with_padding(data, stretch, until)
+            yield told
+            place = told.end
     place = _begin(data, place)
     if place < len(data):
         yield Stretch(place, len(data), None)
+
+
+def _with_padding(data: bytes | bytearray, stretch: Stretch, until: int) -> Stretch:
+    """Noise with the padding inside it, which the reader does not count.
+
+    Args:
+        data: All there is.
+        stretch: What was found.
+        until: Where the next one begins, or what was not read yet.
+    """
+    if not isinstance(stretch.found, Bad) or stretch.found.kind is not Fault.NOISE:
+        return stretch
+    missed = len(bytes(data[stretch.end : until]).rstrip(_BETWEEN))
+    if not missed:
+        return stretch
+    end = stretch.end + missed
+    return stretch._replace(end=end + (_END.match(data, end, until) is not None))
 
 
 def _begin(data: bytes | bytearray, place: int) -> int:

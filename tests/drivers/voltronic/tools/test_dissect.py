@@ -5,7 +5,7 @@ from __future__ import annotations
 from binascii import crc_hqx
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rct_collector.drivers.voltronic.frame import checksum, pack
@@ -219,6 +219,8 @@ PARTS = st.one_of(
 
 
 @relaxed
+@example(b"\x01" + b"\0" * 520 + b"\x01" + said("(B") * 2)
+@example(b"\x01" + b"\0" * 520 + b"\x01" + pack("QPIGS") * 2)
 @given(st.lists(PARTS, max_size=8).map(b"".join))
 def test_pieces_are_in_order_and_hold_what_is_on_the_line(data):
     place = 0
