@@ -163,6 +163,10 @@ def _serve(
 
     chosen = {choice.name: world[choice.name] for choice in simulator.choices}
     lines = simulator.lines(world["scenario"], **chosen)
+    hours = simulator.captured(**chosen)
+    if hours:
+        _capture(family, lines, path, hours, world)
+        return
     at = usual_port(family) if port is None else port
     called = called_at(to, family) if simulator.calls(**chosen) else None
     start = time()
@@ -184,6 +188,38 @@ def _serve(
         where = f"{host}:{at}" if transport == "tcp" else str(path or folder)
         hints = simulator.hints(world["scenario"], seed=world["seed"], **chosen)
         open_until_stopped(openings, where=where, name=name, hints=hints)
+
+
+def _capture(
+    family: Driver, lines: int, path: Path | None, hours: float, world: dict[str, Any]
+) -> None:
+    """Write a capture file of units that have called until now."""
+    from rct_collector.drivers.base import SessionOptions
+    from rct_collector.simulator import SimulatedInverter
+    from rct_collector.simulator.captured import write_calls
+    from rct_collector.transport.tcp import explain
+
+    if path is None:
+        raise click.UsageError("--path is to name the capture file")
+    start = time() - hours * 3600.0
+    units = [
+        SimulatedInverter(driver=family.name, start=start, line=line, **world).bridge
+        for line in range(lines)
+    ]
+    known = SessionOptions(family.options, {}, "listen")
+    disorder = bool(world["faults"])
+    try:
+        write_calls(
+            path,
+            units,
+            lambda: family.session(known),
+            start=start,
+            seconds=hours * 3600.0,
+            disorder=disorder,
+        )
+    except OSError as error:
+        raise click.UsageError(f"cannot write {path}: {explain(error)}") from error
+    click.echo(f"{hours:g} h of simulated inverters '{world['scenario']}' in {path}")
 
 
 def called_at(text: str, family: Driver) -> tuple[str, int]:

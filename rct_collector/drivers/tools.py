@@ -317,6 +317,14 @@ class Simulator(Protocol):
         """
         return False
 
+    def captured(self, **chosen: Any) -> float:
+        """Hours that units call for into a capture file; 0 where they are there, or call.
+
+        Args:
+            chosen: What was chosen, see :attr:`choices`.
+        """
+        return 0.0
+
     def hints(self, scenario: str, *, seed: int, **chosen: Any) -> Sequence[str]:
         """What a collector must be told to understand the units, line by line.
 

@@ -22,7 +22,10 @@ from rct_collector.drivers.solaredge.simulator.scenario import MOST_INVERTERS, M
 from rct_collector.drivers.tools import Simulator, UnitChoice
 
 #: How inverters are reached; the first is the usual one.
-WAYS = ("home", "rs485", "passive")
+WAYS = ("home", "rs485", "passive", "pcap")
+
+#: Hours of a capture file.
+_CAPTURED_H = 24.0
 
 #: Seconds between two records of each device where somebody watches.
 _HURRIED_S = 10.0
@@ -71,7 +74,11 @@ class SolarEdgeSimulator(Simulator):
 
     def calls(self, **chosen: Any) -> bool:
         """They do, unless they are on a bus."""
-        return chosen.get("way") in (None, "home")
+        return chosen.get("way") in (None, "home", "pcap")
+
+    def captured(self, **chosen: Any) -> float:
+        """A day."""
+        return _CAPTURED_H if chosen.get("way") == "pcap" else 0.0
 
     def lines(self, scenario: str, **chosen: Any) -> int:
         """One for each inverter that calls; one bus for all."""
