@@ -6,7 +6,7 @@ PYTHON ?= python3
 ADDRESS ?=
 PYTEST_ARGS ?=
 JOBS ?=
-MEASURING :=
+COVERAGE ?=
 TARGET ?= frame
 SECONDS ?= 600
 
@@ -48,6 +48,7 @@ help:  ## explain the targets
 	@echo '  PYTHON       the Python to use, 3.11 or newer (python3)'
 	@echo '  ADDRESS      make demo: a real inverter, such as 192.0.2.10, instead of the simulated one'
 	@echo '  FAMILY       make demo: the family of the inverter, such as voltronic (rct)'
+	@echo '  COVERAGE     make test: anything to measure it as well, as make coverage does'
 	@echo '  PYTEST_ARGS  make test, coverage, quick, bench: further arguments for pytest'
 	@echo '  JOBS         make test, quick: how many tests side by side (cores and two more; cores)'
 	@echo '  TELEGRAF     make test: the Telegraf binary to test with'
@@ -75,11 +76,11 @@ test: $(TESTING)  ## run all tests
 	env -u TELEGRAF -u COLLECTD_PACKAGES -u DEBIAN_BASE $${telegraf:+"TELEGRAF=$$telegraf"} \
 	    $${collectd:+"COLLECTD_PACKAGES=$$collectd"} $${debian:+"DEBIAN_BASE=$$debian"} \
 	    $(RUN) -m pytest -n $(or $(JOBS),$(shell expr 2 + $$(nproc))) $(SIDE_BY_SIDE) \
-	    --timeout=300 --durations=10 $(MEASURING) $(PYTEST_ARGS) || status=$$?; \
+	    --timeout=300 --durations=10 $(if $(COVERAGE),--cov --cov-report=term) $(PYTEST_ARGS) || status=$$?; \
 	exit $$status
 
 # What measures them makes most tests, and each process that they start, two or three times as slow.
-coverage: MEASURING := --cov --cov-report=term
+coverage: COVERAGE := yes
 coverage: test  ## run all tests, and tell which lines they run; takes twice as long
 
 quick: $(TESTING)  ## run the short tests, in a minute, for the loop while writing
