@@ -100,6 +100,7 @@ class SolarEdgeOptions(FamilyOptions):
 
     Attributes:
         tunnels: The sessions of units that encrypt, of all lines of a device.
+        batteries: Unit → the batteries that it has, as far as they were heard on any of its lines.
     """
 
     units: frozenset[int] = option(
@@ -129,3 +130,4 @@ class SolarEdgeOptions(FamilyOptions):
         example="tcp://prod.solaredge.com:22222", takes="address", default="", shown='""',
     )  # fmt: skip
     tunnels: Tunnels = field(default_factory=Tunnels, compare=False, repr=False)
+    batteries: dict[str, set[str]] = field(default_factory=dict, compare=False, repr=False)

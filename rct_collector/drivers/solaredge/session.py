@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from rct_collector.catalog import TooManySeriesError
 from rct_collector.drivers.base import Ask, Event, Fault, Garbled, Record, Reply, Resync
 from rct_collector.drivers.solaredge import request, table
 from rct_collector.drivers.solaredge.crypto import (
@@ -124,7 +125,7 @@ class SolarEdgeSession:
         self._tunnels = options.tunnels
         self._answers = answers
         self._reader = FrameReader()
-        self._batteries: dict[str, set[str]] = {}
+        self._batteries = options.batteries
         self._named: dict[int, int] = {}
 
     def request(self, ask: Ask) -> bytes:
@@ -281,7 +282,7 @@ class SolarEdgeSession:
         elif kind in _OPTIMIZERS:
             word = id_text(device)
             inside = values.get("inverter")
-            if isinstance(inside, int) and inside:
+            if isinstance(inside, int) and 0 < inside < FIRST_SERVICE:
                 inverter = owner(inside, source)
         else:
             inverter = owner(device, source)
@@ -304,6 +305,13 @@ class SolarEdgeSession:
             )
         try:
             sinks = table.sinks(kind, word, meter)
+        except TooManySeriesError as error:
+            return Garbled(
+                Fault.DECODE,
+                size=len(body),
+                unit=id_text(source),
+                reason=f"{error.args[0]}: what the inverter {unit} says of {word} is left out",
+            )
         except KeyError:
             return Garbled(Fault.DECODE, size=len(body), unit=id_text(source))
         said = table.values_of(values, sinks)

@@ -248,14 +248,22 @@ def values_of(
     result = []
     for column, series, scale, negative, kind in found:
         value: Any = values.get(column)
+        if negative:
+            value = _difference(value, values.get(negative))
         if value is None:
             continue
         if scale != 1.0:
             value *= scale
-        if negative:
-            value -= values.get(negative) or 0.0
         result.append((series, kind(value)))
     return tuple(result)
+
+
+def _difference(plus: Any, minus: Any) -> float | None:
+    """What flows one way less what flows the other way: often only the one that does is told."""
+    if plus is None:
+        return -minus if minus else None
+    difference: float = plus - (minus or 0.0)
+    return difference
 
 
 # -- for programs that list the metrics ----------------------------------------------------------

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rct_collector.catalog import Catalog, catalog
 from rct_collector.drivers.base import Fault, Garbled, Record, Reply
-from rct_collector.drivers.solaredge import functions, records, request
+from rct_collector.drivers.solaredge import functions, records, request, table
 from rct_collector.drivers.solaredge.crypto import Tunnel, UnitKey
 from rct_collector.drivers.solaredge.frame import Frame, FrameReader, assemble
 from rct_collector.drivers.solaredge.options import SolarEdgeOptions
@@ -144,9 +145,11 @@ def test_optimizers_that_name_their_inverter_belong_to_it():
         post(
             telemetry(records.OPTIMIZER_S, OPTIMIZER, inverter=OTHER | records.BOARD_BIT),
             telemetry(records.OPTIMIZER_PACKED, OPTIMIZER),
+            telemetry(records.OPTIMIZER_S, OPTIMIZER, inverter=0xFFFFFFFF),
         ),
     )
-    assert [event.unit for event in said(events, Record)] == ["7F105678", "7F101234"]
+    units = [event.unit for event in said(events, Record)]
+    assert units == ["7F105678", "7F101234", "7F101234"]
 
 
 @pytest.mark.parametrize(
@@ -202,6 +205,21 @@ def test_the_meter_of_the_grid_is_the_grid():
 
 
 @pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ({"power_to": 300.0}, -300.0),
+        ({"power_from": 100.0}, 100.0),
+        ({"power_to": 0.0}, None),  # nothing is said of what may come from it
+        ({}, None),
+    ],
+)
+def test_a_meter_may_tell_of_one_direction_only(told, expected):
+    record = telemetry(records.METER, UNIT, meter=5, **told)
+    (taken,) = said(heard(session(), post(record)), Record)
+    assert values(taken).get("inverter_power.grid_watts") == expected
+
+
+@pytest.mark.parametrize(
     ("kind", "word"), [(3, "consumption"), (9, "production"), (2, "2"), (-1, "255")]
 )
 def test_other_meters_are_told_apart_by_what_they_are_at(kind, word):
@@ -232,6 +250,13 @@ def test_batteries_are_added_when_the_records_of_all_came():
     assert all_batteries(heard(one, post(battery("A", time=NOW + 300)))) == []
 
 
+def test_batteries_are_known_again_when_their_inverter_calls_anew():
+    options = SolarEdgeOptions()
+    heard(SolarEdgeSession(options), post(battery("A"), battery("B")))
+    anew = heard(SolarEdgeSession(options), post(battery("A", time=NOW + 300)))
+    assert all_batteries(anew) == []  # one of two is not all of them
+
+
 def test_a_battery_has_its_serial_number_as_far_as_a_tag_can():
     found = values(said(heard(session(), post(battery("t16-h 0013"))), Record)[0])
     assert found["inverter_battery{battery=T16H0013}.power_watts"] == 700.0
@@ -253,6 +278,23 @@ def test_names_are_told_once_in_an_hour():
         told.append({name: text for name, text in found if isinstance(text, str)})
     both = {"inverter.unit_name": "roof", "inverter{optimizer=1AAB3C4D}.optimizer_name": "south-3"}
     assert told == [both, {}, both]
+
+
+def test_optimizers_of_a_large_plant_are_told_apart_and_it_is_told_when_they_are_too_many(
+    monkeypatch,
+):
+    fresh = Catalog(catalog().metrics)
+    monkeypatch.setattr(table, "catalog", lambda: fresh)
+    table.sinks.cache_clear()
+    try:
+        for count in range(1000 * 50):  # a thousand inverters
+            fresh.series("inverter_optimizer.power_watts", optimizer=f"{count:08X}")
+        record = telemetry(records.OPTIMIZER_PACKED, OPTIMIZER)
+        bad, reply = heard(session(), post(record))
+        assert "what the inverter 7F101234 says of 1A2B3C4D is left out" in bad.reason
+        assert type(reply) is Reply
+    finally:
+        table.sinks.cache_clear()
 
 
 # -- what else is said -----------------------------------------------------------------------------
