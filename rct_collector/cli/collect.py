@@ -25,7 +25,8 @@ T = TypeVar("T")
 #: Seconds that the first, complete round of a device that is followed may take.
 _FIRST_ROUND_S = 90.0
 
-#: A device that has not answered anything within this many seconds will not.
+#: A device that has not answered anything within this many seconds will not; units that talk by
+#: themselves may yet.
 SILENCE_S = 10.0
 
 
@@ -33,6 +34,7 @@ async def read_once(
     snapshot: Snapshot,
     timeout: float,
     *,
+    patient: bool = True,
     started: Callable[[Device], None] | None = None,
     emit: Emit | None = None,
     options: Options | None = None,
@@ -42,6 +44,7 @@ async def read_once(
     Args:
         snapshot: Of the device.
         timeout: Seconds for everything.
+        patient: Wait so long for a device that talks by itself, too.
         started: Told of the device before anything is asked.
         emit: Told of the batches too, after the snapshot.
         options: What it shares with the others that are read.
@@ -61,7 +64,7 @@ async def read_once(
     begun = asyncio.get_running_loop().time()
     try:
         with quiet_link():
-            await _round(device, timeout)
+            await _round(device, timeout, patient=patient)
     except BusyError as error:
         snapshot.trouble = str(error)
         return device, Exit.BUSY
@@ -97,9 +100,12 @@ async def follow(
     """
     options = Options(opener=opener, listen=listen)
     results = await asyncio.gather(
-        *(read_once(s, _FIRST_ROUND_S, emit=first, options=options) for s in snapshots)
+        *(
+            read_once(s, _FIRST_ROUND_S, patient=False, emit=first, options=options)
+            for s in snapshots
+        )
     )
-    if not any(device.stats.totals["answers"] for device, _ in results):
+    if not any(device.stats.totals["answers"] or _may_speak(device) for device, _ in results):
         return results[0][1]
     # Other lines: of those of the first round, what was wrong was said where nobody hears it.
     options = Options(opener=opener, listen=listen)
@@ -111,13 +117,26 @@ async def follow(
     raise AssertionError("devices run for ever")
 
 
-async def _round(device: Device, timeout: float) -> None:
-    """Do the round, but do not wait long for a device that is silent."""
+def _may_speak(device: Device) -> bool:
+    """Whether it is a matter of waiting: nothing is asked, and the line is well and has no end."""
+    line = device.port.line
+    return device.driver.polled is None and line.ended is None and not line.link.last_error
+
+
+async def _round(device: Device, timeout: float, *, patient: bool) -> None:
+    """Do the round, but do not wait long for a device that is silent when it is asked.
+
+    Args:
+        device: Whose.
+        timeout: Seconds for everything.
+        patient: Wait that long for one that talks by itself.
+    """
     reading = asyncio.create_task(device.read_once(timeout))
     try:
         done, _ = await asyncio.wait({reading}, timeout=SILENCE_S)
         # To find out what a line is good for, and what it speaks, may take longer.
-        if done or device.stats.totals["answers"] or device.port.is_drained:
+        answers = done or device.stats.totals["answers"] or device.port.is_drained
+        if answers or (patient and _may_speak(device)):
             await reading
     finally:
         reading.cancel()
@@ -133,6 +152,12 @@ def _trouble(device: Device, timeout: float | None) -> str:
         timeout: The limit, if the round came up to it.
     """
     answered = bool(device.stats.totals["answers"])
+    if not answered and _may_speak(device):
+        reason = device.port.last_error or "the line is open, but nothing comes"
+        within = (
+            f" within {timeout:g} s; some units speak every few minutes only" if timeout else ""
+        )
+        return f"{reason}{within}"
     if reason := device.port.last_error:
         return f"{reason}; the values are incomplete" if answered else reason
     if not device.port.opened:

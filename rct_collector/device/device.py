@@ -24,7 +24,7 @@ from rct_collector.device.polling.schedule import Schedule
 from rct_collector.device.publisher import Emit, Publisher
 from rct_collector.device.stats import Stats
 from rct_collector.drivers import driver as load_driver
-from rct_collector.drivers.base import Driver, Event, Query
+from rct_collector.drivers.base import Driver, Event, Query, Record
 from rct_collector.lines.port import Port
 from rct_collector.model import PollClass, Series
 from rct_collector.receipt import Receipt
@@ -104,6 +104,7 @@ class Device:
         self.settings = self._gate()
         self._hurry = asyncio.Event()
         self._spoken = asyncio.Event()
+        self._measured = asyncio.Event()
         self.settled = asyncio.Event()
         self.rounds = 0
 
@@ -294,12 +295,13 @@ class Device:
 
         Args:
             seconds: How long.
-            to_the_end: For all of it, where a line has an end; else for the first thing.
+            to_the_end: For all of it, where a line has an end, or for the first record; else for
+                the first thing.
         """
-        ended = self.port.line.ended if to_the_end else None
+        said = (self.port.line.ended or self._measured) if to_the_end else self._spoken
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await (ended or self._spoken).wait()
+                await said.wait()
 
     def _until_next(self) -> float:
         """Seconds until the next round; a tick sooner than the pause is left out."""
@@ -379,3 +381,5 @@ class Device:
         self._publisher.heard(wall_ns / 1e9)
         self.units.take(events, now=now, wall_ns=wall_ns, receipt=receipt)
         self._spoken.set()
+        if any(type(event) is Record for event in events):
+            self._measured.set()
