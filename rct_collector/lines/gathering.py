@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from functools import cached_property
 
-from rct_collector.drivers.base import Event, Garbled, Unfit
+from rct_collector.drivers.base import Event, Garbled, Reply, Unfit
 from rct_collector.lines.callers import CalledLine, Caller
 from rct_collector.lines.conversation import Conversation
 from rct_collector.lines.kept import Calls
@@ -124,8 +124,8 @@ class GatheringLine(CalledLine):
             self._unknown.pop(caller, None)
         else:
             caller.noise(size)
-        for unit in {event.unit for event in valid}:
-            if unit and self._by_unit.get(unit) is not caller:
+        for unit in _speakers(valid):
+            if self._by_unit.get(unit) is not caller:
                 self._has_called(unit, caller)
         self.ports.deliver(conversation, events, size, now)
 
@@ -173,6 +173,12 @@ class GatheringLine(CalledLine):
     def _refuse(self, who: object, reason: str) -> None:
         self._rejected += 1
         self._turned_away(who, reason)
+
+
+def _speakers(events: list[Event]) -> set[str]:
+    """Who is at the other end, of what was said: what one unit tells of another one is no call."""
+    asking = {event.unit for event in events if type(event) is Reply}
+    return (asking - {""}) or {event.unit for event in events} - {""}
 
 
 def _nobody(_said: object) -> None:

@@ -111,6 +111,16 @@ def test_a_unit_that_calls_anew_takes_the_place_of_its_former_call_alone(with_be
     assert with_bench(test) == []
 
 
+def test_who_tells_of_a_unit_that_calls_itself_does_not_take_its_place(with_bench):
+    async def test(bench):
+        one, two = bench.call("1=1\n1?\n"), bench.call("2=2\n2?\n")
+        two.say(b"1=3\n2?\n")
+        assert (one.is_open, two.is_open) == (True, True)
+        assert [item for item in bench.device.heard() if type(item) is int] == [1, 2, 3]
+
+    with_bench(test)
+
+
 def test_a_caller_with_several_units_stays_while_any_is_its_own(with_bench):
     async def test(bench):
         bus = bench.call("1=1\n2=2\n")

@@ -11,7 +11,8 @@ POWER = Query("power", "always")
 class Words:
     """A session whose lines are words.
 
-    ``unit=value``, ``unit!`` for a refusal, ``?`` for a call, ``UPS`` for what belongs elsewhere.
+    ``unit=value``, ``unit!`` for a refusal, ``?`` or ``unit?`` for a call,
+    ``UPS`` for what belongs elsewhere.
 
     Attributes:
         resets: How often half an answer was forgotten.
@@ -45,8 +46,8 @@ class Words:
             return Answer(POWER, int(value), unit)
         if line.endswith("!"):
             return Refused(POWER, line[:-1])
-        if line == "?":
-            return Reply(b"ack\n")
+        if line.endswith("?"):
+            return Reply(b"ack\n", line[:-1])
         if line == "UPS":
             return Unfit("a UPS, which is none of ours")
         return Garbled(Fault.NOISE, None, len(line), "" if line == "noise" else line)
