@@ -337,6 +337,9 @@ class TimedSession(Session, Protocol):
 
     Both are called only while the line is open, and times are monotonic seconds. It sees silence by
     itself: it is reset only when the line is opened anew.
+
+    It may offer ``may_say(reply: Reply) -> bool`` as well, which is asked before a reply is sent
+    that had to wait: by then it may be another unit's turn to speak.
     """
 
     def next_due(self) -> float | None:

@@ -114,6 +114,7 @@ class Conversation:
         """
         self.session = session
         self._timed = cast("TimedSession", session) if hasattr(session, "next_due") else None
+        self._may_say: Callable[[Reply], bool] | None = getattr(session, "may_say", None)
         self._alarm: asyncio.TimerHandle | None = None
         self._sent = sent
         self.turns: Turns[Any] = Turns()
@@ -174,7 +175,7 @@ class Conversation:
     def settled(self, held: _HeldReply, *, taken: bool) -> None:
         """What was waited for was taken over, or cannot be."""
         self._held.discard(held)
-        if taken:
+        if taken and (self._may_say is None or self._may_say(held.reply)):
             self.reply(held.reply, None)
 
     def answered(self) -> None:

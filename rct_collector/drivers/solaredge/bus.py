@@ -116,6 +116,11 @@ class MasterSession(ListeningSession):
             events.append(Reply(grant))
         return events
 
+    def may_say(self, reply: Reply) -> bool:
+        """Whether nobody else has the bus; who misses an acknowledgement says it all again."""
+        granted = self._master.granted
+        return granted is None or id_text(granted) == reply.unit
+
     def _heard(self, frame: Frame, wall_ns: int, tunnel: Tunnel | None = None) -> Iterator[Event]:
         """What becomes of a frame."""
         if reason := self._master.heard(frame):

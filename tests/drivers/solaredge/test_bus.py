@@ -104,6 +104,31 @@ def test_a_unit_is_not_acknowledged_before_its_records_are_taken_over(solaredge,
     assert len(unit.posts) == 1
 
 
+def test_an_acknowledgement_that_comes_too_late_disturbs_no_other_turn(solaredge, monkeypatch):
+    held = []
+
+    def take(self, batch):
+        self.batches.append(batch)
+        if batch.receipt is not None and not held:
+            batch.receipt.hold()
+            held.append(batch)
+            asyncio.get_running_loop().call_later(4.5, batch.receipt.settle, True)
+
+    monkeypatch.setattr(Run, "take", take)
+    first, second = Slave(FIRST, power(FIRST, WALL, 5)), Slave(SECOND)
+    second.silent = True
+    bus = Bus(first, second)
+    done = run(solaredge, bus, 40, f"mode=master&{UNITS}&timeout=3&interval=1")
+    turn = None
+    for _, frame in bus.heard:
+        if frame.function == functions.GRANT:
+            turn = frame.destination
+        else:
+            assert (frame.function, frame.destination) == (functions.ACK, turn)
+    assert powers(done) == [(f"{FIRST:08X}", 0, 5.0)]
+    assert len(first.acknowledged) == 1  # when it has said it again
+
+
 def test_a_silent_unit_costs_its_turn_only(solaredge):
     sleeper = Slave(FIRST)
     sleeper.silent = True
