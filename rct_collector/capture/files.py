@@ -33,7 +33,7 @@ class Files:
     """Reads a file, or one after the other, without ever waiting.
 
     Attributes:
-        trouble: What could not be read of those that are done with, one sentence each.
+        trouble: What could not be read, one sentence for each file.
         wait_s: Seconds after which to look again, where nothing was there.
     """
 
@@ -66,6 +66,7 @@ class Files:
         self._descriptor = -1
         self._place = path
         self._contents: Contents | None = None
+        self._told = ""
         self._read = 0
         self._is_file = True
         self._age: _Age = (-1, "")
@@ -134,6 +135,7 @@ class Files:
         self._is_file = stat.S_ISREG(os.fstat(self._descriptor).st_mode)
         self._read = 0
         self._contents = Contents(str(self._place), self._wanted)
+        self._told = ""
         self._first_flow = self._next_flow
         return True
 
@@ -179,8 +181,6 @@ class Files:
         contents = self._now()
         self.close()
         yield from self._numbered(contents.finish())
-        if contents.trouble:
-            self.trouble.append(contents.trouble)
 
     @property
     def _in_folder(self) -> bool:
@@ -199,6 +199,10 @@ class Files:
             if not self._in_folder:
                 raise
             self.trouble.append(str(error))
+        trouble = self._now().trouble
+        if trouble and trouble != self._told:  # at once: a file that is followed may have no end
+            self._told = trouble
+            self.trouble.append(trouble)
 
     # -- a folder --------------------------------------------------------------------------
 

@@ -90,6 +90,19 @@ def test_a_file_that_shrinks_is_told(written):
         step(files)
 
 
+def test_a_file_that_is_damaged_while_it_is_followed_is_told_at_once(written):
+    files = Files(written(pcap(PARTS)), WANTED, follow=True)
+    step(files)
+    assert files.trouble == []
+    written(b"\xff" * 64)
+    step(files)
+    (trouble,) = files.trouble
+    assert "day.rec" in trouble
+    written(pcap(PARTS))
+    step(files)
+    assert files.trouble == [trouble]
+
+
 def test_a_file_that_is_rotated_goes_on_in_the_next(written, tmp_path):
     path = written(WHOLE)
     files = Files(path, WANTED, follow=True)
