@@ -228,6 +228,8 @@ def _pieces(path: str | None, *, follow: bool) -> Iterator[bytes | None]:
                 yield b""
                 time.sleep(_LOOK_S)
                 if another := _another(path, file):
+                    while rest := file.read(_PIECE):  # written just before it was moved
+                        yield rest
                     file.close()
                     file = another  # type: ignore[assignment] # of the same kind
                     yield None

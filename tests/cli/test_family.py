@@ -153,6 +153,19 @@ def test_a_file_that_is_rotated_or_cut_is_read_anew(host, tmp_path, monkeypatch)
     ]  # fmt: skip
 
 
+def test_what_is_written_just_before_a_file_is_rotated_is_read(host, tmp_path, monkeypatch):
+    path = tmp_path / "a"
+    path.write_bytes(b"one\n")
+
+    def rotate():
+        with path.open("ab") as file:
+            file.write(b"two\n")
+        path.rename(tmp_path / "a.1")
+        path.write_bytes(b"three\n")
+
+    assert followed(host, path, monkeypatch, rotate) == [b"one", b"two", b"three"]
+
+
 def test_a_file_that_is_away_for_a_moment_is_waited_for(host, tmp_path, monkeypatch):
     path = tmp_path / "a"
     path.write_bytes(b"one\n")
