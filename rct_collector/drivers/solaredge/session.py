@@ -72,13 +72,13 @@ def owner(inverter: int, source: int) -> int:
     """The inverter that an id in a record stands for.
 
     The power board of an inverter has the id of its communication board, which is printed on it
-    and sends the frames, but for one bit.
+    and sends the frames, but for one bit. Nobody, everybody and servers are no inverters.
 
     Args:
         inverter: What the record says.
         source: Who has sent it.
     """
-    if (inverter ^ source) | BOARD_BIT == BOARD_BIT:
+    if (inverter ^ source) | BOARD_BIT == BOARD_BIT or not 0 < inverter < FIRST_SERVICE:
         return source
     return inverter & ~BOARD_BIT
 
@@ -282,7 +282,7 @@ class SolarEdgeSession:
         elif kind in _OPTIMIZERS:
             word = id_text(device)
             inside = values.get("inverter")
-            if isinstance(inside, int) and 0 < inside < FIRST_SERVICE:
+            if isinstance(inside, int):
                 inverter = owner(inside, source)
         else:
             inverter = owner(device, source)

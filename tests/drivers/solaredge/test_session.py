@@ -122,6 +122,9 @@ def test_records_of_one_time_are_told_apart():
         (0x7F905678, UNIT, OTHER),
         (OTHER, UNIT, OTHER),
         (0xBE901234, 0xBE101234, 0xBE101234),
+        (0, UNIT, UNIT),
+        (0xFFFFFFFF, UNIT, UNIT),
+        (request.SERVER, UNIT, UNIT),
     ],
 )
 def test_boards_of_an_inverter_are_one_unit(inverter, source, expected):
