@@ -60,15 +60,27 @@ def command(ctx: click.Context, address: str | None, driver: str, seconds: float
         f" 'rct-collector-telegraf'; here by 'rct-collector read {option} --format influx'."
     )
     read_and_print(found, "influx", _TIMEOUT_S)
-    _say(_NEXT)
+    _say(_next(driver))
 
 
-_NEXT = """\
-What to do next:
-  rct-collector read --address tcp://192.0.2.10:8899   reads your inverter (use its address)
-  rct-collector config sample > config.yaml            writes a configuration to begin with
-  rct-collector --help                                 tells what else there is
-The READMEs in plugins/telegraf and plugins/collectd tell how to feed your monitoring."""
+def _next(family: str) -> str:
+    """What to do with an inverter of that family."""
+    from rct_collector.drivers import driver
+    from rct_collector.transport import examples
+
+    option = "" if family == DEFAULT else f" --driver {family}"
+    address = examples(driver(family).ways)[0]
+    rows = (
+        (f"read{option} --address {address}", "reads your inverter (use its address)"),
+        (f"config sample{option} > config.yaml", "writes a configuration to begin with"),
+        ("--help", "tells what else there is"),
+    )
+    width = max(len(words) for words, _ in rows)
+    lines = (f"  rct-collector {words:{width}}   {text}" for words, text in rows)
+    return "\n".join(("What to do next:", *lines, _FEEDING))
+
+
+_FEEDING = "The READMEs in plugins/telegraf and plugins/collectd tell how to feed your monitoring."
 
 
 def _say(text: str) -> None:

@@ -165,7 +165,7 @@ def _heading(snapshot: Snapshot) -> list[Any]:
     from rct_collector.cli.summary import effort, flow_text, heading
     from rct_collector.format import moment_text
 
-    time_s = max(reading.time_ns for reading in snapshot.readings.values()) / 1e9
+    time_s = max(snapshot.readings[series].time_ns for series in snapshot.measured) / 1e9
     lines = heading(snapshot, moment_text(time_s, snapshot.config.timezone))
     return [*lines, *(Text(text) for text in (flow_text(snapshot), effort(snapshot)) if text)]
 

@@ -33,7 +33,7 @@ _EPILOG = """\b
 Examples:
 {examples}
 Then, in another terminal:
-  rct-collector watch {driver}--address tcp://127.0.0.1:{port}
+  rct-collector watch {driver}--address {address}
 """
 
 
@@ -252,8 +252,10 @@ def _epilog(family: Driver, simulator: Simulator) -> str:
     name = family.name
     lines = [f"  rct-collector simulate {name} {text}".rstrip() for text in simulator.examples]
     option = "" if name == DEFAULT else f"--driver {name} "
-    port = usual_port(family) or "PORT"
-    return _EPILOG.format(examples="\n".join(lines), driver=option, port=port)
+    scheme = "listen" if simulator.calls() else "tcp"
+    port = family.ways.get(scheme, {}).get("port", "PORT")
+    address = f"{scheme}://{LOOPBACK}:{port}"
+    return _EPILOG.format(examples="\n".join(lines), driver=option, address=address)
 
 
 def _list(simulator: Simulator) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
@@ -47,6 +48,16 @@ def test_a_file_is_printed_record_by_record(driver, path, run, how):
     assert len(lines) == len(set(lines)) == 5
     assert all(line.startswith("inverter_power,") for line in lines)
     assert lines[0].endswith(f" {(WALL + 1) * 10**9}")
+
+
+def test_a_table_of_a_file_says_of_when_its_values_are(driver, path, run):
+    path.write_bytes(PLAIN)
+    result = run("read", "--driver", "plant", str(path), "--timezone", "UTC")
+    assert result.exit_code == Exit.OK
+    headings = [line for line in lines_of(result) if line[:4].isdigit()]
+    assert headings == [
+        f"{datetime.fromtimestamp(WALL + n, UTC):%Y-%m-%d %H:%M:%S}" for n in (4, 5)
+    ]
 
 
 def test_standard_input_is_read_too(driver, path):

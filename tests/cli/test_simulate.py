@@ -117,7 +117,8 @@ def test_the_demonstration_has_two_parts_and_says_what_to_do_next(run):
     assert live.startswith("\n1. The live view of a simulated inverter")
     lines = [parse_line(line) for line in protocol.splitlines() if line]
     assert {"inverter_power", "inverter_collector"} <= {line["measurement"] for line in lines}
-    assert "config sample" in after
+    assert "read --address tcp://192.0.2.10:8899 " in after
+    assert "config sample > config.yaml " in after
 
 
 def test_the_demonstration_shows_a_real_inverter_too(run, serve):

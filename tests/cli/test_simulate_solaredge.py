@@ -108,6 +108,11 @@ def test_a_bus_is_read_at_the_address_that_is_told(start, run, tmp_path):
     assert "inverter_optimizer,optimizer=" in result.stdout
 
 
+def test_help_ends_with_the_address_at_which_these_units_are_read(run):
+    said = run("simulate", "solaredge", "--help").stdout
+    assert "rct-collector watch --driver solaredge --address listen://127.0.0.1:22222\n" in said
+
+
 def test_scenarios_and_fault_profiles_are_listed(run):
     lines = run("simulate", "solaredge", "--list").stdout.splitlines()
     words = [line.split()[0] for line in lines]
@@ -137,3 +142,4 @@ def test_the_demonstration_shows_optimizers(run):
     assert result.exit_code == 0
     assert "inverter_optimizer,optimizer=" in result.stdout
     assert "rct-collector read --simulate --driver solaredge --format influx" in result.stdout
+    assert "read --driver solaredge --address listen://:22222 " in result.stdout

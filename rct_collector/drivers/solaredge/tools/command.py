@@ -38,6 +38,10 @@ _RESET = 0x0030
 
 _PARAMETER = Struct("<HI")
 
+#: What would be right, in messages.
+_SENT = f"what reads is {', '.join(f'{function:04x}' for function in sorted(READS))}"
+_VALUES_OF_WRITES = "it takes two, such as H329,L0: 16 bits and 32 bits"
+
 #: Parameters whose names are known, of those that people ask for.
 PARAMETERS = {
     0x0007: "ENABLE_RS485",
@@ -201,7 +205,11 @@ def _check(outside: Outside, commands: list[Order], unit: int, *, writes: bool) 
         shown = f"-c: {order.function:04x} ({name(order.function)})"
         if words is None:
             size = len(order.payload)
-            raise click.UsageError(f"{shown} with {size} bytes of values is not sent to units")
+            writes_too = order.function in (_SET, _SET_UNSAVED, _RESET)
+            remedy = _VALUES_OF_WRITES if writes_too else _SENT
+            raise click.UsageError(
+                f"{shown} with {size} bytes of values is not sent to units; {remedy}"
+            )
         if not writes:
             raise click.UsageError(
                 f"{shown} would {words}; what changes something needs --allow-writes"

@@ -32,6 +32,14 @@ _PORT = 22222
 #: What a source is, by the letters of the suite: an RS232 or RS485 port, or the network.
 _KINDS = ("2", "4", "n")
 
+#: Options of the suite that are none here → what does that now.
+_ELSEWHERE = {
+    "-c": "commands are sent by 'rct-collector solaredge command'",
+    "-d": "'rct-collector --log-level debug solaredge monitor' tells more, on standard error",
+    "-n": "give the network card its address, have dnsmasq lead the units here, and use -t n",
+    "-u": "firmware is not recorded",
+}
+
 _EPILOG = """\b
 Examples:
   rct-collector solaredge monitor roof.rec
@@ -39,6 +47,22 @@ Examples:
   rct-collector solaredge monitor -o roof.json listen://192.0.2.10:22222
   rct-collector solaredge monitor -t 4 -m -s 7F101234,7F105678 /dev/ttyUSB0
 """
+
+
+def _elsewhere(function: Any) -> Any:
+    """Tell who uses one of those options what does it now."""
+
+    def refuse(_ctx: click.Context, option: click.Parameter, value: str | None) -> None:
+        if value is not None:
+            raise click.UsageError(
+                f"{option.opts[0]} is no option here: {_ELSEWHERE[option.opts[0]]}"
+            )
+
+    for name in _ELSEWHERE:
+        function = click.option(
+            name, f"elsewhere_{name[1]}", hidden=True, expose_value=False, callback=refuse
+        )(function)
+    return function
 
 
 @click.command("monitor", short_help="What units post, as JSON lines.", epilog=_EPILOG)
@@ -68,6 +92,7 @@ Examples:
 )  # fmt: skip
 @click.option("-x", "strict", is_flag=True, help="End at the first frame that is broken.")
 @click.option("-v", "verbose", count=True, help="Tell at the end what was read.")
+@_elsewhere
 @click.pass_obj
 def command(  # noqa: D417 - the options explain themselves
     outside: Outside,

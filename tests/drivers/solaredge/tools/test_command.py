@@ -246,14 +246,15 @@ def test_no_other_function_is_sent_whatever_is_allowed(desk, usage, unit):
             command._check(desk, command.parse(text), UNIT, writes=True)
     assert "PARAMS_SET_ALL" in name(0x0017)
     message = usage("command", "--allow-writes", "-c", "17,L0", "-s", "7F101234", "/dev/ttyUSB0")
-    assert "0017 (PARAMS_SET_ALL) with 4 bytes of values is not sent to units" in message
+    assert "0017 (PARAMS_SET_ALL) with 4 bytes of values is not sent to units;" in message
+    assert "what reads is 0012, 0033, 0034, 0321, 0322, 0347" in message
 
 
 @pytest.mark.parametrize("text", ["11", "11,H329", "11,H329,L0,B0", "30", "30,L0", "18,L0,L0"])
 def test_writes_of_another_shape_are_not_sent(desk, usage, unit, text):
     desk.answer = True
     message = usage("command", "--allow-writes", "-c", text, "-s", "7F101234", "/dev/ttyUSB0")
-    assert "is not sent to units" in message
+    assert "is not sent to units; it takes two, such as H329,L0: 16 bits and 32 bits" in message
 
 
 # -- wrong usage -------------------------------------------------------------------------------

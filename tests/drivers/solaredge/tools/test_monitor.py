@@ -272,6 +272,21 @@ def test_contradictions_are_told(desk, usage, words, message):
     assert desk.collected is None
 
 
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        (["-c", "12,H239"], "'rct-collector solaredge command'"),
+        (["-d", "stdout"], "--log-level debug"),
+        (["-n", "eth1"], "dnsmasq"),
+        (["-u", "firmware"], "firmware is not recorded"),
+    ],
+)
+def test_options_of_the_suite_that_are_none_here_tell_what_is(desk, usage, option, words):
+    message = usage("monitor", *option, "roof.rec")
+    assert f"{option[0]} is no option here: " in message
+    assert words in message
+
+
 @pytest.mark.slow
 def test_units_that_call_are_answered_when_their_lines_are_out(start, tmp_path):
     port = free_port()
