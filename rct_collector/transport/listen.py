@@ -14,6 +14,7 @@ address: any number of them share a line.
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections.abc import Mapping
 
 from rct_collector.errors import TransportError
@@ -65,6 +66,13 @@ def descriptors(_: Address) -> int:
 #: Calls that wait to be taken: a plant that calls again within a second.
 _BACKLOG = 512
 
+#: What can be done where this host does not let listen.
+_REMEDIES = {
+    errno.EADDRINUSE: "; it is taken by a program that 'sudo ss -ltnp' names",
+    errno.EADDRNOTAVAIL: "; no network card of this host has that address",
+    errno.EACCES: "; ports below 1024 are the system's, take one above",
+}
+
 
 class _Call(Connection):
     """A connection that somebody else has made."""
@@ -114,5 +122,7 @@ async def listen(address: Address, accept: Accept) -> ListeningServer:
             lambda: _Call(doors), host or None, port, reuse_address=True, backlog=_BACKLOG
         )
     except OSError as error:
-        raise TransportError(f"cannot listen at {address.place}: {explain(error)}") from error
+        remedy = _REMEDIES.get(error.errno or 0, "")
+        text = f"cannot listen at {address.place}: {explain(error)}{remedy}"
+        raise TransportError(text) from error
     return doors

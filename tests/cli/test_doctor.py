@@ -256,6 +256,13 @@ def test_a_family_that_cannot_be_examined_is_told(run, register):
     assert result.stderr == "Error: devices of the family 'bare' cannot be examined\n"
 
 
+def test_units_that_talk_by_themselves_are_watched_instead(run):
+    result = run("doctor", "listen://127.0.0.1", "--driver", "solaredge")
+
+    assert result.exit_code == 2
+    assert "they are not asked but talk by themselves; 'rct-collector watch'" in result.stderr
+
+
 # -- as a process ------------------------------------------------------------------------------
 
 

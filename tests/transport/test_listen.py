@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import socket
 
 import pytest
@@ -114,10 +115,31 @@ def test_a_port_that_is_taken_is_told_of():
     async def main():
         server, port = await listening(Calls())
         with pytest.raises(
-            TransportError, match=rf"cannot listen at 127\.0\.0\.1:{port}: address already in use"
+            TransportError,
+            match=rf"cannot listen at 127\.0\.0\.1:{port}: address already in use; .* 'sudo ss",
         ):
             await listen_at(parse_address(f"listen://127.0.0.1:{port}", WAYS), Calls())
         server.close()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (errno.EACCES, "permission denied; ports below 1024 are the system's, take one above"),
+        (errno.EADDRNOTAVAIL, "cannot assign requested address; no network card of this host has"),
+        (errno.EMFILE, "too many open files$"),
+    ],
+)
+def test_what_can_be_done_about_a_port_is_told(monkeypatch, number, words):
+    async def refuse(*_arguments, **_options):
+        raise OSError(number, "no")
+
+    async def main():
+        monkeypatch.setattr(asyncio.get_running_loop(), "create_server", refuse)
+        with pytest.raises(TransportError, match=f"cannot listen at :80: {words}"):
+            await listen_at(parse_address("listen://:80", WAYS), Calls())
 
     asyncio.run(main())
 

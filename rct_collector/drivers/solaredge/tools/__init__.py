@@ -25,7 +25,13 @@ from rct_collector.drivers.tools import Tools as Family
 
 if TYPE_CHECKING:
     from rct_collector.drivers.solaredge.tools.simulation import SolarEdgeSimulator
-    from rct_collector.drivers.tools import Dissector, Documents, FrameCounter, Redactor
+    from rct_collector.drivers.tools import (
+        Dissector,
+        Documents,
+        Examination,
+        FrameCounter,
+        Redactor,
+    )
 
 _HERE = "rct_collector.drivers.solaredge.tools"
 
@@ -58,6 +64,17 @@ class Tools(Family):
 
         stand_ins = IdStandIns()
         return lambda: Redactor(stand_ins)
+
+    def examination(self) -> Examination:
+        """None: there are no questions whose answers could be timed.
+
+        Raises:
+            MissingToolError: With what there is in its place.
+        """
+        raise self._missing(
+            "cannot be examined, since they are not asked but talk by themselves;"
+            " 'rct-collector watch' shows what they say"
+        )
 
     def documents(self) -> Documents:
         """See the base class."""
