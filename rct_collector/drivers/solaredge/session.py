@@ -72,13 +72,16 @@ def owner(inverter: int, source: int) -> int:
     """The inverter that an id in a record stands for.
 
     The power board of an inverter has the id of its communication board, which is printed on it
-    and sends the frames, but for one bit. Nobody, everybody and servers are no inverters.
+    and sends the frames, but for one bit. Nobody, everybody and servers are no inverters, and what
+    would be an absent float is none.
 
     Args:
         inverter: What the record says.
         source: Who has sent it.
     """
-    if (inverter ^ source) | BOARD_BIT == BOARD_BIT or not 0 < inverter < FIRST_SERVICE:
+    if (inverter ^ source) | BOARD_BIT == BOARD_BIT:
+        return source
+    if not inverter or inverter | BOARD_BIT >= FIRST_SERVICE:
         return source
     return inverter & ~BOARD_BIT
 

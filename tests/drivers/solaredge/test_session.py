@@ -125,6 +125,7 @@ def test_records_of_one_time_are_told_apart():
         (0, UNIT, UNIT),
         (0xFFFFFFFF, UNIT, UNIT),
         (request.SERVER, UNIT, UNIT),
+        (0xFF7FFFFF, UNIT, UNIT),
     ],
 )
 def test_boards_of_an_inverter_are_one_unit(inverter, source, expected):
