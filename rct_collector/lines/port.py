@@ -377,7 +377,12 @@ class Ports:
         return [port for port in self if port.conversation is conversation]
 
     def _strange(self, unit: str) -> None:
-        """Count what comes of somebody whom nobody here has to do with."""
+        """Count what comes of somebody whom nobody here has to do with.
+
+        While the line is about to be closed nobody takes part, and it may be of anybody.
+        """
+        if not self._by_unit:
+            return
         known = unit in self.strangers
         if known or len(self.strangers) < MOST_COUNTED:
             self.strangers[unit] += 1
