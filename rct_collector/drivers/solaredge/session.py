@@ -129,7 +129,7 @@ class SolarEdgeSession:
         self._answers = answers
         self._reader = FrameReader()
         self._batteries = options.batteries
-        self._named: dict[int, int] = {}
+        self._named: dict[int, tuple[int, int]] = {}
 
     def request(self, ask: Ask) -> bytes:
         """Nothing is asked: units talk by themselves."""
@@ -329,9 +329,11 @@ class SolarEdgeSession:
         of = device if kind in _OPTIMIZERS else inverter
         names = self._options.names
         word = names.get(of) or names.get(of & ~BOARD_BIT)
-        if word is None or self._named.get(of) == time // 3600:
+        told = self._named.get(of)
+        # One that is sent again may have been lost, and is to be the same.
+        if word is None or (told and told[0] // 3600 == time // 3600 and told != (time, kind)):
             return ()
-        self._named[of] = time // 3600
+        self._named[of] = time, kind
         return ((table.name_series(id_text(of) if kind in _OPTIMIZERS else ""), word),)
 
     def _all_batteries(self, found: list[_BatteryRecord]) -> Iterator[Record]:
