@@ -118,6 +118,10 @@ class Tunnel:
         self._key = key
         self._counter = 0
 
+    def has(self, key: UnitKey) -> bool:
+        """Whether it is of the session with this key."""
+        return self._key == key
+
     def open(self, payload: bytes) -> bytes | None:
         """The frame within a payload; None where it is of another session.
 
@@ -163,10 +167,11 @@ class Tunnels:
             unit: Id of the unit.
             key: That of the session.
         """
-        tunnel = Tunnel(key)
-        self.by_unit[unit] = [tunnel, *self.by_unit.get(unit, [])][:2]
+        known = self.by_unit.setdefault(unit, [])
+        if not known or not known[0].has(key):  # an offer that was not answered comes again
+            self.by_unit[unit] = known = [Tunnel(key), *known][:2]
         self.offers[unit] = self.offers.get(unit, 0) + 1
-        return tunnel
+        return known[0]
 
     def opened(self, unit: int, payload: bytes) -> tuple[Tunnel, bytes] | None:
         """What opens a payload, and what is in it; None where nothing does."""

@@ -448,7 +448,7 @@ def test_records_and_the_time_come_through_a_tunnel():
 def test_a_session_outlives_its_connection_and_the_next_one():
     options = SolarEdgeOptions(keys={SAMPLE: KEY})
     heard(SolarEdgeSession(options), offer())
-    heard(SolarEdgeSession(options), offer(payload=bytes(34)))
+    heard(SolarEdgeSession(options), *[offer(payload=bytes(34))] * 3)  # the ACK was lost twice
     events = heard(SolarEdgeSession(options), wrapped(post(), Tunnel(SESSION)))
     assert [type(event) for event in events] == [Reply]
 
