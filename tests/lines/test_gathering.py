@@ -173,6 +173,17 @@ def test_who_only_calls_opens_nothing(with_bench):
     with_bench(test)
 
 
+def test_nobody_is_a_stranger_while_the_line_is_about_to_be_closed(with_bench):
+    async def test(bench):
+        one = bench.call("1=10\n")
+        bench.line.ports.leave(bench.device.port)
+        one.say(b"2=20\n")
+        assert bench.device.heard() == [10]
+        assert not bench.line.ports.strangers
+
+    assert with_bench(test) == []
+
+
 # -- strangers, and limits -----------------------------------------------------------------------
 
 
