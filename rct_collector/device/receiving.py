@@ -118,6 +118,7 @@ class Receiving:
         """
         self._metrics = frozenset(m for metrics in pushed.records.values() for m in metrics)
         self._heartbeat_s = pushed.heartbeat_s
+        self._own_clock = pushed.many
         self._wanted = wanted
         self._plausibility = plausibility
         self._send = send
@@ -174,7 +175,7 @@ class Receiving:
                 continue
             self.records += 1
             self.newest_ns = max(self.newest_ns, record.time_ns)
-            self._sort(record, now - (wall_ns - record.time_ns) / 1e9, live, late)
+            self._sort(record, self._at(record, now, wall_ns), live, late)
         for origin, batches in ((Origin.LATE, late), (Origin.LIVE, live)):
             for time_ns in sorted(batches):
                 self._send(time_ns, batches[time_ns], origin, parts.get(time_ns))
@@ -182,12 +183,22 @@ class Receiving:
             part.settle(True)  # noqa: FBT003 - by ourselves
         return self.records - before
 
+    def _at(self, record: Record, now: float, wall_ns: int) -> float:
+        """When it was made, in seconds by which its values are judged.
+
+        Units that only talk are judged by their own clocks, so that a step of ours costs nothing;
+        what may be asked for as well is on our monotonic one.
+        """
+        if self._own_clock:
+            return record.time_ns / 1e9
+        return now - (wall_ns - record.time_ns) / 1e9
+
     def _sort(self, record: Record, at: float, live: _Values, late: _Values) -> None:
         """Judge the values of a record by its own time, and add them to those of now, or late.
 
         Args:
             record: The record.
-            at: Its time in monotonic seconds, as of what the unit is asked for: it may be the same.
+            at: Its time, see :meth:`_at`.
             live: Values of each time that are newer than the last of their series.
             late: All others; a total of the past is no sign that it fell.
         """

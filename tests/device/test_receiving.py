@@ -30,7 +30,7 @@ NOW_NS = 1_782_036_003 * S
 class Made:
     """A receiver whose batches are kept."""
 
-    def __init__(self, *, unwanted=(), heartbeat_s=60.0, plausibility=None):
+    def __init__(self, *, unwanted=(), heartbeat_s=60.0, plausibility=None, many=False):
         self.batches, self.receipts, self.holds = [], [], False
         self.faults = Counter()
         self.told = []
@@ -38,6 +38,7 @@ class Made:
             Pushed(
                 records={"inverter": (POWER.metric, GRID.metric, TOTAL.metric)},
                 heartbeat_s=heartbeat_s,
+                many=many,
             ),
             wanted=lambda series: series not in unwanted,
             plausibility=plausibility or Plausibility(),
@@ -56,8 +57,8 @@ class Made:
         assert most
         self.told.append(text % arguments)
 
-    def take(self, *records, now=1000.0, receipt=None):
-        self.receiving.take(records, now=now, wall_ns=NOW_NS, receipt=receipt)
+    def take(self, *records, now=1000.0, receipt=None, step_s=0):
+        self.receiving.take(records, now=now, wall_ns=NOW_NS + step_s * S, receipt=receipt)
 
     @property
     def values(self):
@@ -152,6 +153,13 @@ def test_growth_is_judged_by_the_times_of_the_records(made):
     """A day that was stored comes within a second."""
     made.take(record(86400, (TOTAL, 1e6)), record(0, (TOTAL, 1e6 + 80_000)))
     assert [value for _, value, _ in made.values] == [1e6, 1e6 + 80_000]
+
+
+def test_a_step_of_our_clock_costs_no_total_of_units_that_only_talk():
+    made = Made(many=True)
+    made.take(record(600, (TOTAL, 1e6)))
+    made.take(record(300, (TOTAL, 1e6 + 5000)), now=1300.0, step_s=3600)
+    assert [value for _, value, _ in made.values] == [1e6, 1e6 + 5000]
 
 
 def test_growth_is_judged_beside_what_the_unit_is_asked_for():
