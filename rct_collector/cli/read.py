@@ -56,6 +56,9 @@ def command(
     First it is found out what the unit has (battery, modules, switch), then all of it is
     asked for; with a real unit that takes some 20 seconds. Nothing is ever written to it.
 
+    Units that talk by themselves, such as those of SolarEdge, are not asked: what the first of them
+    says is printed, and waited for as long as --timeout allows; 'watch' shows all.
+
     In place of a device FILE is read to its end, a recording of units that talk unasked: bytes of
     their lines, a capture (pcap, pcapng), the newest one of a folder, or - for standard input. As
     line protocol each record of it is printed, with its own time; else the last values.

@@ -50,9 +50,10 @@ class JsonLines:
         for lines in self._outside.lines(self._path, follow=follow):
             yield [item for line in lines if (item := self._object(line)) is not None]
         if self.bad and not self._quiet:
+            remedy = "" if self.good else "; 'monitor' makes such lines of recordings"
             self._outside.say(
                 f"Warning: {self._path or 'standard input'}: {self.bad} of {self._number} lines are"
-                f" no JSON objects, and were left out; the first is {self._first}"
+                f" no JSON objects, and were left out; the first is {self._first}{remedy}"
             )
 
     def __iter__(self) -> Iterator[dict[str, Any]]:

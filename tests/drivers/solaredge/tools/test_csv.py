@@ -107,6 +107,15 @@ def test_bad_lines_are_told_once(desk, call):
     assert desk.files["out.inverters.csv"] == b"7E,3.0\r\n"
     (said,) = desk.said
     assert "2 of 4 lines are no JSON objects, and were left out; the first is line 1" in said
+    assert "'monitor'" not in said
+
+
+def test_a_recording_in_place_of_lines_is_told_what_makes_them(desk, call):
+    desk.stdin = b"\x124Vy\n"
+    call("csv", "-p", "out", "-")
+
+    (said,) = desk.said
+    assert said.endswith("; 'monitor' makes such lines of recordings")
 
 
 def test_a_group_cannot_lead_out_of_its_folder(desk, call):
