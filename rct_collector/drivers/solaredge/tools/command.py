@@ -22,6 +22,7 @@ from rct_collector.drivers.solaredge import functions
 from rct_collector.drivers.solaredge.frame import Frame, FrameReader, assemble
 from rct_collector.drivers.solaredge.functions import name
 from rct_collector.drivers.solaredge.request import READS, SERVER, build, grant
+from rct_collector.drivers.solaredge.session import FIRST_SERVICE
 from rct_collector.errors import RefusedFrameError, TransportError
 
 #: How such a unit is reached, and what need not be written.
@@ -163,11 +164,12 @@ def unit_of(text: str) -> int:
     """Read the id of a unit.
 
     Raises:
-        click.UsageError: It is none, or there are several.
+        click.UsageError: It is none, or that of several, such as of everybody on a bus.
     """
-    if not re.fullmatch(r"[0-9a-fA-F]{1,8}", text):
+    unit = int(text, 16) if re.fullmatch(r"[0-9a-fA-F]{1,8}", text) else 0
+    if not 0 < unit < FIRST_SERVICE:
         raise click.UsageError(f"-s: wanted is the id of one unit, such as 7F101234, not {text!r}")
-    return int(text, 16)
+    return unit
 
 
 # -- what may be sent --------------------------------------------------------------------------

@@ -279,7 +279,9 @@ def test_what_is_no_command(usage, unit, text, words):
     assert words in usage("command", "-c", text, "-s", "7F101234", "/dev/ttyUSB0")
 
 
-@pytest.mark.parametrize("unit_id", ["", "7F101234,7F105678", "7F1012345", "roof"])
+@pytest.mark.parametrize(
+    "unit_id", ["", "7F101234,7F105678", "7F1012345", "roof", "0", "ffffffff", "FFFFFFFE"]
+)
 def test_what_is_no_unit(usage, unit_id):
     assert "wanted is the id of one unit" in usage("command", "-c", "33", "-s", unit_id, "/dev/x")
 
