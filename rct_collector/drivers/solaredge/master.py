@@ -130,7 +130,8 @@ class Master:
             )
         if frame.source == self.granted:
             self._spoke = True
-            self._released = frame.function == RELEASE and frame.sequence == self._sequence
+            if frame.function == RELEASE and frame.sequence == self._sequence:
+                self._released = True
             self._due = -math.inf
         for unit in self._units:
             if unit.address == frame.source:

@@ -84,6 +84,14 @@ def test_nothing_but_the_release_of_the_grant_ends_a_turn(source, function, numb
     assert bus.run(0) == [(12, SECOND)]
 
 
+def test_an_old_release_that_turns_up_behind_the_right_one_costs_nothing():
+    bus = Bus()
+    bus.run(3)
+    bus.release(FIRST)
+    bus.say(FIRST, functions.RELEASE, 7)  # in the same piece
+    assert bus.run(0) == [(3, SECOND)]
+
+
 def test_a_silent_unit_costs_its_turn_only():
     bus = Bus(timeout_s=2)
     assert bus.run(5) == [(3, FIRST), (5, SECOND)]
