@@ -162,6 +162,8 @@ def _trouble(device: Device, timeout: float | None) -> str:
         return f"{reason}; the values are incomplete" if answered else reason
     if not device.port.opened:
         return "no connection in time"
+    if not answered and device.port.line.ended is not None:
+        return f"no record of a unit was found in {device.config.address.place}"
     if not answered:
         return "the line is open, but nothing is answered"
     return f"not everything was answered within {timeout:g} s" if timeout else ""

@@ -73,6 +73,13 @@ def test_a_file_that_holds_nothing_is_an_error(driver, path, run):
     assert "nothing in its 13 bytes begins like a frame" in result.stderr
 
 
+def test_a_file_without_a_record_is_told_as_that(driver, path, run):
+    path.write_bytes(b"1;but nothing else\n")
+    result = run("read", "--format", "influx", "--driver", "plant", str(path))
+    assert result.exit_code == Exit.UNREACHABLE
+    assert f"no record of a unit was found in {path}" in result.stderr
+
+
 def test_a_file_and_a_device_exclude_each_other(driver, path, run):
     result = run("read", "--address", "tcp://192.0.2.1", str(path))
     assert result.exit_code == 2
