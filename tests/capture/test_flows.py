@@ -13,35 +13,17 @@ from hypothesis import strategies as st
 from rct_collector.capture import flows as module
 from rct_collector.capture.contents import Contents
 from rct_collector.capture.flows import MOST_FLOWS, Reassembly, Wanted
-from rct_collector.capture.streams import TcpSegment
 from rct_collector.errors import CaptureError
 from rct_collector.transport.base import Ends
 from tests.capture.test_conversations import opening, pcap, segment, torn
 from tests.captures import block, enhanced, ethernet, interface, patched, section, simple
+from tests.segments import SERVER, UNIT, WRAP, said, syn
 from tests.work import peak
 
-SERVER = ("192.0.2.10", 22222)
-UNIT = ("192.0.2.1", 49152)
-WRAP = 1 << 32
-SECOND = 10**9
 MAGIC = bytes.fromhex("12345679")
 WANTED = Wanted(frozenset((22222, 22221, 80)), MAGIC)
 
 relaxed = settings(deadline=None)
-
-
-ENDS = Ends(UNIT, SERVER)
-
-
-def said(data, start=1, *, at=0.0, back=False, ends=ENDS, **flags):
-    """A segment at so many seconds."""
-    if back:
-        ends = Ends(ends.remote, ends.local)
-    return TcpSegment(round((1000 + at) * SECOND), ends, start % WRAP, data=data, **flags)
-
-
-def syn(start=0, **more):
-    return said(b"", start, opens=True, answers=False, **more)
 
 
 def run_all(segments, wanted=WANTED):

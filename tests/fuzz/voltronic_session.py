@@ -102,21 +102,33 @@ def check(data):
     options, good = CONFIGURED[data[0] % len(CONFIGURED) if data else 0]
     session = DRIVER.session(SessionOptions(options, {}))
     question, since, known = None, b"", False
+    late = None  # what was given up, and is taken all the same while nothing else is asked
     for step in steps(data[1:]):
         if step is None:
             if question is not None:
-                assert session.abandon(Ask(question)).probe == Ask(PROTOCOL)
+                resync = session.abandon(Ask(question))
+                assert resync.probe == Ask(PROTOCOL)
+                if question is not PROTOCOL:
+                    late = question if question.shape is None else None
+                    assert (resync.late and resync.late.query) is late
                 question = None
         elif isinstance(step, bytes):
             if not step:
                 session.reset()
             since += step
             events = session.receive(step, 10**18)
+            for event in [item for item in events if type(item) is Answer and item.query is late]:
+                is_answer(event, late, since)
+                events.remove(event)
+                late = None
             question, known = judged(events, question, since, known)
             assert session.pending <= LONGEST_PENDING
         else:
             asked = sent(session, step, known, PROBES | (WHO if options.serial_number else set()))
-            question, since = (step, b"") if asked else (question, since)
+            if asked:
+                question = step
+                if step is not PROTOCOL:
+                    since, late = b"", None
     comes_to_terms(session, question, good)
 
 

@@ -13,6 +13,7 @@ from rctclient.frame import ReceiveFrame
 from rctclient.types import Command, DataType
 
 import rct_collector
+from rct_collector.drivers import BUILTIN
 from rct_collector.drivers.base import Ask, Query
 from rct_collector.drivers.rct import request
 from rct_collector.drivers.rct.session import RctSession
@@ -127,5 +128,6 @@ def test_frames_are_assembled_in_one_place():
     }
     assert "drivers/rct/request.py" in users
     simulators = ("drivers/rct/simulator/", "simulator/", "simulator.py")
-    others = {name for name in users if not name.startswith(simulators)}
+    families = tuple(f"drivers/{name}/" for name in BUILTIN if name != "rct")  # have their own
+    others = {name for name in users if not name.startswith((*simulators, *families))}
     assert others == {"drivers/rct/request.py"}

@@ -14,7 +14,7 @@ from rct_collector.drivers.solaredge.request import SERVER, acknowledge
 from rct_collector.drivers.solaredge.tools.reader import MAGIC, PORTS, frames
 from rct_collector.drivers.tools import Run
 from rct_collector.transport.base import Ends
-from tests.capture.test_flows import said, syn
+from tests.segments import said, syn
 
 UNIT = 0x7E1A0823
 POSTS = [Frame(n, UNIT, SERVER, functions.POST, bytes(n)) for n in range(4)]
