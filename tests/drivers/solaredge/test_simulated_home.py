@@ -32,6 +32,8 @@ def held(payload):
 @pytest.mark.parametrize("scenario", ["roofs", "three-phase", "battery", "old"])
 @pytest.mark.parametrize("encrypt", [False, True])
 def test_all_that_is_made_is_posted_and_acknowledged(scenario, encrypt):
+    if encrypt:
+        pytest.importorskip("cryptography")
     unit, witness = caller(scenario, encrypt=encrypt)
     secret = unit.outbox.unit.world.secret(0)
     portal = Portal(secret)
