@@ -57,7 +57,7 @@ def test_the_address_is_completed_by_the_driver_beside_it():
             "devices": [
                 device("a", "bus", PORT),
                 {"address": "serial:///dev/none1?parity=even", "driver": "alone", "name": "b"},
-                device("c", "bus", "listen://"),
+                device("c", "bus", "listen://0.0.0.0"),
                 device("d", "rct", "tcp://roof"),
             ]
         }
@@ -66,7 +66,7 @@ def test_the_address_is_completed_by_the_driver_beside_it():
     assert found == [
         ("/dev/none0", {"baud": "115200"}),
         ("/dev/none1", {"baud": "2400", "parity": "even"}),
-        (":22222", {}),
+        ("0.0.0.0:22222", {}),
         ("roof:8899", {}),
     ]
 
@@ -87,7 +87,7 @@ def test_the_address_is_completed_by_the_driver_beside_it():
         (
             "bus",
             "tcp://roof",
-            "serial:///dev/ttyUSB0?baud=115200 or listen://:22222;"
+            "serial:///dev/ttyUSB0?baud=115200 or listen://0.0.0.0:22222;"
             " the driver takes serial://, listen://, not tcp://",
         ),
         ("alone", "tcp://roof", "tcp://192.0.2.10:8899, with a port from 1 to 65535"),
@@ -153,7 +153,7 @@ def test_the_documentation_has_the_addresses_that_some_family_takes():
         "`usb://0665:5161`",
         "`hidraw:///dev/hidraw0`",
         "`serial:///dev/ttyUSB0?baud=2400`",
-        "`listen://:22222`",
+        "`listen://0.0.0.0:22222`",
         "`file:///var/lib/captures/roof.pcap`",
     ]
     assert [row.split("|")[3].strip() for row in rows] == [

@@ -2,12 +2,12 @@
 
 ::
 
-    listen://:22222                 all addresses of this host
     listen://0.0.0.0:22222          all of IPv4
     listen://[::]:22222             all of IPv6
     listen://192.0.2.5:22222        one of them
 
-The port may be left out where the driver knows it. Which unit has called tells the unit, not the
+The address is always written out, so that nobody opens a port to a network unawares. The port may
+be left out where the driver knows it. Which unit has called tells the unit, not the
 address: any number of them share a line.
 """
 
@@ -29,12 +29,12 @@ DESCRIPTION = "A TCP port of this host, for devices that connect to it."
 PARAMETERS: Mapping[str, Parameter] = {}
 
 #: Two of these cannot be listened on at the same port, so they are one.
-_ALL = ("", "0.0.0.0", "::")  # noqa: S104 - what a user may write
+_ALL = ("0.0.0.0", "::")  # noqa: S104 - what a user may write
 
 
 def example(defaults: Mapping[str, str]) -> str:
     """See :class:`.base.Transport`."""
-    return f"listen://:{defaults.get('port', '22222')}"
+    return f"listen://0.0.0.0:{defaults.get('port', '22222')}"
 
 
 def parse(text: str, defaults: Mapping[str, str]) -> Address:
@@ -43,9 +43,9 @@ def parse(text: str, defaults: Mapping[str, str]) -> Address:
     found = hosts.part(text)
     if found is None:
         raise Invalid(f"{right} or listen://192.0.2.5:22222, with nothing else")
-    host = hosts.read_host(found[0]) if found[0] else ""
-    if host is None or (host and not hosts.is_ip(host)):
-        raise Invalid(f"{right}, with an IP address of this host, or none for all of them")
+    host = hosts.read_host(found[0]) if found[0] else None
+    if host is None or not hosts.is_ip(host):
+        raise Invalid(f"{right}, with an IP address of this host, or 0.0.0.0 for all of them")
     port = hosts.read_port(found[1], defaults, right)
     whose = "*" if host in _ALL else hosts.identity(host)
     text = f"listen://{hosts.joined(host, port if found[1] else None)}"

@@ -142,4 +142,4 @@ def test_the_demonstration_shows_optimizers(run):
     assert result.exit_code == 0
     assert "inverter_optimizer,optimizer=" in result.stdout
     assert "rct-collector read --simulate --driver solaredge --format influx" in result.stdout
-    assert "read --driver solaredge --address listen://:22222 " in result.stdout
+    assert "read --driver solaredge --address listen://0.0.0.0:22222 " in result.stdout

@@ -48,7 +48,7 @@ WORDS = (
     *("12:30", "1_000", "2026-13-45", ".inf", "log_level: debug", "state_dir: /x", "- - - - "),
     *("driver: any", "unit: 7F1A", "address: ", "serial:///dev/a", "serial:/b", "?baud=9600"),
     *("&parity=even", "&stopbits=2", "&rs485=on", "%2F", "%", "hidraw:///dev/hidraw0", "usb://"),
-    *("0665:5161", "?path=1-1.4", "listen://:22222", "listen://[::]", "[fe80::1%eth0]:5"),
+    *("0665:5161", "?path=1-1.4", "listen://0.0.0.0:22222", "listen://[::]", "[fe80::1%eth0]:5"),
     *("file:///a.pcap", "file:/a", "tcp://0x7f.1:5"),
 )
 

@@ -18,7 +18,7 @@ from tests.lines.words import Attached, Lock, Words
 from tests.virtual import run
 from tests.work import calls
 
-STATION = parse_address("listen://:7777", {"listen": {}})
+STATION = parse_address("listen://0.0.0.0:7777", {"listen": {}})
 
 
 class Many(Attached):

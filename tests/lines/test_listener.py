@@ -19,7 +19,7 @@ from tests.lines.words import POWER, Attached, Lock, Words
 from tests.virtual import run
 from tests.work import calls
 
-STATION = parse_address("listen://:7777", {"listen": {}})
+STATION = parse_address("listen://0.0.0.0:7777", {"listen": {}})
 
 
 class Bench:

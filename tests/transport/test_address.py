@@ -30,7 +30,8 @@ TCP = "an address such as tcp://192.0.2.10:8899"
 SERIAL = "an address such as serial:///dev/ttyUSB0?baud=2400"
 USB = "an address such as usb://0665:5161"
 HIDRAW = "an address such as hidraw:///dev/hidraw0"
-LISTEN = "an address such as listen://:22222"
+LISTEN = "an address such as listen://0.0.0.0:22222"
+WRITTEN_OUT = "with an IP address of this host, or 0.0.0.0 for all of them"
 FILE = "an address such as file:///var/lib/captures/roof.pcap"
 
 
@@ -51,8 +52,7 @@ FILE = "an address such as file:///var/lib/captures/roof.pcap"
             "tcp://[fe80::1%br-lan.5]:5",
             "tcp/fe80::1%br-lan.5/5",
         ),
-        ("listen://:22221", "listen://:22221", "listen/*/22221"),
-        ("listen://", "listen://", "listen/*/22222"),
+        ("listen://0.0.0.0", "listen://0.0.0.0", "listen/*/22222"),
         ("listen://0.0.0.0:22222", "listen://0.0.0.0:22222", "listen/*/22222"),
         ("listen://[::]:22222/", "listen://[::]:22222", "listen/*/22222"),
         ("listen://192.0.2.5", "listen://192.0.2.5", "listen/192.0.2.5/22222"),
@@ -172,11 +172,13 @@ def test_families_without_a_bus_have_no_options_of_one():
     ("text", "expected"),
     [
         # Words for tcp:// stand in the tests of the configuration.
-        ("listen://roof:1", f"{LISTEN}, with an IP address of this host, or none for all of them"),
-        ("listen://0x7f.1", f"{LISTEN}, with an IP address of this host, or none for all of them"),
-        ("listen://:0", f"{LISTEN}, with a port from 1 to 65535"),
+        ("listen://roof:1", f"{LISTEN}, {WRITTEN_OUT}"),
+        ("listen://0x7f.1", f"{LISTEN}, {WRITTEN_OUT}"),
+        ("listen://", f"{LISTEN}, {WRITTEN_OUT}"),
+        ("listen://:22222", f"{LISTEN}, {WRITTEN_OUT}"),
+        ("listen://0.0.0.0:0", f"{LISTEN}, with a port from 1 to 65535"),
         ("listen://::1", f"{LISTEN} or listen://192.0.2.5:22222, with nothing else"),
-        ("listen://:1?tls=yes", f"{LISTEN} or listen://192.0.2.5:22222, with nothing else"),
+        ("listen://0.0.0.0:1?tls=yes", f"{LISTEN} or listen://192.0.2.5:22222, with nothing else"),
         (
             "serial://dev/ttyUSB0",
             f"{SERIAL}, with an absolute path behind serial://, so with three slashes",
@@ -270,7 +272,7 @@ def test_a_family_is_only_reached_in_its_ways():
 
 def test_what_the_driver_does_not_know_must_be_written():
     assert refusal("tcp://roof", {"tcp": {}}) == f"{TCP}, with a port from 1 to 65535"
-    assert refusal("listen://", {"listen": {}}) == f"{LISTEN}, with a port from 1 to 65535"
+    assert refusal("listen://0.0.0.0", {"listen": {}}) == f"{LISTEN}, with a port from 1 to 65535"
     assert str(parse_address("tcp://roof:2323", {"tcp": {}})) == "tcp://roof:2323"
 
 
@@ -296,7 +298,7 @@ def test_every_way_of_every_family_has_a_transport_that_opens_lines():
     ("address", "why"),
     [
         ("file:///none", "nobody can be talked to at file://"),
-        ("listen://:1", "devices dial in there, nobody can be called"),
+        ("listen://0.0.0.0:1", "devices dial in there, nobody can be called"),
     ],
 )
 def test_a_line_that_cannot_be_opened_in_such_a_way_says_so(address, why):
@@ -311,7 +313,7 @@ def test_a_line_that_cannot_be_opened_in_such_a_way_says_so(address, why):
     [
         ("tcp://roof.example", "roof.example"),
         ("tcp://[2001:db8::1]", "2001:db8::1"),
-        ("listen://", "listen-22222"),
+        ("listen://0.0.0.0", "listen-22222"),
         ("serial:///dev/ttyUSB0", "ttyUSB0"),
         ("hidraw:///dev/hidraw0", "hidraw0"),
         ("usb://0665:5161", "0665:5161"),
@@ -342,7 +344,7 @@ def test_a_link_and_what_it_leads_to_are_one_line(tmp_path, scheme):
     [
         ("tcp://roof", "roof:8899", {}),
         ("tcp://[::1]", "[::1]:8899", {}),
-        ("listen://", ":22222", {}),
+        ("listen://0.0.0.0", "0.0.0.0:22222", {}),
         ("serial:/dev/none0", "/dev/none0", {"baud": "2400"}),
         ("serial:/dev/none0?parity=odd", "/dev/none0", {"baud": "2400", "parity": "odd"}),
         ("usb://", "0665:5161", {}),

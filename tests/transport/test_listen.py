@@ -138,8 +138,8 @@ def test_what_can_be_done_about_a_port_is_told(monkeypatch, number, words):
 
     async def main():
         monkeypatch.setattr(asyncio.get_running_loop(), "create_server", refuse)
-        with pytest.raises(TransportError, match=f"cannot listen at :80: {words}"):
-            await listen_at(parse_address("listen://:80", WAYS), Calls())
+        with pytest.raises(TransportError, match=f"cannot listen at 0.0.0.0:80: {words}"):
+            await listen_at(parse_address("listen://0.0.0.0:80", WAYS), Calls())
 
     asyncio.run(main())
 
@@ -161,7 +161,7 @@ def test_units_that_have_vanished_are_found_out_by_the_system():
 
 
 def test_only_some_transports_are_dialled_in_to():
-    assert is_dialled_in(parse_address("listen://:1", WAYS))
+    assert is_dialled_in(parse_address("listen://0.0.0.0:1", WAYS))
     assert not is_dialled_in(tcp("192.0.2.1"))
 
 
