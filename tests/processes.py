@@ -23,8 +23,20 @@ import pytest
 CLEAN = {"PATH": "/usr/sbin:/usr/bin:/bin", "LANG": "C.UTF-8"}
 
 
+#: How the names of variables begin by which coverage is measured in programs, too.
+MEASURING = ("COV_", "COVERAGE_")
+
 #: A broker starts in 5 s; on a machine with too much to do it has been seen to take 60.
 START_S = 180
+
+
+def unmeasured(**more):
+    """The environment, without what would have the coverage of a program measured.
+
+    What measures it loads modules, and changes what objects take.
+    """
+    own = {name: value for name, value in os.environ.items() if not name.startswith(MEASURING)}
+    return {**own, **more}
 
 
 def wait_for(condition, seconds=60):

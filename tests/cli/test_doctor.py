@@ -119,7 +119,7 @@ def test_the_status_says_how_it_is(figures, status):
 @pytest.mark.slow
 def test_a_unit_is_examined_and_reported(run, serve, quick, config_file):
     running = serve("two-towers")
-    result = run("doctor", "--config", config_file(roof=running.address), "--duration", "4s")
+    result = run("doctor", "--config", config_file(roof=running.address), "--duration", "12s")
 
     assert result.exit_code == 0
     assert result.stdout.startswith(f"roof  {running.address}\nRCT Power, PS 8.0 ")

@@ -17,6 +17,7 @@ from rct_collector.cli.main import PROGRAM, application
 from rct_collector.config import Config
 from rct_collector.errors import ConfigError
 from tests.packaging.system import ROOT
+from tests.processes import unmeasured
 
 DEBIAN = ROOT / "packaging" / "debian"
 
@@ -117,14 +118,10 @@ def test_the_tests_of_the_build_need_no_more_than_it_asks_for():
     assert {"dpkt", "line_protocol_parser", "pytest_timeout"} <= {*lacking}
     assert not {"pytest", "hypothesis", "click"} & {*lacking}
     quick = ("-x", "-q", "-p", "no:cacheprovider", "-m", "not slow and not bench")
-    measured = {name for name in os.environ if name.startswith(("COV_", "COVERAGE_"))}
     run = subprocess.run(
         [sys.executable, "-c", WITHOUT, ",".join(lacking), *quick, *chosen],
         cwd=ROOT,
-        env={
-            **{name: value for name, value in os.environ.items() if name not in measured},
-            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
-        },
+        env=unmeasured(PYTEST_DISABLE_PLUGIN_AUTOLOAD="1"),
         capture_output=True,
         text=True,
         check=False,

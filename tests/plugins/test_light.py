@@ -12,6 +12,7 @@ import pytest
 
 from rct_collector.drivers import BUILTIN, driver
 from tests.inverter import running_inverter
+from tests.processes import unmeasured
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = (ROOT, ROOT / "plugins/telegraf", ROOT / "plugins/collectd")
@@ -96,7 +97,7 @@ def test_a_daemon_that_has_collected_holds_what_it_needs_and_no_more(code, name,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, FOLDERS))},
+            env=unmeasured(PYTHONPATH=os.pathsep.join(map(str, FOLDERS))),
         )
         with process:
             try:
@@ -133,7 +134,7 @@ def test_a_device_loads_nothing_of_other_families_and_nothing_that_few_need(name
         capture_output=True,
         text=True,
         check=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, FOLDERS))},
+        env=unmeasured(PYTHONPATH=os.pathsep.join(map(str, FOLDERS))),
     )
     modules = found.stdout.split()
 
@@ -167,6 +168,11 @@ print(held / sum(1 for _ in family.found()))
 def test_what_is_alike_in_a_familys_tables_is_held_once(name, most):
     """Bytes for each place where a series is found; they are counted, whatever the machine."""
     found = subprocess.run(
-        [sys.executable, "-c", TABLES, name], capture_output=True, text=True, check=True, cwd=ROOT
+        [sys.executable, "-c", TABLES, name],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+        env=unmeasured(),
     )
     assert float(found.stdout) <= most
