@@ -81,9 +81,9 @@ test: $(TESTING)  ## run all tests
 
 # What measures them makes most tests, and each process that they start, two or three times as slow.
 coverage: COVERAGE := yes
-coverage: test  ## run all tests, and tell which lines they run; takes twice as long
+coverage: test  ## run all tests, and tell which lines they run, more slowly
 
-quick: $(TESTING)  ## run the short tests, in a minute, for the loop while writing
+quick: $(TESTING)  ## run the short tests, in a minute and a half, for the loop while writing
 	@$(RUN) -m pytest -n $(or $(JOBS),$(shell nproc)) $(SIDE_BY_SIDE) --timeout=60 -q \
 	    --hypothesis-profile=quick -m '$(QUICK)' $(PYTEST_ARGS)
 
