@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import io
 import zlib
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import BinaryIO, NamedTuple, Protocol
 
@@ -170,7 +171,26 @@ class Readable(Protocol):
         """What was read is dealt with, and never wanted again."""
 
 
-class Source:
+class _Whole(ABC):
+    """Bytes that are taken as they are there, or not at all."""
+
+    @abstractmethod
+    def whole(self, size: int) -> bytes:
+        """Read so many bytes, or none at the end."""
+
+    def rest(self, size: int) -> bytes:
+        """Read so many bytes, which have to be there.
+
+        Raises:
+            Ended: There are not so many.
+        """
+        data = self.whole(size)
+        if len(data) < size:
+            raise Short
+        return data
+
+
+class Source(_Whole):
     """Bytes of a file, read once; what gzip has packed is unpacked.
 
     Attributes:
@@ -242,17 +262,6 @@ class Source:
     def settle(self) -> None:
         """Nothing is ever kept."""
 
-    def rest(self, size: int) -> bytes:
-        """Read so many bytes, which have to be there.
-
-        Raises:
-            Ended: There are not so many.
-        """
-        data = self.whole(size)
-        if len(data) < size:
-            raise Short
-        return data
-
     def skip(self, size: int) -> None:
         """Read so many bytes, and keep none.
 
@@ -283,7 +292,7 @@ class Source:
         return data
 
 
-class GrowingSource:
+class GrowingSource(_Whole):
     """Bytes that come bit by bit: whoever wants more than there are tries again later.
 
     Attributes:
@@ -327,17 +336,6 @@ class GrowingSource:
         if len(data) < size and data:
             raise Short
         self._given = start + len(data)
-        return data
-
-    def rest(self, size: int) -> bytes:
-        """Read so many bytes.
-
-        Raises:
-            Short: There are not so many.
-        """
-        data = self.whole(size)
-        if len(data) < size:
-            raise Short
         return data
 
     def skip(self, size: int) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from types import TracebackType
 
+from rct_collector.simulator.closing import Closing
 from rct_collector.simulator.hub import Hub
 from rct_collector.simulator.server import Client
 from rct_collector.transport import hosts
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 FIRST_RETRY_S, LAST_RETRY_S = 0.5, 30.0
 
 
-class Dialler:
+class Dialler(Closing):
     """Dials for a simulated inverter; a context manager that hangs up for ever.
 
     While the inverter has no connection to the world, nobody is dialled.
@@ -66,18 +66,6 @@ class Dialler:
         """Wait until all that is done."""
         with contextlib.suppress(asyncio.CancelledError):
             await self._task
-
-    async def __aenter__(self) -> Dialler:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-        await self.wait_closed()
 
     async def _dial(self) -> None:
         pause = self._retry_s

@@ -17,10 +17,10 @@ import os
 import select
 import socket
 import tty
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from pathlib import Path
-from types import TracebackType
 
+from rct_collector.simulator.closing import Closing
 from rct_collector.simulator.hub import Hub
 
 log = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ _READ_BYTES = 4096
 REPORT_BYTES = 8
 
 
-class Node(ABC):
+class Node(Closing):
     """A simulated inverter at a path; a context manager that takes it away again.
 
     Attributes:
@@ -128,17 +128,6 @@ class Node(ABC):
             self._closed.set()
             self.hub.close()
             self._unplug()
-
-    async def __aenter__(self) -> Node:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 class SerialNode(Node):

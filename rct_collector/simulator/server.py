@@ -8,10 +8,10 @@ import logging
 import socket
 import struct
 from collections.abc import Callable
-from types import TracebackType
 from typing import cast
 
 from rct_collector.drivers.tools import FarEnd
+from rct_collector.simulator.closing import Closing
 from rct_collector.simulator.hub import MOST_UNREAD, Hub
 from rct_collector.transport import hosts
 
@@ -25,7 +25,7 @@ _TURNS = 5
 _RETRY_S = 1.0
 
 
-class Server:
+class Server(Closing):
     """A simulated inverter that listens; a context manager that closes it.
 
     While the inverter refuses connections, nobody listens at its port.
@@ -103,18 +103,6 @@ class Server:
 
     def _wanted(self) -> bool:
         return self.hub.open and not self._closed.is_set()
-
-    async def __aenter__(self) -> Server:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-        await self.wait_closed()
 
 
 class Client(asyncio.Protocol):
