@@ -13,12 +13,11 @@ what :meth:`UnitFaults.on_frame` changes is damage.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Protocol
 
+from rct_collector.drivers.disturbance import Disturbance, DisturbanceChain
 from rct_collector.drivers.solaredge.frame import Frame
 from rct_collector.drivers.solaredge.simulator.bodies import Telemetry
-from rct_collector.drivers.tools import Access, Cut
 
 
 class Speaker(Protocol):
@@ -32,7 +31,7 @@ class Speaker(Protocol):
         """A frame of the unit, with the next number."""
 
 
-class UnitFaults:
+class UnitFaults(Disturbance):
     """A unit without faults, and the base of all others."""
 
     def on_start(self, speaker: Speaker, now: float) -> None:
@@ -58,29 +57,9 @@ class UnitFaults:
         """Seconds by which the clock of the unit is set wrong now; asked now and then."""
         return 0.0
 
-    def unasked(self, now: float) -> bytes:
-        """Bytes besides; called when :meth:`next_due` is over, and now and then."""
-        return b""
 
-    def next_due(self) -> float | None:
-        """When something happens by itself; None for never."""
-        return None
-
-    def access(self, now: float) -> Access:
-        """Whether a connection can be made. Its changes are times of next_due()."""
-        return Access.OPEN
-
-    def cut(self, now: float) -> Cut | None:
-        """How the connection ends now, if it does; asked when :meth:`next_due` is over."""
-        return None
-
-
-class FaultRow(UnitFaults):
+class FaultRow(DisturbanceChain[UnitFaults], UnitFaults):
     """Several profiles, one behind the other."""
-
-    def __init__(self, links: Sequence[UnitFaults] = ()) -> None:
-        """Put them in order."""
-        self._links = tuple(links)
 
     def on_start(self, speaker: Speaker, now: float) -> None:
         """See the base class."""
@@ -116,21 +95,3 @@ class FaultRow(UnitFaults):
     def step(self, now: float) -> float:
         """See the base class."""
         return sum(link.step(now) for link in self._links)
-
-    def unasked(self, now: float) -> bytes:
-        """See the base class."""
-        return b"".join(link.unasked(now) for link in self._links)
-
-    def next_due(self) -> float | None:
-        """See the base class."""
-        dues = (link.next_due() for link in self._links)
-        return min((due for due in dues if due is not None), default=None)
-
-    def access(self, now: float) -> Access:
-        """See the base class."""
-        return max((link.access(now) for link in self._links), default=Access.OPEN)
-
-    def cut(self, now: float) -> Cut | None:
-        """See the base class; the first one counts."""
-        cuts = [link.cut(now) for link in self._links]
-        return next((cut for cut in cuts if cut is not None), None)

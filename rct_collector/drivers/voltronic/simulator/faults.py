@@ -15,10 +15,9 @@ run can be repeated. What :meth:`LineFaults.on_answer` changes is what the unit 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
-from rct_collector.drivers.tools import Access, Cut
+from rct_collector.drivers.disturbance import Disturbance, DisturbanceChain
 from rct_collector.drivers.voltronic.simulator.answer import Saying
 
 
@@ -53,7 +52,7 @@ class LineView(Protocol):
         """Hour of day by the unit's clock."""
 
 
-class LineFaults:
+class LineFaults(Disturbance):
     """A line without faults, and the base of all others."""
 
     def on_start(self, line: LineView, now: float) -> None:
@@ -79,29 +78,9 @@ class LineFaults:
         """Seconds by which an answer to a request of that time begins later."""
         return 0.0
 
-    def unasked(self, now: float) -> bytes:
-        """Bytes that nobody asked for; called when :meth:`next_due` is over, and now and then."""
-        return b""
 
-    def next_due(self) -> float | None:
-        """When something happens by itself; None for never."""
-        return None
-
-    def access(self, now: float) -> Access:
-        """What happens to those who want something. Its changes are times of next_due()."""
-        return Access.OPEN
-
-    def cut(self, now: float) -> Cut | None:
-        """How all connections end now, if they do; asked when :meth:`next_due` is over."""
-        return None
-
-
-class FaultChain(LineFaults):
+class FaultChain(DisturbanceChain[LineFaults], LineFaults):
     """Several profiles, one after the other."""
-
-    def __init__(self, links: Sequence[LineFaults] = ()) -> None:
-        """Put them in order."""
-        self._links = tuple(links)
 
     def on_start(self, line: LineView, now: float) -> None:
         """See the base class."""
@@ -141,21 +120,3 @@ class FaultChain(LineFaults):
     def delay(self, now: float) -> float:
         """See the base class."""
         return sum(link.delay(now) for link in self._links)
-
-    def unasked(self, now: float) -> bytes:
-        """See the base class."""
-        return b"".join(link.unasked(now) for link in self._links)
-
-    def next_due(self) -> float | None:
-        """See the base class."""
-        times = [time for link in self._links if (time := link.next_due()) is not None]
-        return min(times, default=None)
-
-    def access(self, now: float) -> Access:
-        """See the base class."""
-        return max((link.access(now) for link in self._links), default=Access.OPEN)
-
-    def cut(self, now: float) -> Cut | None:
-        """See the base class; the first one counts."""
-        cuts = [link.cut(now) for link in self._links]
-        return next((cut for cut in cuts if cut is not None), None)
