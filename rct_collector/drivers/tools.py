@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 from enum import Enum, IntEnum
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from rct_collector.drivers.base import Facts, Fault
 from rct_collector.errors import MissingToolError
@@ -389,6 +389,30 @@ class FaultProfile(NamedTuple):
     name: str
     description: str
     make: Callable[[int], tuple[Any, ...]]
+
+
+UnitFault = TypeVar("UnitFault")
+
+
+def fault_list(
+    chosen: Sequence[UnitFault | str],
+    seed: int,
+    named: Callable[[Sequence[str], int], list[UnitFault]],
+) -> list[UnitFault]:
+    """What goes wrong with a simulated unit, in order.
+
+    Args:
+        chosen: Faults in the family's own form, and names of profiles.
+        seed: All that looks like chance follows from it.
+        named: Names of profiles, seed → the faults that they are.
+
+    Raises:
+        KeyError: No profile has that name.
+    """
+    found: list[UnitFault] = []
+    for item in chosen:
+        found += named([item], seed) if isinstance(item, str) else [item]
+    return found
 
 
 class TraceItem(NamedTuple):

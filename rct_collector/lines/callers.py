@@ -13,7 +13,7 @@ from abc import abstractmethod
 from collections.abc import Callable
 from typing import Protocol
 
-from rct_collector.drivers.base import Event, Resync, Session
+from rct_collector.drivers.base import Event, Garbled, Resync, Session, Unfit
 from rct_collector.lines.conversation import Conversation, Deliver
 from rct_collector.lines.kept import KeptLine
 from rct_collector.lines.lock import DeviceLock, locked
@@ -244,11 +244,23 @@ class CalledLine(KeptLine):
     def _accept(self, line: Line) -> tuple[Receive, Lost]:
         """Somebody calls."""
 
-    @abstractmethod
     def _deliver(
         self, conversation: Conversation, events: list[Event], size: int, now: float
     ) -> None:
         """A caller has said something."""
+        caller = self._callers.get(conversation)
+        if caller is None:  # it was hung up on
+            return
+        valid = [event for event in events if type(event) not in (Garbled, Unfit)]
+        if valid:
+            self._heard(caller, valid)
+        else:
+            caller.noise(size)
+        self.ports.deliver(conversation, events, size, now)
+
+    @abstractmethod
+    def _heard(self, caller: Caller, valid: list[Event]) -> None:
+        """A caller has said something that means anything: who is it?"""
 
     @abstractmethod
     def _lost(self, caller: Caller, reason: str, *, by_us: bool) -> None:

@@ -11,9 +11,8 @@ from __future__ import annotations
 import logging
 from functools import cached_property
 
-from rct_collector.drivers.base import Event, Garbled, Reply, Unfit
+from rct_collector.drivers.base import Event, Reply
 from rct_collector.lines.callers import CalledLine, Caller
-from rct_collector.lines.conversation import Conversation
 from rct_collector.lines.kept import Calls
 from rct_collector.lines.port import Attached, Port
 from rct_collector.process import descriptors
@@ -113,21 +112,11 @@ class GatheringLine(CalledLine):
             return "let the rest call another address, of another device"
         return "raise the limit of open files, with LimitNOFILE in its systemd service or ulimit -n"
 
-    def _deliver(
-        self, conversation: Conversation, events: list[Event], size: int, now: float
-    ) -> None:
-        caller = self._callers.get(conversation)
-        if caller is None:  # it was hung up on
-            return
-        valid = [event for event in events if type(event) not in (Garbled, Unfit)]
-        if valid:
-            self._unknown.pop(caller, None)
-        else:
-            caller.noise(size)
+    def _heard(self, caller: Caller, valid: list[Event]) -> None:
+        self._unknown.pop(caller, None)
         for unit in _speakers(valid):
             if self._by_unit.get(unit) is not caller:
                 self._has_called(unit, caller)
-        self.ports.deliver(conversation, events, size, now)
 
     def _has_called(self, unit: str, caller: Caller) -> None:
         """A unit is at the other end of a call, for the first time over this one."""

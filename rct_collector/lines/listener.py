@@ -11,9 +11,8 @@ import logging
 from functools import cached_property
 from weakref import WeakKeyDictionary
 
-from rct_collector.drivers.base import Event, Garbled, Unfit
+from rct_collector.drivers.base import Event
 from rct_collector.lines.callers import MOST_TOLD, CalledLine, Caller
-from rct_collector.lines.conversation import Conversation
 from rct_collector.lines.port import Attached, Port
 from rct_collector.reports import Reports
 from rct_collector.transport import Line
@@ -63,20 +62,11 @@ class ListeningLine(CalledLine):
         self._offer()
         return caller.conversation.received, caller.lost
 
-    def _deliver(
-        self, conversation: Conversation, events: list[Event], size: int, now: float
-    ) -> None:
-        caller = self._callers.get(conversation)
-        if caller is None:  # it was hung up on
-            return
-        valid = [event for event in events if type(event) not in (Garbled, Unfit)]
+    def _heard(self, caller: Caller, valid: list[Event]) -> None:
         for event in valid:
             port = self.ports.of(event.unit)
-            if port is not None and port.conversation is not conversation:
+            if port is not None and port.conversation is not caller.conversation:
                 self._connect(port, caller)
-        if not valid:
-            caller.noise(size)
-        self.ports.deliver(conversation, events, size, now)
 
     def _connect(self, port: Port, caller: Caller) -> None:
         """The unit of a port is at the other end of a call."""

@@ -41,7 +41,7 @@ def check(data):
     ], "every start is looked at"
     random = Random(data)
     for pieces in (grammar.singly(data), grammar.random_cuts(data, random)):
-        cut_changes_nothing(pieces, items, whole)
+        grammar.cut_changes_nothing(pieces, items, whole, FrameReader(), LONGEST_PENDING)
     hides_nothing_that_follows(data, random.choice(FOLLOWERS))
 
 
@@ -84,17 +84,6 @@ def is_the_frame_at(data, place, frame):
 def _escapes(wire):
     """How many bytes of a frame are escapes: with each goes one byte that would need it."""
     return (wire.count(0x2B) + wire.count(0x2D) - 1) // 2
-
-
-def cut_changes_nothing(pieces, expected, whole):
-    """Whole equals chunked, and memory is bounded. Noise may be told in other pieces."""
-    reader = FrameReader()
-    found = []
-    for piece in pieces:
-        found += reader.feed(piece)
-        assert reader.pending <= LONGEST_PENDING
-    assert grammar.joined(found) == grammar.joined(expected)
-    assert (reader.pending, reader.idle) == (whole.pending, whole.idle)
 
 
 def hides_nothing_that_follows(data, frame):

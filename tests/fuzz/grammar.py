@@ -194,3 +194,24 @@ def joined(items):
         else:
             told.append(item)
     return told
+
+
+def cut_changes_nothing(pieces, expected, whole, reader, longest):
+    """Bytes in pieces are what they are at once, and memory is bounded.
+
+    Noise may be told in other pieces.
+
+    Args:
+        pieces: The bytes.
+        expected: What they are at once.
+        whole: The reader that they were given at once.
+        reader: A new one.
+        longest: Bytes that it may keep.
+    """
+    found = []
+    for piece in pieces:
+        found += reader.feed(piece)
+        assert reader.pending <= longest
+    assert joined(found) == joined(expected)
+    assert reader.pending == whole.pending
+    assert getattr(reader, "idle", None) == getattr(whole, "idle", None)

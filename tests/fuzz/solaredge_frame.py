@@ -38,7 +38,7 @@ def check(data):
     accounts_for_all(data, items, reader.pending)
     random = Random(data)
     for pieces in (grammar.singly(data), grammar.random_cuts(data, random)):
-        cut_changes_nothing(pieces, items, reader.pending)
+        grammar.cut_changes_nothing(pieces, items, reader, FrameReader(), LONGEST_PENDING)
     hides_nothing_that_follows(data)
     accounts_for_all(data, items + reader.give_up(), 0)
 
@@ -63,17 +63,6 @@ def accounts_for_all(data, items, pending):
         for _ in range(item.size):  # in which zeros do not count
             place = grammar.behind_zeros(data, place) + 1
     assert len(data[place:].lstrip(b"\0")) <= pending
-
-
-def cut_changes_nothing(pieces, expected, pending):
-    """Whole equals chunked, and memory is bounded. Noise may be told in other pieces."""
-    reader = FrameReader()
-    found = []
-    for piece in pieces:
-        found += reader.feed(piece)
-        assert reader.pending <= LONGEST_PENDING
-    assert grammar.joined(found) == grammar.joined(expected)
-    assert reader.pending == pending
 
 
 def hides_nothing_that_follows(data):

@@ -77,7 +77,7 @@ def check(data):
     loses_no_line(data, items)
     random = Random(data)
     for pieces in (grammar.singly(data), grammar.random_cuts(data, random)):
-        cut_changes_nothing(pieces, items, whole)
+        grammar.cut_changes_nothing(pieces, items, whole, FrameReader(), LONGEST_PENDING)
     hides_nothing_that_follows(data, random)
 
 
@@ -111,17 +111,6 @@ def loses_no_line(data, items):
         line = line.lstrip(b"\0")
         if 4 <= len(line) <= LONGEST and line[:1] == b"(" and line[-2:] in spellings(line[:-2]):
             assert line[1:-2].decode("latin-1") in texts, "in this order"
-
-
-def cut_changes_nothing(pieces, expected, whole):
-    """Whole equals chunked, and memory is bounded. Noise may be told in other pieces."""
-    reader = FrameReader()
-    found = []
-    for piece in pieces:
-        found += reader.feed(piece)
-        assert reader.pending <= LONGEST_PENDING
-    assert grammar.joined(found) == grammar.joined(expected)
-    assert reader.pending == whole.pending
 
 
 def hides_nothing_that_follows(data, random):

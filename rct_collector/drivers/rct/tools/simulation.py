@@ -9,7 +9,7 @@ from typing import Any
 
 from rct_collector.drivers.rct.conditions import CONDITIONS
 from rct_collector.drivers.rct.simulator import SCENARIOS, Bridge, Faults, RctUnit, Scenario
-from rct_collector.drivers.tools import Simulator
+from rct_collector.drivers.tools import Simulator, fault_list
 
 #: The fullest system with one battery tower, what the default classes are made for.
 SINGLE_TOWER = Scenario(
@@ -78,20 +78,13 @@ class RctSimulator(Simulator):
         Raises:
             KeyError: No scenario, or no profile, has that name.
         """
+        from rct_collector.drivers.rct.simulator import profiles
+
         unit = RctUnit(
             scenario, seed=seed, start=start, zone=zone, sun=sun, serial=serial, firmware=firmware
         )
-        found = [fault for item in faults for fault in _faults(item, seed)]
+        found = fault_list(faults, seed, profiles.faults)
         return Bridge(unit, seed=seed, now0=now0, speed=speed, faults=found, **line)
-
-
-def _faults(item: Faults | str, seed: int) -> list[Faults]:
-    """Those of a profile, or the one that it is."""
-    if isinstance(item, Faults):
-        return [item]
-    from rct_collector.drivers.rct.simulator import profiles
-
-    return profiles.faults([item], seed)
 
 
 def installations() -> Mapping[str, Collection[str]]:

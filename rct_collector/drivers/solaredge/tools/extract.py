@@ -10,6 +10,7 @@ from rct_collector.drivers.solaredge.tools.recording import (
     FrameTally,
     Recording,
     counted,
+    following,
     recordings,
 )
 
@@ -25,10 +26,7 @@ Examples:
 @click.argument("source", required=False, metavar="[FILE|FOLDER]")
 @click.option("-o", "output", metavar="FILE", help="Write there (default: standard output).")
 @click.option("-a", "append", is_flag=True, help="Append to the file.")
-@click.option(
-    "-f", "follow", is_flag=True,
-    help="Wait for more at the end of the file, in a folder also for newer files.",
-)  # fmt: skip
+@following
 @click.option(
     "-s", "server", metavar="HOST", help="Take only what goes to this host (default: both ways)."
 )

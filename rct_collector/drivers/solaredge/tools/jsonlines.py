@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 from rct_collector.drivers.outside import Outside
+from rct_collector.drivers.solaredge.records import ABSENT
 
-#: What stands for "no value": the bytes ff ff 7f ff as a float, and as a whole number.
-NO_FLOAT: Final = -3.4028234663852886e38
-_NO_NUMBER = 4286578687
+#: What stands for "no value" where the suite takes its bytes for a whole number.
+_NO_NUMBER = int.from_bytes(bytes.fromhex("ffff7fff"), "little")
 
 Attributes = Mapping[str, Any]
 
@@ -108,6 +108,6 @@ def _walk(
 
 def number(value: object) -> float | int | None:
     """A number that means something: none of "no value", and no NaN or infinity."""
-    if type(value) not in (int, float) or value in (NO_FLOAT, _NO_NUMBER):
+    if type(value) not in (int, float) or value in (ABSENT, _NO_NUMBER):
         return None
     return value if abs(value) < float("inf") else None  # type: ignore[arg-type, return-value]

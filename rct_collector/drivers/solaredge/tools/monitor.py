@@ -19,6 +19,7 @@ from rct_collector.drivers.solaredge.tools.recording import (
     FrameTally,
     Recording,
     counted,
+    following,
     recordings,
 )
 from rct_collector.drivers.solaredge.tools.rendering import Renderer
@@ -69,10 +70,7 @@ def _elsewhere(function: Any) -> Any:
 @click.argument("source", required=False, metavar="[FILE|FOLDER|-|ADDRESS]")
 @click.option("-o", "output", metavar="FILE", help="Write there (default: standard output).")
 @click.option("-a", "append", is_flag=True, help="Append to the files of -o and -r.")
-@click.option(
-    "-f", "follow", is_flag=True,
-    help="Wait for more at the end of the file, in a folder also for newer files.",
-)  # fmt: skip
+@following
 @click.option("-r", "record", metavar="FILE", help="Also keep the frames there, as on the wire.")
 @click.option(
     "-t", "kind", type=click.Choice(_KINDS),

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import click
+
 from rct_collector.drivers.base import Fault
 from rct_collector.drivers.outside import Output, Recordings
 from rct_collector.drivers.solaredge.frame import Bad, Frame, assemble
 from rct_collector.drivers.solaredge.tools.reader import MAGIC, PORTS
 from rct_collector.drivers.tools import Run
+
+#: The option of the commands that read recordings.
+following = click.option(
+    "-f", "follow", is_flag=True,
+    help="Wait for more at the end of the file, in a folder also for newer files.",
+)  # fmt: skip
 
 
 def recordings(

@@ -24,12 +24,12 @@ from functools import partial
 from struct import Struct
 from typing import Any
 
-from rct_collector.drivers.solaredge.tools.jsonlines import NO_FLOAT
+from rct_collector.drivers.solaredge import records
 
 _HEADER = Struct("<HIH")
 
 #: What an id is printed without.
-_PRINTED = 0xFF7FFFFF
+_PRINTED = 0xFFFFFFFF ^ records.BOARD_BIT
 
 #: Groups that are in each line, even when there is nothing in them.
 _ALWAYS = ("events", "inverters", "optimizers")
@@ -95,7 +95,7 @@ def _filled(template: str, values: tuple[Any, ...]) -> str:
 
 def _absent(value: float) -> float:
     """A number, or NaN for the bytes of "no value": where the suite knows of them."""
-    return math.nan if value == NO_FLOAT else value
+    return math.nan if value == records.ABSENT else value
 
 
 def _spaced(data: bytes) -> str:
@@ -293,14 +293,14 @@ def _unknown(kind: int, zone: _Zone, unit: int, body: bytes) -> tuple[Place, str
 
 #: Type of a record → bytes that its body has at least, and what makes its attributes.
 _KNOWN: dict[int, tuple[int, Callable[[_Zone, int, bytes], tuple[Place, str]]]] = {
-    0x0000: (_OLD_OPTIMIZER.size, _old_optimizer),
-    0x0010: (_ONE_PHASE.size, _one_phase),
-    0x0011: (_THREE_PHASES.size, _three_phases),
-    0x0022: (_METER_BODY.size, _meter),
-    0x0030: (_BATTERY_BODY.size, _battery),
-    0x0080: (_PACKED.size, _optimizer),
-    0x0082: (_PACKED_S.size, _optimizer_s),
-    0x0300: (_EVENT_BODY.size, _event),
+    records.OPTIMIZER: (_OLD_OPTIMIZER.size, _old_optimizer),
+    records.INVERTER: (_ONE_PHASE.size, _one_phase),
+    records.INVERTER_3: (_THREE_PHASES.size, _three_phases),
+    records.METER: (_METER_BODY.size, _meter),
+    records.BATTERY: (_BATTERY_BODY.size, _battery),
+    records.OPTIMIZER_PACKED: (_PACKED.size, _optimizer),
+    records.OPTIMIZER_S: (_PACKED_S.size, _optimizer_s),
+    records.EVENT: (_EVENT_BODY.size, _event),
 }
 
 

@@ -19,7 +19,7 @@ from rct_collector.drivers.solaredge.simulator import (
     UnitFaults,
 )
 from rct_collector.drivers.solaredge.simulator.scenario import MOST_INVERTERS, MOST_OPTIMIZERS
-from rct_collector.drivers.tools import Simulator, UnitChoice
+from rct_collector.drivers.tools import Simulator, UnitChoice, fault_list
 
 #: How inverters are reached; the first is the usual one.
 WAYS = ("home", "rs485", "passive", "pcap")
@@ -146,6 +146,8 @@ class SolarEdgeSimulator(Simulator):
             KeyError: No scenario, or no profile, has that name.
             ValueError: There cannot be so many.
         """
+        from rct_collector.drivers.solaredge.simulator import profiles
+
         if isinstance(scenario, str):
             scenario = SCENARIOS[scenario]
         chosen = scenario.changed(inverters, optimizers, _HURRIED_S if hurried else None)
@@ -157,7 +159,7 @@ class SolarEdgeSimulator(Simulator):
                 seed=seed,
                 start=start,
                 now0=now0,
-                faults=[fault for item in faults for fault in _faults(item, seed)],
+                faults=fault_list(faults, seed, profiles.faults),
                 witness=witness,
             )
 
@@ -166,15 +168,6 @@ class SolarEdgeSimulator(Simulator):
             return SolarEdgeBus(units, foreign=way == "passive")
         secret = world.secret(line) if encrypt else None
         return SolarEdgeCaller(outbox(line), seed=seed, secret=secret, **more)
-
-
-def _faults(item: UnitFaults | str, seed: int) -> list[UnitFaults]:
-    """Those of a profile, or the one that it is."""
-    if isinstance(item, UnitFaults):
-        return [item]
-    from rct_collector.drivers.solaredge.simulator import profiles
-
-    return profiles.faults([item], seed)
 
 
 SIMULATOR = SolarEdgeSimulator()

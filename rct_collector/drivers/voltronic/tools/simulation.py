@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from rct_collector.drivers.chance import Range
-from rct_collector.drivers.tools import Simulator, UnitChoice
+from rct_collector.drivers.tools import Simulator, UnitChoice, fault_list
 from rct_collector.drivers.voltronic.simulator import (
     DIALECTS,
     SCENARIOS,
@@ -95,6 +95,8 @@ class VoltronicSimulator(Simulator):
             KeyError: No scenario, or no profile, has that name.
             ValueError: No such dialect, or number of units.
         """
+        from rct_collector.drivers.voltronic.simulator import profiles
+
         if isinstance(scenario, str):
             scenario = SCENARIOS[scenario]
         made = VoltronicUnit(
@@ -107,17 +109,8 @@ class VoltronicSimulator(Simulator):
         )
         if latency is not None:
             more["latency"] = Range(*latency)
-        found = [fault for item in faults for fault in _faults(item, seed)]
+        found = fault_list(faults, seed, profiles.faults)
         return VoltronicLine(made, seed=seed, now0=now0, speed=speed, faults=found, **more)
-
-
-def _faults(item: LineFaults | str, seed: int) -> list[LineFaults]:
-    """Those of a profile, or the one that it is."""
-    if isinstance(item, LineFaults):
-        return [item]
-    from rct_collector.drivers.voltronic.simulator import profiles
-
-    return profiles.faults([item], seed)
 
 
 SIMULATOR = VoltronicSimulator()
