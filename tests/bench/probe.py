@@ -51,7 +51,7 @@ def measure():
     if not (FOLDER / "go").exists() or (FOLDER / "speed.json").exists():
         return
     largest = max(batches, key=lambda batch: len(batch.values))
-    (member,) = ours._roster.members.values()
+    (member,) = ours._devices.members.values()
     ways = Ours(largest, member.config), Bare(largest)
     rates = [[way.rate() for way in ways] for _ in range(TURNS)]
     (FOLDER / "part.json").write_text(
