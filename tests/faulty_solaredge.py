@@ -17,6 +17,7 @@ from rct_collector.config import Config
 from rct_collector.device.device import Device
 from rct_collector.device.options import Options
 from rct_collector.device.receiving import can_be
+from rct_collector.device.state import WRITER
 from rct_collector.drivers.base import Record
 from rct_collector.drivers.chance import between, fraction, key
 from rct_collector.drivers.solaredge.frame import Frame, assemble
@@ -135,8 +136,18 @@ class Agent:
 class World:
     """Inverters, a network, a collector and its agent."""
 
-    def __init__(self, loop, *, scenario="", faults=lambda _line: (), inverters=1, seed=1, **more):
-        self.loop, self.seed = loop, seed
+    def __init__(
+        self,
+        loop,
+        *,
+        scenario="",
+        faults=lambda _line: (),
+        inverters=1,
+        seed=1,
+        state_dir=None,
+        **more,
+    ):
+        self.loop, self.seed, self._state_dir = loop, seed, state_dir
         self.clock = VirtualClock(loop)
         self.witness = SolarEdgeWitness()
         self.agent = Agent(loop, seed)
@@ -160,8 +171,7 @@ class World:
         for inverter in self.inverters:
             unit = inverter.unit
             keys[unit.name] = unit.world.secret(unit.number).hex()
-        entry = {"name": "roof", "driver": "solaredge", "address": ADDRESS, "keys": keys}
-        (self.config,) = Config.parse({"devices": [entry]}).devices
+        self._said = {"name": "roof", "driver": "solaredge", "address": ADDRESS, "keys": keys}
 
     async def run(self, hours, *, crash_every=None):
         """Let it go on for some hours, with a crash now and then; gives the account."""
@@ -199,8 +209,13 @@ class World:
         return self._account(crashes, due)
 
     def _collect(self):
-        options = Options(clock=self.clock, listen=self.exchange, lock=False)
-        device = Device(self.config, self.agent, options)
+        """A process that knows nothing of those before it, but for what is on the disk."""
+        WRITER.finish(10.0)
+        (config,) = Config.parse({"devices": [self._said]}).devices
+        options = Options(
+            clock=self.clock, listen=self.exchange, lock=False, state_dir=self._state_dir
+        )
+        device = Device(config, self.agent, options)
         return asyncio.create_task(device.run())
 
     async def _killed(self, task):

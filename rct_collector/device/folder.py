@@ -23,6 +23,9 @@ from rct_collector.trust import GROUP, trusted, user_name
 FOLDER_MODE = 0o2770
 FILE_MODE = 0o640
 
+#: Files that not even those may read.
+PRIVATE_MODE = 0o600
+
 #: Name of a draft: the file's own name without its ending, and the process that writes it.
 _DRAFT = re.compile(r"(.+)\.(\d{1,9})\.new")
 
@@ -37,13 +40,15 @@ class UnsafeFileError(Exception):
 class Folder:
     """A folder with files of ours; nothing of it is kept open."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, mode: int = FILE_MODE) -> None:
         """Do nothing yet.
 
         Args:
             path: The folder; made when a file is to be put into it.
+            mode: That of its files. ``PRIVATE_MODE`` also refuses those that others may read.
         """
         self.path = path
+        self._mode = mode
 
     def read(self, name: str, most: int) -> bytes:
         """The content of a file.
@@ -53,7 +58,8 @@ class Folder:
             most: Bytes that it may have.
 
         Raises:
-            UnsafeFileError: It is no regular file, belongs to a stranger, or is too large.
+            UnsafeFileError: It is no regular file, belongs to a stranger, is too large, or may be
+                read by others though it is private.
             FileNotFoundError: There is none.
             OSError: It cannot be read.
         """
@@ -62,6 +68,8 @@ class Folder:
             if stat.S_ISLNK(os.lstat(name, dir_fd=folder).st_mode):
                 raise UnsafeFileError("it is a link")
             with os.fdopen(os.open(name, flags, dir_fd=folder), "rb") as file:
+                if self._mode == PRIVATE_MODE:
+                    _refuse_shared(file.fileno())
                 _examine(file.fileno(), most)
                 data = file.read(most + 1)
         if len(data) > most:
@@ -88,7 +96,7 @@ class Folder:
             undo.callback(_remove, draft, folder)
             with os.fdopen(descriptor, "wb") as file:
                 with contextlib.suppress(OSError):  # a file system without modes
-                    os.fchmod(descriptor, FILE_MODE)
+                    os.fchmod(descriptor, self._mode)
                 file.write(data)
                 file.flush()
                 os.fsync(descriptor)
@@ -140,6 +148,15 @@ class Folder:
             with contextlib.suppress(OSError, KeyError):  # no such group, or not ours
                 os.fchown(folder, -1, grp.getgrnam(GROUP).gr_gid)
             os.fchmod(folder, FOLDER_MODE)
+
+
+def _refuse_shared(descriptor: int) -> None:
+    """Refuse what others may read, or may have put there."""
+    mode = stat.S_IMODE(os.fstat(descriptor).st_mode)
+    if mode & ~PRIVATE_MODE:
+        raise UnsafeFileError(
+            f"others may read it (mode {mode:04o}); only its owner should (mode {PRIVATE_MODE:04o})"
+        )
 
 
 def _examine(descriptor: int, most: int) -> None:

@@ -10,6 +10,7 @@ from rct_collector.config import DeviceConfig
 from rct_collector.device.clock import Clock, SystemClock
 from rct_collector.device.state import Memory, StateFile
 from rct_collector.drivers import driver as load_driver
+from rct_collector.drivers.base import Vault
 from rct_collector.lines.kept import KeptLine
 from rct_collector.lines.lock import DeviceLock
 from rct_collector.lines.shared import SharedLine
@@ -97,11 +98,18 @@ class Options:
             return None
         return Memory(StateFile(self.state_dir, config.name, config.driver))
 
+    def _vault(self, config: DeviceConfig) -> Vault | None:
+        """Where a line keeps what is nobody else's business; recordings have nothing to keep."""
+        if not self.state_dir or is_recorded(config.address):
+            return None
+        return Memory(StateFile(self.state_dir, config.name, config.driver, private=True))
+
     def _new_line(self, config: DeviceConfig) -> KeptLine:
         driver, name, address = load_driver(config.driver), config.name, config.address
         lock = DeviceLock(address, name) if self.lock else None
         resync = driver.polled.resync if driver.polled else None
-        now, session = self.clock.wall_ns, partial(driver.session, config.session)
+        known = config.session._replace(vault=self._vault(config))
+        now, session = self.clock.wall_ns, partial(driver.session, known)
         if is_recorded(address):
             from rct_collector.lines.played import PlayedLine  # who has none needs no captures
 

@@ -1,5 +1,7 @@
 """What was learnt about a device, kept on disk: one small JSON file per device.
 
+What is nobody else's business has a second one, which only the own user may read.
+
 A folder that cannot be written to costs a message, not a sample: everything is learnt again
 after each start then. So does a file that is damaged, or not one of ours: what lies in files is
 a stranger's data. It is written by a thread, since a memory card may take a second for it.
@@ -15,15 +17,16 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rct_collector.device.folder import Folder
+from rct_collector.device.folder import FILE_MODE, PRIVATE_MODE, Folder
 
 log = logging.getLogger(__name__)
 
 #: Version of the layout below; another one is not read.
 VERSION = 2
 
-#: Bytes that a file may have; those of a unit with two towers have 2 KiB.
-LARGEST = 64 << 10
+#: Bytes that a file may have; those of a unit with two towers have 2 KiB, and the sessions of a
+#: thousand units 120.
+LARGEST = 256 << 10
 
 #: A device's file is written at most once in so many seconds, whatever the unit answers.
 SAVE_S = 60.0
@@ -37,16 +40,17 @@ class StateFile:
         driver: Name of the driver that learnt it.
     """
 
-    def __init__(self, folder: Path, device: str, driver: str) -> None:
+    def __init__(self, folder: Path, device: str, driver: str, *, private: bool = False) -> None:
         """Name the file after the device.
 
         Args:
             folder: State folder; made when needed.
             device: Configured name.
             driver: Driver name; what another driver learnt is not taken up.
+            private: Only the own user may read it.
         """
-        self.path = folder / f"{device}.json"
-        self._folder = Folder(folder)
+        self.path = folder / f"{device}.{'keys' if private else 'json'}"
+        self._folder = Folder(folder, PRIVATE_MODE if private else FILE_MODE)
         self.driver = driver
         self._device = device
         self._complained = False
@@ -221,6 +225,10 @@ class Memory:
     def save(self, kept: dict[str, Any]) -> None:
         """Keep something, as soon as :meth:`tick` finds that time has come."""
         self._unsaved = kept
+
+    def keep(self, kept: dict[str, Any]) -> None:
+        """Keep something at once, since it would be missed after a crash; nothing waits for it."""
+        self._writer.put(self._file, kept)
 
     def tick(self, now: float) -> None:
         """Have written what is new, unless that was done a moment ago.

@@ -287,6 +287,16 @@ class Resync(NamedTuple):
     late: Ask | None = None
 
 
+class Vault(Protocol):
+    """Keeps what a line needs again after a restart, where only the own user can read it."""
+
+    def load(self) -> dict[str, Any]:
+        """What was kept; it comes of a file, and so may be anything that JSON can hold."""
+
+    def keep(self, kept: dict[str, Any]) -> None:
+        """Keep something in place of what was; written before long, nothing waits for it."""
+
+
 class SessionOptions(NamedTuple):
     """What a session knows of its line beforehand.
 
@@ -295,11 +305,13 @@ class SessionOptions(NamedTuple):
             those of the first one.
         address: The options of the address, by the transport's names.
         scheme: Word of the transport, such as ``listen``: how the units are reached.
+        vault: For what must not be lost with the process; None where nothing is kept.
     """
 
     options: FamilyOptions
     address: Mapping[str, str]
     scheme: str = ""
+    vault: Vault | None = None
 
 
 class Session(Protocol):

@@ -478,3 +478,48 @@ def test_what_does_not_change_is_not_written():
         memory.tick(float(second))
     memory.close()
     assert written == [FACTS]
+
+
+@pytest.mark.parametrize("mask", [0o000, 0o022, 0o077])
+def test_what_is_private_is_for_its_owner_alone(tmp_path, mask):
+    before = os.umask(mask)
+    try:
+        StateFile(tmp_path / "state", "roof", "rct", private=True).save(FACTS)
+    finally:
+        os.umask(before)
+    assert mode(tmp_path / "state" / "roof.keys") == 0o600
+    assert StateFile(tmp_path / "state", "roof", "rct", private=True).load() == FACTS
+
+
+@pytest.mark.parametrize("open_to", [0o640, 0o644, 0o602, 0o4600])
+def test_what_is_private_is_refused_where_others_may_read_it(tmp_path, caplog, open_to):
+    state = StateFile(tmp_path, "roof", "rct", private=True)
+    state.save(FACTS)
+    state.path.chmod(open_to)
+    assert state.load() == {}
+    (record,) = caplog.records
+    assert record.getMessage() == (
+        f"roof: {state.path} is not used: others may read it (mode {open_to:04o}); only its owner"
+        " should (mode 0600)"
+    )
+    assert mode(state.path) == open_to, "it is no secret any more, whoever closes it"
+    state.save(FACTS)
+    assert mode(state.path) == 0o600
+    assert state.load() == FACTS
+
+
+def test_what_is_private_and_what_is_not_are_two_files_of_one_device(tmp_path):
+    for private in (False, True):
+        StateFile(tmp_path, "roof", "rct", private=private).save({"private": private})
+    for private in (False, True):
+        assert StateFile(tmp_path, "roof", "rct", private=private).load() == {"private": private}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["roof.json", "roof.keys"]
+
+
+def test_what_must_not_be_lost_is_written_at_once(tmp_path):
+    writer = Writer()
+    memory = Memory(StateFile(tmp_path, "roof", "rct", private=True), writer)
+    memory.tick(0.0)
+    memory.keep(FACTS)
+    assert writer.finish(10.0)
+    assert StateFile(tmp_path, "roof", "rct", private=True).load() == FACTS

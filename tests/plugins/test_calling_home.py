@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
+import stat
 import subprocess
+import time
 from collections import Counter
 
 import pytest
 from line_protocol_parser import parse_line
 
+from rct_collector.drivers.solaredge import functions, records, request
+from rct_collector.drivers.solaredge.crypto import Tunnel, UnitKey
+from rct_collector.drivers.solaredge.frame import Frame, FrameReader, assemble
+from rct_collector.drivers.solaredge.records import LAYOUTS, RawRecord, join
 from rct_collector.drivers.solaredge.simulator import SCENARIOS, SolarEdgeWitness
 from rct_collector.simulator import SimulatedInverter
 from tests.faulty_solaredge import means
 from tests.plugins.agent import SHIM
-from tests.processes import free_port
+from tests.processes import free_port, listening, wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -112,3 +119,92 @@ def test_a_killed_shim_loses_no_record(tmp_path):
     assert everything <= sent, "nothing that nobody said"
     assert all(max(counts.values()) == 1 for counts in written), "each once"
     assert {unit for unit, *_ in everything} == {told.unit for told in witness.told}
+
+
+UNIT, KEY = 0x7F101234, bytes(range(16))
+
+
+class EncryptingUnit:
+    """An inverter that goes on with its session, whoever answers."""
+
+    def __init__(self, port):
+        self._port, self._tunnel, self._line, self._number = port, None, None, 0
+        self._reader = FrameReader()
+
+    def call(self):
+        """Connect anew."""
+        self.hang_up()
+        assert wait_for(lambda: listening(self._port))
+        self._line = socket.create_connection(("127.0.0.1", self._port), 60)
+
+    def hang_up(self):
+        """Disconnect, if it is connected."""
+        if self._line is not None:
+            self._line.close()
+
+    def offer(self):
+        """Begin the next session; gives the number of the offer."""
+        self._number += 1
+        offer = bytes(self._number + n for n in range(34))
+        self._tunnel = Tunnel(UnitKey(KEY).session(offer))
+        self._say(Frame(self._number, UNIT, request.SERVER, functions.SESSION_KEY, offer))
+        return self._number
+
+    def post(self):
+        """Post a record within the session; gives the number of the post."""
+        self._number += 1
+        body = LAYOUTS[records.INVERTER].encode({"time": int(time.time()), "power": 1.0})
+        payload = join([RawRecord(records.INVERTER, UNIT, body)])
+        post = assemble(Frame(self._number, UNIT, request.SERVER, functions.POST, payload))
+        _, sealed = self._tunnel.seal(post)
+        self._say(Frame(self._number, UNIT, request.SERVER, functions.ENCRYPTED, sealed))
+        return self._number
+
+    def acknowledged(self):
+        """The number of what is acknowledged next, within the session."""
+        while True:
+            for outer in self._reader.feed(self._line.recv(4096)):
+                (inner,) = FrameReader().feed(self._tunnel.open(outer.payload))
+                assert inner.function == functions.ACK
+                return inner.sequence
+
+    def _say(self, frame):
+        self._line.sendall(assemble(frame))
+
+
+def test_a_killed_shim_goes_on_with_the_session_of_a_unit_that_encrypts(tmp_path):
+    pytest.importorskip("cryptography")
+    port, kept = free_port(), tmp_path / "state" / "roof.keys"
+    config = tmp_path / "config.yaml"
+    config.write_text(
+        f"state_dir: {tmp_path / 'state'}\n"
+        + CONFIG.format(port=port)
+        + f"    keys: {{{UNIT:08X}: {KEY.hex()}}}\n"
+    )
+    unit = EncryptingUnit(port)
+
+    def start(number):
+        shim = Shim(tmp_path, config, number)
+        unit.call()
+        return shim
+
+    shim = start(0)
+    for say in (unit.offer, unit.post):
+        assert say() == unit.acknowledged()
+    assert wait_for(kept.exists)
+    shim.end(signal.SIGKILL)
+
+    shim = start(1)
+    assert unit.post() == unit.acknowledged(), "it is understood without a new offer"
+    shim.end(signal.SIGKILL)
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+
+    kept.chmod(0o644)
+    shim = start(2)
+    unit.post()
+    assert unit.offer() == unit.acknowledged(), "what others may have read is not used"
+    assert unit.post() == unit.acknowledged()
+    unit.hang_up()
+    shim.end(signal.SIGTERM)
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    assert list(shim.samples())

@@ -17,6 +17,8 @@ def _session(known: SessionOptions) -> SolarEdgeSession:
     """Be the server that units call, or what the address of a bus or a file makes of us."""
     options, address = known.options, known.address
     assert isinstance(options, SolarEdgeOptions)  # noqa: S101 - the driver's own class
+    if known.vault is not None and options.keys:
+        options.tunnels.keep_in(known.vault, options.keys)
     if known.scheme == "listen":
         return SolarEdgeSession(options)
     from rct_collector.drivers.solaredge import bus, master  # who has none needs none

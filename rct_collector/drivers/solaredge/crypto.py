@@ -12,23 +12,38 @@ xor B. From then on its frames come within others::
 Sources: what is known in public, with a worked example that two implementations agree on. That the
 checksum is that of frames, over the session key, is not certain: nothing depends on it.
 
-The package ``cryptography`` does the work; it is loaded when the first unit needs it. Session keys
-are kept by the process alone: after a restart a unit is understood again once it offers the next.
+The package ``cryptography`` does the work; it is loaded when the first unit needs it.
+
+A unit goes on with its session for hours or days, so it has to be understood after a restart as
+well. What is kept for that is the offer that it made, from which the session key follows with the
+key of the unit only: without the configuration it opens nothing. It is kept once a frame of that
+session has come; who only claims to be the unit has nothing written, and drives out no session that
+works.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator, Mapping
 from itertools import cycle
+from typing import TYPE_CHECKING, Any
 
 from rct_collector.drivers.solaredge.checksum import crc16
 from rct_collector.drivers.solaredge.frame import MAGIC
 from rct_collector.errors import CollectorError
+
+if TYPE_CHECKING:
+    from rct_collector.drivers.base import Vault
 
 KEY_BYTES = 16
 _A, _B, _CHECK = slice(0, 16), slice(16, 32), slice(32, 34)
 OFFER_BYTES = 34
 
 _IV, _COUNTER, _MASK = 16, 2, 4
+
+#: What is kept of a session: the unit, and its offer with the mark of the session key.
+_UNIT = re.compile("[0-9A-F]{8}")
+_KEPT = re.compile(f"[0-9a-f]{{{2 * (OFFER_BYTES + KEY_BYTES)}}}")
 
 #: Bytes of what wraps a frame.
 WRAPPER = _IV + _COUNTER + _MASK
@@ -100,6 +115,10 @@ class UnitKey:
         """
         return UnitKey(_xor(self.encrypt(offer[_A]), offer[_B]))
 
+    def mark(self, session: UnitKey) -> bytes:
+        """Sixteen bytes that tell whether a session key is one of this unit, and nothing else."""
+        return self.encrypt(session._data)
+
     def agrees(self, offer: bytes) -> bool:
         """Whether the checksum in an offer is that of this session key, as far as is known."""
         value = crc16(self._data)
@@ -107,20 +126,33 @@ class UnitKey:
 
 
 class Tunnel:
-    """Frames within frames, with the key of one session."""
+    """Frames within frames, with the key of one session.
 
-    def __init__(self, key: UnitKey) -> None:
+    Attributes:
+        offer: What the session key follows from; nothing where that does not matter.
+        is_proven: A frame of the session has come.
+    """
+
+    def __init__(self, key: UnitKey, offer: bytes = b"", *, is_proven: bool = False) -> None:
         """Begin to count.
 
         Args:
             key: That of the session.
+            offer: What it follows from.
+            is_proven: A frame of the session has come before.
         """
+        self.offer = offer
+        self.is_proven = is_proven
         self._key = key
         self._counter = 0
 
     def has(self, key: UnitKey) -> bool:
         """Whether it is of the session with this key."""
         return self._key == key
+
+    def marked_by(self, key: UnitKey) -> bytes:
+        """What tells that it is a session of the unit with this key; see :meth:`UnitKey.mark`."""
+        return key.mark(self._key)
 
     def open(self, payload: bytes) -> bytes | None:
         """The frame within a payload; None where it is of another session.
@@ -153,34 +185,105 @@ class Tunnel:
 
 
 class Tunnels:
-    """The session keys that units have offered, on whichever line: they outlive a connection."""
+    """The sessions that units have offered, on whichever line: they outlive a connection.
+
+    Attributes:
+        offers: Unit → how often it has offered a session since the last frame of one.
+    """
 
     def __init__(self) -> None:
         """Begin without any."""
-        self.by_unit: dict[int, list[Tunnel]] = {}
         self.offers: dict[int, int] = {}
+        self._by_unit: dict[int, list[Tunnel]] = {}
+        self._kept: dict[int, bytes] = {}
+        self._keys: Mapping[int, UnitKey] = {}
+        self._vault: Vault | None = None
 
-    def offered(self, unit: int, key: UnitKey) -> Tunnel:
-        """A new session; the one before is kept, since a frame of it may be under way.
+    def keep_in(self, vault: Vault, keys: Mapping[int, UnitKey]) -> None:
+        """Take up what an earlier process has kept, and keep sessions from now on.
+
+        What is of units that have no key any more is forgotten, and so is what is no offer at all.
+
+        Args:
+            vault: Where; only the first one counts.
+            keys: Those of all units that encrypt.
+        """
+        if self._vault is not None:
+            return
+        self._vault, self._keys = vault, keys
+        found = vault.load()
+        self._kept = {unit: kept for unit, kept in _sessions(found) if unit in keys}
+        if found and found != self._content():
+            vault.keep(self._content())
+
+    def offered(self, unit: int, key: UnitKey, offer: bytes) -> Tunnel:
+        """A new session; the last one that works is known on, since the answer may get lost.
 
         Args:
             unit: Id of the unit.
             key: That of the session.
+            offer: What it follows from.
         """
-        known = self.by_unit.setdefault(unit, [])
+        known = self._known(unit)
         if not known or not known[0].has(key):  # an offer that was not answered comes again
-            self.by_unit[unit] = known = [Tunnel(key), *known][:2]
+            working = [tunnel for tunnel in known if tunnel.is_proven]
+            known = self._by_unit[unit] = [Tunnel(key, offer), *(working or known)][:2]
         self.offers[unit] = self.offers.get(unit, 0) + 1
         return known[0]
 
     def opened(self, unit: int, payload: bytes) -> tuple[Tunnel, bytes] | None:
         """What opens a payload, and what is in it; None where nothing does."""
-        for tunnel in self.by_unit.get(unit, ()):
+        known = self._known(unit)
+        for tunnel in known:
             inner = tunnel.open(payload)
             if inner is not None:
                 self.offers[unit] = 0
+                if not any(newer.is_proven for newer in known[: known.index(tunnel) + 1]):
+                    self._keep(unit, tunnel)
+                tunnel.is_proven = True
                 return tunnel, inner
         return None
+
+    def _known(self, unit: int) -> list[Tunnel]:
+        """The sessions of a unit, the last one first; that of an earlier process among them."""
+        known = self._by_unit.get(unit)
+        if known is None and unit in self._kept:
+            known = self._by_unit[unit] = self._taken_up(unit, self._keys[unit])
+        return known or []
+
+    def _taken_up(self, unit: int, key: UnitKey) -> list[Tunnel]:
+        """The session that was kept of a unit, if it fits its key; else it is forgotten."""
+        offer, mark = self._kept[unit][:OFFER_BYTES], self._kept[unit][OFFER_BYTES:]
+        try:
+            session = key.session(offer)
+            if key.mark(session) == mark:
+                return [Tunnel(session, offer, is_proven=True)]
+        except MissingCryptographyError:  # told with the next offer
+            return []
+        del self._kept[unit]
+        self._store()
+        return []
+
+    def _keep(self, unit: int, tunnel: Tunnel) -> None:
+        """Keep the last session of a unit that works."""
+        if unit in self._keys:
+            self._kept[unit] = tunnel.offer + tunnel.marked_by(self._keys[unit])
+            self._store()
+
+    def _store(self) -> None:
+        if self._vault is not None:
+            self._vault.keep(self._content())
+
+    def _content(self) -> dict[str, Any]:
+        return {"sessions": {f"{unit:08X}": kept.hex() for unit, kept in self._kept.items()}}
+
+
+def _sessions(found: Mapping[str, Any]) -> Iterator[tuple[int, bytes]]:
+    """Unit, offer and mark, of a file that may say anything."""
+    sessions = found.get("sessions")
+    for unit, kept in sessions.items() if isinstance(sessions, dict) else ():
+        if _UNIT.fullmatch(unit) and isinstance(kept, str) and _KEPT.fullmatch(kept):
+            yield int(unit, 16), bytes.fromhex(kept)
 
 
 def _xor(data: bytes, mask: bytes) -> bytes:

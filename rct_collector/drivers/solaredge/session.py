@@ -225,7 +225,7 @@ class SolarEdgeSession:
         except MissingCryptographyError as error:
             yield Garbled(Fault.DECODE, size=len(frame.payload), unit=unit, reason=str(error))
             return
-        tunnel = self._tunnels.offered(frame.source, session)
+        tunnel = self._tunnels.offered(frame.source, session, frame.payload)
         if self._tunnels.offers[frame.source] >= _VAIN_OFFERS or not session.agrees(frame.payload):
             yield Garbled(
                 Fault.DECODE,

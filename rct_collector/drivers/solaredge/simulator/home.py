@@ -52,6 +52,7 @@ class SolarEdgeCaller:
     Attributes:
         outbox: What it has to tell.
         told_times: What it was told the time is, and the offset of the zone.
+        keeps_sessions: A session of one that encrypts outlives each connection; else half of them.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class SolarEdgeCaller:
         """
         self.outbox = outbox
         self.told_times: list[tuple[int, int]] = []
+        self.keeps_sessions = False
         self._secret = UnitKey(secret) if secret else None
         self._latency, self._zone_s = latency, zone_s
         self._key = key(seed, "home", outbox.id)
@@ -112,7 +114,7 @@ class SolarEdgeCaller:
         self._client = self._clients
         self._reader.reset()
         self._speaks_at, self._out, self._unanswered = self._now, None, 0
-        if self._whim(1) < 0.5:  # noqa: PLR2004 - a session may outlive its connection
+        if self._whim(1) < 0.5 and not self.keeps_sessions:  # noqa: PLR2004
             self._tunnel = None
         first = self._whim(2) < 0.5  # noqa: PLR2004 - some ask for the time first
         soon = self._now if first else self._now + HEARTBEAT_S
@@ -211,6 +213,7 @@ class SolarEdgeCaller:
         session = bytes(a ^ b for a, b in zip(self._secret.encrypt(first), second, strict=True))
         self._offered, self._renew_at = Tunnel(UnitKey(session)), now + _SESSION_S
         self._tunnel = None
+        self.outbox.observed.offers += 1
         return random + crc16(session).to_bytes(2, "little")
 
     def _sealed(self, frame: Frame) -> bytes:

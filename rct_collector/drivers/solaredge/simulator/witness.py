@@ -62,6 +62,7 @@ class ObservedUnit:
         unreadable: Pieces that came and were no frames, or of no session.
         writes: Frames that would have changed something. A collector sends none.
         times: Times that were told.
+        offers: Session keys that were offered, also where nobody replied.
     """
 
     posts: int = 0
@@ -70,3 +71,4 @@ class ObservedUnit:
     unreadable: int = 0
     writes: int = 0
     times: int = 0
+    offers: int = 0

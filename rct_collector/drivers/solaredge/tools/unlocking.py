@@ -57,7 +57,7 @@ class Unlocking:
             session = key.session(frame.payload)
         except MissingCryptographyError as error:
             raise CaptureError(str(error)) from error
-        self._tunnels.offered(frame.source, session)
+        self._tunnels.offered(frame.source, session, frame.payload)
 
     def _open(self, frame: Frame) -> Iterator[Frame | Bad]:
         found = self._tunnels.opened(frame.source, frame.payload)
