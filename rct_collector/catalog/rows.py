@@ -15,6 +15,7 @@ from rct_collector.model import Dimensions, Kind, Metric, Pattern, PollClass, Un
 GAUGE, TIME, TOTAL, CODE, WORD = Kind.GAUGE, Kind.TIME, Kind.TOTAL, Kind.CODE, Kind.WORD
 FLAG, COUNT, TEXT = Kind.FLAG, Kind.COUNT, Kind.TEXT
 F, M, S, X = PollClass.FAST, PollClass.MEDIUM, PollClass.SLOW, PollClass.STATIC
+H = PollClass.HISTORY
 
 
 def _number(digits: int) -> Pattern:
@@ -33,7 +34,12 @@ CELL: Dimensions = (*BATTERY, ("cell", _number(3)), ("module", _number(2)))
 OPTIMIZER: Dimensions = (("optimizer", Pattern("0-9A-F", 8, 8, most=50_000)),)
 METER: Dimensions = (("meter", Pattern("0-9a-z", 1, 11)),)
 EVENT: Dimensions = (("event", _number(10)),)
+EVENT_CODE: Dimensions = (("code", _number(10)),)
 FAULT: Dimensions = (("fault", _number(4)),)
+#: What one value of a unit's memory covers.
+FIVE_MINUTES: Dimensions = (("resolution", ("5m",)),)
+PERIODS: Dimensions = (("resolution", ("day", "month", "year")),)
+YEARS: Dimensions = (("resolution", ("year",)),)
 UNIT: Dimensions = (("unit", _number(2)),)
 UNIT_PHASE: Dimensions = (*PHASE, *UNIT)
 UNIT_STRING: Dimensions = (*STRING, *UNIT)
@@ -514,6 +520,52 @@ EVENTS = tuple(
     for n in range(2, 7)
 )
 
+#: Events of a family that tells what they mean. Each is of the second in which it began; where
+#: several with one code began in the same, each is a millisecond after the one before.
+CODED_EVENTS = (
+    row("inverter_event", "text", TEXT, H, "What happened, in a sentence.", over=EVENT_CODE),
+    row("inverter_event", "duration_seconds", GAUGE, H, "How long it lasted.", over=EVENT_CODE, low=0.0, high=1e9),
+    row("inverter_event", "value", GAUGE, H, "What was measured when it began, in volts or hertz, or a code that goes with the event: the text tells.", over=EVENT_CODE),
+    row("inverter_event", "object", TEXT, H, "Which parameter was changed, by its name in the device.", over=EVENT_CODE),
+    row("inverter_event", "old", TEXT, H, "What the parameter was before, or the version before an update.", over=EVENT_CODE),
+    row("inverter_event", "new", TEXT, H, "What the parameter was set to, or the version after an update.", over=EVENT_CODE),
+)
+
+#: Of the past, as the unit itself has kept it: means of five minutes, sums of longer times.
+HISTORY = (
+    *(row("inverter_history", f"{flow}_watts", GAUGE, H, f"{title}, mean of five minutes.", over=FIVE_MINUTES, low=low)
+      for flow, title, low in (
+          ("pv_a", "Power of the first solar generator", -100.0),
+          ("pv_b", "Power of the second solar generator", -100.0),
+          ("output", "Active power at the AC side of the inverter", None),
+          *((f"output_{phase}", f"Active power of phase {phase[1]} at the AC side of the inverter", None) for phase in ("l1", "l2", "l3")),
+          ("battery", "Power of all batteries together, positive when they discharge", None),
+          ("external", "Power of an external generator", None),
+          ("grid_export", "Power fed into the grid", -100.0),
+          ("grid_import", "Power drawn from the grid", -100.0),
+          ("load", "Power that the household used", None))),
+    row("inverter_history", "soc_percent", GAUGE, H, "State of charge of the battery.", over=FIVE_MINUTES),
+    row("inverter_history", "soc_target_percent", GAUGE, H, "State of charge that the inverter aimed at.", over=FIVE_MINUTES),
+    row("inverter_history", "heatsink_celsius", GAUGE, H, "Temperature of the heat sink.", over=FIVE_MINUTES),
+    row("inverter_history", "battery_heatsink_celsius", GAUGE, H, "Temperature of the heat sink of the battery converter.", over=FIVE_MINUTES),
+    row("inverter_history", "battery_celsius", GAUGE, H, "Temperature of the battery.", over=FIVE_MINUTES),
+    row("inverter_history", "pv_a_volts", GAUGE, H, "Voltage of the first solar generator.", over=FIVE_MINUTES),
+    row("inverter_history", "pv_b_volts", GAUGE, H, "Voltage of the second solar generator.", over=FIVE_MINUTES),
+    row("inverter_history", "battery_volts", GAUGE, H, "Voltage of the battery.", over=FIVE_MINUTES),
+    *(row("inverter_history", f"grid_{phase}_volts", GAUGE, H, f"Voltage of phase {phase[1]} of the grid.", over=FIVE_MINUTES)
+      for phase in ("l1", "l2", "l3")),
+    *(row("inverter_history", f"{flow}_watt_hours", GAUGE, H, f"Energy {title} in one day, month or year; its time is when that began.", over=PERIODS, low=low)
+      for flow, title, low in (
+          ("pv_a", "of the first solar generator", _NOISE),
+          ("pv_b", "of the second solar generator", _NOISE),
+          ("output", "that the inverter gave at its AC side", None),
+          ("external", "of an external generator", None),
+          ("grid_export", "fed into the grid", _NOISE),
+          ("grid_import", "drawn from the grid", _NOISE),
+          ("load", "that the household used", None))),
+    row("inverter_history", "unnamed_raw", GAUGE, H, "A number that the unit keeps of each year; nobody knows what it means.", over=YEARS, default=False),
+)
+
 _CELL_VOLTS = ("inverter_battery_cell.voltage_volts",)
 _CELL_CELSIUS = ("inverter_battery_cell.temperature_celsius",)
 _CELL_OHMS = ("inverter_battery_cell.resistance_ohms",)
@@ -648,6 +700,8 @@ ROWS: tuple[Metric, ...] = (
     *ENERGY,
     *STATUS,
     *EVENTS,
+    *CODED_EVENTS,
+    *HISTORY,
     *LIMITS,
     *SETTINGS,
     *UNITS,

@@ -35,6 +35,7 @@ class Inquiry:
         self._gap = gap
         self._timeout = min(timeout, LONGEST_S)
         self._answer: asyncio.Future[Answer | Refused] | None = None
+        self._argument: object = None
         self.query: Query | None = None
 
     async def ask(self, query: Query, argument: object = None) -> Answer | Refused:
@@ -57,7 +58,7 @@ class Inquiry:
             self._port.ask(ask, loop.time())
             answer: asyncio.Future[Answer | Refused]
             answer = self._answer = loop.create_future()
-            self.query = query
+            self.query, self._argument = query, argument
             try:
                 async with asyncio.timeout(self._timeout):
                     return await answer
@@ -65,7 +66,7 @@ class Inquiry:
                 text = f"{query.label} was not answered within {self._timeout:g} s"
                 raise TransportError(text, "timeout") from None
             finally:
-                self.query = self._answer = None
+                self.query = self._answer = self._argument = None
                 if not answer.done() or answer.cancelled():
                     self._port.abandon(ask)
 
@@ -88,6 +89,8 @@ class Inquiry:
             Whether it was waited for here; nobody else needs it then.
         """
         if event.query is not self.query or self._answer is None or self._answer.done():
+            return False
+        if type(event) is Answer and not event.query.is_answer(self._argument, event.value):
             return False
         self._answer.set_result(event)
         return True

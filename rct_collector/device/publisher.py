@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from rct_collector.catalog import catalog
-from rct_collector.model import Batch, Health, Kind, Origin, Series, Tags, Value
+from rct_collector.model import PREFIX, Batch, Health, Kind, Origin, Series, Tags, Value
 from rct_collector.receipt import Receipt
 
 #: Takes what a device has to say. Must not block and must not raise.
@@ -107,8 +107,8 @@ class Publisher:
         origin: Origin,
         receipt: Receipt | None = None,
     ) -> None:
-        """Hand over values that no round has brought; texts on a line of theirs."""
-        texts = {series: value for series, value in values if series.metric.kind is Kind.TEXT}
+        """Hand over values that no round has brought; texts about the unit on a line of theirs."""
+        texts = {series: value for series, value in values if _is_about_unit(series)}
         if texts:
             values = [(series, value) for series, value in values if series not in texts]
             values += self.info_line(texts, lambda: texts)
@@ -165,3 +165,8 @@ class Publisher:
         complete = [(s, self._texts[s]) for s in wanted if self._texts[s] != ""]
         self._texts.clear()
         return [(catalog().info, 1), *complete] if complete else []
+
+
+def _is_about_unit(series: Series) -> bool:
+    """Whether it is a text that tells what the unit is, and not what happened to it."""
+    return series.metric.kind is Kind.TEXT and series.metric.measurement == PREFIX

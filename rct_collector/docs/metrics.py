@@ -73,6 +73,10 @@ def origins(name: str, series: Series) -> list[dict[str, Any]]:
     """Where units of a family have a series: the first place, and all others that they may have."""
     family = driver(name)
     found = [query.origin(binding) for query, binding in family.homes.get(series, ())]
+    if family.history is not None:
+        memory = family.history
+        found += [query.origin(b) for item, query, b in memory.found() if item is series]
+        found += [q.origin() for q, kept in memory.kept.items() if series.metric in kept.metrics]
     if family.pushed is not None:
         places = family.pushed.origins
         found += map(dict, places.get(series, places.get(series.metric, ())))
@@ -190,6 +194,8 @@ def source(metric: Metric) -> str:
 def _objects_of(name: str, metric: Metric) -> list[str]:
     family = driver(name)
     names = [q.name for s in catalog().expand(metric) for q, _ in family.homes.get(s, ())]
+    if family.history is not None:
+        names += [query.name for query in family.history.brings(metric)]
     if family.pushed is not None:
         names += [record for record, metrics in family.pushed.records.items() if metric in metrics]
     return list(dict.fromkeys(names))

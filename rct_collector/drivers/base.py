@@ -11,6 +11,7 @@ records carry their own time and are to be acknowledged.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
@@ -106,18 +107,34 @@ class Query:
         """How messages name it."""
         return self.name
 
-    def origin(self, binding: Binding) -> dict[str, Any]:
-        """Where one of its bindings finds its series, for programs that list the metrics."""
+    def origin(self, binding: Binding | None = None) -> dict[str, Any]:
+        """Where a series is found, for programs that list the metrics.
+
+        Args:
+            binding: That of the series; None where the answer as a whole is what tells.
+        """
         return {
             "command": self.name,
-            "field": binding.part,
-            "scale": binding.scale,
+            "field": binding.part if binding else "",
+            "scale": binding.scale if binding else 1,
             "condition": self.condition,
         }
 
     def could_say(self, value: Any) -> bool:
         """Whether a value that was kept can have been an answer to it; None stands for none."""
         return value is None or isinstance(value, (str, int, float))
+
+    def is_answer(self, argument: Any, value: Any) -> bool:
+        """Whether an answer to it is that to a question with an argument.
+
+        Somebody else on the line may have asked the same with another one, and answers of many
+        families tell which.
+
+        Args:
+            argument: What went with the question, see :attr:`Ask.argument`.
+            value: The answer.
+        """
+        return True
 
     def fact(self, value: Any) -> Any:
         """What an answer tells of the unit: a text or a number that conditions are decided from.
@@ -480,10 +497,12 @@ class Page(NamedTuple):
     Attributes:
         rows: Values with their times, in any order; several may be of one time.
         more: What to ask with for the next page; None when this was the last.
+        left_out: Values of which nobody can tell the time, or that cannot be.
     """
 
     rows: tuple[Past, ...]
     more: Any = None
+    left_out: int = 0
 
 
 class TimeRange(NamedTuple):
@@ -501,18 +520,61 @@ class TimeRange(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class Kept:
+    """What one query of a memory brings.
+
+    Attributes:
+        bindings: The series that it brings, and how these are found in its answer.
+        metrics: The same, where only an answer tells the components: the event that it is about.
+        resolution_s: Seconds from one value to the next, of months and years those of a usual one;
+            0 of what comes when it comes, such as events.
+        reach_s: Seconds that a unit remembers, back from now; infinite where nobody knows a limit.
+        events: It is the table of what happened, and no curve.
+    """
+
+    bindings: tuple[Binding, ...] = ()
+    metrics: tuple[Metric, ...] = ()
+    resolution_s: float = 0.0
+    reach_s: float = math.inf
+    events: bool = False
+
+    @property
+    def series(self) -> tuple[Series, ...]:
+        """Those of its series that are known beforehand."""
+        return tuple(series for binding in self.bindings for series in binding.series)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class History:
     """How the past is read from the memory of a unit, page by page.
 
     Attributes:
-        queries: What can be asked for.
+        queries: What can be asked for. A unit may lack the part that one is about, see
+            :attr:`Query.condition`, and has nothing to tell of it then.
         first: Query, range → what to ask with for the first page.
         page: Ask, value of its answer, range → the page.
+        kept: Query → what it brings.
     """
 
     queries: tuple[Query, ...]
     first: Callable[[Query, TimeRange], Any]
     page: Callable[[Ask, Any, TimeRange], Page]
+    kept: Mapping[Query, Kept] = field(default_factory=dict)
+
+    def found(self) -> Iterator[tuple[Series, Query, Binding]]:
+        """Where each series is found that is known beforehand."""
+        for query, kept in self.kept.items():
+            for binding in kept.bindings:
+                for series in binding.series:
+                    yield series, query, binding
+
+    def brings(self, metric: Metric) -> list[Query]:
+        """The queries that bring a metric."""
+        return [
+            query
+            for query, kept in self.kept.items()
+            if metric in kept.metrics or any(series.metric is metric for series in kept.series)
+        ]
 
 
 # -- settings ----------------------------------------------------------------------------------

@@ -28,6 +28,7 @@ STOCK_TYPES = {
 COMPONENTS = {
     *("battery", "cell", "fault", "flow", "io", "kind", "module", "pair", "phase", "reserve"),
     *("sensor", "string", "unit", "optimizer", "meter", "event"),
+    *("code", "resolution"),  # which event, and which of a unit's memories
 }
 
 
@@ -48,7 +49,9 @@ def test_names_are_lower_case_words():
 def test_field_ends_in_its_unit_and_nothing_else_ends_in_one():
     """A number without a unit is a code, a word, a flag, a count, or says that it is raw."""
     for metric in ROWS:
-        if metric.kind is Kind.GAUGE:
+        if metric.name == "inverter_event.value":  # its unit follows from the event
+            assert metric.unit is Unit.NONE
+        elif metric.kind is Kind.GAUGE:
             assert (metric.unit is Unit.NONE) == metric.field.endswith("_raw"), metric.name
         elif metric.kind is Kind.TIME:
             assert metric.unit is Unit.SECOND, metric.name
@@ -103,11 +106,11 @@ def test_no_name_depends_on_the_state_of_a_unit():
 
 
 def test_texts_do_not_stand_beside_numbers():
-    """All in one measurement, where the only number is the 1 of the info line."""
+    """But for events all are in one measurement, where the only number is that of the info line."""
     beside = {metric.name: metric.kind for metric in ROWS if metric.measurement == "inverter"}
     assert beside.pop("inverter.info") is Kind.FLAG
     assert set(beside.values()) == {Kind.TEXT}
-    assert {m.measurement for m in ROWS if m.kind is Kind.TEXT} == {"inverter"}
+    assert {m.measurement for m in ROWS if m.kind is Kind.TEXT} == {"inverter", "inverter_event"}
     assert catalog().info.name == "inverter.info"
 
 
@@ -150,8 +153,28 @@ def test_figures_of_the_collector_are_its_own():
         assert not (metric.own and metric.inputs)
 
 
-def test_history_is_no_metric():
-    assert PollClass.HISTORY not in {metric.poll for metric in ROWS}
+def test_the_past_is_kept_apart_from_what_is_polled():
+    """A measurement of its own, so that nobody takes a mean of yesterday for a value of now."""
+    past = {metric for metric in ROWS if metric.poll is PollClass.HISTORY}
+    assert {metric.measurement for metric in past} == {"inverter_history", "inverter_event"}
+    for metric in ROWS:
+        keys = [key for key, _ in metric.dimensions]
+        assert (metric.measurement == "inverter_history") == ("resolution" in keys), metric.name
+        assert (metric in past) == bool({"resolution", "code"} & {*keys}), metric.name
+        assert not (metric in past and metric.inputs)
+
+
+def test_fields_of_the_past_are_means_of_five_minutes_or_sums_of_longer_times():
+    rows = [metric for metric in ROWS if metric.measurement == "inverter_history"]
+    assert len({metric.field for metric in rows}) == len(rows)
+    for metric in rows:
+        ((_, resolutions),) = metric.dimensions
+        if metric.unit is Unit.NONE:
+            assert (resolutions, metric.default) == (("year",), False)
+            continue
+        longer = metric.unit is Unit.WATT_HOUR
+        assert resolutions == (("day", "month", "year") if longer else ("5m",)), metric.name
+        assert metric.default, metric.name
 
 
 # -- collectd -----------------------------------------------------------------------------

@@ -46,7 +46,11 @@ def test_json_says_what_the_catalogue_says(objects):
 
 
 def test_json_says_where_the_driver_finds_each_series(objects):
-    homes = {series.name: (query, binding) for series, query, binding in driver("rct").found()}
+    rct, memory = driver("rct"), driver("rct").history
+    places = [*rct.found(), *memory.found()]
+    homes = {series.name: (query, binding.scale) for series, query, binding in places}
+    for metric, query in ((m, query) for query, kept in memory.kept.items() for m in kept.metrics):
+        homes |= {s.name: (query, 1) for s in every_series() if s.metric is metric}
     others = {series.name for series, _, _ in driver("voltronic").found()}
     for series, found in zip(every_series(), objects, strict=True):
         if (origin := found["drivers"].pop("solaredge", None)) is not None:
@@ -63,12 +67,12 @@ def test_json_says_where_the_driver_finds_each_series(objects):
             known = series.name in others or (of_others and series.metric.dimensions)
             assert series.metric.own or series.metric.inputs or known, series.name
             continue
-        query, binding = homes[series.name]
+        query, scale = homes[series.name]
         assert found["drivers"] == {
             "rct": {
                 "object": query.name,
                 "oid": f"{query.oid:08X}",
-                "scale": binding.scale,
+                "scale": scale,
                 "condition": query.condition,
             }
         }

@@ -67,6 +67,28 @@ def test_answer_to_something_else_is_left_to_others():
     assert virtual.run(main) == ([False, True, False], Answer(PAST, 2))
 
 
+class Dated(Query):
+    """Its answers begin with what they were asked with."""
+
+    def is_answer(self, argument, value):
+        return value[0] == argument
+
+
+def test_answer_to_the_same_question_of_somebody_else_is_left():
+    past = Dated("past", "always")
+    port = Answering(lambda _query, argument: (argument, "ours"))
+
+    async def main(_loop):
+        asking = asyncio.create_task(port.inquiry.ask(past, 7))
+        await asyncio.sleep(0)
+        taken = port.inquiry.take(Answer(past, (8, "theirs")))
+        return taken, await asking
+
+    assert virtual.run(main) == (False, Answer(past, (7, "ours")))
+    assert not past.is_answer(7, (8,))
+    assert PAST.is_answer(7, (8,)), "most families' answers do not tell"
+
+
 def test_lost_line_ends_the_wait():
     port = Answering(lambda *_: None)
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from rct_collector.drivers.base import Driver, Polled
 from rct_collector.drivers.rct.conditions import CONDITIONS
+from rct_collector.drivers.rct.history import HISTORY
 from rct_collector.drivers.rct.options import RctOptions, RctRequests
 from rct_collector.drivers.rct.session import RctSession
 from rct_collector.drivers.rct.table import OBJECTS
-from rct_collector.drivers.rct.texts import CODES, FAULTS
+from rct_collector.drivers.rct.texts import CODES, EVENTS, FAULTS
 
 DRIVER = Driver(
     name="rct",
@@ -22,7 +23,9 @@ DRIVER = Driver(
         identity=("inverter_sn", "svnversion"),
         pace=RctRequests(),
     ),
+    history=HISTORY,
     texts=CODES,
     faults=FAULTS,
+    events=EVENTS,
     toolbox="rct_collector.drivers.rct.tools",
 )

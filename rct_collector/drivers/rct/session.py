@@ -15,7 +15,7 @@ from rctclient.types import DataType
 
 from rct_collector.drivers.base import Answer, Ask, Event, Fault, Garbled, Query, Resync
 from rct_collector.drivers.rct import frame, request, wire
-from rct_collector.drivers.rct.table import BY_OID, RctObject
+from rct_collector.drivers.rct.table import BY_OID, LoggerPlace, RctObject
 
 #: Equal answers in a row that make a text believed although no padding follows it.
 EQUAL_TEXTS = 3
@@ -57,9 +57,10 @@ class RctSession:
 
     def request(self, ask: Ask) -> bytes:
         """The read frame of an object, made once; of the logger's, the query with a time."""
-        query = ask.query
-        if ask.argument is not None:
-            return request.query_logger(query, ask.argument)
+        query, argument = ask.query, ask.argument
+        if argument is not None:
+            time = argument.before if isinstance(argument, LoggerPlace) else argument
+            return request.query_logger(query, time)
         data = self._requests.get(query)
         if data is None:
             data = self._requests[query] = request.read(query)

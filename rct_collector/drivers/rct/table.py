@@ -48,6 +48,20 @@ KNOWN = {
 COMPUTED = (catalog().series("inverter_battery.round_trip_percent", battery="0"),)
 
 
+class LoggerPlace(NamedTuple):
+    """Where in the logger a question stands, and how it came to that.
+
+    Attributes:
+        before: The unit's wall clock as if it were UTC, seconds: what is older is asked for.
+        misses: Questions in a row, up to this one, that brought nothing.
+        found: Events that the same question has brought before.
+    """
+
+    before: int
+    misses: int = 0
+    found: int = 0
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class RctObject(Query):
     """One object of the unit.
@@ -67,18 +81,22 @@ class RctObject(Query):
         """Name and id, as messages show it."""
         return f"{self.name} (0x{self.oid:08X})"
 
-    def origin(self, binding: Binding) -> dict[str, Any]:
-        """Where one of its bindings finds its series: an object is one value, without parts."""
+    def origin(self, binding: Binding | None = None) -> dict[str, Any]:
+        """Where a series is found: an object is one value, without parts."""
         return {
             "object": self.name,
             "oid": f"{self.oid:08X}",
-            "scale": binding.scale,
+            "scale": binding.scale if binding else 1,
             "condition": self.condition,
         }
 
     def could_say(self, value: object) -> bool:
         """Whether a value can be an answer to it; None stands for none."""
         return value is None or wire.is_possible(self.type, value)
+
+    def is_answer(self, argument: Any, value: Any) -> bool:
+        """Whether an answer is ours: what the logger says begins with the time it was asked for."""
+        return not isinstance(argument, LoggerPlace) or bool(value[0] == argument.before)
 
 
 class Target(NamedTuple):
@@ -479,6 +497,14 @@ LOGGER = {
 
 EVENT_TABLE = ("logger.error_log_time_stamp", 0x6F3876BC)
 
+#: Signals of the logger that are about parts which not every unit has.
+_LOGGED_PARTS = {
+    **dict.fromkeys(("ea", "ua"), "genA"),
+    **dict.fromkeys(("eb", "ub"), "genB"),
+    **dict.fromkeys(("ebat", "soc", "soc_targ", "temp_bat", "ubat"), "bat"),
+    "eext": "s0",
+}
+
 #: In the order of asking: the power-flow snapshot first.
 ROWS = (
     *FLOW,
@@ -528,30 +554,36 @@ def _binding(target: Target, series: tuple[Series, ...]) -> Binding:
     metric: Metric = series[0].metric
     if (metric.kind is Kind.TOTAL) is not bool(target.counts_up):
         raise ValueError(f"{metric.name}: what is counted up is a total, and nothing else is")
-    way = (metric, target.part, target.scale)
-    return Binding(
-        series,
-        target.part,
-        target.scale,
-        wire.converter(*way),
-        wire.scalar_converter(*way),
-    )
+    return bind(series, target.part, target.scale)
+
+
+def bind(series: tuple[Series, ...], part: str = "", scale: float = 1) -> Binding:
+    """The way from an answer to some series of one metric.
+
+    Args:
+        series: As many as the part of the answer has values.
+        part: Part of the answer.
+        scale: Factor from the wire to the published value.
+    """
+    way = (series[0].metric, part, scale)
+    return Binding(series, part, scale, wire.converter(*way), wire.scalar_converter(*way))
 
 
 def _history() -> Iterator[RctObject]:
     name, oid = EVENT_TABLE
-    yield _logger_object(name, oid, EVENTS)
+    yield _logger_object(name, oid, EVENTS, "always")
     for resolution, signals in LOGGER.items():
         for item in signals.split():
             signal, _, text = item.partition(":")
             stem = f"{resolution}_{signal}" if signal else resolution
-            yield _logger_object(f"logger.{stem}_log_ts", int(text, 16), SERIES)
+            condition = _LOGGED_PARTS.get(signal, "always")
+            yield _logger_object(f"logger.{stem}_log_ts", int(text, 16), SERIES, condition)
 
 
-def _logger_object(name: str, oid: int, kind: DataType) -> RctObject:
+def _logger_object(name: str, oid: int, kind: DataType, condition: str) -> RctObject:
     return RctObject(
         name=name,
-        condition="always",
+        condition=condition,
         exclusive=True,
         poll=PollClass.HISTORY,
         oid=oid,

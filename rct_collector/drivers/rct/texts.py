@@ -138,6 +138,30 @@ FAULTS: dict[int, str] = {
     127: "neutral fault",
 }
 
+#: Type of an entry of the event table → what it says. Types are numbers of fault bits; of those
+#: that are not here, nobody has told what their entries hold.
+EVENTS: dict[int, str] = {
+    49: "grid voltage of phase 1 too low, level 2",
+    79: "grid voltage of phase 1 too low for switching on",
+    80: "grid voltage of phase 1 too high for switching on",
+    82: "grid frequency too high for switching on",
+    83: "grid voltage of phase 2 too low for switching on",
+    84: "grid voltage of phase 2 too high for switching on",
+    87: "grid voltage of phase 3 too low for switching on",
+    88: "grid voltage of phase 3 too high for switching on",
+    89: "surge, or a phase has failed",
+    90: "disconnected from the grid of the household",
+    99: "phases not 120° apart",
+    100: "battery voltage too high",
+    107: "battery silent on the CAN bus",
+    114: "internal error of the battery",
+    115: "parameter changed",
+    118: "system reset",
+    119: "software updated",
+    120: "grid voltage too high, fault ridden through",
+    121: "grid voltage too low, fault ridden through",
+}
+
 _IO_USAGE = {
     0: "unused",
     1: "S0 grid import",
