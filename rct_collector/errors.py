@@ -39,7 +39,7 @@ class ConfigError(CollectorError):
 class RefusedFrameError(CollectorError):
     """A frame was asked for that the driver does not send.
 
-    Only reads of catalogued objects, and the queries of the device's own logger, may leave.
+    Only reads of known objects, and the queries of the device's own logger, may leave.
     """
 
 

@@ -29,6 +29,7 @@ COMMANDS = {
     "doctor": "rct_collector.cli.doctor",
     "demo": "rct_collector.cli.demo",
     "metrics": "rct_collector.cli.metrics",
+    "objects": "rct_collector.cli.objects",
     "config": "rct_collector.cli.config",
     "find": "rct_collector.cli.find",
     "simulate": "rct_collector.cli.simulate",

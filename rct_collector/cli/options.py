@@ -144,8 +144,35 @@ def _drivers() -> list[str]:
     return list(BUILTIN)
 
 
+class ObjectName(_StrType):
+    """Name or id of something that units of a family can be asked for; devices tell which family.
+
+    Completion takes the family that ``--driver`` names.
+    """
+
+    name = "object"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Offer the names that begin so, with what they are."""
+        from rct_collector.drivers import driver
+
+        family = ctx.params.get("driver")
+        try:
+            items = driver(family if isinstance(family, str) else DEFAULT).tools().registry().items
+        except MissingToolError:
+            return []
+        return [
+            CompletionItem(item.name, help=item.description)
+            for item in items
+            if item.name.startswith(incomplete) and not item.secret
+        ]
+
+
 DRIVER = Word("driver", _drivers)
 DURATION = Duration()
+OBJECT = ObjectName()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

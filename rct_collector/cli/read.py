@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rct_collector.cli.options import DURATION, TargetOptions, target_options
+from rct_collector.cli.options import DURATION, OBJECT, TargetOptions, target_options
 
 if TYPE_CHECKING:
     from rct_collector.cli.snapshot import Reading, Snapshot
@@ -25,6 +25,7 @@ Examples:
   rct-collector read --address tcp://192.0.2.10:8899
   rct-collector read --address 192.0.2.10 --only 'inverter_power.*'
   rct-collector read --config config.yaml --device roof --format json
+  rct-collector read --address 192.0.2.10 --object battery.soc
   rct-collector read --format influx /var/lib/captures/roof.pcap
 """
 
@@ -44,12 +45,27 @@ _WRITTEN = 1 << 16
     help="How the values are printed (default: table).",
 )  # fmt: skip
 @click.option(
+    "--object", "objects", type=OBJECT, multiple=True, metavar="NAME|ID",
+    help="Only this, such as battery.soc or 0x959930BF, and print its value alone; can be given"
+    " more than once. 'objects' lists what there is.",
+)  # fmt: skip
+@click.option(
+    "-v", "--verbose", is_flag=True,
+    help="With --object: also name, id, description, unit and what the collector makes of it.",
+)  # fmt: skip
+@click.option(
     "--timeout", type=DURATION, default="90s", metavar="DURATION",
     help="Longest time to take; what was read by then is printed (default: 90s).",
 )  # fmt: skip
 @click.pass_context
-def command(
-    ctx: click.Context, file: str | None, choice: TargetOptions, form: str, timeout: float
+def command(  # noqa: PLR0913 - of options
+    ctx: click.Context,
+    file: str | None,
+    choice: TargetOptions,
+    form: str,
+    objects: tuple[str, ...],
+    verbose: bool,  # noqa: FBT001
+    timeout: float,
 ) -> None:
     """Read everything from a device once and print it.
 
@@ -62,6 +78,11 @@ def command(
     In place of a device FILE is read to its end, a recording of units that talk unasked: bytes of
     their lines, a capture (pcap, pcapng), the newest one of a folder, or - for standard input. As
     line protocol each record of it is printed, with its own time; else the last values.
+
+    With --object one thing is asked for by its own name, whether it feeds a metric or not. Its
+    value is printed as it is on the wire, one line for each --object, empty where there is none;
+    records of the unit's memory and cells of a battery have their times and names beside them.
+    Passwords are never read.
     """
     from click.core import ParameterSource
 
@@ -69,11 +90,47 @@ def command(
     from rct_collector.cli.targets import of_file, targets
 
     start_logging(ctx.obj, "error" if file is None else "warning")
+    if verbose and not objects:
+        raise click.UsageError("--verbose needs --object")
+    if objects:
+        _read_objects(choice, file, objects, form, verbose=verbose, timeout=timeout)
+        return
     if file is not None:
         choice = of_file(choice, file)
         if ctx.get_parameter_source("timeout") is ParameterSource.DEFAULT:
             timeout = ENDLESS_S
     read_and_print(targets(choice), form, timeout)
+
+
+def _read_objects(
+    choice: TargetOptions,
+    file: str | None,
+    words: tuple[str, ...],
+    form: str,
+    *,
+    verbose: bool,
+    timeout: float,
+) -> None:
+    """Ask for single things; what chooses metrics has no meaning then."""
+    from rct_collector.cli.targets import targets
+
+    others = {
+        "FILE": file is not None,
+        "--format influx": form == "influx",
+        "--only": choice.only,
+        "--include": choice.include,
+        "--exclude": choice.exclude,
+        "--all": choice.everything,
+        "--cells": choice.cells,
+    }
+    for name, given in others.items():
+        if given:
+            raise click.UsageError(f"--object and {name} exclude each other")
+    from rct_collector.cli.ask import read_objects
+
+    if form == "table":
+        form = "verbose" if verbose else "value"
+    read_objects(targets(choice), words, form, timeout)
 
 
 def read_and_print(found: Targets, form: str, timeout: float) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 
-from rct_collector.drivers.base import Answer, Ask, Query, Refused
+from rct_collector.drivers.base import Answer, Ask, Garbled, Query, Refused
 from rct_collector.errors import TransportError
 from rct_collector.lines.port import Port
 
@@ -48,6 +48,7 @@ class Inquiry:
         Raises:
             TransportError: The line is not open or was lost, or the answer did not come in time;
                 the kind of the latter is ``timeout``. What was asked may have arrived all the same.
+                Of an answer that came and is none, where that can be told, it is ``garbled``.
             RefusedFrameError: The driver does not send such a frame.
         """
         ask = Ask(query, self._port.unit, argument)
@@ -67,7 +68,7 @@ class Inquiry:
                 raise TransportError(text, "timeout") from None
             finally:
                 self.query = self._answer = self._argument = None
-                if not answer.done() or answer.cancelled():
+                if not answer.done() or answer.cancelled() or answer.exception() is not None:
                     self._port.abandon(ask)
 
     async def _quiet(self) -> None:
@@ -94,6 +95,14 @@ class Inquiry:
             return False
         self._answer.set_result(event)
         return True
+
+    def spoilt(self, event: Garbled) -> None:
+        """A frame came that is no answer; if it was to be the one, there is nothing to wait for."""
+        if event.query is None or event.query is not self.query:
+            return
+        if self._answer is not None and not self._answer.done():
+            text = f"what came for {self.query.label} is no answer: wrong {event.kind}"
+            self._answer.set_exception(TransportError(text, "garbled"))
 
     def line_lost(self, reason: str) -> None:
         """The line is gone: nothing will be answered any more."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -10,7 +11,7 @@ from rct_collector.config import DeviceConfig
 from rct_collector.device.clock import Clock, SystemClock
 from rct_collector.device.state import Memory, StateFile
 from rct_collector.drivers import driver as load_driver
-from rct_collector.drivers.base import Vault
+from rct_collector.drivers.base import Session, SessionOptions, Vault
 from rct_collector.lines.kept import KeptLine
 from rct_collector.lines.lock import DeviceLock
 from rct_collector.lines.shared import SharedLine
@@ -44,6 +45,7 @@ class Options:
         listen: Waits for devices that dial in, exchangeable for tests.
         clock: Wall clock.
         lock: Take the lock of each line on this host.
+        session: Makes the sessions, in place of the drivers of the devices; None for those.
     """
 
     state_dir: Path | None = None
@@ -52,6 +54,7 @@ class Options:
     listen: Listen = listen_at
     clock: Clock = SystemClock()
     lock: bool = True
+    session: Callable[[SessionOptions], Session] | None = None
     #: By :attr:`DeviceConfig.line`.
     _lines: dict[tuple[str, str], _Shared] = field(
         init=False, repr=False, compare=False, default_factory=dict
@@ -109,7 +112,7 @@ class Options:
         lock = DeviceLock(address, name) if self.lock else None
         resync = driver.polled.resync if driver.polled else None
         known = config.session._replace(vault=self._vault(config))
-        now, session = self.clock.wall_ns, partial(driver.session, known)
+        now, session = self.clock.wall_ns, partial(self.session or driver.session, known)
         if is_recorded(address):
             from rct_collector.lines.played import PlayedLine  # who has none needs no captures
 

@@ -12,12 +12,13 @@ import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
+from difflib import get_close_matches
 from enum import Enum, IntEnum
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-from rct_collector.drivers.base import Facts, Fault
+from rct_collector.drivers.base import Facts, Fault, Query, Session, SessionOptions
 from rct_collector.errors import MissingToolError
-from rct_collector.model import Value
+from rct_collector.model import Series, Value
 
 # -- bytes of a line, explained ----------------------------------------------------------------
 
@@ -463,6 +464,110 @@ class Recorded(FarEnd, Protocol):
         """Number of different requests that it has an answer to."""
 
 
+# -- single things, asked for by name ----------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One thing that units of a family can be asked for by name, whether it feeds a metric or not.
+
+    Attributes:
+        name: In the vendor's or the library's words, such as ``battery.soc``.
+        id: Number by which it can be named as well, as it is written; "" where there is none.
+        type: How its value looks on the wire; "" where that is not told.
+        unit: Unit of its value on the wire.
+        description: What it is, as far as anybody has said.
+        queries: The ways of asking for it; none where it is not asked for.
+        secret: Why it is never asked for; "" for all that may be.
+    """
+
+    name: str
+    id: str = ""
+    type: str = ""
+    unit: str = ""
+    description: str = ""
+    queries: tuple[Query, ...] = ()
+    secret: str = ""
+
+    @property
+    def label(self) -> str:
+        """How messages name it."""
+        return f"{self.name} ({self.id})" if self.id else self.name
+
+    @property
+    def feeds(self) -> tuple[Series, ...]:
+        """The series that are made of it, in any of the ways of asking."""
+        bindings = (binding for query in self.queries for binding in query.bindings)
+        return tuple(dict.fromkeys(series for binding in bindings for series in binding.series))
+
+    def as_mapping(self) -> dict[str, Any]:
+        """What it is, for JSON."""
+        return {
+            "name": self.name,
+            "id": self.id or None,
+            "type": self.type or None,
+            "unit": self.unit or None,
+            "description": self.description or None,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Registry:
+    """Everything that units of a family can be asked for by name.
+
+    Attributes:
+        noun: What an item is called, such as ``object``.
+        items: All of them, in the order of their names.
+        session: Makes the dialogue in which all of them can be asked for.
+        ahead: What is asked first, since it decides which way of asking is right.
+        choose: Item, what was answered ahead → the way of asking that unit; None for none.
+        argument: Query, Unix seconds, time zone of the unit → what goes with it.
+        plain: Query, value of its answer → the same for JSON: a number, a text, a mapping, or a
+            list of mappings, which is a table. It holds no secrets.
+        number: How people write the id of an item → how :attr:`Item.id` has it; None for no id.
+    """
+
+    noun: str
+    items: Sequence[Item]
+    session: Callable[[SessionOptions], Session]
+    ahead: tuple[Query, ...] = ()
+    choose: Callable[[Item, Facts], Query | None] = lambda item, _facts: item.queries[0]
+    argument: Callable[[Query, float, tzinfo | None], Any] = lambda query, now, zone: (
+        query.argument(now, zone) if query.argument else None
+    )
+    plain: Callable[[Query, Any], Any] = lambda _query, value: value
+    number: Callable[[str], str | None] = lambda _text: None
+
+    def find(self, word: str) -> Item:
+        """The item that a word means.
+
+        Args:
+            word: Its name, in small letters or large ones, or its id.
+
+        Raises:
+            KeyError: With what may have been meant, for people.
+        """
+        wanted = self.number(word)
+        for item in self.items:
+            if item.id == wanted if wanted else item.name.lower() == word.lower():
+                return item
+        raise KeyError(self._unknown(word, wanted))
+
+    def _unknown(self, word: str, wanted: str | None) -> str:
+        if wanted:
+            return f"there is no {self.noun} with the id {wanted}"
+        names = [item.name for item in self.items]
+        close = get_close_matches(word.lower(), names, n=MOST_MEANT, cutoff=0.7)
+        within = (name for name in names if word.lower() in name.lower())
+        meant = list(dict.fromkeys([*close, *within]))[:MOST_MEANT]
+        hint = f"did you mean {' or '.join(meant)}?" if meant else "'objects' lists them"
+        return f"there is no {self.noun} {word!r}; {hint}"
+
+
+#: Names of items that are offered in place of one that there is not.
+MOST_MEANT = 3
+
+
 # -- documentation -----------------------------------------------------------------------------
 
 #: Name → what makes the text.
@@ -542,6 +647,10 @@ class Tools:
     def simulator(self) -> Simulator:
         """For ``simulate`` and ``--simulate``."""
         raise self._missing("cannot be simulated")
+
+    def registry(self) -> Registry:
+        """For ``objects`` and ``read --object``."""
+        raise self._missing("cannot be asked for single things by name")
 
     def commands(self) -> Mapping[str, str]:
         """Commands that only this family has: name → module that holds its ``command``.

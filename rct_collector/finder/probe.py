@@ -8,18 +8,16 @@ the family's detection goes ahead of everything else.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from rct_collector.config import DeviceConfig
-from rct_collector.device.inquiry import Inquiry
+from rct_collector.device.asker import Asker
 from rct_collector.device.options import Options
 from rct_collector.drivers import driver
-from rct_collector.drivers.base import Answer, Event, Facts, Refused
+from rct_collector.drivers.base import Answer, Facts
 from rct_collector.drivers.tools import Search
 from rct_collector.errors import TransportError
 from rct_collector.lines.port import Port
-from rct_collector.receipt import Receipt
 
 
 class Identification(NamedTuple):
@@ -50,26 +48,21 @@ async def identify(
         open_s: Seconds that opening may take.
         seconds: Seconds that the answers may take.
     """
-    line = options.line(config)
-    caller = _Caller(config.name)
-    port = line.attach(config.unit, caller)
-    caller.inquiry = Inquiry(port, config.requests.timeout)
+    asker = Asker(config, options)
+    port = asker.port
     facts: dict[str, object] = {}
     trouble = ""
-    try:
-        async with line.open(port, open_s):
-            if not port.is_open:
-                held = line.refusal is not None
-                return Identification({}, port.opened > 0, port.last_error or _LATE, is_held=held)
-            try:
-                async with asyncio.timeout(seconds):
-                    await _ask(config, search, caller.inquiry, facts)
-            except TimeoutError:
-                trouble = f"no answer within {seconds:g} s"
-            except TransportError as error:
-                trouble = _reason(port, error)
-    finally:
-        options.leave(config)
+    async with asker.open(open_s):
+        if not port.is_open:
+            held = port.line.refusal is not None
+            return Identification({}, port.opened > 0, port.last_error or _LATE, is_held=held)
+        try:
+            async with asyncio.timeout(seconds):
+                await _ask(config, search, asker, facts)
+        except TimeoutError:
+            trouble = f"no answer within {seconds:g} s"
+        except TransportError as error:
+            trouble = _reason(port, error)
     return Identification(facts, opened=True, trouble="" if facts else trouble)
 
 
@@ -81,7 +74,7 @@ def _reason(port: Port, error: TransportError) -> str:
 
 
 async def _ask(
-    config: DeviceConfig, search: Search, inquiry: Inquiry, facts: dict[str, object]
+    config: DeviceConfig, search: Search, asker: Asker, facts: dict[str, object]
 ) -> None:
     """Ask one thing after the other; what is refused or not answered is left out.
 
@@ -95,38 +88,10 @@ async def _ask(
         if not family.conditions[query.condition].test(facts):
             continue
         try:
-            event = await inquiry.ask(query)
+            event = await asker.ask(query)
         except TransportError as error:
-            if not facts or error.kind != "timeout":
+            if not facts or error.kind not in ("timeout", "garbled"):
                 raise
             continue
         if isinstance(event, Answer):
             facts[query.name] = query.fact(event.value)
-
-
-class _Caller:
-    """The one who asks; see :class:`rct_collector.lines.port.Attached`."""
-
-    inquiry: Inquiry
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def line_opened(self) -> None:
-        """Nothing is done before it is asked for."""
-
-    def line_lost(self) -> None:
-        self.inquiry.line_lost("")
-
-    def hear(
-        self, events: Sequence[Event], now: float, *, stale: bool, receipt: Receipt | None = None
-    ) -> None:
-        for event in events:
-            if isinstance(event, Answer | Refused):
-                self.inquiry.take(event)
-
-    def turn_came(self) -> None:
-        """An inquiry waits for its own turn."""
-
-    def failed(self, error: Exception) -> None:
-        self.inquiry.line_lost(f"bug: {error!r}")

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from rct_collector.device.inquiry import Inquiry
-from rct_collector.drivers.base import Answer, Query, Refused
+from rct_collector.drivers.base import Answer, Fault, Garbled, Query, Refused
 from rct_collector.errors import RefusedFrameError, TransportError
 from tests import virtual
 from tests.answering import REFUSES, Answering
@@ -87,6 +87,26 @@ def test_answer_to_the_same_question_of_somebody_else_is_left():
     assert virtual.run(main) == (False, Answer(past, (7, "ours")))
     assert not past.is_answer(7, (8,))
     assert PAST.is_answer(7, (8,)), "most families' answers do not tell"
+
+
+def test_what_came_and_is_no_answer_ends_the_wait_and_the_line_hears_of_it():
+    port = Answering(lambda *_: None)
+
+    async def main(loop):
+        asking = asyncio.create_task(port.inquiry.ask(PAST))
+        await asyncio.sleep(0.5)
+        for other in (Garbled(Fault.CRC), Garbled(Fault.LENGTH, OTHER)):
+            port.inquiry.spoilt(other)
+        assert not asking.done()
+        port.inquiry.spoilt(Garbled(Fault.LENGTH, PAST))
+        port.inquiry.spoilt(Garbled(Fault.LENGTH, PAST))
+        with pytest.raises(TransportError, match="what came for past is no answer: wrong length"):
+            await asking
+        return loop.time()
+
+    assert virtual.run(main) == pytest.approx(1000.5)
+    assert port.abandoned == ["past"]
+    assert not port.busy
 
 
 def test_lost_line_ends_the_wait():

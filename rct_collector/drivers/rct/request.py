@@ -1,5 +1,8 @@
 """The only frames that may leave: reads of known objects, and times written to the logger.
 
+Known are the objects of the driver's table, and those beside it that a command reads when it is
+told their name (:mod:`.further`); no password is among them.
+
 The unit has no authentication, and a write changes settings of a power plant in somebody's
 house. So there is one place where requests are made, it knows two kinds of them, and it refuses
 everything else. No option leads round it.
@@ -17,7 +20,7 @@ def read(query: Query) -> bytes:
     """The frame that reads an object.
 
     Args:
-        query: An object of the driver's own table.
+        query: An object of the driver's own table, or one beside it (:mod:`.further`).
 
     Raises:
         RefusedFrameError: It is not in the table, or belongs to the logger.
@@ -47,6 +50,11 @@ def query_logger(query: Query, time: int) -> bytes:
 
 
 def _known(query: Query) -> RctObject:
-    if isinstance(query, RctObject) and BY_OID.get(query.oid) is query:
-        return query
+    if isinstance(query, RctObject):
+        if BY_OID.get(query.oid) is query:
+            return query
+        from rct_collector.drivers.rct.further import further  # never wanted by who collects
+
+        if further().get(query.oid) is query:
+            return query
     raise RefusedFrameError(f"{query.label} is not in the driver's table")

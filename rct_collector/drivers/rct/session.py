@@ -8,7 +8,7 @@ master, the vendor's app or an echo puts on the line is counted and left.
 from __future__ import annotations
 
 from binascii import crc_hqx
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from rctclient.types import DataType
@@ -49,8 +49,13 @@ _SHORT = _short_answers()
 class RctSession:
     """See :class:`rct_collector.drivers.base.Session`."""
 
-    def __init__(self) -> None:
-        """Start with an empty line."""
+    def __init__(self, known: Mapping[int, RctObject] = BY_OID) -> None:
+        """Start with an empty line.
+
+        Args:
+            known: Object id → object whose answers are taken.
+        """
+        self._known = known
         self._reader = frame.FrameReader()
         self._requests: dict[Query, bytes] = {}
         self._unpadded: dict[Query, tuple[bytes, int]] = {}
@@ -90,7 +95,7 @@ class RctSession:
             if item.command & frame.PLANT:
                 return Garbled(Fault.PLANT)
             return Garbled(Fault.ECHO if item.command == frame.READ else Fault.WRITE)
-        query = BY_OID.get(item.oid)
+        query = self._known.get(item.oid)
         if query is None:
             return Garbled(Fault.FOREIGN)
         whole = query.type is not DataType.STRING or self._is_whole(query, item.payload)

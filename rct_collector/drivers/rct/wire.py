@@ -89,8 +89,9 @@ def decode(kind: DataType, payload: bytes) -> Any:
         payload: Unescaped payload bytes.
 
     Returns:
-        bool, int, float or str; rctclient's objects for battery modules; a pair (echoed time,
-        list of (time, value)) for time series; (echoed time, list of five integers) for events.
+        bool, int, float or str; the bytes of an unknown type; rctclient's objects for battery
+        modules; a pair (echoed time, list of (time, value)) for time series; (echoed time, list of
+        five integers) for events.
 
     Raises:
         PayloadError: Wrong length, or bytes that mean nothing in that type.
@@ -104,12 +105,14 @@ def decode(kind: DataType, payload: bytes) -> Any:
         return value != 0 if kind is DataType.BOOL else value
     if kind is DataType.STRING:
         return _text(payload)
+    if kind is DataType.UNKNOWN:
+        return payload
     if kind is DataType.TIMESERIES:
         return _series(payload, ">If")
     if kind is DataType.EVENT_TABLE:
         return _series(payload, ">5I")
     try:
-        return decode_value(kind, payload)  # type: ignore[arg-type]  # its overloads take constants
+        return decode_value(kind, payload)
     except (ValueError, OverflowError, OSError, KeyError, struct.error) as error:
         raise PayloadError(Fault.DECODE, f"{kind.name}: {error}") from error
 

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import ast
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rctclient.frame import ReceiveFrame
+from rctclient.frame import ReceiveFrame, make_frame
+from rctclient.registry import REGISTRY
 from rctclient.types import Command, DataType
 
 import rct_collector
 from rct_collector.drivers import BUILTIN
-from rct_collector.drivers.base import Ask, Query
+from rct_collector.drivers.base import Answer, Ask, Fault, Garbled, Query
 from rct_collector.drivers.rct import request
+from rct_collector.drivers.rct.further import SECRET, further
 from rct_collector.drivers.rct.session import RctSession
 from rct_collector.drivers.rct.table import BY_OID, OBJECTS, RctObject
+from rct_collector.drivers.rct.wire import LENGTHS
 from rct_collector.errors import RefusedFrameError
 
 READ = [item for item in OBJECTS if not item.logger]
@@ -88,6 +92,36 @@ def test_stranger_is_refused(query):
     for refused in (request.read, asked, lambda q: request.query_logger(q, 1)):
         with pytest.raises(RefusedFrameError, match="not in the driver's table"):
             refused(query)
+
+
+def test_every_object_of_the_registry_can_be_read_but_the_logger_and_secrets():
+    """In their own words, and only as they are there: a copy is a stranger."""
+    expected = {item.object_id for item in REGISTRY.all()} - {item.oid for item in LOGGER}
+    readable = {}
+    for item in (*READ, *further().values()):
+        frame = parsed(request.read(item))
+        assert (frame.command, frame.id, frame.data) == (Command.READ, item.oid, b"")
+        readable[item.oid] = item
+    assert set(readable) == expected - set(SECRET)
+    assert {REGISTRY.get_by_id(oid).name for oid in SECRET} == {"wifi.password", "flash_mem"}
+
+    for item in further().values():
+        with pytest.raises(RefusedFrameError, match="not in the driver's table"):
+            request.read(replace(item))
+        with pytest.raises(RefusedFrameError, match="nothing is ever written to it"):
+            request.query_logger(item, 1)
+        name = REGISTRY.get_by_id(item.oid).name
+        assert not re.search("pass|secret|psk", name)
+
+
+def test_nobody_who_collects_hears_of_what_feeds_no_metric():
+    """The answer to a question of somebody else is told as that."""
+    item = next(item for item in further().values() if item.type in LENGTHS)
+    answer = make_frame(Command.RESPONSE, item.oid, bytes(LENGTHS[item.type]))
+    (event,) = RctSession().receive(answer)
+    assert (type(event), event.kind) == (Garbled, Fault.FOREIGN)
+    (event,) = RctSession({item.oid: item}).receive(answer)
+    assert (type(event), event.query) == (Answer, item)
 
 
 def test_logger_object_is_not_read():

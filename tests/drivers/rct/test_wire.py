@@ -18,6 +18,7 @@ from rctclient.utils import decode_value
 from rct_collector.catalog import catalog
 from rct_collector.drivers.rct import wire
 from rct_collector.drivers.rct.simulator.clock import UnitClock
+from rct_collector.drivers.rct.table import OBJECTS
 
 relaxed = settings(deadline=None)
 
@@ -76,10 +77,10 @@ def test_any_other_length_is_refused(kind):
         assert caught.value.kind == "length"
 
 
-def test_types_without_meaning_are_refused():
-    with pytest.raises(wire.PayloadError) as caught:
-        wire.decode(DataType.UNKNOWN, b"\1")
-    assert caught.value.kind == "decode"
+def test_types_without_meaning_are_bytes():
+    """No object that is collected has one; who reads one by name is shown what came."""
+    assert wire.decode(DataType.UNKNOWN, b"\1\xff") == b"\1\xff"
+    assert DataType.UNKNOWN not in {item.type for item in OBJECTS}
     assert wire.scalar_decoder(DataType.STRING) is None
 
 

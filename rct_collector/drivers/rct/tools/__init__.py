@@ -5,6 +5,7 @@
     walk ─┬─► dissect ◄── payload    bytes in words     simulation ─┬─► ../simulator
           └─► redact                 without secrets    recorded ───┘
     documents ◄── rctmon             for the pages      examination     for the doctor
+    objects                          all that can be asked for by name
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
         FrameCounter,
         Recorded,
         Redactor,
+        Registry,
         Search,
         TraceItem,
     )
@@ -73,6 +75,12 @@ class Tools(Family):
         from rct_collector.drivers.rct.tools.simulation import SIMULATOR
 
         return SIMULATOR
+
+    def registry(self) -> Registry:
+        """See the base class."""
+        from rct_collector.drivers.rct.tools.objects import registry
+
+        return registry()
 
     def documents(self) -> Documents:
         """See the base class."""

@@ -101,7 +101,7 @@ def _text(series: Series, value: Any, known: RctObject) -> str:  # noqa: ANN401
 def _raw(value: Any) -> str:  # noqa: ANN401
     if isinstance(value, float):
         return f"{wire.shortest(value):g}" if abs(value) < 3e38 else str(value)
-    return str(value)
+    return value.hex(" ") if isinstance(value, bytes) else str(value)
 
 
 def _records(before: int, records: list[tuple[Any, ...]]) -> str:

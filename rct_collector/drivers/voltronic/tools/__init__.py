@@ -6,6 +6,7 @@
                        ├─► redact     without secrets
                        └─► recorded   said again
     examination                       for doctor and find
+    objects                           all that can be asked by name
     simulation ─► ../simulator        a unit that is not there
 """
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
         FrameCounter,
         Recorded,
         Redactor,
+        Registry,
         Search,
         TraceItem,
     )
@@ -77,6 +79,12 @@ class Tools(Family):
         from rct_collector.drivers.voltronic.tools.examination import SEARCH
 
         return SEARCH
+
+    def registry(self) -> Registry:
+        """See the base class."""
+        from rct_collector.drivers.voltronic.tools.objects import registry
+
+        return registry()
 
     def documents(self) -> Documents:
         """See the base class."""
