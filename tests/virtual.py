@@ -56,11 +56,17 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 class VirtualClock:
-    """Wall clock on a virtual loop; ``step`` moves it."""
+    """Wall clock on a virtual loop; ``step`` moves it.
 
-    def __init__(self, loop: VirtualLoop, start: float = START) -> None:
+    Attributes:
+        kept: Somebody keeps it right.
+    """
+
+    def __init__(self, loop: VirtualLoop, start: float = START, *, kept: bool = True) -> None:
         self._loop = loop
+        self._begun = loop.time()
         self.offset = start - loop.time()
+        self.kept = kept
 
     def step(self, seconds: float) -> None:
         self.offset += seconds
@@ -70,6 +76,12 @@ class VirtualClock:
 
     def wall_ns(self) -> int:
         return round(self.wall() * 1e9)
+
+    def is_kept(self) -> bool:
+        return self.kept
+
+    def since_boot(self) -> float:
+        return self._loop.time() - self._begun
 
 
 class Wire:

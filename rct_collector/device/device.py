@@ -99,7 +99,7 @@ class Device:
         self.plan = self.polling.plan
         self.discovery = self.polling.discovery
         self.exchange = self.polling.exchange
-        self.units = self._made_units()
+        self.units = self._made_units(options)
         self._history = self._memory_reader()
         self.settings = self._gate()
         self._hurry = asyncio.Event()
@@ -115,7 +115,7 @@ class Device:
         intervals = self.config.intervals
         return {poll: intervals.seconds(poll) for poll in PollClass.POLLED}
 
-    def _made_units(self) -> Units | None:
+    def _made_units(self, options: Options) -> Units | None:
         """What takes records that come unasked; None where the family sends none."""
         if self.driver.pushed is None:
             return None
@@ -128,6 +128,7 @@ class Device:
             wanted=self._wants,
             stats=self.stats,
             reports=self.reports,
+            doubt=options.doubt,
         )
 
     def _memory_reader(self) -> HistoryReader | None:

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from rct_collector.config import DeviceConfig
-from rct_collector.device.clock import Clock, SystemClock
+from rct_collector.device.clock import Clock, Doubt, SystemClock
 from rct_collector.device.state import Memory, StateFile
 from rct_collector.drivers import driver as load_driver
 from rct_collector.drivers.base import Session, SessionOptions, Vault
@@ -46,6 +46,7 @@ class Options:
         clock: Wall clock.
         lock: Take the lock of each line on this host.
         session: Makes the sessions, in place of the drivers of the devices; None for those.
+        doubt: Whether the wall clock may be wrong.
     """
 
     state_dir: Path | None = None
@@ -55,10 +56,15 @@ class Options:
     clock: Clock = SystemClock()
     lock: bool = True
     session: Callable[[SessionOptions], Session] | None = None
+    doubt: Doubt = field(init=False, repr=False, compare=False)
     #: By :attr:`DeviceConfig.line`.
     _lines: dict[tuple[str, str], _Shared] = field(
         init=False, repr=False, compare=False, default_factory=dict
     )
+
+    def __post_init__(self) -> None:
+        """What is told of the clock is told by the one that is given."""
+        object.__setattr__(self, "doubt", Doubt(self.clock))
 
     def line(self, config: DeviceConfig) -> KeptLine:
         """The line of a device, which it shares with all others of the same one.
@@ -113,6 +119,9 @@ class Options:
         resync = driver.polled.resync if driver.polled else None
         known = config.session._replace(vault=self._vault(config))
         now, session = self.clock.wall_ns, partial(self.session or driver.session, known)
+        vault, knows_time = self._vault(config), self.doubt.knows_time
+        known = config.session._replace(vault=vault, knows_time=knows_time)
+        now, session = self.clock.wall_ns, partial(driver.session, known)
         if is_recorded(address):
             from rct_collector.lines.played import PlayedLine  # who has none needs no captures
 

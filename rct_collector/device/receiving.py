@@ -7,7 +7,8 @@ since an acknowledgement was lost; or with the time of a clock that was never se
               counted         counted         counted            counted
 
 Where the unit waits for an acknowledgement, each batch has a receipt, and what could not be taken
-over is new when it comes once more.
+over is new when it comes once more. So it is with what seems to come from the future while our own
+clock is in doubt (:mod:`.clock`): it is not acknowledged, and comes again.
 
 The records that come together and share a time make one batch. A value is late when its series has
 had a newer one: whoever cannot take values out of their order leaves it out.
@@ -21,6 +22,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable
 from typing import Protocol
 
+from rct_collector.device.clock import Doubt
 from rct_collector.device.plausibility import Plausibility, Verdict
 from rct_collector.drivers.base import Fault, Pushed, Record
 from rct_collector.model import Origin, Series, Value
@@ -41,8 +43,17 @@ AHEAD_S = 300.0
 #: No unit has recorded anything before 2010: the clock was not set.
 EARLIEST_NS = 1_262_304_000 * 1_000_000_000
 
+#: Times after 2099 are none, such as all ones: no clock of ours is so far behind.
+LATEST_NS = 4_102_444_800 * 1_000_000_000
+
 #: Told of in an hour: times that cannot be.
 MOST_TOLD = 1
+
+#: What becomes of records of the future, while our own clock is in doubt.
+_EARLY = (
+    "they are not acknowledged, and come again, since the clock of this host was not set since the"
+    " host was started"
+)
 
 #: Name of a record: unit, key, time.
 Name = tuple[str, Hashable, int]
@@ -100,6 +111,7 @@ class Receiving:
         send: Send,
         faults: Callable[[Fault], None],
         reports: Reports,
+        doubt: Doubt,
         seen: Seen | None = None,
         most_seen: Callable[[], int] = lambda: MOST_REMEMBERED,
     ) -> None:
@@ -112,6 +124,7 @@ class Receiving:
             send: Takes what is new.
             faults: Counts what cannot be used.
             reports: Where what is worth a message goes.
+            doubt: Whether our clock may be wrong.
             seen: Where the names of records are remembered, those of several units together; None
                 for a memory of its own.
             most_seen: Tells how many of them are.
@@ -124,6 +137,7 @@ class Receiving:
         self._send = send
         self._faults = faults
         self._reports = reports
+        self._doubt = doubt
         self._seen: Seen = OrderedDict() if seen is None else seen
         self._most_seen = most_seen
         self._newest: dict[Series, int] = {}
@@ -171,7 +185,10 @@ class Receiving:
         late: _Values = {}
         for record in records:
             part = self._part_of(record, parts, receipt)
-            if not self._is_dated(record, wall_ns) or not self._is_new(record, part, receipt):
+            if not can_be(record.time_ns, wall_ns):
+                self._misdated(record, wall_ns, receipt)
+                continue
+            if not self._is_new(record, part, receipt):
                 continue
             self.records += 1
             self.newest_ns = max(self.newest_ns, record.time_ns)
@@ -220,23 +237,29 @@ class Receiving:
             else:
                 values[time_ns] = [pair]
 
-    def _is_dated(self, record: Record, wall_ns: int) -> bool:
-        """Whether its time can be that of a record."""
-        if can_be(record.time_ns, wall_ns):
-            return True
+    def _misdated(self, record: Record, wall_ns: int, receipt: Receipt | None) -> None:
+        """Count a record whose time cannot be, and have it come again if that may be our fault."""
         self.misdated += 1
         self._faults(Fault.DECODE)
+        seconds, now = record.time_ns // 1_000_000_000, wall_ns // 1_000_000_000
+        ahead = wall_ns < record.time_ns < LATEST_NS
+        if ahead and receipt is not None and self._doubt.is_ours():
+            receipt.lose()
+            kind, why, remedy = "early", _EARLY, "see that it is kept by NTP"
+        else:
+            kind, why, remedy = "misdated", "they are left out", "look at its clock"
         self._reports.say(
             log,
             logging.WARNING,
-            "misdated",
+            kind,
             "sends records of a time that cannot be (%d seconds since 1970, and it is %d now);"
-            " they are left out: look at its clock",
-            record.time_ns // 1_000_000_000,
-            wall_ns // 1_000_000_000,
+            " %s: %s",
+            seconds,
+            now,
+            why,
+            remedy,
             most=MOST_TOLD,
         )
-        return False
 
     def _part_of(
         self, record: Record, parts: dict[int, Receipt], whole: Receipt | None

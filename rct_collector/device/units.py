@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from rct_collector.device import receiving
+from rct_collector.device.clock import Doubt
 from rct_collector.device.plausibility import Plausibility
 from rct_collector.device.publisher import Publisher
 from rct_collector.device.receiving import Receiving, Seen
@@ -55,6 +56,7 @@ class Units:
         wanted: Callable[[Series], bool],
         stats: Stats,
         reports: Reports,
+        doubt: Doubt,
     ) -> None:
         """Begin: without any, where there may be many.
 
@@ -65,7 +67,9 @@ class Units:
             wanted: Whether the user wants a series.
             stats: Counts what the units bring.
             reports: Where what is worth a message goes.
+            doubt: Whether our clock may be wrong.
         """
+        self._doubt = doubt
         self._pushed = pushed
         self._publisher = publisher
         self._wanted = wanted
@@ -179,6 +183,7 @@ class Units:
             send=publisher.send_apart,
             faults=self._fault,
             reports=self._reports,
+            doubt=self._doubt,
             seen=self._seen,
             most_seen=self._most_seen,
         )

@@ -314,6 +314,10 @@ class Vault(Protocol):
         """Keep something in place of what was; written before long, nothing waits for it."""
 
 
+def _always() -> bool:
+    return True
+
+
 class SessionOptions(NamedTuple):
     """What a session knows of its line beforehand.
 
@@ -323,12 +327,14 @@ class SessionOptions(NamedTuple):
         address: The options of the address, by the transport's names.
         scheme: Word of the transport, such as ``listen``: how the units are reached.
         vault: For what must not be lost with the process; None where nothing is kept.
+        knows_time: Whether units that ask can be told what time it is.
     """
 
     options: FamilyOptions
     address: Mapping[str, str]
     scheme: str = ""
     vault: Vault | None = None
+    knows_time: Callable[[], bool] = _always
 
 
 class Session(Protocol):

@@ -30,7 +30,10 @@ NOW_NS = 1_782_036_003 * S
 class Made:
     """A receiver whose batches are kept."""
 
-    def __init__(self, *, unwanted=(), heartbeat_s=60.0, plausibility=None, many=False):
+    def __init__(
+        self, *, unwanted=(), heartbeat_s=60.0, plausibility=None, many=False, doubtful=False
+    ):
+        self.doubtful = doubtful
         self.batches, self.receipts, self.holds = [], [], False
         self.faults = Counter()
         self.told = []
@@ -45,6 +48,7 @@ class Made:
             send=self._send,
             faults=lambda fault: self.faults.update([fault]),
             reports=self,
+            doubt=self,
         )
 
     def _send(self, time_ns, values, origin, receipt):
@@ -52,6 +56,9 @@ class Made:
         self.receipts.append(receipt)
         if receipt is not None and self.holds:
             receipt.hold()
+
+    def is_ours(self):
+        return self.doubtful
 
     def say(self, _log, _level, _kind, text, *arguments, most):
         assert most
@@ -127,6 +134,54 @@ def test_time_that_cannot_be_is_counted_and_left_out(made, time_ns):
     assert "look at its clock" in made.told[0]
     made.take(record())
     assert len(made.batches) == 1, "the series is not spoilt by it"
+
+
+def ahead(seconds=3600):
+    return record(-seconds)
+
+
+def test_what_comes_from_the_future_comes_again_while_our_clock_is_in_doubt():
+    made = Made(doubtful=True)
+    receipt = Receipt()
+    made.take(record(), ahead(), receipt=receipt)
+    receipt.settle(True)
+    assert receipt.is_lost
+    assert made.values == [(0, 1.0, "live")], "the rest is taken"
+    assert "they are not acknowledged, and come again" in made.told[0]
+    assert "kept by NTP" in made.told[0]
+    again = Receipt()
+    made.take(record(), ahead(), receipt=again, step_s=3600)
+    again.settle(True)
+    assert not again.is_lost
+    assert made.values == [(0, 1.0, "live"), (-3600, 1.0, "live")]
+    assert made.faults == {Fault.DECODE: 1}
+
+
+@pytest.mark.parametrize(
+    ("doubtful", "time_ns", "lost"),
+    [
+        (False, NOW_NS + 3600 * S, False),
+        (True, NOW_NS + 30 * 365 * 86400 * S, True),
+        (True, 0xFFFFFFFF * S, False),
+        (True, 0, False),
+        (True, EARLIEST_NS - 1, False),
+    ],
+    ids=["we are right", "we are years behind", "all ones", "none", "never set"],
+)
+def test_what_nobody_will_believe_later_is_acknowledged(doubtful, time_ns, lost):
+    made = Made(doubtful=doubtful)
+    receipt = Receipt()
+    made.take(Record("A", "inverter", time_ns, ((POWER, 1.0),)), receipt=receipt)
+    receipt.settle(True)
+    assert receipt.is_lost is lost
+    assert made.batches == []
+    assert made.receiving.misdated == 1
+
+
+def test_who_waits_for_nothing_is_not_kept_waiting():
+    made = Made(doubtful=True)
+    made.take(ahead())
+    assert "look at its clock" in made.told[0]
 
 
 @pytest.mark.parametrize("time_ns", [EARLIEST_NS, NOW_NS + round(AHEAD_S * S)])

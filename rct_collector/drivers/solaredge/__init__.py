@@ -20,7 +20,7 @@ def _session(known: SessionOptions) -> SolarEdgeSession:
     if known.vault is not None and options.keys:
         options.tunnels.keep_in(known.vault, options.keys)
     if known.scheme == "listen":
-        return SolarEdgeSession(options)
+        return SolarEdgeSession(options, knows_time=known.knows_time)
     from rct_collector.drivers.solaredge import bus, master  # who has none needs none
 
     if address.get("mode") != "master":
@@ -31,6 +31,7 @@ def _session(known: SessionOptions) -> SolarEdgeSession:
         units,
         timeout_s=float(address.get("timeout", master.TIMEOUT_S)),
         interval_s=float(address.get("interval", master.INTERVAL_S)),
+        knows_time=known.knows_time,
     )
 
 

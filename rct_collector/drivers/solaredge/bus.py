@@ -7,7 +7,7 @@ hides is found then, and what comes next is not taken for the rest of it.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from rct_collector.drivers.base import Event, Reply, Unfit
 from rct_collector.drivers.solaredge import request
@@ -36,9 +36,15 @@ _TURNS = frozenset((ACK, NACK, GRANT, RELEASE, READ_STATUS, STATUS))
 class ListeningSession(SolarEdgeSession):
     """Only listens, and answers nobody; see :class:`rct_collector.drivers.base.TimedSession`."""
 
-    def __init__(self, options: SolarEdgeOptions, *, answers: bool = False) -> None:
+    def __init__(
+        self,
+        options: SolarEdgeOptions,
+        *,
+        answers: bool = False,
+        knows_time: Callable[[], bool] = lambda: True,
+    ) -> None:
         """Begin with an empty line; see the base class."""
-        super().__init__(options, answers=answers)
+        super().__init__(options, answers=answers, knows_time=knows_time)
         self._wall_ns = 0
         self._more = False
         self._given_up_at: float | None = None
@@ -87,6 +93,7 @@ class MasterSession(ListeningSession):
         *,
         timeout_s: float = TIMEOUT_S,
         interval_s: float = INTERVAL_S,
+        knows_time: Callable[[], bool] = lambda: True,
     ) -> None:
         """Listen first.
 
@@ -95,8 +102,9 @@ class MasterSession(ListeningSession):
             units: Who is let speak.
             timeout_s: How long each is waited for.
             interval_s: How long after a round the next one begins.
+            knows_time: Whether they can be told what time it is.
         """
-        super().__init__(options, answers=True)
+        super().__init__(options, answers=True, knows_time=knows_time)
         self._master = Master(units, timeout_s=timeout_s, interval_s=interval_s)
 
     def reset(self) -> None:

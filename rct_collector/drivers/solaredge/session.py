@@ -8,7 +8,7 @@ nobody could take them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -117,14 +117,22 @@ class _BatteryRecord(NamedTuple):
 class SolarEdgeSession:
     """See :class:`rct_collector.drivers.base.Session`."""
 
-    def __init__(self, options: SolarEdgeOptions, *, answers: bool = True) -> None:
+    def __init__(
+        self,
+        options: SolarEdgeOptions,
+        *,
+        answers: bool = True,
+        knows_time: Callable[[], bool] = lambda: True,
+    ) -> None:
         """Start with an empty line.
 
         Args:
             options: Those of the device.
             answers: Units on this line wait for answers; without, it is only listened to.
+            knows_time: Whether they can be told what time it is.
         """
         self._options = options
+        self._knows_time = knows_time
         self._tunnels = options.tunnels
         self._answers = answers
         self._reader = FrameReader()
@@ -180,8 +188,10 @@ class SolarEdgeSession:
         elif frame.function == ENCRYPTED:
             yield from self._encrypted(frame, unit, wall_ns)
         elif frame.function == ASK_TIME:
-            if self._answers:
+            if self._answers and self._knows_time():
                 yield _reply(_time(frame, wall_ns), unit, tunnel)
+            elif self._answers:
+                yield Reply(b"", unit)  # it is well, and asks again
         elif frame.function == SESSION_KEY:
             yield from self._offer(frame, unit)
         else:

@@ -346,6 +346,11 @@ def test_what_nobody_knows_is_counted_and_acknowledged_where_it_is_a_question(
     assert [answer.function for answer in replied(events)] == answers
 
 
+def test_who_asks_for_a_time_that_nobody_knows_is_not_answered():
+    one = SolarEdgeSession(SolarEdgeOptions(), knows_time=lambda: False)
+    assert heard(one, ask(functions.ASK_TIME)) == [Reply(b"", "7F101234")]
+
+
 def test_noise_and_broken_frames_are_counted():
     wire = assemble(post())
     events = session().receive(b"noise" + wire[:-1] + b"?" + wire, WALL_NS)
