@@ -117,11 +117,9 @@ class Options:
         driver, name, address = load_driver(config.driver), config.name, config.address
         lock = DeviceLock(address, name) if self.lock else None
         resync = driver.polled.resync if driver.polled else None
-        known = config.session._replace(vault=self._vault(config))
-        now, session = self.clock.wall_ns, partial(self.session or driver.session, known)
         vault, knows_time = self._vault(config), self.doubt.knows_time
         known = config.session._replace(vault=vault, knows_time=knows_time)
-        now, session = self.clock.wall_ns, partial(driver.session, known)
+        now, session = self.clock.wall_ns, partial(self.session or driver.session, known)
         if is_recorded(address):
             from rct_collector.lines.played import PlayedLine  # who has none needs no captures
 
