@@ -40,6 +40,7 @@ def pytest_addoption(parser):
 TOGETHER = {
     "tests/packaging/test_build.py": "debian",
     "tests/packaging/test_install.py": "debian",
+    "tests/plugins/collectd/test_home_parity.py": "both agents",
     "tests/plugins/collectd/test_pipelines.py": "databases",
     "tests/plugins/test_dashboards.py": "databases",
     "tests/plugins/test_old_names.py": "databases",
