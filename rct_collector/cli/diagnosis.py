@@ -13,15 +13,18 @@ from rich.text import Text
 from rct_collector.cli.console import console, show, write_json
 from rct_collector.config import DeviceConfig
 from rct_collector.doctor.diagnosis import Diagnosis
-from rct_collector.doctor.figures import Figures, PaceFigures, quantile
+from rct_collector.doctor.figures import Figures, PaceFigures, UnitFigures, quantile
 from rct_collector.doctor.findings import Finding, Severity
 from rct_collector.doctor.format import milliseconds, pace_text, percent
-from rct_collector.doctor.recommendation import Recommendation, changes, snippet
+from rct_collector.doctor.recommendation import Recommendation, changes, listing, snippet
 
 #: Running text is no wider than this.
 _WIDTH = 96
 
 _STYLES = {Severity.NOTE: "dim", Severity.WARNING: "yellow", Severity.PROBLEM: "bold red"}
+
+#: What becomes of what was told meanwhile.
+_KEPT = "What they told was not acknowledged: whoever collects next is told it again."
 
 #: How what is heard of others is called; who is not listed is called by name.
 _OTHERS = {
@@ -37,11 +40,16 @@ def print_text(device: DeviceConfig, family: str, figures: Figures, found: Diagn
     out = console()
     width = min(out.width, _WIDTH)
     parts: list[RenderableType] = [*_heading(device, family, figures)]
-    if figures.answers:
+    asked = figures.answers and not figures.talks
+    if asked:
         parts += [*_unit(figures), *_line(figures), *_others(figures)]
+    elif figures.talks:
+        parts += _talkers(figures)
     parts += _findings(found, width)
-    if figures.answers:
+    if asked:
         parts += _settings(device, found.recommendation)
+    elif figures.settings:
+        parts += _listing(device, figures)
     show(out, *parts)
 
 
@@ -102,6 +110,38 @@ def _others(figures: Figures) -> Iterator[RenderableType]:
         if count
     ]
     yield _pairs(heard) if heard else Text("none heard")
+
+
+def _talkers(figures: Figures) -> Iterator[RenderableType]:
+    """Units that are not asked, and what was heard of them."""
+    calls = figures.calls
+    called = f", {calls.open} calls, {calls.rejected} hung up on" if calls else ""
+    yield from _title("Units", f"{len(figures.units)} heard in {figures.seconds:.0f} s{called}")
+    table = _table()
+    table.add_column("unit", style="dim")
+    for head in ("spoke", "every", "records", "newest"):
+        table.add_column(head, justify="right")
+    table.add_column("of")
+    for name, unit in figures.units.items():
+        every = "–" if unit.every is None else f"{unit.every:.0f} s"
+        newest = _age(min(unit.lags)) if unit.lags else "–"
+        of = ", ".join(f"{part} {count}" for part, count in unit.parts.items())
+        counts = str(len(unit.times)), every, str(sum(unit.records.values())), newest
+        table.add_row(*map(Text, (name, *counts, of)))
+    if figures.units:
+        yield table
+    if figures.units and figures.keeps:
+        yield Text(_KEPT, style="dim")
+
+
+def _age(seconds: float) -> str:
+    return f"{seconds:.0f} s old" if seconds >= 0 else f"{-seconds:.0f} s ahead"
+
+
+def _listing(device: DeviceConfig, figures: Figures) -> Iterator[RenderableType]:
+    """Settings that let in whoever was heard."""
+    yield from _title("Recommended settings", "let in those that were heard, and nobody else")
+    yield Text(listing(figures.settings, device).rstrip())
 
 
 def _findings(found: Diagnosis, width: int) -> Iterator[RenderableType]:
@@ -167,6 +207,7 @@ def print_json(device: DeviceConfig, family: str, figures: Figures, found: Diagn
             "unanswered": list(figures.unanswered),
             **({"undecided": list(figures.undecided)} if figures.undecided else {}),
         },
+        **(_talk_json(figures) if figures.talks else {}),
         "paces": [_pace_json(pace) for pace in figures.paces],
         "others_per_minute": {
             kind: round(figures.per_minute(kind), 3) for kind, n in figures.others.items() if n
@@ -174,7 +215,9 @@ def print_json(device: DeviceConfig, family: str, figures: Figures, found: Diagn
         "damaged": {kind: count for kind, count in figures.damaged.items() if count},
         "hangups": figures.hangups,
         "findings": [_finding_json(finding) for finding in found.findings],
-        "settings": {
+        "settings": _talk_settings(figures, device)
+        if figures.talks
+        else {
             "requests": vars(found.recommendation.requests),
             "intervals": vars(found.recommendation.intervals),
             "changes": changes(found.recommendation, device),
@@ -182,6 +225,33 @@ def print_json(device: DeviceConfig, family: str, figures: Figures, found: Diagn
         },
     }
     write_json(content, indent=2)
+
+
+def _talk_json(figures: Figures) -> dict[str, Any]:
+    """What is only there of units that talk."""
+    calls = figures.calls
+    return {
+        "units": {name: _unit_json(unit) for name, unit in figures.units.items()},
+        "calls": calls and calls._asdict(),
+        "reasons": {kind: list(texts) for kind, texts in figures.reasons.items()},
+    }
+
+
+def _unit_json(unit: UnitFigures) -> dict[str, Any]:
+    return {
+        "spoke": len(unit.times),
+        "every_seconds": None if unit.every is None else round(unit.every, 3),
+        "records": dict(unit.records),
+        "parts": dict(unit.parts),
+        "repeated": unit.repeated,
+        "misdated": unit.misdated,
+        "newest_seconds_old": round(min(unit.lags), 3) if unit.lags else None,
+        "oldest_seconds_old": round(max(unit.lags), 3) if unit.lags else None,
+    }
+
+
+def _talk_settings(figures: Figures, device: DeviceConfig) -> dict[str, Any]:
+    return {"options": dict(figures.settings), "yaml": listing(figures.settings, device)}
 
 
 def _pace_json(pace: PaceFigures) -> dict[str, Any]:

@@ -28,6 +28,7 @@ Examples:
   rct-collector doctor 192.0.2.10
   rct-collector doctor tcp://inverter.example:8899 --duration 5m
   rct-collector doctor --config config.yaml --device roof --json
+  rct-collector doctor --driver solaredge --address listen://0.0.0.0:22222 --duration 10m
   rct-collector doctor --simulate old-firmware
 """
 
@@ -52,6 +53,10 @@ def command(
 
     It connects, learns what is attached, asks for some power values at several paces, listens
     whether others are on the line, and recommends settings.
+
+    Units that are not asked but talk, as those of SolarEdge, are listened to: who speaks, how
+    often, of what, and what of it is of no use. They are answered, but what they tell is not
+    acknowledged, so that they tell it again to the collector. Some speak every five minutes only.
 
     It only reads, few objects, at most 5 requests per second on average; at its quickest 4 are
     under way, 60 ms apart. It waits for pauses of other clients, as the collector does. It does
@@ -89,7 +94,9 @@ def _target(place: str | None, choice: TargetOptions) -> Targets:
         names = ", ".join(device.name for device in found.devices)
         raise click.UsageError(f"one at a time: choose with --device; known: {names}")
     (device,) = found.devices
-    driver(device.driver).tools().examination()  # before anything is sent
+    family = driver(device.driver)
+    tools = family.tools()
+    (tools.examination if family.polled else tools.hearing)()  # before anything is sent
     if found.scenario:  # asked like a real one, not as quickly as it could answer
         device = replace(device, requests=device.usual, intervals=Intervals())
     return replace(found, devices=(device,))

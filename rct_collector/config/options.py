@@ -158,6 +158,13 @@ class DeviceConfig:
         return found
 
     @property
+    def alone(self) -> DeviceConfig:
+        """The same, where nobody who dials in is put through."""
+        if not getattr(self.options, "forward", ""):
+            return self
+        return replace(self, options=replace(self.options, forward=""))  # type: ignore[call-arg]
+
+    @property
     def usual(self) -> Requests:
         """How hard devices of its family are asked where nobody says anything else."""
         polled = driver(self.driver).polled

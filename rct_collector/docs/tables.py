@@ -10,6 +10,7 @@ from rct_collector.docs.samples import needs_example
 from rct_collector.doctor.contact import CONTACT
 from rct_collector.doctor.rules import RULES
 from rct_collector.doctor.surroundings import SURROUNDINGS
+from rct_collector.doctor.talk import TALK
 from rct_collector.drivers import BUILTIN, driver
 from rct_collector.drivers.base import Driver, Pushed
 from rct_collector.exits import MEANINGS
@@ -200,6 +201,6 @@ def findings() -> str:
         ("Finding", "Severity", "What it means"),
         (
             (rule.title, rule.severity.word, rule.meaning)
-            for rule in (*CONTACT, *RULES, *SURROUNDINGS)
+            for rule in (*CONTACT, *TALK, *RULES, *SURROUNDINGS)
         ),
     )

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from rct_collector.config import DeviceConfig
 from rct_collector.device.options import Options
 from rct_collector.doctor.examiner import Examiner
 from rct_collector.doctor.figures import Figures, Trouble
+from rct_collector.doctor.listener import Listener
 from rct_collector.drivers import driver as load_driver
 from rct_collector.drivers.base import Ask, Event, Query
 from rct_collector.errors import TransportError
 from rct_collector.lines.reconnect import CONNECT_TIMEOUT
 from rct_collector.receipt import Receipt
-from rct_collector.transport import Address, Line, is_dialled_in
+from rct_collector.transport import Address, Line, is_dialled_in, is_recorded
 from rct_collector.transport.base import Lost, Receive
 
 #: A unit that closes the line so many times before it answers anything does not want us.
@@ -49,9 +51,19 @@ class Checkup:
         self._clock = options.clock
         self._opener = options.opener
         self._seconds = seconds
-        self._examiner = Examiner(config, load_driver(config.driver), seconds)
+        family = load_driver(config.driver)
+        self._talks = family.polled is None
+        self._examiner: Examiner | Listener
+        if self._talks:
+            config = config.alone  # a portal would acknowledge what is not taken over
+            self._examiner = Listener(config, family.tools().hearing(), seconds)
+        else:
+            self._examiner = Examiner(config, family, seconds)
+        # Who is not acknowledged hangs up by and by, and calls again: no fault of the line.
+        self._calls_again = self._talks and is_dialled_in(config.address)
+        many = family.pushed is not None and family.pushed.many
         self._line = replace(options, opener=self._open).line(config)
-        self._port = self._line.attach(config.unit, self)
+        self._port = self._line.attach(config.unit, self, many=many)
         self._woken = asyncio.Event()
         self._refusal: TransportError | None = None
         self._trouble: Trouble | None = None
@@ -79,6 +91,7 @@ class Checkup:
             trouble=self._trouble,
             hangups=self._hangups,
             hangup_reason=self._reason,
+            calls=self._line.calls,
         )
 
     def progress(self) -> str:
@@ -95,6 +108,10 @@ class Checkup:
             self._trouble = self._why_not()
             return
         self._examiner.begin(self._now())
+        async with self._until_the_end_of_a_file():
+            await self._talk(end)
+
+    async def _talk(self, end: float) -> None:
         while self._port.is_open or self._now() < end:
             self._woken.clear()
             wake = self._go_on(end)
@@ -112,6 +129,8 @@ class Checkup:
                 self._trouble = Trouble("closed", self._port.last_error)
                 return now
             return end
+        if self._talks:
+            return self._examiner.next(now)[1]
         if not self._port.take_turn():  # the line finds out what it may be trusted with
             limit = min(self._examiner.begun + MOST_PROBING_S, end)
             if now >= (end if self._examiner.heard else limit):
@@ -139,7 +158,28 @@ class Checkup:
         if self._refusal is not None:
             return Trouble(self._refusal.kind, str(self._refusal))
         text = self._port.last_error or "nobody has dialled in"
+        if is_dialled_in(self._config.address):
+            return Trouble("uncalled" if self._line.link.is_open else "other", text)
         return Trouble("timeout", text)
+
+    @asynccontextmanager
+    async def _until_the_end_of_a_file(self) -> AsyncIterator[None]:
+        """Nothing more comes of a recording that was read; lines have no end."""
+        ended = self._line.ended
+        if ended is None:
+            yield
+            return
+
+        async def wait() -> None:
+            await ended.wait()
+            self._examiner.give_up(self._now())
+            self._woken.set()
+
+        waiting = asyncio.create_task(wait())
+        try:
+            yield
+        finally:
+            waiting.cancel()
 
     # -- what the line tells -----------------------------------------------------------------
 
@@ -149,7 +189,7 @@ class Checkup:
 
     def line_lost(self) -> None:
         """The line is gone, and will be opened again."""
-        if self._port.opened and self._result is None:
+        if self._port.opened and self._result is None and not self._calls_again:
             self._hangups += 1
             before, self._reason = self._reason, self._port.last_error
             # Once may be: another one of its kind may be tried next.
@@ -161,7 +201,9 @@ class Checkup:
     def hear(
         self, events: Sequence[Event], now: float, *, stale: bool, receipt: Receipt | None = None
     ) -> None:
-        """Something came of the unit."""
+        """Something came of the unit, which is not taken over; but of a recording it is."""
+        if receipt is not None and not is_recorded(self._config.address):
+            receipt.lose()
         self._examiner.hear(events, now, self._clock.wall())
         self._woken.set()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rct_collector.doctor.findings import Case, Rule, Severity
-from rct_collector.doctor.format import always
+from rct_collector.doctor.format import always, family_advice
 from rct_collector.transport import Address, hosts
 
 
@@ -40,6 +40,26 @@ def _others_speak(case: Case) -> bool:
 
 def _is_a_stranger(case: Case) -> bool:
     return _nothing(case) and bool(case.figures.damaged) and not _others_speak(case)
+
+
+def _is_uncalled(case: Case) -> bool:
+    trouble = case.figures.trouble
+    return trouble is not None and trouble.kind == "uncalled"
+
+
+def _call_text(case: Case) -> str:
+    trouble, count = case.figures.trouble, sum(case.figures.damaged.values())
+    said = trouble.text if trouble else ""
+    return f"{said}; {count} times something came that means nothing" if count else said
+
+
+def _is_unheard(case: Case) -> bool:
+    return _nothing(case) and case.figures.talks
+
+
+def _heard_text(case: Case) -> str:
+    figures = case.figures
+    return f"{figures.received} bytes in {figures.seconds:.0f} s that mean nothing"
 
 
 def _asked_in_vain(case: Case) -> str:
@@ -108,9 +128,25 @@ CONTACT: tuple[Rule, ...] = (
     _trouble(
         "unfit",
         "What is there is not what is to be read",
-        "It was asked who it is by questions that harm no device, and has told.",
+        "What it says tells: by itself, or asked by questions that harm no device.",
         "Name the right device, driver and options; 'rct-collector find --probe' lists what is"
         " connected to this host.",
+    ),
+    Rule(
+        "uncalled", "contact", _is_uncalled, Severity.PROBLEM, "Nobody has called",
+        _call_text,
+        "The collector listens, and nobody has called who says anything that means anything.",
+        family_advice(
+            "uncalled",
+            "See that the device is set to call this host at that port, and that no firewall keeps"
+            " it out: 'sudo tcpdump port' with its number shows whether it calls at all.",
+        ),
+    ),
+    Rule(
+        "unheard", "contact", _is_unheard, Severity.PROBLEM, "No unit is heard",
+        _heard_text,
+        "The line is open, and nothing came over it that such units say.",
+        family_advice("unheard", "Check address, cable and baud rate, and that a unit is on."),
     ),
     Rule(
         "deaf", "contact", _others_speak, Severity.PROBLEM,

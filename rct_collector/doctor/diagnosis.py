@@ -11,6 +11,7 @@ from rct_collector.doctor.findings import Case, Finding, Rule, Severity
 from rct_collector.doctor.recommendation import Recommendation, recommend
 from rct_collector.doctor.rules import RULES
 from rct_collector.doctor.surroundings import SURROUNDINGS
+from rct_collector.doctor.talk import TALK
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ def diagnose(figures: Figures, config: DeviceConfig) -> Diagnosis:
     """
     case = Case(figures, recommend(figures, config), config)
     told: dict[str, Rule] = {}
-    for rule in (*CONTACT, *RULES, *SURROUNDINGS):
+    for rule in (*CONTACT, *TALK, *RULES, *SURROUNDINGS):
         if rule.topic not in told and rule.applies(case):
             told[rule.topic] = rule
     findings = [_finding(rule, case) for rule in told.values()] + _quirks(figures)

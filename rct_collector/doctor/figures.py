@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from math import ceil, sqrt
 from typing import NamedTuple
 
 from rct_collector.drivers.tools import Quirk
+from rct_collector.lines.kept import Calls
 from rct_collector.model import PollClass
 
 #: A pace with fewer requests is not judged.
@@ -84,6 +86,34 @@ class Trouble(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
+class UnitFigures:
+    """What was heard of one unit that is not asked, but talks.
+
+    Attributes:
+        times: Monotonic seconds at which it said anything that was understood.
+        records: What of → records, each counted once.
+        parts: What of → how many different ones.
+        repeated: Records that came once more.
+        lags: Seconds from the time of each record to its arrival; less than 0 of a clock that is
+            ahead. Empty where a recording is read.
+        misdated: Records whose time cannot be.
+    """
+
+    times: tuple[float, ...] = ()
+    records: Mapping[str, int] = field(default_factory=dict)
+    parts: Mapping[str, int] = field(default_factory=dict)
+    repeated: int = 0
+    lags: tuple[float, ...] = ()
+    misdated: int = 0
+
+    @property
+    def every(self) -> float | None:
+        """Seconds from one time to the next, of half of them at most; None of fewer than two."""
+        gaps = tuple(b - a for a, b in pairwise(self.times))
+        return quantile(gaps, 0.5) if gaps else None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Figures:
     """Everything that an examination has measured.
 
@@ -108,6 +138,12 @@ class Figures:
         undecided: What the unit is not known to have, because it is silent about it, in sentences.
         queries: Requests per round of each class, for what the unit has.
         complete: The examination came to its end.
+        units: Unit → what was heard of it, where units are not asked, but talk.
+        reasons: Kind of damage → what people should know of it, in sentences.
+        calls: Calls at the end, and those that were hung up on; None where nobody dials in.
+        talks: Units are not asked, but talk.
+        keeps: They tell the same to whoever listens next, since nobody acknowledged it.
+        settings: Options of the family that are recommended, as they are written in YAML.
     """
 
     seconds: float = 0.0
@@ -130,6 +166,12 @@ class Figures:
     undecided: tuple[str, ...] = ()
     queries: Mapping[PollClass, int] = field(default_factory=dict)
     complete: bool = False
+    units: Mapping[str, UnitFigures] = field(default_factory=dict)
+    reasons: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    calls: Calls | None = None
+    talks: bool = False
+    keeps: bool = False
+    settings: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def judged(self) -> tuple[PaceFigures, ...]:

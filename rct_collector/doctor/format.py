@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from rct_collector.doctor.figures import Pace
 from rct_collector.doctor.findings import Case
+from rct_collector.drivers import driver
 
 
 def percent(share: float) -> str:
@@ -26,3 +27,19 @@ def pace_text(pace: Pace) -> str:
 def always(text: str) -> Callable[[Case], str]:
     """The same words whatever was measured."""
     return lambda _case: text
+
+
+def family_advice(key: str, otherwise: str) -> Callable[[Case], str]:
+    """What a family has to say of a finding about units that talk, perhaps by the way to them.
+
+    Args:
+        key: Of the finding.
+        otherwise: What is said where the family has nothing.
+    """
+
+    def text(case: Case) -> str:
+        known = driver(case.config.driver)
+        advice = {} if known.polled else known.tools().hearing().advice
+        return advice.get(f"{key} {case.config.address.scheme}") or advice.get(key, otherwise)
+
+    return text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from math import ceil
 
@@ -75,16 +76,32 @@ def changes(found: Recommendation, config: DeviceConfig) -> list[str]:
 
 def snippet(found: Recommendation, config: DeviceConfig) -> str:
     """The settings as a device in the configuration file."""
-    lines = [
+    lines = _entry(config)
+    for group, values in (("requests", found.requests), ("intervals", found.intervals)):
+        lines.append(f"    {group}:")
+        lines += [f"      {name}: {shown(name, getattr(values, name))}" for name in _names(values)]
+    return "\n".join(lines) + "\n"
+
+
+def listing(settings: Mapping[str, str], config: DeviceConfig) -> str:
+    """Options of a family, as a device in the configuration file.
+
+    Args:
+        settings: Their values as they are written in YAML.
+        config: The device.
+    """
+    lines = [f"    {name}: {value}" for name, value in settings.items()]
+    return "\n".join([*_entry(config), *lines]) + "\n"
+
+
+def _entry(config: DeviceConfig) -> list[str]:
+    """The lines with which a device begins."""
+    return [
         "devices:",
         f"  - name: {config.name}",
         f"    driver: {config.driver}",
         f"    address: {config.address}",
     ]
-    for group, values in (("requests", found.requests), ("intervals", found.intervals)):
-        lines.append(f"    {group}:")
-        lines += [f"      {name}: {shown(name, getattr(values, name))}" for name in _names(values)]
-    return "\n".join(lines) + "\n"
 
 
 def shown(name: str, value: float) -> str:

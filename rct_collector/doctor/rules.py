@@ -103,7 +103,7 @@ def _damaged(case: Case) -> int:
 
 
 def _is_damaged(case: Case) -> bool:
-    damaged = _damaged(case)
+    damaged = 0 if case.figures.talks else _damaged(case)  # see the rules about talk
     return damaged > FEW_DAMAGED and damaged > DAMAGED * max(case.figures.answers, 1)
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import tzinfo
 from difflib import get_close_matches
 from enum import Enum, IntEnum
@@ -192,6 +192,23 @@ class Examination:
     equipment: Callable[[Facts], list[tuple[str, str]]]
     quirks: Callable[[Facts], list[Quirk]]
     signs: Mapping[str, re.Pattern[bytes]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hearing:
+    """What one needs to know of a family to examine units that are not asked, but talk.
+
+    Attributes:
+        part: Key of a record → what it is of, as a plural for people, such as ``optimizers``.
+        settings: Units that were heard → the family's own options that suit them, as they are
+            written in YAML.
+        advice: Key of a finding → what to do about it, where that is of the family; that of nobody
+            to be heard by the scheme of the address as well, as in ``unheard listen``.
+    """
+
+    part: Callable[[Hashable], str]
+    settings: Callable[[Sequence[str]], Mapping[str, str]] = lambda _units: {}
+    advice: Mapping[str, str] = field(default_factory=dict)
 
 
 # -- where units are found ---------------------------------------------------------------------
@@ -637,7 +654,11 @@ class Tools:
         raise self._missing("cannot be replayed")
 
     def examination(self) -> Examination:
-        """For ``doctor``."""
+        """For ``doctor``, of units that are asked."""
+        raise self._missing("cannot be examined")
+
+    def hearing(self) -> Hearing:
+        """For ``doctor``, of units that only talk."""
         raise self._missing("cannot be examined")
 
     def search(self) -> Search:

@@ -14,18 +14,20 @@ from rct_collector.cli import diagnosis, doctor
 from rct_collector.config import Config, Intervals
 from rct_collector.doctor import examiner, steps
 from rct_collector.doctor.diagnosis import diagnose
-from rct_collector.doctor.figures import Figures, Pace, PaceFigures, Trouble
+from rct_collector.doctor.figures import Figures, Pace, PaceFigures, Trouble, UnitFigures
 from rct_collector.drivers import driver
 from rct_collector.drivers.base import Driver
 from rct_collector.drivers.rct.options import RctRequests
 from rct_collector.drivers.rct.tools.examination import EXAMINATION
 from rct_collector.exits import Exit
+from rct_collector.lines.kept import Calls
 from rct_collector.lines.lock import DeviceLock
 from rct_collector.model import PollClass
 from rct_collector.transport import parse_address
 from tests.cli.conftest import address_of, read_until
 from tests.cli.test_read import Tells
 from tests.doctor.cases import Loses, device
+from tests.processes import free_port
 
 
 @pytest.fixture
@@ -77,12 +79,44 @@ ILL = replace(
 REFUSED = Figures(trouble=Trouble("refused", "cannot connect to 192.0.2.10:8899: refused"))
 
 
+#: Units that talk: one that does well, and one with a wrong clock, of which little came.
+TALK = Figures(
+    seconds=300.0,
+    answers=24,
+    damaged={"crc": 3, "command": 2, "foreign": 4},
+    units={
+        "7F101234": UnitFigures(
+            times=tuple(range(0, 300, 30)),
+            records={"inverters": 1, "optimizers": 40},
+            parts={"inverters": 1, "optimizers": 20},
+            repeated=41,
+            lags=(12.0, 290.0),
+        ),
+        "7F105678": UnitFigures(
+            times=(7.0,), records={"events": 1}, parts={"events": 1}, lags=(-205.0,)
+        ),
+    },
+    reasons={"foreign": ("the inverter 7F109ABC is not among 'units': it gets no answer",)},
+    calls=Calls(2, 1),
+    talks=True,
+    keeps=True,
+    settings={"units": "[7F101234, 7F105678]"},
+    complete=True,
+)
+(TALKERS,) = Config.parse(
+    {"devices": [{"name": "roof", "driver": "solaredge", "address": "listen://0.0.0.0"}]}
+).devices
+
+
 @pytest.mark.parametrize(
-    ("name", "figures"), [("healthy", HEALTHY), ("ill", ILL), ("refused", REFUSED)]
+    ("name", "figures"),
+    [("healthy", HEALTHY), ("ill", ILL), ("refused", REFUSED), ("talk", TALK)],
 )
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_the_report_looks_as_accepted(capsys, golden, name, figures, form):
     config = device(requests=RctRequests(), intervals=Intervals())
+    if figures.talks:
+        config = TALKERS
     show = {"text": diagnosis.print_text, "json": diagnosis.print_json}[form]
     show(config, "RCT Power", figures, diagnose(figures, config))
     text = capsys.readouterr().out
@@ -256,11 +290,27 @@ def test_a_family_that_cannot_be_examined_is_told(run, register):
     assert result.stderr == "Error: devices of the family 'bare' cannot be examined\n"
 
 
-def test_units_that_talk_by_themselves_are_watched_instead(run):
-    result = run("doctor", "listen://127.0.0.1", "--driver", "solaredge")
+@pytest.mark.slow
+def test_units_that_talk_are_listened_to(run, quick):
+    result = run("doctor", "--driver", "solaredge", "--simulate", "roofs", "--duration", "6s")
 
-    assert result.exit_code == 2
-    assert "they are not asked but talk by themselves; 'rct-collector watch'" in result.stderr
+    assert result.exit_code == 0, result.output
+    assert "Units  3 heard in 6 s, 3 calls, 0 hung up on\n" in result.stdout
+    assert "What they told was not acknowledged" in result.stdout
+    assert "    units: [7F" in result.stdout
+    assert "requests:" not in result.stdout
+
+
+@pytest.mark.slow
+def test_nobody_to_be_heard_is_no_success(run, quick, config_file):
+    port = free_port()
+    address = f"listen://127.0.0.1:{port}"
+    result = run("doctor", address, "--driver", "solaredge", "--duration", "1s", "--json")
+
+    assert result.exit_code == 3
+    found = json.loads(result.stdout)
+    assert [finding["key"] for finding in found["findings"]] == ["uncalled"]
+    assert (found["units"], found["calls"]) == ({}, {"open": 0, "rejected": 0})
 
 
 # -- as a process ------------------------------------------------------------------------------

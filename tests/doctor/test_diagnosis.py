@@ -19,12 +19,13 @@ from rct_collector.doctor.findings import Severity
 from rct_collector.doctor.recommendation import changes, snippet
 from rct_collector.doctor.rules import RULES
 from rct_collector.doctor.surroundings import SURROUNDINGS
+from rct_collector.doctor.talk import TALK
 from rct_collector.drivers.rct.options import RctRequests
 from rct_collector.drivers.tools import Quirk
 from rct_collector.model import PollClass
 from tests.doctor.cases import device
 
-TABLE = (*CONTACT, *RULES, *SURROUNDINGS)
+TABLE = (*CONTACT, *TALK, *RULES, *SURROUNDINGS)
 TOPICS = {rule.key: rule.topic for rule in TABLE}
 QUERIES = {PollClass.FAST: 33, PollClass.MEDIUM: 61, PollClass.SLOW: 87, PollClass.STATIC: 71}
 

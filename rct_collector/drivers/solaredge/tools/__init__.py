@@ -5,6 +5,7 @@
     walk ─┬─► dissect ◄── payload               bytes in words
           └─► redact                            without secrets
     documents                                   for the documentation
+    examination                                 what is to be known of units that talk
     simulation ─► ../simulator                  units that are not there
 
 The commands of the family do what semonitor and its companions did, one module each::
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
     from rct_collector.drivers.tools import (
         Dissector,
         Documents,
-        Examination,
         FrameCounter,
+        Hearing,
         Redactor,
     )
 
@@ -65,16 +66,11 @@ class Tools(Family):
         stand_ins = IdStandIns()
         return lambda: Redactor(stand_ins)
 
-    def examination(self) -> Examination:
-        """None: there are no questions whose answers could be timed.
+    def hearing(self) -> Hearing:
+        """See the base class: there are no questions whose answers could be timed."""
+        from rct_collector.drivers.solaredge.tools.examination import HEARING
 
-        Raises:
-            MissingToolError: With what there is in its place.
-        """
-        raise self._missing(
-            "cannot be examined, since they are not asked but talk by themselves;"
-            " 'rct-collector watch' shows what they say"
-        )
+        return HEARING
 
     def documents(self) -> Documents:
         """See the base class."""
