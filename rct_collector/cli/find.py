@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
 
-from rct_collector.cli.options import DRIVER
+from rct_collector.cli.options import DRIVER, DURATION
 
 if TYPE_CHECKING:
     from rct_collector.finder.finder import Finder
@@ -18,6 +19,7 @@ _EPILOG = """\b
 Examples:
   rct-collector find
   rct-collector find --probe
+  rct-collector find --listen 1m
   rct-collector find --network 192.0.2.0/24
   rct-collector find --network 192.0.2.0/24 --format json
 Then:
@@ -35,6 +37,10 @@ Then:
     "--probe", is_flag=True,
     help="Also ask at what is connected here which device it is, and which dialect it speaks.",
 )  # fmt: skip
+@click.option(
+    "--listen", type=DURATION, metavar="DURATION",
+    help="Also listen at the serial ports for so long, for devices that talk by themselves.",
+)  # fmt: skip
 @click.option("--driver", type=DRIVER, metavar="NAME", help="Look for devices of this family only.")
 @click.option(
     "-f", "--format", "form", type=click.Choice(["table", "json"]), default="table",
@@ -45,6 +51,7 @@ def command(
     ctx: click.Context,
     networks: tuple[str, ...],
     probe: bool,  # noqa: FBT001
+    listen: float | None,
     driver: str | None,
     form: str,
 ) -> None:
@@ -57,6 +64,11 @@ def command(
     With --probe each is opened and asked for the family's identification, which changes nothing in
     an inverter. At a serial port there may be something else, such as a modem: it gets these bytes,
     too.
+
+    With --listen nothing is sent: at each serial port it is only heard whether devices talk there
+    by themselves, as SolarEdge inverters on a bus do while one of them is its master. Devices that
+    call the collector over a network cannot be searched for, since they wait for nobody: the
+    doctor tells who calls.
 
     With --network it is tried to connect to every address of that network at the port of each
     family that has a usual one: 24 per second at most, 16 at a time, 1024 altogether. Who listens
@@ -73,14 +85,16 @@ def command(
     chosen = [load(driver)] if driver else families()
     finder = Finder(chosen)
     hosts = _addresses(networks, finder)
+    if listen is not None and not finder.talkers:
+        raise click.UsageError("--listen: devices of this family talk at no serial port unasked")
     places = ThisHost().places(chosen)
     with quiet_link():
-        if probe:
-            places = run(_probe(finder, places))
+        if probe or listen:
+            places = run(_look(finder, places, listen, probe=probe))
         if hosts:
             places += run(_search(finder, hosts, networks))
     _print(places, form)
-    _advise(places, finder, len(hosts), probe=probe)
+    _advise(places, finder, len(hosts), probe=probe, listen=bool(listen))
 
 
 def _addresses(networks: Sequence[str], finder: Finder) -> list[str]:
@@ -101,14 +115,33 @@ def _addresses(networks: Sequence[str], finder: Finder) -> list[str]:
         raise click.UsageError(f"--network: wanted is {error}") from error
 
 
-async def _probe(finder: Finder, places: Sequence[Place]) -> list[Place]:
-    """Ask at each place of this host, one after the other."""
-    found: list[Place] = []
+async def _look(
+    finder: Finder, places: Sequence[Place], listen: float | None, *, probe: bool
+) -> list[Place]:
+    """Listen at all places of this host at a time, and ask at each, one after the other."""
+    import asyncio
+
+    found = list(places)
     with _progress() as tell:
-        for number, place in enumerate(places):
-            tell(f"asking at {place.node or place.title}, {number} of {len(places)} done")
-            found.append(await finder.probe(place))
+        if listen:
+            tell(f"listening for {listen:g} s …")
+            found = await asyncio.gather(*(finder.listen(place, listen) for place in places))
+        for number, (place, heard) in enumerate(zip(places, found, strict=True)):
+            if probe and not heard.said:
+                tell(f"asking at {place.node or place.title}, {number} of {len(places)} done")
+                found[number] = _together(heard, await finder.probe(place))
     return found
+
+
+def _together(heard: Place, asked: Place) -> Place:
+    """What asking has brought where listening has brought nothing; or why neither has."""
+    if asked.said:
+        return asked
+    return replace(asked, trouble="; ".join(dict.fromkeys(filter(None, _troubles(heard, asked)))))
+
+
+def _troubles(*places: Place) -> Iterator[str]:
+    return (place.trouble for place in places)
 
 
 async def _search(finder: Finder, hosts: list[str], networks: Sequence[str]) -> list[Place]:
@@ -171,7 +204,9 @@ def _state(place: Place) -> str:
     return said or place.trouble or ("" if place.addresses else "no family is read so")
 
 
-def _advise(places: Sequence[Place], finder: Finder, asked: int, *, probe: bool) -> None:
+def _advise(
+    places: Sequence[Place], finder: Finder, asked: int, *, probe: bool, listen: bool
+) -> None:
     """Say on standard error what was not found, and what could be done next."""
     here = [place for place in places if place.kind != "network"]
     if not here:
@@ -184,6 +219,18 @@ def _advise(places: Sequence[Place], finder: Finder, asked: int, *, probe: bool)
         click.echo("To search a network, name it: --network 192.0.2.0/24", err=True)
     if here and not probe and any(place.addresses and not place.trouble for place in here):
         click.echo("To ask them which device they are: --probe", err=True)
+    if not listen and any(_may_talk(place, finder) for place in here):
+        click.echo("To hear who talks at serial ports: --listen 1m", err=True)
+    for name, address in finder.callers.items():
+        click.echo(
+            f"Who calls, as {name}, is not searched for but heard:"
+            f" rct-collector doctor --driver {name} --address {address}",
+            err=True,
+        )
+
+
+def _may_talk(place: Place, finder: Finder) -> bool:
+    return place.kind == "serial" and not place.trouble and not place.said and bool(finder.talkers)
 
 
 #: Kind of a :class:`~rct_collector.errors.TransportError` → in words.

@@ -225,9 +225,12 @@ class Search:
         queries: Names of queries that are harmless to whatever may be there, in the order in which
             they are asked; the first tells whether it is one of the family.
         words: Facts → what they say of the unit, label → text.
+        talks: Units talk by themselves on a serial line, so that they are found by listening: a
+            session there says nothing unless the address makes it.
     """
 
     queries: tuple[str, ...] = ()
+    talks: bool = False
     words: Callable[[Facts], Mapping[str, str]] = lambda _facts: {}
 
 

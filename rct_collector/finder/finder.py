@@ -9,6 +9,7 @@ from dataclasses import replace
 from rct_collector.config import DeviceConfig
 from rct_collector.device.options import Options
 from rct_collector.drivers.base import Driver
+from rct_collector.finder.listening import UNITS, overhear
 from rct_collector.finder.network import Attempt, CountingOpener, sweep
 from rct_collector.finder.places import Place
 from rct_collector.finder.probe import Identification, identify
@@ -72,6 +73,52 @@ class Finder:
             reasons.append(found.trouble)
         return replace(place, trouble="; ".join(dict.fromkeys(reasons)))
 
+    @property
+    def talkers(self) -> list[str]:
+        """The drivers whose units are found by listening at serial ports."""
+        return [
+            name
+            for name, family in self._families.items()
+            if "serial" in family.ways and family.tools().search().talks
+        ]
+
+    @property
+    def callers(self) -> dict[str, str]:
+        """Driver → where its units call, of those whose units wait nowhere for us to be found."""
+        return {
+            name: f"listen://0.0.0.0:{family.ways['listen']['port']}"
+            for name, family in self._families.items()
+            if family.polled is None and "port" in family.ways.get("listen", {})
+        }
+
+    async def listen(self, place: Place, seconds: float) -> Place:
+        """Listen at a serial port of this host, for one family after the other.
+
+        Args:
+            place: As it was found, or as asking has left it.
+            seconds: How long to listen for each.
+
+        Returns:
+            The same, with who was heard, or why nobody was.
+        """
+        if place.kind != "serial" or place.trouble or place.said:
+            return place
+        reasons = []
+        for name in self.talkers:
+            if name not in place.addresses:
+                continue
+            text = place.addresses[name]
+            config = self._config(name, text)
+            if isinstance(config, str):
+                reasons.append(config)
+                continue
+            found = await overhear(config, self._options, open_s=CONNECT_TIMEOUT, seconds=seconds)
+            if found.facts:
+                said = {"heard": str(found.facts[UNITS])}
+                return replace(place, driver=name, said=said, addresses={name: text})
+            reasons.append(found.trouble)
+        return replace(place, trouble="; ".join(dict.fromkeys(reasons)))
+
     async def search(
         self, addresses: list[str], tell: Callable[[Attempt, int], None]
     ) -> list[Place]:
@@ -116,14 +163,18 @@ class Finder:
         search = family.tools().search()
         if not search.queries:
             return None
-        try:
-            address = parse_address(text, family.ways)
-        except Invalid as error:
-            return Identification(
-                {}, opened=False, trouble=f"{text} is no address: expected {error}"
-            )
-        config = DeviceConfig(name=address.place, driver=name, address=address)
+        config = self._config(name, text)
+        if isinstance(config, str):
+            return Identification({}, opened=False, trouble=config)
         return await identify(config, search, options, open_s=open_s, seconds=ANSWERS_S)
+
+    def _config(self, name: str, text: str) -> DeviceConfig | str:
+        """A device of a family as it would be configured, or why there can be none."""
+        try:
+            address = parse_address(text, self._families[name].ways)
+        except Invalid as error:
+            return f"{text} is no address: expected {error}"
+        return DeviceConfig(name=address.place, driver=name, address=address)
 
     def _told(self, place: Place, name: str, found: Identification) -> Place:
         words = self._families[name].tools().search().words

@@ -55,7 +55,7 @@ async def identify(
     async with asker.open(open_s):
         if not port.is_open:
             held = port.line.refusal is not None
-            return Identification({}, port.opened > 0, port.last_error or _LATE, is_held=held)
+            return Identification({}, port.opened > 0, port.last_error or LATE, is_held=held)
         try:
             async with asyncio.timeout(seconds):
                 await _ask(config, search, asker, facts)
@@ -66,7 +66,7 @@ async def identify(
     return Identification(facts, opened=True, trouble="" if facts else trouble)
 
 
-_LATE = "no connection in time"
+LATE = "no connection in time"
 
 
 def _reason(port: Port, error: TransportError) -> str:

@@ -127,12 +127,47 @@ def test_what_is_connected_here_is_asked_only_if_that_is_wanted(run, full, monke
     assert "--probe" not in result.stderr
 
 
+def test_serial_ports_are_listened_at_only_if_that_is_wanted(run, full, monkeypatch):
+    heard, asked = [], []
+
+    async def listen(self, place, seconds):
+        heard.append((place.node, seconds))
+        if place.node == "/dev/ttyUSB0":
+            return replace(place, driver="solaredge", said={"heard": "7F101234"})
+        return replace(place, trouble="nobody heard")
+
+    async def probe(self, place):
+        asked.append(place.node)
+        return replace(place, trouble="no answer")
+
+    monkeypatch.setattr("rct_collector.finder.finder.Finder.listen", listen)
+    monkeypatch.setattr("rct_collector.finder.finder.Finder.probe", probe)
+    assert "To hear who talks at serial ports: --listen 1m" in run("find").stderr
+    assert heard == []
+    result = run("find", "--listen", "20s")
+    assert (len(heard), asked) == (4, [])
+    assert ("/dev/ttyUSB0", 20.0) in heard
+    assert "heard 7F101234" in result.stdout
+    assert "--listen" not in result.stderr
+    result = run("find", "--listen", "20s", "--probe", "--format", "json")
+    assert "/dev/ttyUSB0" not in asked, "who was heard is known"
+    places = {place["node"]: place for place in json.loads(result.stdout)}
+    assert places["/dev/hidraw3"]["trouble"] == "nobody heard; no answer"
+
+
+def test_those_who_call_are_told_to_be_heard_elsewhere(run, full):
+    advice = "rct-collector doctor --driver solaredge --address listen://0.0.0.0:22222"
+    assert advice in run("find").stderr
+    assert "doctor" not in run("find", "--driver", DEFAULT).stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "wanted"),
     [
         (["--network", "10.0.0.0/8"], "at most, so /22 or smaller; 10.0.0.0/8 has 16777216"),
         (["--network", "roof"], "--network: wanted is a network such as 192.0.2.0/24"),
         (["--network", "192.0.2.0/24", "--driver", "voltronic"], "have no usual port to look at"),
+        (["--listen", "1m", "--driver", "voltronic"], "talk at no serial port unasked"),
         (["--driver", "fronius"], f"'fronius' is no driver; known: {', '.join(BUILTIN)}"),
         (["tcp://192.0.2.10"], "unexpected extra argument"),
     ],

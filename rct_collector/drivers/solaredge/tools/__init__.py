@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from rct_collector.drivers.tools import ReaderCounter
+from rct_collector.drivers.tools import ReaderCounter, Search
 from rct_collector.drivers.tools import Tools as Family
 
 if TYPE_CHECKING:
@@ -71,6 +71,10 @@ class Tools(Family):
         from rct_collector.drivers.solaredge.tools.examination import HEARING
 
         return HEARING
+
+    def search(self) -> Search:
+        """See the base class: nobody is asked."""
+        return Search(talks=True)
 
     def documents(self) -> Documents:
         """See the base class."""
