@@ -681,6 +681,7 @@ COLLECTOR = (
     _own("sent_bytes_total", TOTAL, "Bytes sent."),
     _own("units", COUNT, "Units that are up, of a device that takes many."),
     _own("callers", COUNT, "Connections that units have made to a device that takes many."),
+    _own("units_replaced_total", TOTAL, "Units that were forgotten in favour of others, since there were too many; none was up."),
     _own("callers_rejected_total", TOTAL, "Connections that were refused or hung up on, since nothing came over them that means anything, or there were too many."),
     row("inverter_collector_errors", "frames_total", TOTAL, F,
         "Frames by what was wrong or special: crc, length, command, decode; foreign answers, noise, echoes of requests, writes by the device, plant traffic.",

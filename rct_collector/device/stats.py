@@ -23,7 +23,7 @@ class Stats:
     MISTAKES = (Fault.CRC, Fault.LENGTH, Fault.COMMAND, Fault.DECODE)
 
     #: Fields that only devices have which take many units: those that count them at all.
-    OF_MANY = frozenset({"units", "callers", "callers_rejected_total"})
+    OF_MANY = frozenset({"units", "units_replaced_total", "callers", "callers_rejected_total"})
 
     def __init__(self, wanted: Callable[[Series], bool] = lambda _series: True) -> None:
         """Start at zero.

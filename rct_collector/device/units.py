@@ -1,13 +1,17 @@
 """The units of a device: what each sends unasked, and how each does.
 
 Most devices are one unit. One that takes many (:attr:`drivers.base.Pushed.many`) has each as soon
-as it is heard, with a judge of its values, a health and batches of its own, and looks for them all
-by one heartbeat. Which of them are welcome is known to the session alone.
+as it has measured something, with a judge of its values, a health and batches of its own, and looks
+for them all by one heartbeat. Which of them are welcome is known to the session alone.
+
+Whoever can reach us may say that he is any number of units. So there is a limit, and beyond it the
+unit that was silent for longest makes room for a new one: real ones are heard every few minutes.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -27,6 +31,9 @@ log = logging.getLogger(__name__)
 
 #: Units of one device: a large plant. What invents others costs no memory.
 MOST_UNITS = 2048
+
+#: Units that made room, of which is told in an hour.
+MOST_TOLD = 3
 
 #: All units of a device together remember the records of so many.
 MOST_REMEMBERING = 32
@@ -76,9 +83,15 @@ class Units:
         self._stats = stats
         self._reports = reports
         self._seen: Seen = OrderedDict()
-        self._units: dict[str, Talker] = {}
-        if not pushed.many:
-            self._units[""] = self._made(publisher, plausibility)
+        self._heard_at = -math.inf
+        #: The one that was silent for longest first, where there may be many.
+        self._units: OrderedDict[str, Talker] = OrderedDict()
+        own = self._made(publisher, plausibility)
+        if pushed.many:
+            self._nobody = own  # who has measured nothing yet
+            stats.totals["units_replaced"] = 0
+        else:
+            self._units[""] = own
 
     def __len__(self) -> int:
         return len(self._units)
@@ -99,7 +112,7 @@ class Units:
         wall_ns: int,
         receipt: Receipt | None = None,
     ) -> None:
-        """Take what was said unasked at a time; each unit that said something is up.
+        """Take what was said unasked at a time; each unit that is known and said something is up.
 
         Args:
             events: Records, and what else shows that a unit is there.
@@ -107,13 +120,14 @@ class Units:
             wall_ns: Nanoseconds since the epoch.
             receipt: Of all of it, where a unit waits for that.
         """
+        self._heard_at = now
         said: dict[str, list[Record]] = {}
         for event in events:
             records = said.setdefault(event.unit if self.many else "", [])
             if type(event) is Record:
                 records.append(event)
         for name, records in said.items():
-            unit = self._units.get(name) or self._new(name, wall_ns / 1e9)
+            unit = self._talker(name, records, now, wall_ns)
             if unit is None:
                 self._stats.totals["samples_dropped"] += sum(len(r.values) for r in records)
                 if receipt is not None:
@@ -123,8 +137,8 @@ class Units:
             self._count(unit.receiving, records, now, wall_ns, receipt)
 
     def is_up(self, now: float) -> bool:
-        """Whether any was heard as lately as one that is well."""
-        return any(unit.receiving.is_up(now) for unit in self._units.values())
+        """Whether anybody was heard as lately as a unit that is well."""
+        return now - self._heard_at <= self._pushed.heartbeat_s
 
     def age(self, wall_ns: int) -> float | None:
         """Seconds since the time of the newest record of any; None before the first."""
@@ -163,17 +177,44 @@ class Units:
             for unit in self._units.values():
                 unit.publisher.remove(wall_ns)
 
-    def _new(self, name: str, now: float) -> Talker | None:
-        """A unit that was not heard before; None if it may not be one more."""
+    def _talker(self, name: str, records: list[Record], now: float, wall_ns: int) -> Talker | None:
+        """Who says something; None if it may not be one more unit."""
+        unit = self._units.get(name)
+        if unit is not None:
+            self._units.move_to_end(name)
+            return unit
         if not name:  # the device itself
             return None
-        if len(self._units) >= MOST_UNITS:
+        if not any(_is_measured(record, wall_ns) for record in records):
+            return self._nobody
+        if len(self._units) >= MOST_UNITS and not self._makes_room(name, now, wall_ns):
             text = "has %d units already, so what %.40s says is left out"
             self._reports.say(log, logging.WARNING, "units", text, len(self._units), name, most=1)
             return None
-        unit = self._made(self._publisher.of(name, now), Plausibility())
+        unit = self._made(self._publisher.of(name, wall_ns / 1e9), Plausibility())
         self._units[name] = unit
         return unit
+
+    def _makes_room(self, new: str, now: float, wall_ns: int) -> bool:
+        """Whether the unit that was silent for longest is forgotten; never one that is up."""
+        name, unit = next(iter(self._units.items()))
+        if unit.receiving.is_up(now):
+            return False
+        del self._units[name]
+        unit.publisher.remove(wall_ns)
+        self._stats.totals["units_replaced"] += 1
+        self._reports.say(
+            log,
+            logging.WARNING,
+            "replaced",
+            "has %d units, and one more: %.40s, silent for longest, makes room for %.40s; if these"
+            " are none of yours, let nobody else call",
+            MOST_UNITS,
+            name,
+            new,
+            most=MOST_TOLD,
+        )
+        return True
 
     def _made(self, publisher: Publisher, plausibility: Plausibility) -> Talker:
         taken = Receiving(
@@ -209,3 +250,11 @@ class Units:
         totals["answers"] += unit.take(records, now=now, wall_ns=wall_ns, receipt=receipt)
         totals["implausible"] += unit.implausible - doubted
         totals["samples_dropped"] += unit.unknown - unknown
+
+
+def _is_measured(record: Record, wall_ns: int) -> bool:
+    """Whether it says anything that a unit can have measured, or is named."""
+    return receiving.can_be(record.time_ns, wall_ns) and any(
+        isinstance(value, str) or series.metric.low <= value <= series.metric.high
+        for series, value in record.values
+    )

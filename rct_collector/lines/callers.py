@@ -52,6 +52,7 @@ class Caller:
         excused: It floods, which is told of; that it hangs up is not told of as well.
         unproven: Bytes that came before anything valid; None once that has come.
         units: Those that have called by it, where a device takes many.
+        named: Those that it has spoken for, itself or others, where a device takes many.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class Caller:
         self.excused = False
         self.unproven: int | None = 0
         self.units: set[str] = set()
+        self.named: set[str] = set()
         self.conversation = Conversation(
             session, deliver, wall_ns=wall_ns, reports=reports, sent=sent
         )
@@ -251,12 +253,17 @@ class CalledLine(KeptLine):
         caller = self._callers.get(conversation)
         if caller is None:  # it was hung up on
             return
+        events = self._admitted(caller, events)
         valid = [event for event in events if type(event) not in (Garbled, Unfit)]
         if valid:
             self._heard(caller, valid)
         else:
             caller.noise(size)
         self.ports.deliver(conversation, events, size, now)
+
+    def _admitted(self, _caller: Caller, events: list[Event]) -> list[Event]:
+        """What of all that a caller says is listened to."""
+        return events
 
     @abstractmethod
     def _heard(self, caller: Caller, valid: list[Event]) -> None:

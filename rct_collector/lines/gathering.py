@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from functools import cached_property
 
-from rct_collector.drivers.base import Event, Reply
+from rct_collector.drivers.base import Event, Fault, Garbled, Record, Reply, Unfit
 from rct_collector.lines.callers import CalledLine, Caller
 from rct_collector.lines.kept import Calls
 from rct_collector.lines.port import Attached, Port
@@ -27,8 +27,9 @@ MOST_CALLS = 1536
 #: File descriptors that are left to the rest of the process.
 RESERVE = 32
 
-#: Units of one caller whose former connections are known; such as those on a bus behind it.
-MOST_BEHIND = 64
+#: Units that one caller may speak for: those on the buses behind a gateway, and not any that
+#: somebody invents.
+MOST_BEHIND = 128
 
 #: Without anything valid for so many seconds a caller is hung up on: it calls again when it has
 #: something to say.
@@ -112,6 +113,17 @@ class GatheringLine(CalledLine):
             return "let the rest call another address, of another device"
         return "raise the limit of open files, with LimitNOFILE in its systemd service or ulimit -n"
 
+    def _admitted(self, caller: Caller, events: list[Event]) -> list[Event]:
+        """Leave out what is said of more units than a caller may speak for."""
+        named = {event.unit for event in events if type(event) not in (Garbled, Unfit)}
+        if named <= caller.named:
+            return events
+        for event in events:
+            if event.unit in named and len(caller.named) < MOST_BEHIND:
+                caller.named.add(event.unit)
+        excess = named - caller.named - {""}
+        return _without(events, excess, str(caller)) if excess else events
+
     def _heard(self, caller: Caller, valid: list[Event]) -> None:
         self._unknown.pop(caller, None)
         for unit in _speakers(valid):
@@ -120,8 +132,6 @@ class GatheringLine(CalledLine):
 
     def _has_called(self, unit: str, caller: Caller) -> None:
         """A unit is at the other end of a call, for the first time over this one."""
-        if len(caller.units) >= MOST_BEHIND:
-            return
         former = self._by_unit.get(unit)
         caller.units.add(unit)
         self._by_unit[unit] = caller
@@ -168,6 +178,22 @@ def _speakers(events: list[Event]) -> set[str]:
     """Who is at the other end, of what was said: what one unit tells of another one is no call."""
     asking = {event.unit for event in events if type(event) is Reply}
     return (asking - {""}) or {event.unit for event in events} - {""}
+
+
+def _without(events: list[Event], excess: set[str], caller: str) -> list[Event]:
+    """Events without those of some units, and without replies that would acknowledge them."""
+    reason = f"{caller} speaks for more than {MOST_BEHIND} units: the rest is left out"
+    left: list[Event] = []
+    is_withheld = False
+    for event in events:
+        if event.unit in excess:
+            is_withheld = type(event) is Record or is_withheld
+            left.append(Garbled(Fault.FOREIGN, reason=reason))
+        elif type(event) is not Reply or not is_withheld:
+            left.append(event)
+        if type(event) is Reply:
+            is_withheld = False
+    return left
 
 
 def _nobody(_said: object) -> None:

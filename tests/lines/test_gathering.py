@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 
-from rct_collector.drivers.base import Fault
+from rct_collector.drivers.base import Fault, Garbled, Record, Reply
 from rct_collector.lines import gathering
 from rct_collector.lines.callers import MOST_TOLD, MOST_UNPROVEN_BYTES, PROOF_S
 from rct_collector.lines.gathering import MOST_BEHIND, MOST_IDLE_S, GatheringLine
@@ -137,10 +137,41 @@ def test_units_that_a_caller_invents_cost_no_memory(with_bench):
     async def test(bench):
         call = bench.call()
         for n in range(10 * MOST_BEHIND):
-            call.say(f"{n}=1\n".encode())
+            call.say(f"{n}=1\n{n}?\n".encode())
         assert len(bench.line._by_unit) == MOST_BEHIND
+        assert len(call.sent) == MOST_BEHIND, "the rest is not answered"
+        heard = bench.device.heard()
+        assert heard.count(1) == MOST_BEHIND, "nor told to the device"
+        assert heard.count(Fault.FOREIGN) == 2 * 9 * MOST_BEHIND, "but counted"
+        other = bench.call(f"{5 * MOST_BEHIND}=7\n")
+        assert bench.device.heard()[-1] == 7
+        assert other.is_open
 
     with_bench(test)
+
+
+@pytest.mark.parametrize(
+    ("events", "left"),
+    [
+        ("r1 a1", "r1 a1"),
+        ("r1 r2 a1 r1 a1", "r1 - r1 a1"),  # what 1 says of 2, too
+        ("r2 a2 r1 a1", "- - r1 a1"),
+        ("a2 r1 a1", "- r1 a1"),
+        ("r2 r2 a1", "- -"),
+        ("r2", "-"),
+    ],
+)
+def test_what_is_left_out_is_not_acknowledged(events, left):
+    made = {
+        "r1": Record("1", 0, 0, ()),
+        "r2": Record("2", 0, 0, ()),
+        "a1": Reply(b"1", "1"),
+        "a2": Reply(b"2", "2"),
+    }
+    found = gathering._without([made[word] for word in events.split()], {"2"}, "somebody")
+    words = {event: word for word, event in made.items()}
+    assert " ".join(words.get(event, "-") for event in found) == left
+    assert all(event.reason for event in found if type(event) is Garbled)
 
 
 def test_it_is_open_while_anybody_is_there(with_bench):

@@ -133,9 +133,31 @@ def test_the_device_is_up_while_any_unit_is_and_each_tells_of_itself(driver):
 
 
 def test_a_unit_that_only_shows_that_it_is_there_is_up(driver):
-    run = Run(driver, talking((5, "A1 hello")), 20.0)
-    assert [b.health.up for b in of_unit(run, "A1")] == [True]
-    assert "A1" in {b.unit for b in run.batches}
+    every = [(t, "A1 hello") for t in range(10, 200, 50)]
+    run = Run(driver, talking((5, f"1;A1;inverter;{WALL};1"), *every), 200.0)
+    assert {b.health.up for b in of_unit(run, "A1")} == {True}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "A1 hello",
+        "A1 time?",
+        "1;A1;inverter;0;1",
+        f"1;A1;inverter;{WALL + 90_000};1",
+        f"1;A1;inverter;{WALL};1e12",
+        f"1;A1;inverter;{WALL};nan",
+    ],
+)
+def test_who_has_measured_nothing_is_no_unit_yet(driver, line):
+    """Else anybody could invent any number: but what he waits for, he gets."""
+    run = Run(driver, talking((5, line), (60, line)), 90.0)
+    assert len(run.device.units) == 0
+    assert {batch.unit for batch in run.batches} == {""}
+    assert run.own("up")[-1] == 1, "somebody is there"
+    assert run.own("samples_dropped_total")[-1] == 0
+    if line.startswith("1;"):
+        assert said(run) == ["A1 ACK 1"] * 2
 
 
 def test_units_are_bounded_in_number(driver, monkeypatch, caplog):
@@ -146,6 +168,37 @@ def test_units_are_bounded_in_number(driver, monkeypatch, caplog):
     assert len(run.device.units) == 3
     assert run.own("samples_dropped_total")[-1] == 7
     assert caplog.text.count("toy: has 3 units already, so what U3 says is left out") == 1
+
+
+def test_the_longest_silent_unit_makes_room(driver, monkeypatch, caplog):
+    monkeypatch.setattr(units_module, "MOST_UNITS", 3)
+    unit = talking(
+        *((5 + n / 10, f"{n};U{n};inverter;{WALL};{n}") for n in range(3)),
+        (60, "U0 hello"),
+        (100, f"9;NEW;inverter;{WALL};9"),
+        (101, f"9;MORE;inverter;{WALL};9"),
+        (102, f"9;LAST;inverter;{WALL};9"),
+    )
+    run = Run(driver, unit, 200.0)
+    assert set(run.device.units._units) == {"U0", "NEW", "MORE"}, "none that is up is forgotten"
+    assert [b.unit for b in run.batches if b.health.removed] == ["U1", "U2"]
+    assert run.own("units_replaced_total")[-1] == 2
+    assert "U1, silent for longest, makes room for NEW" in caplog.text
+    assert said(run)[-2:] == ["NEW ACK 9", "MORE ACK 9"]
+
+
+def test_a_flood_of_invented_units_keeps_no_real_one_away(driver, monkeypatch):
+    monkeypatch.setattr(units_module, "MOST_UNITS", 8)
+    invented = [(5 + 4 * n, f"{n};X{n};inverter;{WALL};{n}") for n in range(75)]
+    real = [(t, f"{t};REAL;inverter;{WALL + t};1") for t in range(4, 300, 30)]
+    late = [(t, f"{t};LATE;inverter;{WALL + t};2") for t in range(150, 300, 5)]
+    run = Run(driver, talking(*invented, *real, *late), 320.0)
+    assert len(run.device.units) == 8
+    told = [(b.unit, v) for b in run.batches for s, v in b.values if not s.metric.own]
+    assert told.count(("REAL", 1.0)) == len(real), "whoever speaks stays"
+    assert run.own("units_replaced_total")[-1] > 8
+    assert told.count(("LATE", 2.0)) > 0, "and who is new comes to his turn"
+    assert not [b for b in run.batches if b.health.removed and b.unit in ("REAL", "LATE")]
 
 
 def test_what_names_no_unit_makes_none(driver):
