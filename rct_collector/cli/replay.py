@@ -11,6 +11,7 @@ import click
 
 from rct_collector.cli.options import (
     DOORS,
+    LOOPBACK,
     door_options,
     driver_option,
     listen_options,
@@ -18,8 +19,10 @@ from rct_collector.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rct_collector.drivers.base import Driver
-    from rct_collector.drivers.tools import FarEnd
+    from rct_collector.drivers.tools import FarEnd, Recorded
 
 _EPILOG = """\b
 Examples:
@@ -27,6 +30,7 @@ Examples:
   rct-collector replay roof.pcap
   rct-collector replay roof.pcap --port 0 --speed 10
   rct-collector replay --driver voltronic barn.pcap --transport pty
+  rct-collector replay --driver solaredge calls.rec --to tcp://192.0.2.5:22222
 Then, in another terminal:
   rct-collector read --address tcp://127.0.0.1:8899
 """
@@ -47,6 +51,10 @@ Then, in another terminal:
     "--speed", type=click.FloatRange(0, 100_000, min_open=True), default=1.0,
     help="How many times faster than recorded it answers (default: 1).",
 )  # fmt: skip
+@click.option(
+    "--to", metavar="ADDRESS",
+    help="Whom recorded devices call that do so (default: the usual port of this host).",
+)  # fmt: skip
 @driver_option("the recorded device")
 def command(
     file: Path,
@@ -57,6 +65,7 @@ def command(
     transport: str,
     path: Path | None,
     speed: float,
+    to: str | None,
     driver: str,
 ) -> None:
     """Replay FILE, made by 'record', tcpdump or Wireshark, as a device until Ctrl-C.
@@ -64,6 +73,11 @@ def command(
     Each request gets what followed its next recorded one, byte for byte and with the recorded
     delay; after the last one it begins anew with the first. What the recorded unit did not
     answer is not answered, and neither is what nobody had asked it for.
+
+    Devices that call a collector do so again, as those of SolarEdge: each connection says what it
+    said, frame by frame, and the next one when the last is acknowledged, no sooner than it was
+    recorded; then no more. Of these FILE may also hold the frames alone, as .rec and .dat do; then
+    one frame follows on the other.
     """
     from rct_collector.cli.trace import print_trace, read_trace
     from rct_collector.drivers import driver as load_driver
@@ -80,7 +94,15 @@ def command(
         return
     for sentence in found.trouble:
         click.echo(f"Warning: {sentence}", err=True)
-    unit = tools.replay()(found.items, speed)
+    made = tools.replay()
+    unit = made(found.items, speed)
+    if unit.calls:
+        lines = range(1, len(found.lines) + 1)
+        each = [made([item for item in found.items if item.line == n], speed) for n in lines]
+        _call(each, family, transport, to, str(file))
+        return
+    if to:
+        raise click.UsageError("--to: devices of this family do not call, but are called")
     if not unit.objects:
         raise click.UsageError(f"{file}: nothing in it was asked for and answered")
     name = f"replay of {file} ({unit.objects} objects)"
@@ -90,6 +112,25 @@ def command(
         serve_until_stopped(unit, host, usual_port(family) if port is None else port, name=name)
     else:
         _plug_in(unit, family, transport, path, name)
+
+
+def _call(
+    units: Sequence[Recorded], family: Driver, transport: str, to: str | None, file: str
+) -> None:
+    """Let recorded units call until Ctrl-C."""
+    from rct_collector.cli.serving import called_at, dialling, open_until_stopped
+    from rct_collector.simulator import Hub
+
+    if transport != "tcp":
+        raise click.UsageError("--transport: devices of this family call, and are not plugged in")
+    units = [unit for unit in units if unit.objects]
+    if not units:
+        raise click.UsageError(f"{file}: no device in it says anything that waits for an answer")
+    host, port = called_at(to or LOOPBACK, family)
+    openings = [dialling(partial(Hub, unit), host, port) for unit in units]
+    frames = sum(unit.objects for unit in units)
+    name = f"replay of {file} ({frames} frames)"
+    open_until_stopped(openings, where=f"{host}:{port}", name=name)
 
 
 def _plug_in(unit: FarEnd, family: Driver, transport: str, path: Path | None, name: str) -> None:

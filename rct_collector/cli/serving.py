@@ -7,15 +7,18 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import click
 
 from rct_collector.cli.collect import run
 from rct_collector.cli.console import console
 from rct_collector.drivers.tools import FarEnd
-from rct_collector.simulator import Hub, SimulatedInverter, serve
+from rct_collector.simulator import Hub, serve
 from rct_collector.transport.tcp import explain
+
+if TYPE_CHECKING:
+    from rct_collector.drivers.base import Driver
 
 #: Seconds between two looks at the counters.
 _STATUS_S = 2.0
@@ -72,19 +75,42 @@ def plugged_in(transport: str, hub: Callable[[], Hub], path: Path) -> Opening:
     return plug_in
 
 
-def dialling(inverter: SimulatedInverter, host: str, port: int) -> Opening:
+def dialling(hub: Callable[[], Hub], host: str, port: int) -> Opening:
     """What lets a unit call somebody.
 
     Args:
-        inverter: The unit.
+        hub: Makes the unit's hub, on the running loop.
         host: Who is called.
         port: Port there.
     """
 
     async def dial() -> Door:
-        return inverter.dial(host, port)
+        from rct_collector.simulator.dialler import Dialler
+
+        return Dialler(hub(), host, port)
 
     return dial
+
+
+def called_at(text: str, family: Driver) -> tuple[str, int]:
+    """Host and port that units call.
+
+    Args:
+        text: An address of TCP; its scheme may be left out, and the usual port.
+        family: Whose units call.
+
+    Raises:
+        click.UsageError: It is none.
+    """
+    from rct_collector.option import Invalid
+    from rct_collector.transport import has_scheme, hosts, parse_address
+
+    ways = {"tcp": {"port": family.ways["listen"]["port"]}}
+    full = text if has_scheme(text) else f"tcp://{text}"
+    try:
+        return hosts.split(parse_address(full, ways).place)
+    except Invalid as error:
+        raise click.UsageError(f"--to: found {text!r}, expected {error}") from error
 
 
 def open_until_stopped(

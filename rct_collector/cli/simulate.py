@@ -158,7 +158,7 @@ def _serve(
     **world: Any,  # noqa: ANN401
 ) -> None:
     """Let simulated units be reached, or call, until Ctrl-C."""
-    from rct_collector.cli.serving import dialling, open_until_stopped, plugged_in
+    from rct_collector.cli.serving import called_at, dialling, open_until_stopped, plugged_in
     from rct_collector.simulator import SimulatedInverter, serve
 
     chosen = {choice.name: world[choice.name] for choice in simulator.choices}
@@ -175,7 +175,7 @@ def _serve(
         which = {**world, "line": line} if lines > 1 else world
         inverter = SimulatedInverter(driver=family.name, start=start, **which)
         if called is not None:
-            return dialling(inverter, *called)
+            return dialling(inverter.hub, *called)
         if transport == "tcp":
             return lambda: serve(inverter.hub(), host, at + line if at else 0)
         place = _numbered(path or folder / "inverter", line, lines)
@@ -220,27 +220,6 @@ def _capture(
     except OSError as error:
         raise click.UsageError(f"cannot write {path}: {explain(error)}") from error
     click.echo(f"{hours:g} h of simulated inverters '{world['scenario']}' in {path}")
-
-
-def called_at(text: str, family: Driver) -> tuple[str, int]:
-    """Host and port that units call.
-
-    Args:
-        text: An address of TCP; its scheme may be left out, and the usual port.
-        family: Whose units call.
-
-    Raises:
-        click.UsageError: It is none.
-    """
-    from rct_collector.option import Invalid
-    from rct_collector.transport import has_scheme, hosts, parse_address
-
-    ways = {"tcp": {"port": family.ways["listen"]["port"]}}
-    full = text if has_scheme(text) else f"tcp://{text}"
-    try:
-        return hosts.split(parse_address(full, ways).place)
-    except Invalid as error:
-        raise click.UsageError(f"--to: found {text!r}, expected {error}") from error
 
 
 def _numbered(path: Path, line: int, lines: int) -> Path:

@@ -11,7 +11,7 @@ from typing import BinaryIO, NamedTuple
 
 import click
 
-from rct_collector.capture.conversations import Capture, read_capture
+from rct_collector.capture.conversations import Capture, is_capture, read_capture, refuse
 from rct_collector.capture.source import Source
 from rct_collector.capture.streams import TcpConversation, TcpStream
 from rct_collector.cli.console import write_json_list
@@ -20,35 +20,86 @@ from rct_collector.drivers.tools import Dissector, Piece, TraceItem
 from rct_collector.errors import CaptureError
 from rct_collector.transport import hosts
 
+#: Bytes of a file of frames that are read.
+LARGEST = 16 << 20
+
+
+class LineEnds(NamedTuple):
+    """Who speaks over a line.
+
+    Attributes:
+        client: Who has made the connection; "" where there is no network.
+        device: The device, or whatever else is recorded.
+        server: Whom the device has called; "" where it was called itself.
+    """
+
+    client: str
+    device: str
+    server: str = ""
+
+    @property
+    def title(self) -> str:
+        """In words."""
+        if self.server:
+            return f"device {self.device} calls {self.server}"
+        return f"{self.client} to device {self.device}" if self.client else f"device {self.device}"
+
 
 class Trace(NamedTuple):
     """What went over the lines.
 
     Attributes:
         items: In order of time.
-        lines: Client and device of each line; there is no client where there is no network.
+        lines: Who speaks over each.
         trouble: What is wrong with the capture, one sentence each.
-        dated: Whether the capture has times; else packets are numbered.
+        dated: Whether the capture has times; else packets, or frames, are numbered.
     """
 
     items: list[TraceItem]
-    lines: list[tuple[str, str]]
+    lines: list[LineEnds]
     trouble: list[str]
     dated: bool = True
 
 
 def read_trace(file: BinaryIO, name: str, dissector: Dissector) -> Trace:
-    """Read a capture and find out what is in it.
+    """Read a recording and find out what is in it.
 
     Args:
-        file: Open for reading bytes.
+        file: Open for reading bytes: a capture, or the frames alone, where they tell who says them.
         name: For messages.
         dissector: Of the family that is looked for.
 
     Raises:
         CaptureError: It cannot be read, or no unit of the family is in it.
     """
-    return trace_of(read_capture(Source(file, name)), name, dissector)
+    source = Source(file, name)
+    if dissector.directed and not is_capture(source.head):
+        return _trace_of_frames(source, name, dissector)
+    return trace_of(read_capture(source), name, dissector)
+
+
+def _trace_of_frames(source: Source, name: str, dissector: Dissector) -> Trace:
+    """Find out what is in a file of frames, one behind the other, which has no times.
+
+    Raises:
+        CaptureError: It is something else, or no frame is in it.
+    """
+    refuse(source)
+    content = source.read(LARGEST + 1)
+    if source.failure:
+        raise CaptureError(f"{name} {source.failure}")
+    if not dissector.resembles(content):
+        raise CaptureError(f"{name} is no capture, and no file of frames of {dissector.unit}")
+    found = list(islice(dissector.pieces(content[:LARGEST]), MOST_PIECES + 1))
+    items = [
+        TraceItem(n, 1, piece.data, piece, piece.direction == "from device")
+        for n, piece in enumerate(found[:MOST_PIECES], 1)
+    ]
+    if not any(item.piece.valid for item in items):
+        raise CaptureError(f"{name}: no {dissector.frame} in it")
+    more = len(found) > MOST_PIECES or len(content) > LARGEST
+    left_out = f"{name}: what follows the first {len(items)} frames was left out"
+    return Trace(items, [LineEnds("", name)], [left_out] if more else [], dated=False)
 
 
 def trace_of(capture: Capture, name: str, dissector: Dissector) -> Trace:
@@ -63,7 +114,7 @@ def trace_of(capture: Capture, name: str, dissector: Dissector) -> Trace:
         CaptureError: No unit of the family is in it.
     """
     items: list[TraceItem] = []
-    lines: list[tuple[str, str]] = []
+    lines: list[LineEnds] = []
     trouble = [capture.trouble] if capture.trouble else []
     for conversation in capture.conversations:
         room = MOST_PIECES - len(items)
@@ -74,7 +125,7 @@ def trace_of(capture: Capture, name: str, dissector: Dissector) -> Trace:
         if not any(item.piece.valid for item in found):
             continue
         items += found
-        lines.append(_ends(conversation))
+        lines.append(_ends(conversation, dissector))
         missing = conversation.to_server.missing + conversation.from_server.missing
         if missing:
             trouble.append(f"{name} lacks {missing} bytes of connection {len(lines)}")
@@ -119,11 +170,14 @@ def _one_way(
         for piece in dissector.pieces(chunk.data):
             end = piece.offset + len(piece.data)
             offset = chunk.offset + piece.offset
-            told = replace(piece, offset=offset, direction="from device" if answer else "to device")
+            told = replace(piece, offset=offset)
+            if not dissector.directed:
+                told = replace(told, direction="from device" if answer else "to device")
             # Broken frames may overlap.
             data = chunk.data[position:end] or piece.data
             time_ns = stream.time_ns(chunk.offset + end - 1)
-            yield TraceItem(time_ns, line, data, told, answer)
+            said = told.direction == "from device" if told.direction else answer
+            yield TraceItem(time_ns, line, data, told, said)
             position = max(position, end)
 
 
@@ -141,13 +195,12 @@ def _print_table(found: Trace) -> None:
     of_line: dict[int, list[TraceItem]] = {}
     for item in found.items:
         of_line.setdefault(item.line, []).append(item)
-    for number, (client, device) in enumerate(found.lines, 1):
+    for number, ends in enumerate(found.lines, 1):
         mine = of_line[number]
         bad = sum(not item.piece.valid for item in mine)
         first, last = (_moment(mine[n].time_ns, dated=found.dated) for n in (0, -1))
         when = f"{first} … {last}{' UTC' if found.dated else ''}"
-        title = f"{client} to device {device}" if client else f"device {device}"
-        click.echo(f"{number}. {title}, {when}, {len(mine)} frames, {bad} bad")
+        click.echo(f"{number}. {ends.title}, {when}, {len(mine)} frames, {bad} bad")
     click.echo()
     several = len(found.lines) > 1
     heads = ["time" if found.dated else "packet", *(["line"] if several else [])]
@@ -161,22 +214,28 @@ def _print_table(found: Trace) -> None:
 
 
 def _as_mapping(item: TraceItem, found: Trace) -> dict[str, object]:
-    client, device = found.lines[item.line - 1]
+    client, device, server = found.lines[item.line - 1]
     place = item.time_ns
     return {
         **({"time_ns": place} if found.dated else {"time_ns": None, "packet": place}),
         "connection": item.line,
         "client": client or None,
         "device": device,
+        **({"server": server} if server else {}),
         **item.piece.as_mapping(),
     }
 
 
-def _ends(line: TcpConversation) -> tuple[str, str]:
-    """Who speaks: the client, "" where there is no network, and the device."""
+def _ends(line: TcpConversation, dissector: Dissector) -> LineEnds:
+    """Who speaks, as far as the connection tells, and what was said over it."""
     if line.ends is None:
-        return "", line.place
-    return hosts.joined(*line.ends.local), hosts.joined(*line.ends.remote)
+        return LineEnds("", line.place)
+    client, server = hosts.joined(*line.ends.local), hosts.joined(*line.ends.remote)
+    pieces = (p for chunk in line.to_server.chunks for p in dissector.pieces(chunk.data) if p.valid)
+    first = next(pieces, None) if dissector.directed else None
+    if first is not None and first.direction == "from device":
+        return LineEnds(client, client, server)
+    return LineEnds(client, server)
 
 
 def _exact(time_ns: int, *, dated: bool) -> str:

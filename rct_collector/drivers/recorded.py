@@ -38,6 +38,8 @@ class RecordedUnit(ABC):
         clients: Numbers of those that are connected.
     """
 
+    calls = False
+
     def __init__(self, *, speed: float = 1.0) -> None:
         """Know nothing yet.
 

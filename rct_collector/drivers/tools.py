@@ -94,6 +94,8 @@ class Dissector:
         line_of: The bytes that a text stands for which people read as it is; None for other texts.
         answering: Question, next answer on its line → the answer as one to that; None where answers
             name what they answer.
+        directed: Each frame tells whether it goes to a device or comes from one, whoever has made
+            the connection; of other families the device is the one that was connected to.
     """
 
     frame: str
@@ -102,6 +104,7 @@ class Dissector:
     resembles: Callable[[bytes], bool]
     line_of: Callable[[str], bytes | None] = lambda _text: None
     answering: Callable[[Piece, Piece], Piece] | None = None
+    directed: bool = False
 
 
 class Frames(NamedTuple):
@@ -477,11 +480,17 @@ class Run(NamedTuple):
 
 
 class Recorded(FarEnd, Protocol):
-    """A recorded unit, which says again what it said."""
+    """A recorded unit, which says again what it said.
+
+    Attributes:
+        calls: It calls a collector, in place of being called.
+    """
+
+    calls: bool
 
     @property
     def objects(self) -> int:
-        """Number of different requests that it has an answer to."""
+        """Number of different requests that it has an answer to; of one that calls, of its own."""
 
 
 # -- single things, asked for by name ----------------------------------------------------------
@@ -653,7 +662,10 @@ class Tools:
         raise self._missing("cannot be recorded without their secrets")
 
     def replay(self) -> Callable[[Sequence[TraceItem], float], Recorded]:
-        """For ``replay``: what was recorded in order of time, and how many times faster it goes."""
+        """For ``replay``: what was recorded in order of time, and how many times faster it goes.
+
+        Of units that call, it is given what was recorded of one connection.
+        """
         raise self._missing("cannot be replayed")
 
     def examination(self) -> Examination:

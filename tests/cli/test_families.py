@@ -28,7 +28,7 @@ def pieces(data):
 class Parrot:
     """Says after each request what was recorded."""
 
-    request_count, objects = 0, 1
+    request_count, objects, calls = 0, 1, False
 
     def __init__(self, items, speed):
         self.said = [item.data for item in items if item.answer]

@@ -254,3 +254,11 @@ def test_what_the_bridge_sent_to_two_clients_is_said_once(save):
     unit.receive(unit.connect(), ASK, 0.0)
 
     assert unit.pull(60.0) == [HALF]
+
+
+def test_who_does_not_call_is_told_to_call_nobody(run, save):
+    path = save(capture([(True, ASK), (False, HALF)]))
+    result = run("replay", path, "--to", "tcp://127.0.0.1:1")
+
+    assert result.exit_code == 2
+    assert "--to: devices of this family do not call, but are called" in result.stderr

@@ -6,6 +6,7 @@
           └─► redact                            without secrets
     documents                                   for the documentation
     examination                                 what is to be known of units that talk
+    recorded                                    units that say again what they said
     simulation ─► ../simulator                  units that are not there
 
 The commands of the family do what semonitor and its companions did, one module each::
@@ -18,13 +19,14 @@ The commands of the family do what semonitor and its companions did, one module 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rct_collector.drivers.tools import ReaderCounter, Search
 from rct_collector.drivers.tools import Tools as Family
 
 if TYPE_CHECKING:
+    from rct_collector.drivers.solaredge.tools.recorded import RecordedCaller
     from rct_collector.drivers.solaredge.tools.simulation import SolarEdgeSimulator
     from rct_collector.drivers.tools import (
         Dissector,
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
         FrameCounter,
         Hearing,
         Redactor,
+        TraceItem,
     )
 
 _HERE = "rct_collector.drivers.solaredge.tools"
@@ -65,6 +68,12 @@ class Tools(Family):
 
         stand_ins = IdStandIns()
         return lambda: Redactor(stand_ins)
+
+    def replay(self) -> Callable[[Sequence[TraceItem], float], RecordedCaller]:
+        """See the base class."""
+        from rct_collector.drivers.solaredge.tools.recorded import replay
+
+        return replay
 
     def hearing(self) -> Hearing:
         """See the base class: there are no questions whose answers could be timed."""

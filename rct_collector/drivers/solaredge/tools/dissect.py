@@ -223,5 +223,9 @@ def _published(raw: bytes, session: SolarEdgeSession) -> Iterator[tuple[str, Val
 
 
 DISSECTOR = Dissector(
-    frame="SolarEdge frame", unit="a SolarEdge unit", pieces=pieces, resembles=resembles
+    frame="SolarEdge frame",
+    unit="a SolarEdge unit",
+    pieces=pieces,
+    resembles=resembles,
+    directed=True,
 )

@@ -106,6 +106,7 @@ def test_those_that_were_heard_are_recommended():
 
 
 def test_an_inverter_that_encrypts_without_a_key_is_a_problem():
+    pytest.importorskip("cryptography")
     visit = Visited(encrypt=True, inverters=1)
     finding = visit.finding("unreadable")
     assert finding.severity.word == "problem"
@@ -114,6 +115,7 @@ def test_an_inverter_that_encrypts_without_a_key_is_a_problem():
 
 
 def test_with_its_key_it_is_heard_like_any_other():
+    pytest.importorskip("cryptography")
     plain = Visited(encrypt=True, inverters=1)
     (unit,) = plain.units
     keys = {unit.name: unit.world.secret(0).hex()}
