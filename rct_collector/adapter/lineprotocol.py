@@ -14,9 +14,10 @@ Sources: rules of the InfluxDB line protocol, and what Telegraf's parsers were s
 
 from __future__ import annotations
 
-import math
 import re
+import sys
 from collections.abc import Iterable
+from math import isfinite
 
 from rct_collector.model import PREFIX, Batch, Series, Tags, Value
 
@@ -36,7 +37,7 @@ def tag_value(text: str) -> str:
 def field_value(value: Value) -> str | None:
     """Write one field, or None where the protocol has no way to write it."""
     if isinstance(value, float):
-        return repr(value) if math.isfinite(value) else None
+        return repr(value) if isfinite(value) else None
     if isinstance(value, int):
         return f"{value:d}i" if -_INT64 <= value < _INT64 else None
     text = _CONTROL.sub("_", value).replace("\\", "\\\\").replace('"', '\\"')
@@ -68,19 +69,25 @@ class LineProtocol:
         if batch.health.removed:
             self._heads.pop(device, None)
             return []
-        heads = self._heads.setdefault(device, {})
+        heads = self._heads.get(device)
+        if heads is None:
+            heads = self._heads[device] = {}
         fields: dict[str, list[str]] = {}
+        last, parts = "", []
         for series, value in batch.values:
-            text = field_value(value)
-            if text is None:
+            # Nearly all values are such: written here, since a call would cost as much again.
+            if type(value) is float and isfinite(value):
+                text = f"{series.metric.field}={value!r}"
+            elif (written := field_value(value)) is not None:
+                text = f"{series.metric.field}={written}"
+            else:
                 continue
             head = heads.get(series)
             if head is None:
                 head = heads[series] = self._head(batch, series)
-            found = fields.get(head)
-            if found is None:
-                found = fields[head] = []
-            found.append(f"{series.metric.field}={text}")
+            if head is not last:  # mostly several in a row are of one line
+                last, parts = head, fields.setdefault(head, [])
+            parts.append(text)
         return [
             f"{head} {','.join(parts)} {batch.time_ns}\n".encode() for head, parts in fields.items()
         ]
@@ -96,7 +103,8 @@ class LineProtocol:
         if batch.unit:
             tags["unit"] = batch.unit
         written = ((key, tag_value(text)) for key, text in sorted(tags.items()))
-        return ",".join([measurement, *(f"{key}={text}" for key, text in written if text)])
+        head = ",".join([measurement, *(f"{key}={text}" for key, text in written if text)])
+        return sys.intern(head)  # the same object for all series of a line
 
 
 def chunks(lines: Iterable[bytes], limit: int) -> list[bytes]:

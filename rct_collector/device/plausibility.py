@@ -8,7 +8,6 @@ Doubt ends: after a few readings in a row the unit is taken at its word.
 
 from __future__ import annotations
 
-import math
 from enum import Enum, auto
 from typing import NamedTuple
 
@@ -34,6 +33,10 @@ class Verdict(Enum):
     GOOD = auto()
     DROP = auto()
     ASK_AGAIN = auto()
+
+
+#: To look up a member of an enumeration costs more than a comparison, and here is one per value.
+GOOD, ASK_AGAIN, TOTAL = Verdict.GOOD, Verdict.ASK_AGAIN, Kind.TOTAL
 
 
 class _Doubt(NamedTuple):
@@ -69,12 +72,12 @@ class Plausibility:
                 without being read twice.
         """
         if isinstance(value, str):
-            return Verdict.GOOD
+            return GOOD
         metric = series.metric
-        if not math.isfinite(value) or not metric.low <= value <= metric.high:
+        if not metric.low <= value <= metric.high:  # nor is NaN, or what is infinite
             return Verdict.DROP
-        if metric.kind is not Kind.TOTAL or derived:
-            return Verdict.GOOD
+        if derived or metric.kind is not TOTAL:
+            return GOOD
         return self._judge_total(series, value, now)
 
     def forget(self) -> None:
@@ -87,10 +90,10 @@ class Plausibility:
             doubt = self._doubts.get(series)
             if doubt is None or not _ends(doubt, value):
                 self._doubts[series] = _Doubt(value, doubt.readings + 1 if doubt else 1)
-                return Verdict.ASK_AGAIN
+                return ASK_AGAIN
         self._doubts.pop(series, None)
         self._totals[series] = value, now
-        return Verdict.GOOD
+        return GOOD
 
     def _follows(self, series: Series, value: float, now: float | None) -> bool:
         """Whether a total may have come to a value since it was last believed."""

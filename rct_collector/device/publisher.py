@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from rct_collector.catalog import catalog
-from rct_collector.model import PREFIX, Batch, Health, Kind, Origin, Series, Tags, Value
+from rct_collector.model import PREFIX, Batch, Health, Origin, Series, Tags, Value
 from rct_collector.receipt import Receipt
 
 #: Takes what a device has to say. Must not block and must not raise.
@@ -108,9 +108,9 @@ class Publisher:
         receipt: Receipt | None = None,
     ) -> None:
         """Hand over values that no round has brought; texts about the unit on a line of theirs."""
-        texts = {series: value for series, value in values if _is_about_unit(series)}
+        texts = dict([pair for pair in values if type(pair[1]) is str and _is_about_unit(pair[0])])
         if texts:
-            values = [(series, value) for series, value in values if series not in texts]
+            values = [pair for pair in values if pair[0] not in texts]
             values += self.info_line(texts, lambda: texts)
         self.send(time_ns, values, origin, receipt=receipt)
 
@@ -168,5 +168,5 @@ class Publisher:
 
 
 def _is_about_unit(series: Series) -> bool:
-    """Whether it is a text that tells what the unit is, and not what happened to it."""
-    return series.metric.kind is Kind.TEXT and series.metric.measurement == PREFIX
+    """Whether a text tells what the unit is, and not what happened to it."""
+    return series.metric.measurement == PREFIX

@@ -18,12 +18,12 @@ from __future__ import annotations
 
 import logging
 import math
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Hashable, Iterable
 from typing import Protocol
 
 from rct_collector.device.clock import Doubt
-from rct_collector.device.plausibility import Plausibility, Verdict
+from rct_collector.device.plausibility import GOOD, TOTAL, Plausibility
 from rct_collector.drivers.base import Fault, Pushed, Record
 from rct_collector.model import Origin, Series, Value
 from rct_collector.receipt import Receipt
@@ -46,6 +46,8 @@ EARLIEST_NS = 1_262_304_000 * 1_000_000_000
 #: Times after 2099 are none, such as all ones: no clock of ours is so far behind.
 LATEST_NS = 4_102_444_800 * 1_000_000_000
 
+_AHEAD_NS = round(AHEAD_S * 1e9)
+
 #: Told of in an hour: times that cannot be.
 MOST_TOLD = 1
 
@@ -63,7 +65,7 @@ Name = tuple[str, Hashable, int]
 Seen = OrderedDict[Name, Receipt | None]
 
 #: Time → values of it.
-_Values = dict[int, list[tuple[Series, Value]]]
+_Values = defaultdict[int, list[tuple[Series, Value]]]
 
 
 class Send(Protocol):
@@ -87,7 +89,7 @@ def can_be(time_ns: int, wall_ns: int) -> bool:
         time_ns: What it said.
         wall_ns: What time it is.
     """
-    return EARLIEST_NS <= time_ns <= wall_ns + round(AHEAD_S * 1e9)
+    return EARLIEST_NS <= time_ns <= wall_ns + _AHEAD_NS
 
 
 class Receiving:
@@ -181,8 +183,8 @@ class Receiving:
         self.heard(now)
         before = self.records
         parts: dict[int, Receipt] = {}
-        live: _Values = {}
-        late: _Values = {}
+        live: _Values = defaultdict(list)
+        late: _Values = defaultdict(list)
         for record in records:
             part = self._part_of(record, parts, receipt)
             if not can_be(record.time_ns, wall_ns):
@@ -220,22 +222,33 @@ class Receiving:
             late: All others; a total of the past is no sign that it fell.
         """
         time_ns, newest, judge = record.time_ns, self._newest, self._plausibility.judge
+        fresh, old = [], []
         for pair in record.values:
             series, value = pair
             last = newest.get(series)
             if last is None and not self._is_ours(series):
                 continue
             is_live = last is None or time_ns > last
-            if judge(series, value, now=at, derived=not is_live) is not Verdict.GOOD:
+            metric = series.metric
+            if (
+                # Mostly this is all that would be judged, and it is for less than a call.
+                type(value) is float
+                and metric.low <= value <= metric.high
+                and metric.kind is not TOTAL
+            ):
+                pass
+            elif judge(series, value, now=at, derived=not is_live) is not GOOD:
                 self.implausible += 1
                 continue
-            values = live if is_live else late
             if is_live:
                 newest[series] = time_ns
-            if time_ns in values:
-                values[time_ns].append(pair)
+                fresh.append(pair)
             else:
-                values[time_ns] = [pair]
+                old.append(pair)
+        if fresh:
+            live[time_ns] += fresh
+        if old:
+            late[time_ns] += old
 
     def _misdated(self, record: Record, wall_ns: int, receipt: Receipt | None) -> None:
         """Count a record whose time cannot be, and have it come again if that may be our fault."""

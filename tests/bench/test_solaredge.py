@@ -1,4 +1,4 @@
-"""Recorded posts of SolarEdge into JSON lines: speed, and memory over a gigabyte."""
+"""Recorded posts of SolarEdge into lines of both kinds: speed, and memory over a gigabyte."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import threading
 from time import process_time
 
 import pytest
+from click.testing import CliRunner
 
+from rct_collector.cli.main import application
 from rct_collector.drivers.solaredge.request import acknowledge
 from rct_collector.drivers.solaredge.tools.monitor import Monitor
 from rct_collector.drivers.solaredge.tools.reader import found_in
@@ -76,6 +78,26 @@ def test_json_lines():
         "≥ 100,000 / s",
         reached=rate >= 100_000,
     )
+
+
+def test_line_protocol(tmp_path):
+    """A file in, lines out, all of the command: processor time, the best of some."""
+    path, posts = tmp_path / "roof.rec", 4000
+    path.write_bytes(synthetic(posts))
+    best = None
+    for _ in range(5):
+        begin = process_time()
+        result = CliRunner().invoke(application, ["read", "--format", "influx", str(path)])
+        seconds = process_time() - begin
+        best = min(seconds, best or seconds)
+    assert result.exit_code == 0
+    assert result.stdout.count("inverter_optimizer,") == 10 * posts
+    assert result.stdout.count("inverter_power,") == posts
+    rate = 20 * posts / best
+    report(
+        "SolarEdge messages of a file into line protocol", f"{rate:,.0f} / s", goal="≥ 40,000 / s"
+    )
+    assert rate >= 40_000
 
 
 def test_memory():

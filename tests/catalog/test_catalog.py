@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 
@@ -122,6 +123,8 @@ def test_description_is_a_sentence():
 def test_range_is_sane():
     for metric in ROWS:
         assert metric.low < metric.high, metric.name
+        assert math.isfinite(metric.low), metric.name
+        assert math.isfinite(metric.high), "what is infinite is implausible by that"
         assert metric.low >= metric.unit.low or metric.field == "drift_seconds"
         if metric.kind is Kind.TOTAL:
             assert metric.low >= 0, metric.name

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import tzinfo
 from typing import Protocol
 
-from rct_collector.device.plausibility import Plausibility, Verdict
+from rct_collector.device.plausibility import ASK_AGAIN, GOOD, Plausibility
 from rct_collector.device.polling.plan import Derived, Plan
 from rct_collector.drivers.base import Query
 from rct_collector.model import Series, Value
@@ -105,14 +105,14 @@ class Round:
         if series in self._plan.several and not self._takes(series, origin):
             return True
         verdict = self._plausibility.judge(series, value, now=now, derived=now is None)
-        if verdict is Verdict.GOOD:
+        if verdict is GOOD:
             self._values[series] = value
             # A second reading does not bring the same series twice in one round.
             if series not in self._published:
                 self._fresh[series] = value
         else:
             self.implausible += 1
-        return verdict is not Verdict.ASK_AGAIN
+        return verdict is not ASK_AGAIN
 
     def _takes(self, series: Series, origin: str) -> bool:
         """Whether a series that is found in several places is taken from this one."""

@@ -21,7 +21,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property, lru_cache
 from struct import Struct
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 INVERTER = 0x0010
 INVERTER_3 = 0x0011
@@ -95,6 +95,10 @@ _TIME = Struct("<I")
 
 #: ``ff ff 7f ff`` as a float: the largest negative one.
 ABSENT = -float.fromhex("0x1.fffffep+127")
+
+#: Nothing that is measured comes near.
+_BEYOND = 1e38
+
 _NOT_REPORTED = 0x8000
 
 RecordValue = float | int | str | None
@@ -205,6 +209,7 @@ class Layout:
         self.columns = columns
         self.computed = computed
         self._complete = complete
+        self._has_texts = any(column.form.endswith("s") for column in columns)
         self._prefix = lru_cache(maxsize=64)(self._prefix_of)
 
     @cached_property
@@ -242,26 +247,17 @@ class Layout:
             Name → value, of the columns that lie wholly inside; None where the unit has none, and
             for floats that are no numbers.
         """
-        struct, names = self._prefix(min(len(body), self.size))
-        values = dict(zip(names, struct.unpack_from(body), strict=True))
-        for name, value in values.items():
-            kind = type(value)
-            if kind is float:
-                if not ABSENT < value < math.inf:
-                    values[name] = None
-            elif kind is bytes:
-                values[name] = value.rstrip(b"\0").decode("latin-1")
-        self._complete(values)
-        return values
+        return self.read(body)[0]
 
-    def broken(self, body: bytes) -> list[str]:
-        """Names of the floats of a body that are no numbers, without those that are absent."""
+    def read(self, body: bytes) -> tuple[dict[str, RecordValue], bool]:
+        """The same, and whether any float is no number, without being absent."""
         struct, names = self._prefix(min(len(body), self.size))
-        return [
-            name
-            for name, value in zip(names, struct.unpack_from(body), strict=True)
-            if type(value) is float and value != ABSENT and not ABSENT < value < math.inf
-        ]
+        raw = struct.unpack_from(body)
+        values = dict(zip(names, raw, strict=True))
+        # One look at all of them: this is hardly less than any, and no number where one is none.
+        broken = (self._has_texts or not math.hypot(*raw) < _BEYOND) and _tidy(values)
+        self._complete(values)
+        return values, broken
 
     def encode(self, values: Mapping[str, RecordValue], size: int = 0) -> bytes:
         """Make a body.
@@ -293,6 +289,20 @@ class Layout:
         return value
 
 
+def _tidy(values: dict[str, Any]) -> bool:
+    """Have None for what is absent or no number, and texts for bytes; see :meth:`Layout.read`."""
+    broken = False
+    for name, value in values.items():
+        kind = type(value)
+        if kind is float:
+            if not ABSENT < value < math.inf:
+                values[name] = None
+                broken = broken or value != ABSENT
+        elif kind is bytes:
+            values[name] = value.rstrip(b"\0").decode("latin-1")
+    return broken
+
+
 def _words(start: int, form: str, *names: str, unit: str = "") -> tuple[Column, ...]:
     """Columns of four bytes, one behind the other; those without a name are left out."""
     return tuple(Column(name, start + 4 * n, form, unit) for n, name in enumerate(names) if name)
@@ -308,11 +318,18 @@ def _total(values: dict[str, RecordValue]) -> None:
     values["energy_total"] = float(whole) if whole else values.get("energy_total_float")
 
 
+#: What the phases have together → what each of them has.
+_OF_PHASES = tuple(
+    (name, tuple(f"{name}_{n}" for n in (1, 2, 3)))
+    for name in ("power", "apparent_power", "reactive_power")
+)
+
+
 def _complete_3(values: dict[str, RecordValue]) -> None:
     """Power of all phases together: only of each phase it is told."""
     _total(values)
-    for name in ("power", "apparent_power", "reactive_power"):
-        phases = [values.get(f"{name}_{n}") for n in (1, 2, 3)]
+    for name, each in _OF_PHASES:
+        phases = list(map(values.get, each))
         values[name] = sum(phases) if None not in phases else None  # type: ignore[arg-type]
 
 
@@ -412,11 +429,11 @@ class PackedLayout(Layout):
     _INVERTER = Struct("<I")
     _STEPS = (("energy_day", 0.25), ("temperature", 2.0))
 
-    def decode(self, body: bytes) -> dict[str, RecordValue]:
-        """The usual body at once, all others column by column."""
+    def read(self, body: bytes) -> tuple[dict[str, RecordValue], bool]:
+        """The usual body at once, all others column by column; there are no floats."""
         size = len(body)
         if size < 13 or (self.kind == OPTIMIZER_S and size < self.size):
-            return self._piecemeal(body)
+            return self._piecemeal(body), False
         time, uptime, word, energy, temperature = self._WHOLE.unpack_from(body)
         voltage, current = (word & 0x3FF) * 0.125, (word >> 20) * 0.00625
         values: dict[str, RecordValue] = {
@@ -431,11 +448,7 @@ class PackedLayout(Layout):
         if self.kind == OPTIMIZER_S:
             values["inverter"] = self._INVERTER.unpack_from(body, 17)[0]
         values["power"] = voltage * current
-        return values
-
-    def broken(self, _body: bytes) -> list[str]:
-        """None: there are no floats."""
-        return []
+        return values, False
 
     def _piecemeal(self, body: bytes) -> dict[str, RecordValue]:
         """What lies wholly inside; of the short bodies of S series the rest is not known."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import NamedTuple
 
 from rct_collector.catalog import TooManySeriesError
@@ -63,6 +64,7 @@ _OPTIMIZERS = (OPTIMIZER, OPTIMIZER_PACKED, OPTIMIZER_S)
 _INVERTERS = (INVERTER, INVERTER_3)
 
 
+@lru_cache(maxsize=1024)
 def id_text(device: int) -> str:
     """An id as it is tagged: eight upper-case hexadecimal digits."""
     return f"{device:08X}"
@@ -273,8 +275,8 @@ class SolarEdgeSession:
             if layout is None:
                 yield Garbled(Fault.COMMAND, size=len(record.body), unit=unit)
                 continue
-            values = layout.decode(record.body)
-            if layout.broken(record.body):
+            values, broken = layout.read(record.body)
+            if broken:
                 yield Garbled(Fault.DECODE, size=len(record.body), unit=unit)
             found = self._record(record, values, frame.source)
             if record.kind == BATTERY and type(found) is Record:

@@ -7,7 +7,7 @@ phases and sensors are fixed; those of optimizers, meters, batteries and events 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from functools import cache
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 from rct_collector.catalog import catalog
@@ -175,16 +175,14 @@ class Sink(NamedTuple):
     Attributes:
         column: Its name.
         series: The series.
-        scale: Factor.
-        negative: A column that is subtracted from it; or "".
         kind: The type of the values.
+        computed: Makes the value of those of the record, where it is not that of the column.
     """
 
     column: str
     series: Series
-    scale: float
-    negative: str
     kind: Callable[[Any], Value]
+    computed: Callable[[Mapping[str, RecordValue]], RecordValue] | None
 
 
 def name_series(optimizer: str) -> Series:
@@ -231,7 +229,8 @@ def _sinks(
             continue
         tags = {**item.tags, **component} if _is_open(item) else item.tags
         series = catalog().series(item.metric, **tags)
-        found.append(Sink(item.column, series, item.scale, item.negative, series.metric.value_type))
+        computed = partial(_computed, item) if item.negative or item.scale != 1.0 else None
+        found.append(Sink(item.column, series, series.metric.value_type, computed))
     return tuple(found)
 
 
@@ -246,16 +245,19 @@ def values_of(
 ) -> tuple[tuple[Series, Value], ...]:
     """What a record says of each series; what is absent is left out."""
     result = []
-    for column, series, scale, negative, kind in found:
-        value: Any = values.get(column)
-        if negative:
-            value = _difference(value, values.get(negative))
-        if value is None:
-            continue
-        if scale != 1.0:
-            value *= scale
-        result.append((series, kind(value)))
+    for column, series, kind, computed in found:
+        value = values.get(column) if computed is None else computed(values)
+        if value is not None:
+            result.append((series, value if type(value) is kind else kind(value)))
     return tuple(result)
+
+
+def _computed(outlet: Outlet, values: Mapping[str, RecordValue]) -> float | None:
+    """Of a column less another one, or in another unit."""
+    value: Any = values.get(outlet.column)
+    if outlet.negative:
+        value = _difference(value, values.get(outlet.negative))
+    return value if value is None else value * outlet.scale
 
 
 def _difference(plus: Any, minus: Any) -> float | None:
