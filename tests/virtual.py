@@ -34,7 +34,9 @@ class _JumpingSelector(selectors.SelectSelector):
     loop: VirtualLoop
 
     def select(self, timeout: float | None = None) -> Any:
-        ready = super().select(0)
+        # Where no file is watched but the loop's own, by which threads wake it up, there is nothing
+        # to look for as long as it has something to do: to ask the system takes time, too.
+        ready = super().select(0) if timeout is None or len(self.get_map()) > 1 else []
         if not ready:
             if timeout is None:
                 raise RuntimeError("the virtual loop waits for nothing: a deadlock")

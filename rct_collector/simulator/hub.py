@@ -27,7 +27,7 @@ class Hub:
         self._forgotten: dict[int, Callable[[], None]] = {}
         self._doors: list[Callable[[bool], None]] = []
         self._timer: asyncio.TimerHandle | None = None
-        self._due = 0.0
+        self._due: float | None = None
         self._closed = False
         bridge.start(self._loop.time())
         self._was_open = self.open
@@ -102,22 +102,27 @@ class Hub:
         for drop in list(self._forgotten.values()):
             drop()
         self._doors.clear()
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._disarm()
 
     def _arm(self) -> None:
+        due = self.bridge.next_due()
+        if due == self._due:
+            return
+        self._disarm()
+        if due is not None:
+            self._due = due
+            self._timer = self._loop.call_at(due, self._deliver, due)
+
+    def _disarm(self) -> None:
+        self._due = None
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        due = self.bridge.next_due()
-        if due is not None:
-            self._due = due
-            self._timer = self._loop.call_at(due, self._deliver)
 
-    def _deliver(self) -> None:
+    def _deliver(self, due: float) -> None:
+        self._disarm()
         # A timer may be early by what the clock cannot tell apart: to the bridge it is not.
-        for segment in self.bridge.pull(max(self._loop.time(), self._due)):
+        for segment in self.bridge.pull(max(self._loop.time(), due)):
             for send, _ in list(self._clients.values()):
                 send(segment)
         cut = self.bridge.take_cut()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 from bisect import bisect_right
+from collections.abc import Callable
 from functools import cached_property, lru_cache
 from typing import NamedTuple
 
@@ -68,8 +69,8 @@ class Tower:
         index: int,
         *,
         flows: Flows,
-        energies: Energies,
-        warm: float,
+        energies: Callable[[], Energies],
+        warm: Callable[[], float],
     ) -> None:
         """Look at one tower.
 
@@ -78,8 +79,8 @@ class Tower:
             unix: Unix time.
             index: 0 or 1.
             flows: Powers of that moment.
-            energies: Energies until then.
-            warm: Temperature of the cells, in °C, less what distinguishes them.
+            energies: Gives the energies until then, which few are asked about.
+            warm: Gives the temperature of the cells, in °C, less what distinguishes them.
         """
         self.modules = world.scenario.towers[index]
         self.share = self.modules / sum(world.scenario.towers)
@@ -105,7 +106,8 @@ class Tower:
     @cached_property
     def _celsius(self) -> list[int]:
         """Temperature of all cells, module by module."""
-        return [round(self._warm + warmth) for of in self._characters for warmth in of.warmths]
+        warm = self._warm()
+        return [round(warm + warmth) for of in self._characters for warmth in of.warmths]
 
     @property
     def _characters(self) -> list[_Characters]:
@@ -175,12 +177,12 @@ class Tower:
     @property
     def ampere_hours_in(self) -> float:
         """Charge that has flowed in; modules are in series, so each has seen all of it."""
-        return self._energies.ampere_hours_in
+        return self._energies().ampere_hours_in
 
     @property
     def ampere_hours_out(self) -> float:
         """Charge that has flowed out."""
-        return self._energies.ampere_hours_out
+        return self._energies().ampere_hours_out
 
     @property
     def cycles(self) -> int:

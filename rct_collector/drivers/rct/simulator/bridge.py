@@ -33,6 +33,8 @@ from rct_collector.drivers.rct.simulator.faults import (
     OtherClient,
     Response,
     Segment,
+    Waiting,
+    earliest,
 )
 from rct_collector.drivers.rct.simulator.observed import Observed, is_query
 from rct_collector.drivers.rct.simulator.serial import SerialLine
@@ -98,6 +100,7 @@ class Bridge:
         self._number = 0
         self.others: tuple[OtherClient, ...] = tuple(self._faults.clients())
         self._numbers = [self.connect() for _ in self.others]
+        self._waiting: tuple[Waiting, ...] = (self._faults, self._line, *self.others)
 
     @property
     def request_count(self) -> int:
@@ -157,9 +160,7 @@ class Bridge:
 
     def next_due(self) -> float | None:
         """When :meth:`pull` will have something; None for not before somebody asks."""
-        times = [self._faults.next_due(), self._line.next_due()]
-        times += [other.next_due() for other in self.others]
-        return min((time for time in times if time is not None), default=None)
+        return earliest(self._waiting)
 
     def pull(self, now: float) -> list[bytes]:
         """The segments that are due, each to be sent to every client.
@@ -220,6 +221,8 @@ class Bridge:
     def _let_others_send(self, now: float) -> None:
         """Take what the other clients have sent meanwhile, each at its time."""
         self.start(now)
+        if not self.others:
+            return
         sent = [
             (time, number, data)
             for number, other in zip(self._numbers, self.others, strict=True)
@@ -265,7 +268,7 @@ class Bridge:
         if found is None:
             self.observed.dropped += 1
             return
-        if self.outstanding >= MOST_WAITING:
+        if self._line.has_more_than(MOST_WAITING - 1):
             self.observed.lost += 1
             return
         self._number += 1
@@ -285,7 +288,8 @@ class Bridge:
         segments = self._line.append([whole], begins)
         self._line.put(self._faults.on_answer(found, segments, now))
         self.observed.answers += 1
-        self.observed.most_outstanding = max(self.observed.most_outstanding, self.outstanding)
+        if self._line.has_more_than(self.observed.most_outstanding):
+            self.observed.most_outstanding = self.outstanding
 
     def _payload(self, request: Frame, unix: float) -> bytes | None:
         """What the unit says, if it says anything; it has no way to say no."""

@@ -161,6 +161,23 @@ class Faults:
         return Access.OPEN
 
 
+class Waiting(Protocol):
+    """What does something at a time."""
+
+    def next_due(self) -> float | None:
+        """When; None for never."""
+
+
+def earliest(waiting: Iterable[Waiting]) -> float | None:
+    """When the first of several has something to do; None if none of them ever has."""
+    first = None
+    for one in waiting:
+        due = one.next_due()
+        if due is not None and (first is None or due < first):
+            first = due
+    return first
+
+
 class Chain(Faults):
     """Several profiles, one after the other."""
 
@@ -244,9 +261,11 @@ class Chain(Faults):
 
     def next_due(self) -> float | None:
         """See the base class."""
-        times = [time for link in self._next_due if (time := link.next_due()) is not None]
-        return min(times, default=None)
+        return earliest(self._next_due)
 
     def access(self, now: float) -> Access:
         """See the base class."""
-        return max((link.access(now) for link in self._access), default=Access.OPEN)
+        worst = Access.OPEN
+        for link in self._access:
+            worst = max(worst, link.access(now))
+        return worst

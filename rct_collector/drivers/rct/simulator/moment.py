@@ -242,9 +242,19 @@ class Moment:
     @cached_property
     def towers(self) -> tuple[Tower, ...]:
         """The battery towers."""
-        through = self.recent.charge + self.recent.discharge
-        warm = self.air - 1.0 + 9.0 * through / self.world.scenario.sizes.battery_watts
         return tuple(
-            Tower(self.world, self.unix, index, flows=self.flows, energies=self.energies, warm=warm)
+            Tower(
+                self.world,
+                self.unix,
+                index,
+                flows=self.flows,
+                energies=lambda: self.energies,
+                warm=self._warm_battery,
+            )
             for index in range(len(self.world.scenario.towers))
         )
+
+    def _warm_battery(self) -> float:
+        """Temperature of the batteries, in °C: they are warm after work."""
+        through = self.recent.charge + self.recent.discharge
+        return self.air - 1.0 + 9.0 * through / self.world.scenario.sizes.battery_watts

@@ -41,6 +41,10 @@ class SerialLine:
         """Requests whose answers are on their way."""
         return len({id(segment.reply) for segment in self._pending if segment.reply})
 
+    def has_more_than(self, count: int) -> bool:
+        """Whether more requests than that are outstanding; counts them only if they may be."""
+        return len(self._pending) > count and self.outstanding > count
+
     def lay(self, segments: Iterable[Segment], begins: float) -> list[Segment]:
         """Give segments their times: one behind the other, none larger than the bridge sends."""
         laid = []

@@ -80,7 +80,8 @@ class Tracker:
         if segment.data:
             self._append(segment)
             for run in self._runs:
-                self._look_for(run, segment.due)
+                if run.search < run.end:
+                    self._look_for(run, segment.due)
         self._settle(0 if segment.cut else _NEAR)
 
     def _append(self, segment: Segment) -> None:
@@ -99,8 +100,12 @@ class Tracker:
     def _look_for(self, run: _Run, at: float) -> None:
         """Tell of every frame that is complete, and made of bytes of the run at least in part."""
         begin = max(run.search, self._before) - self._before
-        last = run.end - self._before + len(run.reply.frame) - 1
-        while (found := _find(run.reply.frame, self._stream, begin, last)) is not None:
+        end = run.end - self._before
+        last = end + len(run.reply.frame) - 1
+        while begin < end:
+            found = _find(run.reply.frame, self._stream, begin, last)
+            if found is None:
+                break
             begin = found
             run.good = True
             self._tell(Sent(run.reply, at, good=True))

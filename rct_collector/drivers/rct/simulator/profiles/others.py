@@ -10,6 +10,7 @@ from abc import abstractmethod
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import NamedTuple
 
 from rct_collector.drivers.chance import fraction, key
@@ -94,6 +95,12 @@ class ClientRequest(NamedTuple):
     time: float
     data: bytes
     oid: int = 0
+
+
+@cache
+def _question(oid: int) -> bytes:
+    """The request to read an object; the same few are sent all the time."""
+    return assemble(READ, oid)
 
 
 class Other(OnLine, OtherClient):
@@ -210,7 +217,7 @@ class App(Other):
             yield ClientRequest(time, b"\x2b\x3c\xe1")
         for place in range(number * self._batch, (number + 1) * self._batch):
             oid = _OIDS[_OVERVIEW[place % len(_OVERVIEW)]]
-            yield ClientRequest(time, assemble(READ, oid), oid)
+            yield ClientRequest(time, _question(oid), oid)
 
 
 class Portal(Other):
@@ -241,7 +248,7 @@ class Portal(Other):
     def round(self, number: int, time: float) -> Iterator[ClientRequest]:
         """Live values, then perhaps curves."""
         for name in _OVERVIEW:
-            yield ClientRequest(time, assemble(READ, _OIDS[name]), _OIDS[name])
+            yield ClientRequest(time, _question(_OIDS[name]), _OIDS[name])
             time += self.GAP
         if number % self._history:
             return
