@@ -57,6 +57,28 @@ def wave(of: int, x: float) -> float:
     return 2.0 * (first + (_point(of, whole + 1) - first) * rest) - 1.0
 
 
+def waves(of: int, period: float, count: int) -> list[float]:
+    """The same noise at the first ``count`` minutes, or whatever is counted, turning once a period.
+
+    Args:
+        of: The key.
+        period: Of so many of them.
+        count: How many there are, the one at 0 included.
+    """
+    found = []
+    whole, first, growth = -1, 0.0, 0.0
+    for number in range(count):
+        x = number / period
+        if int(x) != whole:
+            whole = int(x)
+            first = fraction(of, whole)
+            growth = fraction(of, whole + 1) - first
+        rest = x - whole
+        rest *= rest * (3.0 - 2.0 * rest)
+        found.append(2.0 * (first + growth * rest) - 1.0)
+    return found
+
+
 #: Neighbouring moments lie between the same two points.
 _point = lru_cache(maxsize=1024)(fraction)
 

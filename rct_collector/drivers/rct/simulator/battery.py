@@ -21,6 +21,8 @@ from rct_collector.drivers.rct.simulator.world import World
 CELLS = 24
 CELL_AMPERE_HOURS = 25.0
 _CELL_OHMS = 0.0013
+#: Temperature, voltage and status of each cell of a module.
+_STATUS = struct.Struct("<" + "BHB" * CELLS)
 
 #: State of charge → volts of a cell at rest.
 _SOCS = (0.0, 0.05, 0.10, 0.20, 0.40, 0.70, 0.90, 0.97, 1.0)
@@ -94,31 +96,39 @@ class Tower:
     @cached_property
     def _millivolts(self) -> list[int]:
         """Voltage of all cells, module by module."""
+        return [volts for module in range(self.modules) for volts in self._millivolts_of(module)]
+
+    def _millivolts_of(self, module: int) -> list[int]:
+        level, spread = self._level
+        return [round(level + spread * of) for of in _characters(self._key, module).charges]
+
+    @cached_property
+    def _level(self) -> tuple[float, float]:
+        """Voltage of a usual cell, and by how much the others differ, in millivolts."""
         rest = _volts_at_rest(self.soc)
         amperes = self.watts / (rest * CELLS * self.modules)
-        level = 1000.0 * (rest - amperes * _CELL_OHMS)
         # What distinguishes cells shows most where the curve is steep.
         steep = 1.0 + 4.0 * max(0.0, 0.15 - self.soc) / 0.15 + 3.0 * max(0.0, self.soc - 0.9) / 0.1
-        return [
-            round(level + 4.0 * steep * charge) for of in self._characters for charge in of.charges
-        ]
+        return 1000.0 * (rest - amperes * _CELL_OHMS), 4.0 * steep
 
     @cached_property
     def _celsius(self) -> list[int]:
         """Temperature of all cells, module by module."""
-        warm = self._warm()
-        return [round(warm + warmth) for of in self._characters for warmth in of.warmths]
+        return [warm for module in range(self.modules) for warm in self._celsius_of(module)]
 
-    @property
-    def _characters(self) -> list[_Characters]:
-        return [_characters(self._key, module) for module in range(self.modules)]
+    def _celsius_of(self, module: int) -> list[int]:
+        usual = self._usual_celsius
+        return [round(usual + warmth) for warmth in _characters(self._key, module).warmths]
+
+    @cached_property
+    def _usual_celsius(self) -> float:
+        return self._warm()
 
     def cells(self, module: int) -> tuple[Cell, ...]:
         """The cells of a module."""
         charges = _characters(self._key, module).charges
         balanced = max(charges) if self.balancing else 2.0
-        own = slice(module * CELLS, (module + 1) * CELLS)
-        parts = zip(self._millivolts[own], self._celsius[own], charges, strict=True)
+        parts = zip(self._millivolts_of(module), self._celsius_of(module), charges, strict=True)
         return tuple(Cell(volts, warm, int(charge >= balanced)) for volts, warm, charge in parts)
 
     @cached_property
@@ -193,17 +203,16 @@ class Tower:
 
     def status_bytes(self, module: int) -> bytes:
         """Temperature, millivolts (little endian) and status of each cell."""
-        return b"".join(
-            struct.pack("<BHB", max(cell.celsius, 0), cell.millivolts, cell.status)
+        values = [
+            value
             for cell in self.cells(module)
-        )
+            for value in (max(cell.celsius, 0), cell.millivolts, cell.status)
+        ]
+        return _STATUS.pack(*values)
 
     def resistance_bytes(self, module: int) -> bytes:
         """Resistance of each cell: 1/256 mΩ (big endian), and two zeros."""
-        return b"".join(
-            struct.pack(">HH", round(256e3 * _CELL_OHMS * ohms), 0)
-            for ohms in _characters(self._key, module).ohms
-        )
+        return _resistances(self._key, module)
 
     def statistics_bytes(self, module: int) -> bytes:
         """Lowest and highest voltage, lowest and highest temperature ever (little endian)."""
@@ -247,6 +256,15 @@ def _characters(of: int, module: int) -> _Characters:
 
     return _Characters(
         drawn("charge", -1.0, 1.0), drawn("warmth", 0.0, 2.4), drawn("ohms", 0.8, 1.25)
+    )
+
+
+@lru_cache(maxsize=256)
+def _resistances(of: int, module: int) -> bytes:
+    """What the cells of a module are reported with; kept, since they never change."""
+    return b"".join(
+        struct.pack(">HH", round(256e3 * _CELL_OHMS * ohms), 0)
+        for ohms in _characters(of, module).ohms
     )
 
 

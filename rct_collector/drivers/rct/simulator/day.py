@@ -14,17 +14,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import accumulate, pairwise
 from math import pi, sin
 from operator import add, sub
 from typing import NamedTuple
 
-from rct_collector.drivers.chance import between, fraction, key, wave
+from rct_collector.drivers.chance import between, fraction, key, waves
 from rct_collector.drivers.rct.simulator.dispatch import Sizes, Split, dispatch
-from rct_collector.drivers.rct.simulator.household import Household, Phases, hour_of
+from rct_collector.drivers.rct.simulator.household import Household, Phases
 
 FIRST_HOUR = 15.0
 KINDS = 6
 _MINUTES = 24 * 60
+#: Hour of day of each minute, the first one of the next day included.
+_HOURS = tuple((FIRST_HOUR + minute / 60.0) % 24.0 for minute in range(_MINUTES + 1))
 _SUNRISE, _SUNSET = 5.3, 21.0
 #: Above 1 moves a generator's peak to the afternoon, below 1 to the morning.
 _FACING = (0.93, 1.12)
@@ -116,10 +119,8 @@ class DayKind:
     def __init__(self, sizes: Sizes, of: int) -> None:
         """Live through the day; ``of`` is its key."""
         self.nodes = list(_live(sizes, of))
-        sums = [_NOTHING]
-        for first, last in zip(self.nodes, self.nodes[1:], strict=False):
-            sums.append(_plus(sums[-1], _energy(first, last, 1.0)))
-        self.sums = sums
+        energies = (_energy(first, last, 1.0) for first, last in pairwise(self.nodes))
+        self.sums = list(accumulate(energies, _plus, initial=_NOTHING))
 
     def at(self, minute: float) -> Flows:
         """Powers at a minute and fraction."""
@@ -197,15 +198,16 @@ def _kind(sizes: Sizes, seed: int, which: int) -> DayKind:
 
 def _live(sizes: Sizes, of: int) -> Iterator[Flows]:
     """Go through one day, beginning with a full battery."""
-    household = Household(of, FIRST_HOUR)
-    sky, control = _Sky(of, (*sizes.peaks, _EXTERNAL_WATTS)), key(of, "control")
+    household = Household(of, len(_HOURS))
+    sky = _Sky(of, (*sizes.peaks, _EXTERNAL_WATTS))
+    control = waves(key(of, "control"), 2.0, len(_HOURS))
     soc = sizes.SOC_MAXIMUM if sizes.modules else 0.0
-    for minute in range(_MINUTES + 1):
+    for minute, hour in enumerate(_HOURS):
         # Both ends of all kinds of day are alike, so that they fit together.
         window = min(minute / 15.0, (_MINUTES - minute) / 15.0, 1.0)
-        *suns, external = sky.watts(minute, window)
-        load = household.watts(minute, window)
-        drift = 12.0 * window * wave(control, minute / 2.0)
+        *suns, external = sky.watts(minute, hour, window)
+        load = household.watts(minute, hour, window)
+        drift = 12.0 * window * control[minute]
         split = dispatch(sizes, sum(suns), sum(load), soc, drift)
         yield _flows(sizes, suns, split, load, external, soc)
         soc -= _drawn(sizes, split.battery)
@@ -247,22 +249,23 @@ class _Sky:
     """
 
     def __init__(self, of: int, peaks: tuple[float, ...]) -> None:
-        self._large, self._small = key(of, "large clouds"), key(of, "small clouds")
+        self._large = waves(key(of, "large clouds"), 26.0, len(_HOURS))
+        self._small = waves(key(of, "small clouds"), 6.0, len(_HOURS))
         self._haze = between(0.93, 1.0, key(of, "haze"))
         self._threshold = between(0.14, 0.55, key(of, "cover"))
         facings = (*_FACING[: len(peaks) - 1], _FACING[0])
         self._generators = list(zip(peaks, facings, strict=True))
 
-    def watts(self, minute: int, window: float) -> list[float]:
+    def watts(self, minute: int, hour: float, window: float) -> list[float]:
         """Power of each generator."""
-        day = (hour_of(minute, FIRST_HOUR) - _SUNRISE) / (_SUNSET - _SUNRISE)
+        day = (hour - _SUNRISE) / (_SUNSET - _SUNRISE)
         if not 0.0 < day < 1.0:
             return [0.0 for _ in self._generators]
         clear = self._clearness(minute, window)
         return [clear * peak * _height(day, facing) for peak, facing in self._generators]
 
     def _clearness(self, minute: int, window: float) -> float:
-        cloud = 0.65 * wave(self._large, minute / 26.0) + 0.35 * wave(self._small, minute / 6.0)
+        cloud = 0.65 * self._large[minute] + 0.35 * self._small[minute]
         cover = min(max((cloud - self._threshold) / 0.22, 0.0), 1.0)
         return 1.0 - window * (1.0 - self._haze * (1.0 - 0.72 * cover))
 
@@ -289,27 +292,30 @@ def _energy(first: Flows, last: Flows, minutes: float) -> Energies:
     """The integral between two moments, powers running straight between them."""
     hours = minutes / 60.0
     load, load_then = first.load, last.load
-    grid, grid_then = load - first.output, load_then - last.output
+    imported, exported = _means(load - first.output, load_then - last.output)
+    discharge, charge = _means(first.battery, last.battery)
+    ampere_out, ampere_in = _means(first.amperes, last.amperes)
     return Energies(
-        hours * _mean_above(first.pv_a, last.pv_a),
-        hours * _mean_above(first.pv_b, last.pv_b),
+        hours * ((first.pv_a + last.pv_a) / 2.0),
+        hours * ((first.pv_b + last.pv_b) / 2.0),
         hours * (first.output + last.output) / 2.0,
-        hours * _mean_above(load, load_then),
-        hours * _mean_above(grid, grid_then),
-        hours * _mean_above(-grid, -grid_then),
-        hours * _mean_above(-first.battery, -last.battery),
-        hours * _mean_above(first.battery, last.battery),
-        hours * _mean_above(first.external, last.external),
-        hours * _mean_above(-first.amperes, -last.amperes),
-        hours * _mean_above(first.amperes, last.amperes),
+        hours * ((load + load_then) / 2.0),
+        hours * imported,
+        hours * exported,
+        hours * charge,
+        hours * discharge,
+        hours * ((first.external + last.external) / 2.0),
+        hours * ampere_in,
+        hours * ampere_out,
     )
 
 
-def _mean_above(first: float, last: float) -> float:
-    """Mean of the positive part of a straight line."""
+def _means(first: float, last: float) -> tuple[float, float]:
+    """Means of the positive and of the negative part of a straight line, neither below 0."""
     if first >= 0.0 and last >= 0.0:
-        return (first + last) / 2.0
+        return (first + last) / 2.0, 0.0
     if first <= 0.0 and last <= 0.0:
-        return 0.0
+        return 0.0, -(first + last) / 2.0
+    twice = 2.0 * abs(first - last)
     above, below = max(first, last), min(first, last)
-    return above * above / (2.0 * (above - below))
+    return above * above / twice, below * below / twice

@@ -7,7 +7,7 @@ with loads as they are found in many houses.
 
 from __future__ import annotations
 
-from rct_collector.drivers.chance import between, fraction, key, wave
+from rct_collector.drivers.chance import between, fraction, key, waves
 
 #: Watts on L1, L2, L3.
 Phases = tuple[float, float, float]
@@ -20,23 +20,18 @@ _WASH_WATTS = 1900.0
 _PUMP_WATTS = 1150.0
 
 
-def hour_of(minute: float, first_hour: float) -> float:
-    """Hour of day of a minute that is counted from ``first_hour``."""
-    return (first_hour + minute / 60.0) % 24.0
-
-
 class Household:
-    """One day of a household.
+    """One day of a household."""
 
-    Attributes:
-        first_hour: Hour of day at which minute 0 is.
-    """
+    def __init__(self, of: int, minutes: int) -> None:
+        """Lay down when what is switched on.
 
-    def __init__(self, of: int, first_hour: float) -> None:
-        """Lay down when what is switched on; ``of`` is the key of that day."""
-        self.first_hour = first_hour
-        self._key = of
-        self._bases = [(base, key(of, "base", phase)) for phase, base in enumerate(_BASE)]
+        Args:
+            of: The key of that day.
+            minutes: How many there are.
+        """
+        swings = [waves(key(of, "base", phase), 31.0, minutes) for phase in range(len(_BASE))]
+        self._swings = list(zip(*swings, strict=True))
         self._fridge_phase = between(0.0, 47.0, key(of, "fridge"))
         jitter = key(of, "kettle")
         self._kettle = tuple(
@@ -48,18 +43,19 @@ class Household:
         self._pump_share = between(0.3, 0.62, key(of, "pump"))
         self._machine = 9.5 if machine < 0.4 else 20.4 if machine < 0.75 else None
 
-    def watts(self, minute: int, window: float) -> Phases:
+    def watts(self, minute: int, hour: float, window: float) -> Phases:
         """Load of one minute.
 
         Args:
-            minute: Minute of the day, counted from ``first_hour``.
+            minute: Its number.
+            hour: Hour of day that it is.
             window: 0 … 1; 0 leaves nothing but the base load, so that days fit together.
         """
-        hour = hour_of(minute, self.first_hour)
         swing = 0.25 * window
-        one, two, three = [
-            base * (1.0 + swing * wave(of, minute / 31.0)) for base, of in self._bases
-        ]
+        swings = self._swings[minute]
+        one = _BASE[0] * (1.0 + swing * swings[0])
+        two = _BASE[1] * (1.0 + swing * swings[1])
+        three = _BASE[2] * (1.0 + swing * swings[2])
         if window == 1.0 and (minute + self._fridge_phase) % 47.0 < 16.0:
             one += 92.0
         one += self._pump_watts(minute, hour)
