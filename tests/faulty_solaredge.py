@@ -20,9 +20,12 @@ from rct_collector.device.receiving import can_be
 from rct_collector.device.state import WRITER
 from rct_collector.drivers.base import Record
 from rct_collector.drivers.chance import between, fraction, key
+from rct_collector.drivers.solaredge import table
+from rct_collector.drivers.solaredge.batteries import CONFIRMATIONS, Batteries
 from rct_collector.drivers.solaredge.frame import Frame, assemble
 from rct_collector.drivers.solaredge.functions import POST
 from rct_collector.drivers.solaredge.options import SolarEdgeOptions
+from rct_collector.drivers.solaredge.records import BATTERY
 from rct_collector.drivers.solaredge.request import SERVER
 from rct_collector.drivers.solaredge.session import SolarEdgeSession
 from rct_collector.drivers.solaredge.simulator import SolarEdgeWitness
@@ -31,6 +34,9 @@ from tests.calling import Exchange
 from tests.virtual import VirtualClock
 
 ADDRESS = "listen://127.0.0.1:22222"
+
+#: Series of all batteries together.
+_SUMS = {sink.series for sink in table.all_batteries()}
 
 #: Minutes at the end of a run in which nobody is killed, so that what is left can be told.
 MOST_CALM = 300
@@ -61,6 +67,7 @@ class Account:
         told: Records that were made.
         acknowledged: Those that were acknowledged.
         published: Samples that were written.
+        sums: Those of them that are of all batteries together.
         false: Samples that nobody had sent by then.
         twice: Samples that were written twice though their record was acknowledged in between, or
             by one collector.
@@ -73,6 +80,7 @@ class Account:
     told: int = 0
     acknowledged: int = 0
     published: int = 0
+    sums: int = 0
     crashes: int = 0
     again: int = 0
     false: list = field(default_factory=list)
@@ -243,6 +251,7 @@ class World:
             if not any(at <= written.at for item in told for at in item.whole):
                 account.false.append(written)
         account.published = len(self.agent.written)
+        account.sums = sum(w.sample.series in _SUMS for w in self.agent.written)
         for group in places.values():
             self._judge(group, sources, ends, account)
         published = set(places)
@@ -293,17 +302,22 @@ class World:
             account.missing.append(due[0][0])
 
     def _must_be(self, told, record):
-        if told.acknowledged is None:
+        if told.acknowledged is None or record.key == (BATTERY, "all"):
             return False
         wall = told.acknowledged + self.clock.offset
         return can_be(record.time_ns, round((wall - 10.0) * 1e9))
 
 
 def means(told):
-    """What a record means, as our session says: alone in a post, to one that knows no other."""
+    """What a record means, as our session says: alone in a post, to one that knows no other.
+
+    A battery is known to be the only one; the sum of all may be told or not.
+    """
     unit = int(told.unit, 16)
     post = assemble(Frame(1, unit, SERVER, POST, told.record.data))
-    events = SolarEdgeSession(SolarEdgeOptions()).receive(post, 0)
+    alone = Batteries({told.record.said.get("battery")}, confirmations=CONFIRMATIONS)
+    options = SolarEdgeOptions(batteries={told.unit: alone})
+    events = SolarEdgeSession(options).receive(post, 0)
     return [event for event in events if type(event) is Record]
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rct_collector.drivers.options import FamilyOptions
+from rct_collector.drivers.solaredge.batteries import Batteries
 from rct_collector.drivers.solaredge.crypto import KEY_BYTES, Tunnels, UnitKey
 from rct_collector.option import (
     UNFIT,
@@ -130,4 +131,4 @@ class SolarEdgeOptions(FamilyOptions):
         example="tcp://prod.solaredge.com:22222", takes="address", default="", shown='""',
     )  # fmt: skip
     tunnels: Tunnels = field(default_factory=Tunnels, compare=False, repr=False)
-    batteries: dict[str, set[str]] = field(default_factory=dict, compare=False, repr=False)
+    batteries: dict[str, Batteries] = field(default_factory=dict, compare=False, repr=False)

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from rct_collector.catalog import TooManySeriesError
 from rct_collector.drivers.base import Ask, Event, Fault, Garbled, Record, Reply, Resync
 from rct_collector.drivers.solaredge import request, table
+from rct_collector.drivers.solaredge.batteries import Batteries
 from rct_collector.drivers.solaredge.crypto import (
     OFFER_BYTES,
     MissingCryptographyError,
@@ -57,7 +58,7 @@ _FIRST_ANSWER = 0x80
 #: Offers of a session key in a row after which it is plain that a unit cannot use our answers.
 _VAIN_OFFERS = 3
 
-#: Units with batteries, and batteries of one, that are known again.
+#: Units with batteries that are known again.
 _MOST_KNOWN = 256
 
 _OPTIMIZERS = (OPTIMIZER, OPTIMIZER_PACKED, OPTIMIZER_S)
@@ -349,17 +350,17 @@ class SolarEdgeSession:
         return ((table.name_series(id_text(of) if kind in _OPTIMIZERS else ""), word),)
 
     def _all_batteries(self, found: list[_BatteryRecord]) -> Iterator[Record]:
-        """What all batteries of a unit are together, where the records of all have one time."""
+        """What all batteries of a unit are together, where the records of all have one time.
+
+        See :mod:`.batteries`.
+        """
         groups: dict[tuple[str, int], dict[str, dict[str, RecordValue]]] = {}
         for unit, time, battery, values in found:
-            if len(self._batteries) > _MOST_KNOWN:
-                self._batteries.clear()
-            known = self._batteries.setdefault(unit, set())
-            if len(known) < _MOST_KNOWN:
-                known.add(battery)
             groups.setdefault((unit, time), {})[battery] = values
         for (unit, time), members in groups.items():
-            if members.keys() != self._batteries[unit]:
+            if len(self._batteries) > _MOST_KNOWN:
+                self._batteries.clear()
+            if not self._batteries.setdefault(unit, Batteries()).are_all(members, time):
                 continue
             sums: dict[str, RecordValue] = {}
             for outlet in table.ALL_BATTERIES:

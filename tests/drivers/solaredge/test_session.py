@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import time
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from rct_collector.catalog import Catalog, catalog
 from rct_collector.drivers.base import Fault, Garbled, Record, Reply
 from rct_collector.drivers.solaredge import functions, records, request, table
+from rct_collector.drivers.solaredge.batteries import CONFIRMATIONS, Batteries
 from rct_collector.drivers.solaredge.crypto import Tunnel, UnitKey
 from rct_collector.drivers.solaredge.frame import Frame, FrameReader, assemble
 from rct_collector.drivers.solaredge.options import SolarEdgeOptions
@@ -95,8 +97,9 @@ def test_a_record_has_the_same_name_however_often_it_comes():
 
 
 def test_records_of_one_time_are_told_apart():
+    both = Batteries({"A1", "B2"}, confirmations=CONFIRMATIONS)
     events = heard(
-        session(),
+        session(batteries={"7F101234": both}),
         post(
             telemetry(records.EVENT, UNIT, event=0),
             telemetry(records.EVENT, UNIT, event=1),
@@ -243,8 +246,16 @@ def all_batteries(events):
     return [values(e) for e in said(events, Record) if e.key == (records.BATTERY, "all")]
 
 
+def tell(one, *serials, at, **more):
+    """Sums that come of records of some batteries, at a time in minutes."""
+    posted = [battery(serial, time=NOW + 60 * at, **more) for serial in serials]
+    return all_batteries(heard(one, post(*posted)))
+
+
 def test_batteries_are_added_when_the_records_of_all_came():
     one = session()
+    for at in (-10, -5):
+        heard(one, post(*(battery(serial, time=NOW + 60 * at) for serial in "AB")))
     (found,) = all_batteries(heard(one, post(battery("A"), battery("B", state=3))))
     assert found == {
         "inverter_power.battery_watts": 0.0,
@@ -256,9 +267,36 @@ def test_batteries_are_added_when_the_records_of_all_came():
 
 def test_batteries_are_known_again_when_their_inverter_calls_anew():
     options = SolarEdgeOptions()
-    heard(SolarEdgeSession(options), post(battery("A"), battery("B")))
-    anew = heard(SolarEdgeSession(options), post(battery("A", time=NOW + 300)))
-    assert all_batteries(anew) == []  # one of two is not all of them
+    for at in (0, 5, 10):
+        tell(SolarEdgeSession(options), *"AB", at=at)
+    assert tell(SolarEdgeSession(options), "A", at=15) == []  # one of two is not all of them
+    assert len(tell(SolarEdgeSession(options), *"BA", at=15)) == 1
+
+
+@pytest.mark.parametrize(
+    ("told", "sums"),
+    [
+        ("0A 5A 10A 15A", "10A 15A"),
+        ("0A 0B 5A 5B 10A 10B", ""),  # never together
+        ("0A 5AB 10AB 15AB 20AB", "15AB 20AB"),
+        ("0A 5A 10A 15AB 20A 25AB 30AB 35AB", "10A 30AB 35AB"),
+        ("0AB 5A 10B 15AB 20AB 25AB", "20AB 25AB"),
+        ("0AB 0AB 0AB 5AB 10AB", "10AB"),  # said again, since nobody took it
+        ("10AB 5AB 0AB 15AB 20AB 25AB", "20AB 25AB"),  # stored ones come behind
+        ("0AB 5AB 10AB 10AB 5AB", "10AB 10AB 5AB"),
+    ],
+)
+def test_no_sum_is_told_before_it_is_known_to_be_of_all(told, sums):
+    """After a start the first record may be of one of several, as if there was no other."""
+    one = session()
+    found = []
+    for word in told.split():
+        at, serials = re.fullmatch("([0-9]+)([A-Z]+)", word).groups()
+        if sum_ := tell(one, *serials, at=int(at)):
+            (total,) = (v for name, v in sum_[0].items() if "flow=battery_charge" in name)
+            assert total == 10 * len(serials)
+            found.append(word)
+    assert " ".join(found) == sums
 
 
 def test_a_battery_has_its_serial_number_as_far_as_a_tag_can():

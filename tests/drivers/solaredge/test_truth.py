@@ -81,6 +81,11 @@ def test_several_inverters_at_once(encrypt):
     assert account.crashes > 3
 
 
+def test_the_battery_of_a_house_and_the_sum_of_all():
+    account = obeys(collected(scenario="battery", optimizers=2, crash_every=1500.0))
+    assert account.sums > 10
+
+
 def test_what_was_written_and_not_acknowledged_comes_again():
     account = obeys(collected(optimizers=4, crash_every=300.0))
     assert account.again > 0
