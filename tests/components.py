@@ -10,7 +10,7 @@ from rct_collector.drivers import BUILTIN, driver
 from rct_collector.drivers.solaredge import table
 
 #: Tags of which only units know the values; of batteries drivers know the numbers.
-_NAMED = {"optimizer", "meter", "event"}
+_NAMED = {"optimizer", "meter", "event", "code"}
 
 
 @cache

@@ -26,6 +26,7 @@ from rct_collector.process import output_failure, prepare
 COMMANDS = {
     "read": "rct_collector.cli.read",
     "watch": "rct_collector.cli.watch",
+    "history": "rct_collector.cli.history",
     "doctor": "rct_collector.cli.doctor",
     "demo": "rct_collector.cli.demo",
     "metrics": "rct_collector.cli.metrics",

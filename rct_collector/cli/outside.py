@@ -132,21 +132,8 @@ class ThisSide:
 
     def replace(self, path: str, content: bytes, *, private: bool = False) -> None:
         """See there."""
-        place = Path(path)
-        try:
-            mode = 0o600 if private else _mode(place)
-            descriptor, name = tempfile.mkstemp(prefix=f".{place.name[:64]}.", dir=place.parent)
-            draft = Path(name)
-            try:
-                with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor is no path
-                    os.fchmod(descriptor, mode)
-                    file.write(content)
-                draft.replace(place)
-            except BaseException:
-                draft.unlink(missing_ok=True)
-                raise
-        except OSError as error:
-            raise _unwritable(path, error) from error
+        with replaced(path, private=private) as file:
+            file.write(content)
 
     @contextlib.contextmanager
     def wire(self, address: str, ways: Mapping[str, Mapping[str, str]]) -> Iterator[StepwiseLine]:
@@ -178,6 +165,34 @@ class ThisSide:
     def pause(self, seconds: float) -> None:
         """See there."""
         time.sleep(seconds)
+
+
+@contextlib.contextmanager
+def replaced(path: str, *, private: bool = False) -> Iterator[BinaryIO]:
+    """Write a file that takes the place of another when it is complete, and not before.
+
+    Args:
+        path: Where it will be.
+        private: Nobody else may read it; else it has the mode of what was there.
+
+    Raises:
+        CaptureError: It cannot be written.
+    """
+    place = Path(path)
+    try:
+        mode = 0o600 if private else _mode(place)
+        descriptor, name = tempfile.mkstemp(prefix=f".{place.name[:64]}.", dir=place.parent)
+        draft = Path(name)
+        try:
+            with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor is no path
+                os.fchmod(descriptor, mode)
+                yield file
+            draft.replace(place)
+        except BaseException:
+            draft.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise _unwritable(path, error) from error
 
 
 def _addresses(host: str) -> set[str]:

@@ -4,7 +4,7 @@
 
     walk ─┬─► dissect ◄── payload    bytes in words     simulation ─┬─► ../simulator
           └─► redact                 without secrets    recorded ───┘
-    documents ◄── rctmon             for the pages      examination     for the doctor
+    documents ◄── rctmon, columns    for the pages      examination     for the doctor
     objects                          all that can be asked for by name
 """
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rct_collector.drivers.rct.tools import rctmon
+from rct_collector.drivers.rct.tools import columns, rctmon
 from rct_collector.drivers.tools import Documents, Part
 from rct_collector.markdown import fenced
 
@@ -34,6 +34,7 @@ DOCUMENTS = Documents(
     parts=PARTS,
     versions=tuple({"svnversion": version} for version in _VERSIONS),
     regions={
+        "rctclient-columns": columns.columns,
         "rctmon-missing": rctmon.missing,
         "rctmon-names": rctmon.names,
         "rctmon-options": lambda: fenced("yaml", rctmon.device_options()),

@@ -1,0 +1,173 @@
+"""``rct-collector history``: what devices remember, from before anybody collected from them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from rct_collector.cli.options import DURATION, TargetOptions, device_options
+
+if TYPE_CHECKING:
+    from rct_collector.cli.targets import Targets
+
+#: Words that need no import to be offered; the family tells which of them it keeps.
+RESOLUTIONS = ("5m", "day", "month", "year")
+
+#: What is read without --from, by resolution.
+_USUAL = {"5m": "-1d", "day": "-31d", "month": "-1y", "year": "2000-01-01"}
+
+_EPILOG = """\b
+Examples:
+  rct-collector history roof
+  rct-collector history 192.0.2.10 --from 2026-11-01 --to 2026-11-08 --format csv -o week.csv
+  rct-collector history roof barn --from -90d --format influx -o all.lp
+  rct-collector history roof --from -90d --format influx -o all.lp --resume
+  rct-collector history roof --resolution day --signals 'pv_*,grid_*'
+  rct-collector history roof --from -1y --events --resolution month
+\b
+Into a database:
+  rct-collector history roof --from -7d -f influx -o w.lp
+  curl --data-binary @w.lp 'http://localhost:8086/write?db=telegraf'
+  influx write --bucket telegraf --file w.lp
+  rct-collector history roof --from -7d -f openmetrics -o w.om
+  promtool tsdb create-blocks-from openmetrics w.om /var/lib/prometheus/data
+"""
+
+
+@click.command("history", short_help="Read what devices remember, into files and databases.",
+               epilog=_EPILOG)  # fmt: skip
+@click.argument("devices", nargs=-1, metavar="[NAME|ADDRESS]...")
+@device_options
+@click.option(
+    "--from", "start", metavar="TIME",
+    help="First time: 2026-11-01, 2026-11-01T06:30, today, -7d, -12h (default: the last day; of"
+    " days and longer -31d, -1y, and all years).",
+)  # fmt: skip
+@click.option(
+    "--to", "end", default="now", metavar="TIME",
+    help="Up to, but not including, this time (default: now).",
+)  # fmt: skip
+@click.option(
+    "-r", "--resolution", type=click.Choice(RESOLUTIONS), default="5m",
+    help="What one value covers (default: 5m, of which units keep 90 days).",
+)  # fmt: skip
+@click.option(
+    "--signals", multiple=True, metavar="GLOB,...",
+    help="Only these fields, such as 'pv_*,soc_percent' (default: all).",
+)  # fmt: skip
+@click.option(
+    "--events", is_flag=True,
+    help="Also what happened: faults, changed settings; as CSV, which is one table, only that.",
+)  # fmt: skip
+@click.option(
+    "-f", "--format", "form", default="table",
+    type=click.Choice(["table", "csv", "influx", "json", "openmetrics"]),
+    help="How it is written (default: table).",
+)  # fmt: skip
+@click.option(
+    "-H", "--header-format", "header", type=click.Choice(["simple", "influx2", "none"]),
+    default="simple", help="How CSV begins: with the names of the columns, also with what 'influx"
+    " write' wants to know, or not at all (default: simple).",
+)  # fmt: skip
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+    metavar="FILE", help="Write into this file, when all is there (default: standard output).",
+)  # fmt: skip
+@click.option(
+    "--resume", is_flag=True, help="Go on where a reading into the same file was interrupted."
+)
+@click.option("-q", "--quiet", is_flag=True, help="No progress, and no summary.")
+@click.option(
+    "--timeout", type=DURATION, default="30s", metavar="DURATION",
+    help="Longest time to wait for a connection (default: 30s).",
+)  # fmt: skip
+@click.pass_context
+def command(  # noqa: PLR0913 - of options
+    ctx: click.Context,
+    /,
+    devices: tuple[str, ...],
+    choice: TargetOptions,
+    start: str | None,
+    end: str,
+    resolution: str,
+    signals: tuple[str, ...],
+    form: str,
+    header: str,
+    output: Path | None,
+    timeout: float,
+    **flags: bool,
+) -> None:
+    """Read what devices remember: values of the last months, and what happened.
+
+    RCT units keep five-minute values for 90 days, and energies of days, months and years for
+    longer. They are read with their own times, oldest first, and written with the names that
+    back-fill gives them too (inverter_history, inverter_event), so that what is read twice
+    overwrites itself.
+
+    A device is named as in the configuration, or by its address. Several are read at the same time.
+    A collector on this host that holds the device must be stopped first.
+
+    One day of all signals takes some 50 to 150 requests and half a minute; 90 days take about an
+    hour. What was read stays when it is interrupted: with -o, --resume goes on.
+    """
+    from rct_collector.cli.main import start_logging
+
+    start_logging(ctx.obj, "error")
+    if output is not None and str(output) == "-":
+        output = None
+    if flags["resume"] and output is None:
+        raise click.UsageError("--resume needs -o FILE, where what was read is kept")
+    from rct_collector.cli.recall import PastOptions, read_past
+
+    options = PastOptions(
+        start=start or _USUAL[resolution],
+        end=end,
+        resolution=resolution,
+        signals=tuple(glob for text in signals for glob in text.split(",") if glob),
+        form=form,
+        header=header,
+        output=output,
+        timeout=timeout,
+        **flags,
+    )
+    read_past(targets_of(choice, devices), options)
+
+
+def targets_of(choice: TargetOptions, words: tuple[str, ...]) -> Targets:
+    """The devices that are meant, by names and addresses as well.
+
+    Args:
+        choice: As given by options.
+        words: Names of the configuration, and addresses.
+
+    Raises:
+        click.UsageError: The options contradict each other.
+        ConfigError: There is no such device, or the configuration cannot be used.
+    """
+    from rct_collector.cli.targets import targets
+
+    if not words:
+        return targets(choice)
+    if choice.address or choice.simulate or choice.device:
+        given = next(n for n in ("address", "simulate", "device") if getattr(choice, n))
+        raise click.UsageError(f"{words[0]} and --{given} both name a device: one of both")
+    addresses = [word for word in words if _is_address(word)]
+    names = tuple(word for word in words if word not in addresses)
+    if choice.name and len(addresses) > 1:
+        raise click.UsageError("--name is for one address")
+    found = [targets(replace(choice, config=None, address=address)) for address in addresses]
+    if names:
+        named = replace(choice, device=names)
+        if addresses:  # whose these are
+            named = replace(named, driver=None, name=None, timezone=None)
+        found.insert(0, targets(named))
+    every = [device for part in found for device in part.devices]
+    return replace(found[0], devices=tuple(every))
+
+
+def _is_address(word: str) -> bool:
+    """Whether it is one, and not the name of a device, which has neither slash nor colon."""
+    return "/" in word or ":" in word or word.replace(".", "").isdigit() or word == "localhost"

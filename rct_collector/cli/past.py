@@ -1,0 +1,387 @@
+"""What a device remembers, read signal by signal: what there is to read, and the reading of it.
+
+::
+
+    range ─► portions, oldest first ─► slices: one signal of a portion ─► rows
+
+A slice is what is kept when the reading is interrupted, and not read again when it goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any, NamedTuple, Protocol
+
+from rct_collector.catalog import catalog
+from rct_collector.config import DeviceConfig
+from rct_collector.device.asker import Asker
+from rct_collector.device.history import HistoryReader, Progress
+from rct_collector.device.options import Options
+from rct_collector.drivers import driver
+from rct_collector.drivers.base import Answer, Driver, History, Kept, Query
+from rct_collector.errors import BusyError, ConfigError, TransportError
+from rct_collector.exits import Exit
+from rct_collector.model import Metric, Origin, Series, Value
+from rct_collector.receipt import Receipt
+
+SECOND = 1_000_000_000
+DAY_S = 86_400
+
+#: Seconds of a portion, where a value comes every so often; longer resolutions are read at once.
+PORTION_S = DAY_S
+#: Values farther apart than this are few: all of a range are one portion.
+_OFTEN_S = 3600
+
+#: Seconds that a line which was lost is waited for, until the device is given up.
+PATIENCE_S = 120.0
+#: Times that a slice is begun, and slices in a row that may fail, until the device is given up.
+TRIES = 2
+MOST_FAILED = 3
+
+#: Times that a question is asked which decides whether a unit has a part.
+_ATTEMPTS = 3
+
+#: A row: its time, and its values.
+Row = tuple[int, list[tuple[Series, Value]]]
+
+
+class Slice(NamedTuple):
+    """One thing to be read.
+
+    Attributes:
+        query: Of the memory.
+        start_ns: First time, nanoseconds since the epoch.
+        end_ns: Time before which it ends.
+    """
+
+    query: Query
+    start_ns: int
+    end_ns: int
+
+
+def memory_of(family: Driver) -> History:
+    """How a family's memory is read.
+
+    Raises:
+        ConfigError: Its units have none that can be read.
+    """
+    if family.history is None:
+        raise ConfigError([f"{family.title} units have no memory that can be read"])
+    return family.history
+
+
+def resolution_of(kept: Kept) -> str:
+    """What one value of a query covers, such as ``5m``; "" of events."""
+    return next((dict(series.tags).get("resolution", "") for series in kept.series), "")
+
+
+def resolutions(memory: History) -> list[str]:
+    """Those that a memory has, the finest first."""
+    return list(dict.fromkeys(filter(None, map(resolution_of, memory.kept.values()))))
+
+
+class Selection(NamedTuple):
+    """What is wanted of each device.
+
+    Attributes:
+        resolution: What one value covers, such as ``5m``.
+        signals: Globs of fields; empty for all that are on by default.
+        events: Events as well.
+        values: Values at all.
+    """
+
+    resolution: str
+    signals: tuple[str, ...] = ()
+    events: bool = False
+    values: bool = True
+
+    def queries(self, family: Driver) -> list[Query]:
+        """What is asked for it.
+
+        Raises:
+            ConfigError: The family has no such memory, or no such signals.
+        """
+        memory = memory_of(family)
+        known = resolutions(memory)
+        if self.values and self.resolution not in known:
+            raise ConfigError(
+                [f"--resolution: {family.title} units keep {', '.join(known)}, not"
+                 f" {self.resolution}"]
+            )  # fmt: skip
+        chosen = [query for query, kept in memory.kept.items() if self._takes(kept)]
+        events = [query for query, kept in memory.kept.items() if kept.events and self.events]
+        self._check(chosen, memory)
+        return chosen + events
+
+    def reach_s(self, family: Driver) -> float:
+        """Seconds that units remember of it, back from now."""
+        memory = memory_of(family)
+        return max(memory.kept[query].reach_s for query in self.queries(family))
+
+    def _takes(self, kept: Kept) -> bool:
+        if not self.values or resolution_of(kept) != self.resolution:
+            return False
+        if self.signals:
+            return any(_fits(series, self.signals) for series in kept.series)
+        return any(series.metric.default for series in kept.series)
+
+    def _check(self, chosen: Iterable[Query], memory: History) -> None:
+        found = [series for query in chosen for series in memory.kept[query].series]
+        lost = [glob for glob in self.signals if not any(_fits(one, (glob,)) for one in found)]
+        if lost and self.values:
+            fields = (
+                series.metric.field
+                for kept in memory.kept.values()
+                if resolution_of(kept) == self.resolution
+                for series in kept.series
+            )
+            known = ", ".join(dict.fromkeys(fields))
+            raise ConfigError(
+                [f"--signals: nothing of {self.resolution} matches {glob!r}; known: {known}"
+                 for glob in lost]
+            )  # fmt: skip
+
+
+def _fits(series: Series, globs: Sequence[str]) -> bool:
+    return any(fnmatchcase(series.metric.field, glob) for glob in globs)
+
+
+@dataclass(slots=True)
+class Headway:
+    """What a reading has come to.
+
+    Attributes:
+        slices: All there are to be read.
+        done: Those that are settled.
+        questions: Questions that were put to the unit.
+        values: Values that came.
+        failed: What could not be read, in words.
+        place: What is being read, for people.
+    """
+
+    slices: int = 0
+    done: int = 0
+    questions: int = 0
+    values: int = 0
+    failed: list[str] = field(default_factory=list)
+    place: str = ""
+
+
+class Taker(Protocol):
+    """Takes what is read."""
+
+    def has(self, device: DeviceConfig, part: Slice) -> bool:
+        """Whether a slice is there already."""
+
+    def take(self, device: DeviceConfig, part: Slice, rows: list[Row]) -> None:
+        """Take a slice, with its rows in the order of time."""
+
+    def flush(self, device: DeviceConfig) -> None:
+        """All slices of a portion were read."""
+
+
+class Recall:
+    """The reading of one device's memory.
+
+    Attributes:
+        config: The device.
+        queries: What is wanted of it.
+        headway: How far it has come.
+        status: How it went.
+        trouble: Why it has ended early; "" when it has not.
+        seconds: How long it took.
+        reached_ns: Everything before this is settled, nanoseconds since the epoch.
+    """
+
+    def __init__(self, config: DeviceConfig, wanted: Selection, start_ns: int, end_ns: int) -> None:
+        """Plan it.
+
+        Args:
+            config: The device.
+            wanted: What is wanted of it.
+            start_ns: First time, nanoseconds since the epoch.
+            end_ns: Time before which it ends.
+
+        Raises:
+            ConfigError: The family has no such memory, or no such signals.
+        """
+        self.config = config
+        self._family = driver(config.driver)
+        self._memory = memory_of(self._family)
+        self._all_wanted = bool(wanted.signals)
+        self.queries = wanted.queries(self._family)
+        self.portions = list(self._portions(start_ns, end_ns))
+        self.headway = Headway(slices=sum(map(len, self.portions)))
+        self.status = Exit.OK
+        self.trouble = ""
+        self.seconds = 0.0
+        self.reached_ns = start_ns
+
+    @property
+    def series(self) -> list[Series]:
+        """The series that it brings, as far as they are known beforehand."""
+        found = (series for query in self.queries for series in self._memory.kept[query].series)
+        return list(dict.fromkeys(found))
+
+    @property
+    def metrics(self) -> list[Metric]:
+        """What it brings, in the order of the catalogue."""
+        found = {series.metric for series in self.series}
+        found.update(metric for q in self.queries for metric in self._memory.kept[q].metrics)
+        return [metric for metric in catalog().metrics if metric in found]
+
+    def _portions(self, start_ns: int, end_ns: int) -> Iterable[list[Slice]]:
+        """Pieces that are of the same time, oldest first; events of all of it last."""
+        often = [q for q in self.queries if 0 < self._memory.kept[q].resolution_s <= _OFTEN_S]
+        if often:
+            begin = start_ns
+            while begin < end_ns:
+                end = min(begin + PORTION_S * SECOND, end_ns)
+                yield [Slice(query, begin, end) for query in often]
+                begin = end
+        seldom = [query for query in self.queries if query not in often]
+        curves = [query for query in seldom if not self._memory.kept[query].events]
+        for queries in (curves, [query for query in seldom if query not in curves]):
+            if queries:
+                yield [Slice(query, start_ns, end_ns) for query in queries]
+
+    # -- reading ---------------------------------------------------------------------------
+
+    async def read(self, options: Options, taker: Taker, timeout: float) -> None:
+        """Open the line, read one slice after the other, close the line.
+
+        Args:
+            options: What the devices have in common.
+            taker: Takes the slices.
+            timeout: Seconds that opening may take.
+        """
+        asker = Asker(self.config, options)
+        line = asker.port.line
+        begun = time.monotonic()
+        try:
+            line.claim()
+            async with asker.open(timeout):
+                if not asker.port.is_open:
+                    reason = asker.port.last_error or "no connection in time"
+                    raise line.refusal or TransportError(reason)
+                await self._read(asker, taker)
+        except BusyError as error:
+            self.status, self.trouble = Exit.BUSY, str(error)
+        except TransportError as error:
+            self.status, self.trouble = Exit.UNREACHABLE, str(error)
+        finally:
+            self.seconds = time.monotonic() - begun
+        if self.headway.failed and not self.status:
+            self.status = Exit.UNREACHABLE
+
+    async def _read(self, asker: Asker, taker: Taker) -> None:
+        absent = await self._absent(asker)
+        failed = 0
+        for portion in self.portions:
+            for part in portion:
+                if not taker.has(self.config, part):
+                    rows = [] if part.query in absent else await self._slice(asker, part)
+                    if rows is None:
+                        failed += 1
+                        if failed >= MOST_FAILED:
+                            raise TransportError(f"given up: {self.headway.failed.pop()}")
+                    else:
+                        failed = 0
+                        taker.take(self.config, part, rows)
+                    asker.port.line.tend()
+                self.headway.done += 1
+            taker.flush(self.config)
+            if not self.headway.failed:
+                self.reached_ns = portion[0].end_ns
+
+    async def _absent(self, asker: Asker) -> set[Query]:
+        """What is about parts that the unit has said it does not have, unless it was named."""
+        if self._all_wanted:
+            return set()
+        facts: dict[str, Any] = {}
+        absent = set()
+        for query in self.queries:
+            condition = self._family.conditions.get(query.condition)
+            if condition is None:
+                continue
+            for name in condition.inputs:
+                if name not in facts:
+                    await self._learn(asker, self._family.query(name), facts)
+            if condition.test(facts) is False:
+                absent.add(query)
+        return absent
+
+    async def _learn(self, asker: Asker, query: Query, facts: dict[str, Any]) -> None:
+        facts[query.name] = None
+        try:
+            self.headway.questions += 1
+            event = await asker.ask(query, attempts=_ATTEMPTS)
+        except TransportError as error:
+            if error.kind not in ("timeout", "garbled"):
+                raise
+            return
+        if isinstance(event, Answer):
+            facts[query.name] = query.fact(event.value)
+
+    async def _slice(self, asker: Asker, part: Slice) -> list[Row] | None:
+        """Its rows; None where it cannot be read.
+
+        Raises:
+            TransportError: The line was lost, and did not come back.
+        """
+        self.headway.place = part.query.name
+        for _ in range(TRIES):
+            rows: list[Row] = []
+            progress = await self._pages(asker, part, rows)
+            if not progress.why:
+                self.headway.values += sum(len(values) for _, values in rows)
+                return sorted(rows, key=lambda row: row[0])
+            if not asker.port.is_open:
+                await self._line_back(asker)
+        label = part.query.label
+        why = progress.why if label in progress.why else f"{label}: {progress.why}"
+        self.headway.failed.append(why)
+        return None
+
+    async def _pages(self, asker: Asker, part: Slice, rows: list[Row]) -> Progress:
+        def take(
+            time_ns: int,
+            values: list[tuple[Series, Value]],
+            _origin: Origin,
+            _receipt: Receipt | None = None,
+            /,
+        ) -> None:
+            rows.append((time_ns, values))
+
+        pause = 1 / self.config.requests.per_second
+        reader = HistoryReader(
+            self._memory,
+            asker.inquiry,
+            take,
+            wanted=lambda _series: True,
+            zone=self.config.timezone,
+            pause_s=pause,
+        )
+        progress = Progress()
+        async for found in reader.pages(part.query, part.start_ns, part.end_ns):
+            progress = found
+            self.headway.questions += 1
+            await asyncio.sleep(pause)
+        return progress
+
+    async def _line_back(self, asker: Asker) -> None:
+        """Wait for a line that was lost.
+
+        Raises:
+            TransportError: It does not come back.
+        """
+        loop = asyncio.get_running_loop()
+        end = loop.time() + PATIENCE_S
+        while not asker.port.is_open:
+            if loop.time() >= end:
+                raise TransportError(asker.port.last_error or "the line was lost")
+            await asyncio.sleep(1.0)

@@ -1,0 +1,329 @@
+"""Reads what devices remember, and writes it: portion by portion, or at the end into a file."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from rct_collector.cli.collect import quiet_link, run
+from rct_collector.cli.console import console
+from rct_collector.cli.moments import moment_of, parse_moment
+from rct_collector.cli.outside import replaced
+from rct_collector.cli.past import SECOND, Recall, Row, Selection, Slice
+from rct_collector.cli.pastformats import (
+    FORMATS,
+    Columns,
+    CsvFormat,
+    PastFormat,
+    TableFormat,
+    lines_of,
+)
+from rct_collector.cli.spool import Spool
+from rct_collector.cli.targets import Targets, reachable
+from rct_collector.config import DeviceConfig
+from rct_collector.device.options import Options
+from rct_collector.drivers import driver
+from rct_collector.errors import ConfigError
+from rct_collector.exits import Exit
+from rct_collector.format import duration_text
+
+#: Seconds between two looks at how far it has come.
+_STEP_S = 0.2
+
+#: A range that is cut short by less than this is not worth a word, in seconds.
+_SHORT_S = 3600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastOptions:
+    """What is asked for, as given on the command line.
+
+    Attributes:
+        start: First time, in words.
+        end: Time before which it ends, in words.
+        resolution: What one value covers.
+        signals: Globs of fields; empty for all.
+        events: Events as well.
+        form: Name of the format.
+        header: How CSV begins.
+        output: File; None for standard output.
+        resume: Go on with what an interrupted reading has left.
+        quiet: Say nothing but what is wrong.
+        timeout: Seconds that opening the line may take.
+    """
+
+    start: str
+    end: str
+    resolution: str
+    signals: tuple[str, ...]
+    events: bool
+    form: str
+    header: str
+    output: Path | None
+    resume: bool
+    quiet: bool
+    timeout: float
+
+
+def read_past(found: Targets, options: PastOptions) -> None:
+    """Read the memory of each device, and write it.
+
+    Args:
+        found: The devices.
+        options: What is asked for, and where it goes.
+
+    Raises:
+        ConfigError: It cannot be asked for.
+        CaptureError: The file cannot be written.
+        click.exceptions.Exit: With the status of the first device that failed.
+    """
+    names = [device.name for device in found.devices]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise ConfigError([f"{', '.join(sorted(twice))}: named twice"])
+    selection = Selection(
+        options.resolution,
+        options.signals,
+        options.events,
+        values=not (options.events and options.form == "csv"),
+    )
+    ranges = {device.name: _range(device, selection, options) for device in found.devices}
+    spool = _spool(found, options, ranges) if options.output else None
+    try:
+        kept = spool.request["range"] if spool else ranges
+        recalls = [Recall(device, selection, *kept[device.name]) for device in found.devices]
+        sink = _Sink(_format(recalls, found, options), spool)
+        complete = _read(found, recalls, sink, options)
+        if spool and options.output:
+            _write_file(options.output, recalls, sink.form, spool)
+    except BaseException:
+        if spool:
+            spool.close(remove=False)
+        raise
+    if spool:
+        spool.close(remove=complete is Exit.OK)
+    _tell(recalls, complete, options)
+    if complete:
+        raise click.exceptions.Exit(complete)
+
+
+def now() -> float:
+    """Unix seconds."""
+    return time.time()
+
+
+# -- what is asked for --------------------------------------------------------------------------
+
+
+def _range(device: DeviceConfig, selection: Selection, options: PastOptions) -> tuple[int, int]:
+    """First time, and time before which it ends, in nanoseconds since the epoch.
+
+    Raises:
+        ConfigError: It is no range, or nothing of it can be remembered.
+    """
+    wall = now()
+    times, problems = [], []
+    for name, text in (("--from", options.start), ("--to", options.end)):
+        try:
+            times.append(parse_moment(text, wall, device.timezone))
+        except ValueError as error:
+            problems.append(f"{name}: found {text!r}, expected {error}")
+    if problems:
+        raise ConfigError(problems)
+    start, end = times[0], min(times[1], wall)
+    if start >= end:
+        raise ConfigError([f"--from {options.start} is not before --to {options.end}, or not past"])
+    reach = selection.reach_s(driver(device.driver))
+    if math.isfinite(reach) and start < wall - reach - _SHORT_S:
+        start = wall - reach
+        if start >= end:
+            raise ConfigError(
+                [f"{device.name}: units keep {selection.resolution} for {reach / 86400:.0f} days,"
+                 f" and --to {options.end} is before that"]
+            )  # fmt: skip
+        if not options.quiet:
+            text = moment_of(int(start) * SECOND, device.timezone)
+            click.echo(f"{device.name}: begins at {text}, units keep no more", err=True)
+    return int(start) * SECOND, math.ceil(end) * SECOND
+
+
+def _spool(found: Targets, options: PastOptions, ranges: dict[str, tuple[int, int]]) -> Spool:
+    output = options.output
+    assert output is not None  # noqa: S101 - the caller looks
+    request = {
+        "devices": [[device.name, device.driver] for device in found.devices],
+        "from": options.start,
+        "to": options.end,
+        "resolution": options.resolution,
+        "signals": list(options.signals),
+        "events": options.events,
+        "range": {name: list(both) for name, both in ranges.items()},
+    }
+    path = output.with_name(f"{output.name}.part")
+    return Spool(path, request, resume=options.resume)
+
+
+def _format(recalls: Sequence[Recall], found: Targets, options: PastOptions) -> PastFormat:
+    metrics = list(dict.fromkeys(metric for recall in recalls for metric in recall.metrics))
+    tags = {series.tags for recall in recalls for series in recall.series}
+    fixed = tags.pop() if len(tags) == 1 else ()
+    varied = dict.fromkeys(key for metric in metrics for key, _ in metric.dimensions)
+    columns = Columns(
+        found.devices, metrics, [key for key in varied if key not in dict(fixed)], fixed
+    )
+    kind = FORMATS[options.form]
+    if kind is CsvFormat:
+        return CsvFormat(columns, found.prefix, options.header)
+    form = kind(columns, found.prefix)
+    if isinstance(form, TableFormat) and options.output is None and console().is_terminal:
+        form.width = console().width
+    return form
+
+
+# -- reading ------------------------------------------------------------------------------------
+
+
+class _Sink:
+    """Where slices go: into the spool, or portion by portion to standard output.
+
+    Attributes:
+        form: How they are written.
+    """
+
+    def __init__(self, form: PastFormat, spool: Spool | None) -> None:
+        self.form = form
+        self._spool = spool
+        self._held: dict[str, list[Row]] = {}
+        if spool is None:
+            _print(form.begin())
+
+    def has(self, device: DeviceConfig, part: Slice) -> bool:
+        return self._spool is not None and self._spool.has(device.name, part)
+
+    def take(self, device: DeviceConfig, part: Slice, rows: list[Row]) -> None:
+        if self._spool is not None:
+            self._spool.add(device.name, part, rows)
+        else:
+            self._held.setdefault(device.name, []).extend(rows)
+
+    def flush(self, device: DeviceConfig) -> None:
+        rows = self._held.pop(device.name, [])
+        if rows:
+            _print(self.form.lines(device, lines_of(rows)))
+
+    def end(self) -> None:
+        if self._spool is None:
+            _print(self.form.end())
+
+
+def _print(pieces: Iterator[bytes]) -> None:
+    text = b"".join(pieces)
+    if text:
+        click.echo(text, nl=False)
+
+
+def _read(found: Targets, recalls: Sequence[Recall], sink: _Sink, options: PastOptions) -> Exit:
+    try:
+        with quiet_link():
+            run(_read_all(found, recalls, sink, options))
+        status = next((recall.status for recall in recalls if recall.status), Exit.OK)
+    except KeyboardInterrupt:
+        status = Exit.INTERRUPTED
+    for recall in recalls:
+        sink.flush(recall.config)
+    sink.end()
+    return status
+
+
+async def _read_all(
+    found: Targets, recalls: Sequence[Recall], sink: _Sink, options: PastOptions
+) -> None:
+    shared = Options()
+
+    async with reachable(found) as devices, _progress(recalls, options):
+        for recall, device in zip(recalls, devices, strict=True):
+            recall.config = device
+        await asyncio.gather(*(recall.read(shared, sink, options.timeout) for recall in recalls))
+
+
+def _write_file(path: Path, recalls: Sequence[Recall], form: PastFormat, spool: Spool) -> None:
+    """Write all that is there into the place of the file."""
+    with replaced(str(path)) as file:
+        file.writelines(form.begin())
+        for recall in recalls:
+            for portion in recall.portions:
+                rows = (row for part in portion for row in spool.rows(recall.config.name, part))
+                file.writelines(form.lines(recall.config, lines_of(rows)))
+        file.writelines(form.end())
+
+
+# -- what is said -------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def _progress(recalls: Sequence[Recall], options: PastOptions) -> AsyncIterator[None]:
+    """Show on a terminal how far it has come."""
+    out = console(stderr=True)
+    if not out.is_terminal or options.quiet:
+        yield
+        return
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[place]}"),
+    )
+    with Progress(*columns, console=out, transient=True) as bar:
+        tasks = [
+            bar.add_task(recall.config.name, total=recall.headway.slices, place="")
+            for recall in recalls
+        ]
+
+        async def tell() -> None:
+            while True:
+                for task, recall in zip(tasks, recalls, strict=True):
+                    headway = recall.headway
+                    bar.update(task, completed=headway.done, place=headway.place)
+                await asyncio.sleep(_STEP_S)
+
+        teller = asyncio.create_task(tell())
+        try:
+            yield
+        finally:
+            teller.cancel()
+
+
+def _tell(recalls: Sequence[Recall], status: Exit, options: PastOptions) -> None:
+    """Say what was read, what was not, and how to go on."""
+    for recall in recalls:
+        name, headway = recall.config.name, recall.headway
+        for text in (*headway.failed, *filter(None, (recall.trouble,))):
+            click.echo(f"Error: {name}: {text}", err=True)
+        if not options.quiet:
+            click.echo(
+                f"{name}: {headway.values} values, {headway.questions} requests,"
+                f" {duration_text(recall.seconds)}",
+                err=True,
+            )
+    if not status:
+        return
+    what = "Interrupted" if status is Exit.INTERRUPTED else "Incomplete"
+    if options.output:
+        click.echo(
+            f"{what}: what was read is in {options.output}; the same command with --resume goes on",
+            err=True,
+        )
+        return
+    for recall in recalls:
+        if recall.headway.done < recall.headway.slices or recall.headway.failed:
+            text = moment_of(recall.reached_ns, recall.config.timezone)
+            click.echo(f"{what}: {recall.config.name} goes on with --from {text}", err=True)
