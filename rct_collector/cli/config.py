@@ -76,10 +76,13 @@ def _budgets(devices: tuple[DeviceConfig, ...], path: str) -> list[Budget]:
 def _tell(devices: tuple[DeviceConfig, ...], budgets: list[Budget]) -> None:
     """A line per device; a warning if it is asked for more than it can answer."""
     from rct_collector.cli.budget import UNASKED, plan_of, verdict
+    from rct_collector.transport import manner
 
     for device, found in zip(devices, budgets, strict=True):
         if not found.pace:
-            click.echo(f"{device.name}: {device.driver} at {device.address}, {UNASKED}")
+            ours = manner(device.address.options)
+            does = f"the collector {ours}" if ours else UNASKED
+            click.echo(f"{device.name}: {device.driver} at {device.address}, {does}")
             continue
         series = len(plan_of(device).wanted)
         load = (

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
-from typing import Any, NoReturn
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, NoReturn, ParamSpec, TypeVar
 
 from rct_collector.cli.collect import run
 from rct_collector.cli.recorder import steady_clock
@@ -12,11 +12,15 @@ from rct_collector.config import Config, DeviceConfig
 from rct_collector.device.device import Device
 from rct_collector.device.options import Options
 from rct_collector.drivers.tools import Run
+from rct_collector.errors import TransportError
 from rct_collector.lines.tap import Observer, tapped, tapped_calls
 from rct_collector.model import Batch
 from rct_collector.tasks import first_of
 from rct_collector.transport import listen_at, open_line
 from rct_collector.transport.base import Ends
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 def collect(
@@ -32,6 +36,8 @@ def collect(
 
     Raises:
         ConfigError: Such a device cannot be configured.
+        TransportError: Its line cannot be opened, or its port cannot be listened at, to begin with.
+        BusyError: Another process on this host has it.
         KeyboardInterrupt: Somebody has ended it.
     """
     value = {"name": "monitor", "driver": family, "address": address, **options}
@@ -45,16 +51,34 @@ class _Live:
     def __init__(self, take: Callable[[Run], None]) -> None:
         self._take = take
         self._flows = 0
+        self._begun = False
         self._error: Exception | None = None
         self._failed = asyncio.Event()
 
     async def collect(self, device: DeviceConfig) -> None:
         clock = steady_clock()
         options = Options(
-            opener=tapped(open_line, self._observe, clock),
-            listen=tapped_calls(listen_at, self._observe, clock),
+            opener=self._or_end(tapped(open_line, self._observe, clock)),
+            listen=self._or_end(tapped_calls(listen_at, self._observe, clock)),
         )
+        options.line(device).claim()
         await first_of(Device(device, self._emit, options).run(), self._failure())
+
+    def _or_end(self, attempt: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
+        """The same, but if it fails the first time all ends: somebody waits, who can mend it."""
+
+        async def first(*args: P.args, **kwargs: P.kwargs) -> T:
+            try:
+                found = await attempt(*args, **kwargs)
+            except TransportError as error:
+                if self._begun:
+                    raise
+                self._fail(error)
+                await asyncio.Event().wait()  # until all has ended
+            self._begun = True
+            return found
+
+        return first
 
     def _observe(self, _began_ns: int, _opened_ns: int, _ends: Ends | None) -> Observer:
         self._flows += 2
@@ -67,8 +91,12 @@ class _Live:
         try:
             self._take(run)
         except Exception as error:  # noqa: BLE001 - raised again, where it ends the command
-            self._error = error
-            self._failed.set()
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        """End with that."""
+        self._error = error
+        self._failed.set()
 
     def _emit(self, batch: Batch) -> None:
         """All was told when it came: units may forget it, unless it could not be told."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import math
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -29,11 +30,14 @@ from rct_collector.lines.port import Port
 from rct_collector.model import PollClass, Series
 from rct_collector.receipt import Receipt
 from rct_collector.reports import Reports
+from rct_collector.transport import manner
 
 if TYPE_CHECKING:
     from rct_collector.device.history import HistoryReader, Progress
     from rct_collector.device.settings import Gate
     from rct_collector.device.units import Units
+
+log = logging.getLogger(__name__)
 
 #: A round ends this much before the next one, in seconds.
 MARGIN_S = 0.25
@@ -162,6 +166,8 @@ class Device:
 
         While another process on this host collects from the device, its rounds bring nothing.
         """
+        if ours := manner(self.config.address.options):
+            log.info("%s: %s %s", self.name, self.config.address, ours)
         async with self._line(FIRST_CONNECT_S):
             while True:
                 begun = self._clock.wall()

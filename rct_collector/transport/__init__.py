@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from rct_collector.transport.address import Address, Ways
 from rct_collector.transport.base import READ_BYTES, Accept, Line, Listen, ListeningServer, Opener
+from rct_collector.transport.bus import manner
 from rct_collector.transport.schemes import (
     TRANSPORTS,
     examples,
@@ -35,6 +36,7 @@ __all__ = [
     "is_dialled_in",
     "is_recorded",
     "listen_at",
+    "manner",
     "open_line",
     "parse_address",
     "transport",

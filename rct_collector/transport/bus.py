@@ -40,6 +40,19 @@ PARAMETERS: Mapping[str, Parameter] = {
 }  # fmt: skip
 
 
+def manner(settings: Mapping[str, str]) -> str:
+    """What we are on the bus that an address leads to, in words; "" where it leads to none.
+
+    Args:
+        settings: The options of the address.
+    """
+    if "mode" not in settings:
+        return ""
+    if settings["mode"] == MASTER:
+        return f"lets {settings['units'].upper().replace(',', ', ')} speak in turn (mode=master)"
+    return "only listens to what units say to another master of the bus (mode=passive)"
+
+
 def known(
     parameters: Mapping[str, Parameter], defaults: Mapping[str, str]
 ) -> Mapping[str, Parameter]:

@@ -49,6 +49,29 @@ def test_of_units_that_talk_by_themselves_there_is_no_load(run, talking):
     assert run("metrics", "--budget", "--config", talking).stdout == f"plant: {said}.\n"
 
 
+@pytest.mark.parametrize("scheme", ["tcp://192.0.2.1:4001", "serial:///dev/ttyUSB0"])
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ("", "the collector only listens to what units say to another master of the bus"),
+        (
+            "?mode=passive",
+            "the collector only listens to what units say to another master of the bus",
+        ),
+        (
+            "?mode=master&units=7F101234,7f105678",
+            "the collector lets 7F101234, 7F105678 speak in turn",
+        ),
+    ],
+)
+def test_of_a_bus_it_is_told_what_we_are_on_it(run, tmp_path, scheme, options, words):
+    path = tmp_path / "config.yaml"
+    path.write_text(f"devices: [{{name: x, driver: solaredge, address: '{scheme}{options}'}}]\n")
+    _, line = run("config", "check", path).stdout.splitlines()
+    assert line.startswith(f"x: solaredge at {scheme}")
+    assert words in line
+
+
 @pytest.mark.parametrize("family", BUILTIN)
 def test_the_sample_of_each_family_can_be_used_as_it_is(run, tmp_path, family):
     path = tmp_path / "config.yaml"

@@ -53,6 +53,20 @@ def post(source, sequence, payload=b"", destination=SERVER):
     return Frame(sequence, source, destination, functions.POST, payload)
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ("", "only listens to what units say to another master of the bus (mode=passive)"),
+        (f"mode=master&units={FIRST:08X}", "lets 7F101234 speak in turn (mode=master)"),
+    ],
+)
+def test_what_we_are_on_the_bus_is_the_first_that_is_told(solaredge, caplog, options, words):
+    caplog.set_level("INFO", "rct_collector")
+    run(solaredge, Bus(), 5.0, options=options)
+    assert caplog.messages[0].startswith("toy: tcp://192.0.2.1:4001")
+    assert caplog.messages[0].endswith(words)
+
+
 # -- master ------------------------------------------------------------------------------------
 
 

@@ -19,7 +19,8 @@ from rct_collector.drivers.solaredge.frame import Frame, FrameReader, assemble
 from rct_collector.drivers.solaredge.functions import ENCRYPTED, SESSION_KEY
 from rct_collector.drivers.solaredge.request import acknowledge
 from rct_collector.drivers.tools import Run
-from rct_collector.errors import CaptureError
+from rct_collector.errors import BusyError, CaptureError
+from rct_collector.lines.lock import DeviceLock
 from tests.drivers.solaredge.tools.suite import (
     SERVER,
     UNIT,
@@ -306,6 +307,43 @@ def test_units_that_call_are_answered_when_their_lines_are_out(start, tmp_path):
     assert stderr.splitlines()[-1] == "8 frames, 4 records, 4 lines"
     found = FrameReader().feed(copy.read_bytes())
     assert [frame.function for frame in found] == [0x500, 0x80] * 4
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["-t", "n", "-p", "{port}"], "cannot listen at 0.0.0.0:{port}: address already in use"),
+        (
+            ["listen://127.0.0.1:{port}"],
+            "cannot listen at 127.0.0.1:{port}: address already in use",
+        ),
+        (
+            ["-t", "4", "/dev/{port}"],
+            "cannot open the serial port /dev/{port}: there is no such port",
+        ),
+        (["tcp://127.0.0.1:{closed}"], "cannot connect to 127.0.0.1:{closed}: connection refused"),
+    ],
+    ids=["network", "address", "serial", "serial server"],
+)
+def test_what_cannot_be_had_at_the_start_is_told_and_ends_it(run, words, message):
+    pytest.importorskip("serial", reason="needs pyserial")
+    with socket.socket() as taken:
+        taken.bind(("0.0.0.0", 0))
+        taken.listen()
+        places = {"port": taken.getsockname()[1], "closed": free_port()}
+        done = run("solaredge", "monitor", *(word.format(**places) for word in words))
+    assert (done.exit_code, done.stdout) == (3, "")
+    assert message.format(**places) in done.stderr
+    assert "trying again" not in done.stderr
+
+
+def test_what_another_collector_has_is_left_to_it(run, monkeypatch):
+    def refuse(_self):
+        raise BusyError("held by another collector")
+
+    monkeypatch.setattr(DeviceLock, "acquire", refuse)
+    done = run("solaredge", "monitor", f"listen://127.0.0.1:{free_port()}")
+    assert (done.exit_code, done.stderr) == (4, "Error: held by another collector\n")
 
 
 @pytest.mark.slow
