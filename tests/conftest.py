@@ -45,6 +45,7 @@ TOGETHER = {
     "tests/plugins/test_dashboards.py": "databases",
     "tests/plugins/test_old_names.py": "databases",
     "tests/plugins/test_outputs.py": "databases",
+    "tests/plugins/test_past.py": "databases",
     "tests/test_architecture.py": "all modules, parsed",
 }
 

@@ -523,6 +523,7 @@ EVENTS = tuple(
 #: Events of a family that tells what they mean. Each is of the second in which it began; where
 #: several with one code began in the same, each is a millisecond after the one before.
 CODED_EVENTS = (
+    row("inverter_event", "occurred", FLAG, H, "Always 1: stands for the event where only numbers are kept.", over=EVENT_CODE),
     row("inverter_event", "text", TEXT, H, "What happened, in a sentence.", over=EVENT_CODE),
     row("inverter_event", "duration_seconds", GAUGE, H, "How long it lasted.", over=EVENT_CODE, low=0.0, high=1e9),
     row("inverter_event", "value", GAUGE, H, "What was measured when it began, in volts or hertz, or a code that goes with the event: the text tells.", over=EVENT_CODE),

@@ -1,7 +1,8 @@
-"""A real Telegraf at work, with the shim as its input."""
+"""A real Telegraf at work, with the shim as its input, or another program."""
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -26,7 +27,7 @@ AGENT = """
   skip_processors_after_aggregators = true
 [[inputs.execd]]
   alias = "rct"
-  command = ["{shim}", "--config", "{config}"]
+  command = {command}
   signal = "{signal}"
   restart_delay = "1s"
   data_format = "influx"
@@ -34,12 +35,23 @@ AGENT = """
 
 
 class Agent:
-    """A Telegraf at work."""
+    """A Telegraf at work.
 
-    def __init__(self, binary, folder, config, outputs, signal_name="none"):
+    Args:
+        binary: The program.
+        folder: Where its files are.
+        config: Of the collector.
+        outputs: All but the agent and its input.
+        signal_name: The option ``signal`` of the input.
+        command: The input's program and its arguments, in place of the shim.
+    """
+
+    def __init__(self, binary, folder, config, outputs, signal_name="none", *, command=None):
         self.path = folder / "telegraf.conf"
         self.log = folder / "telegraf.log"
-        self.path.write_text(AGENT.format(shim=SHIM, config=config, signal=signal_name) + outputs)
+        words = [str(word) for word in command or (SHIM, "--config", config)]
+        agent = AGENT.format(command=json.dumps(words), signal=signal_name)
+        self.path.write_text(agent + outputs)
         self.command = [binary, "--config", str(self.path), "--strict-env-handling"]
 
     @contextmanager

@@ -32,6 +32,10 @@ CACHE_WRITE_STRATEGY = naive
 ENABLE_TAGS = False
 """
 
+#: For what units remember, as the shipped file says.
+SHIPPED = Path(__file__).parents[2] / "plugins/telegraf/outputs/carbon-storage-schemas.conf"
+
+#: For all else.
 SCHEMAS = """
 [all]
 pattern = .*
@@ -60,7 +64,7 @@ class Carbon(Server):
                 query=self.query_port,
             )
         )
-        (self.folder / "storage-schemas.conf").write_text(SCHEMAS)
+        (self.folder / "storage-schemas.conf").write_text(SHIPPED.read_text() + SCHEMAS)
         self.data.mkdir(exist_ok=True)  # the web application looks for it only once
         pid = self.folder / "carbon.pid"
         return [f"--config={config}", "--nodaemon", f"--pidfile={pid}", "start"]

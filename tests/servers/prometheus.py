@@ -1,4 +1,4 @@
-"""Prometheus, which scrapes an agent."""
+"""Prometheus, which scrapes an agent, or is written to by it."""
 
 from __future__ import annotations
 
@@ -9,31 +9,53 @@ from tests.processes import Server, free_port, get, get_json
 CONFIG = """
 global:
   scrape_interval: 1s
+{storage}
+"""
+
+SCRAPE = """
 scrape_configs:
   - job_name: agent
     static_configs:
       - targets: ["127.0.0.1:{target}"]
 """
 
+STORAGE = """
+storage:
+  tsdb:
+    out_of_order_time_window: {window}
+"""
+
 
 class Prometheus(Server):
-    """The server; it scrapes one port every second."""
+    """The server; it scrapes one port every second, and takes what is written to it.
+
+    Args:
+        folder: Where it keeps its files.
+        target: The port that it scrapes; None for no port.
+        window: How old samples may be that are not in order; "" for none of them.
+    """
 
     program = Path("/usr/bin/prometheus")
 
-    def __init__(self, folder, target):
+    def __init__(self, folder, target=None, *, window=""):
         super().__init__(folder)
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._target = target
+        self._window = window
 
     def command(self):
         config = self.folder / "prometheus.yml"
-        config.write_text(CONFIG.format(target=self._target))
+        storage = STORAGE.format(window=self._window) if self._window else ""
+        text = CONFIG.format(storage=storage)
+        if self._target is not None:
+            text += SCRAPE.format(target=self._target)
+        config.write_text(text)
         return [
             f"--config.file={config}",
             f"--storage.tsdb.path={self.folder}/data",
             f"--web.listen-address=127.0.0.1:{self.port}",
+            "--web.enable-remote-write-receiver",
         ]
 
     def ready(self):

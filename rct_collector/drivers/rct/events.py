@@ -30,7 +30,7 @@ LONGEST_S = 30 * 86400
 
 METRICS = tuple(
     metric
-    for field in ("text", "duration_seconds", "value", "object", "old", "new")
+    for field in ("occurred", "text", "duration_seconds", "value", "object", "old", "new")
     for metric in catalog().named(f"inverter_event.{field}")
 )
 
@@ -63,10 +63,11 @@ def values_of(
         fields = (("duration_seconds", float(seconds)), *fields)
         detail = ", ".join(filter(None, (detail, f"for {duration_text(seconds)}")))
     text = f"{_name(code)}: {detail}" if detail else _name(code)
+    fields = (("occurred", 1), ("text", text), *fields)
     try:
         return tuple(
             (catalog().series(f"inverter_event.{field}", code=str(code)), value)
-            for field, value in (("text", text), *fields)
+            for field, value in fields
         )
     except TooManySeriesError:
         return ()
