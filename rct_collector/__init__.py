@@ -8,7 +8,8 @@ plugin pays only for what it needs.
 * :class:`Collector` collects on an event loop, which ``new_event_loop`` makes;
   :class:`Background` does so in a thread of its own.
 * :class:`Batch` is what comes of it: values of :class:`Series`, whose :class:`Origin` tells of
-  when they are, and the :class:`Health` of the unit. :class:`LineProtocol`,
+  when they are, and the :class:`Health` of the unit. What was missed is restored in the
+  :class:`GapOrder` that the agent stands. :class:`LineProtocol`,
   :class:`Gauges` and :class:`Alerts` make of it what an agent takes; :class:`PipeWriter` writes
   without ever waiting. ``unit_name`` tells the units of one device apart.
 * ``process`` is what a process inherits: ``prepare`` it first, and ask it for the
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from rct_collector.config import Config, DeviceConfig
     from rct_collector.errors import CollectorError, ConfigError
     from rct_collector.loop import new_event_loop
-    from rct_collector.model import Batch, CollectdId, Health, Origin, Series
+    from rct_collector.model import Batch, CollectdId, GapOrder, Health, Origin, Series
 
 __all__ = [
     "Alert",
@@ -51,6 +52,7 @@ __all__ = [
     "Gauges",
     "Health",
     "LineProtocol",
+    "GapOrder",
     "Origin",
     "PipeWriter",
     "DeviceList",
@@ -76,6 +78,7 @@ _HOMES = {
     "Gauges": "adapter.gauges",
     "Health": "model",
     "LineProtocol": "adapter.lineprotocol",
+    "GapOrder": "model",
     "Origin": "model",
     "PipeWriter": "adapter.pipe",
     "DeviceList": "adapter.devices",

@@ -21,7 +21,7 @@ from rct_collector.device.options import Options
 from rct_collector.device.publisher import Emit
 from rct_collector.device.state import WRITER, sweep
 from rct_collector.errors import ConfigError
-from rct_collector.model import Batch
+from rct_collector.model import Batch, GapOrder
 from rct_collector.process import descriptors
 from rct_collector.reports import Reports
 from rct_collector.tasks import first_of, keep_running
@@ -124,15 +124,25 @@ class _Member:
 class Collector:
     """Collects from every device of a configuration."""
 
-    def __init__(self, config: Config, emit: Emit, options: Options | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        emit: Emit,
+        options: Options | None = None,
+        *,
+        restore: GapOrder | None = None,
+    ) -> None:
         """Prepare the devices.
 
         Args:
             config: A checked configuration.
             emit: Takes the batches of all devices; must not block.
             options: For tests; by default what the configuration says.
+            restore: In which order what was missed is wanted from the memories of units; None for
+                not at all.
         """
         self._given = options
+        self._restore = restore
         self._options = self._common(config)
         self._emit = emit
         self._reports = Reports("collector")
@@ -283,7 +293,11 @@ class Collector:
         """What all devices of a configuration share."""
         if self._given is not None:
             return self._given
-        return Options(state_dir=state_dir(config), aligned=config.phase == "aligned")
+        return Options(
+            state_dir=state_dir(config),
+            aligned=config.phase == "aligned",
+            restore=self._restore,
+        )
 
     def _sweep(self, items: Iterable[DeviceConfig]) -> None:
         if self._options.state_dir:

@@ -255,6 +255,13 @@ class Origin(StrEnum):
     HISTORY = "history"  #: from the memory of a unit, hours or months after
 
 
+class GapOrder(StrEnum):
+    """Which gap of the past is restored first: agents differ in what they stand."""
+
+    NEWEST = "newest"  #: what people look at
+    OLDEST = "oldest"  #: for who refuses what is older than the last value of a series
+
+
 class Health(NamedTuple):
     """How a unit does, as far as can be told from whether it answers.
 

@@ -30,7 +30,7 @@ from rct_collector.config import (
 from rct_collector.drivers.rct.options import RctOptions, RctRequests
 from rct_collector.errors import ConfigError
 from rct_collector.model import Kind, PollClass
-from rct_collector.option import Invalid, options, parse_duration, sections
+from rct_collector.option import Invalid, Unwritten, options, parse_duration, sections
 from tests.addresses import tcp
 
 untimed = settings(deadline=None)
@@ -281,7 +281,8 @@ def test_unknown_option_that_resembles_none_gets_no_guess():
 def test_unknown_option_of_a_device_is_told_with_its_place():
     assert device_problems(adress="x") == [
         "adress: unknown option (did you mean 'address'?); known to the driver rct: name,"
-        " driver, address, timezone, include, exclude, labels, cells, intervals, requests"
+        " driver, address, timezone, include, exclude, labels, cells, intervals, history,"
+        " requests"
     ]
 
 
@@ -633,6 +634,44 @@ def test_numbers_out_of_range_are_refused(key, value, shown, expected):
     assert device_problems(requests={key: value}) == [
         f"requests.{key}: found {shown}, expected {expected}"
     ]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "shown", "expected"),
+    [
+        ("backfill", "of", "'of'", "auto or off (did you mean 'off'?)"),
+        ("backfill", 1, "1", "auto or off"),
+        ("since", "91d", "'91d'", "a duration from 1h to 90d, since units remember no more"),
+        ("since", "10m", "'10m'", "a duration from 1h to 90d, since units remember no more"),
+        ("since", 7, "7", "a duration with its unit, such as 10s, 5m or 1h"),
+        ("signals", 1, "1", 'a list of globs over signals, such as ["pv_*", "load_*"]'),
+        ("signals", "a b", "'a b'", "globs of names, of up to 200 characters; 'a b' is none"),
+        ("events", "1", "'1'", "true or false"),
+    ],
+)
+def test_what_the_past_cannot_be_restored_by_is_refused(key, value, shown, expected):
+    assert device_problems(history={key: value}) == [
+        f"history.{key}: found {shown}, expected {expected}"
+    ]
+
+
+def test_signal_that_the_memory_does_not_have_is_told_with_those_that_it_has():
+    (problem,) = device_problems(history={"signals": ["pv_*", "sock_percent"]})
+    assert "'sock_percent' matches none of battery_celsius, " in problem
+    assert problem.endswith("(did you mean 'soc_percent'?)")
+
+
+def test_who_remembers_nothing_has_nothing_to_restore():
+    device = {"name": "a", "driver": "voltronic", "address": "hidraw:///dev/hidraw0"}
+    (problem,) = problems({"devices": [{**device, "history": {"backfill": "off"}}]})
+    assert problem.startswith("devices[0].history: unknown option")
+
+
+def test_flag_of_an_agent_turns_it_off():
+    """For collectd ``off`` is one."""
+    entry = {**ROOF, "history": {"backfill": Unwritten(False), "since": "30d"}}
+    device = Config.parse({"devices": [entry]}).devices[0]
+    assert (device.history.backfill, device.history.since) == ("off", 30 * 86400)
 
 
 @pytest.mark.parametrize("value", ["true", "yes", "on", 1, 0, None])

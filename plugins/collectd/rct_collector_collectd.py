@@ -171,7 +171,9 @@ class Plugin:
         logger.handlers[:] = [LogHandler()]
         logger.propagate = False
         logger.setLevel(_devices.log_level.upper())
-        self._background = rct_collector.Background(_devices.configs, agent="collectd")
+        self._background = rct_collector.Background(
+            _devices.configs, agent="collectd", restore=rct_collector.GapOrder.OLDEST
+        )
         collectd.register_read(self.read, READ_S, name=NAME)
         self._background.start(START_S)
 

@@ -241,7 +241,8 @@ class Shim:
             dropped=lambda source, samples: collector.dropped(source, samples),
             gone=lambda: _tell(loop, stop.set),
         )
-        collector = rct_collector.Collector(self._config, self._emit)
+        restore = None if self._once else rct_collector.GapOrder.NEWEST
+        collector = rct_collector.Collector(self._config, self._emit, restore=restore)
         for number in _SIGNALS:
             loop.add_signal_handler(number, collector.hurry)
 

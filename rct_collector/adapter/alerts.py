@@ -20,7 +20,13 @@ from enum import Enum
 from typing import NamedTuple
 
 from rct_collector.catalog import catalog
-from rct_collector.catalog.faults import FAULT_FLAG, event_metrics, fault_metrics, fault_numbers
+from rct_collector.catalog.faults import (
+    EVENT_TEXT,
+    FAULT_FLAG,
+    event_metrics,
+    fault_metrics,
+    fault_numbers,
+)
 from rct_collector.config import DeviceConfig
 from rct_collector.drivers import driver
 from rct_collector.limiter import Limiter, and_more
@@ -184,7 +190,10 @@ class Alerts:
 
     def _event(self, words: list[tuple[Series, Value]]) -> Alert:
         """Something happened, which is no fault: nobody knows of most what it means."""
-        series, _ = words[0]
+        series, told = words[0]
+        if series.metric.name == EVENT_TEXT:
+            place = catalog().series("inverter_event.value", **dict(series.tags))
+            return Alert(_place(place), AlertSeverity.OKAY, f"{self._name}: {told}")
         number = int(dict(series.tags)["event"])
         shown = " ".join(f"{value:08x}" for _, value in words)
         text = f"{self._name}: event {number} ({self._events.get(number, 'unknown')}): {shown}"

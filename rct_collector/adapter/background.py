@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from rct_collector.collector import RESERVE, RESTART_S, Collector
 from rct_collector.config import Config
 from rct_collector.loop import new_event_loop
-from rct_collector.model import Batch
+from rct_collector.model import Batch, GapOrder
 from rct_collector.tasks import first_of, keep_running
 
 log = logging.getLogger(__name__)
@@ -42,6 +42,7 @@ class Background:
         most_waiting: int = MOST_WAITING,
         *,
         agent: str = "this process",
+        restore: GapOrder | None = None,
     ) -> None:
         """Prepare; nothing is started yet.
 
@@ -49,8 +50,10 @@ class Background:
             configs: Checked configurations, whose devices differ.
             most_waiting: Batches that may wait; then the oldest go, and are counted.
             agent: Whose process this is, for messages.
+            restore: As for :class:`rct_collector.collector.Collector`.
         """
         self._configs = configs
+        self._restore = restore
         self._most_waiting = most_waiting
         self._agent = agent
         self._waiting: deque[Batch] = deque()
@@ -137,7 +140,7 @@ class Background:
 
     async def _run_one(self, number: int, config: Config) -> None:
         """Collect from the devices of one configuration."""
-        self._collectors[number] = Collector(config, self._emit)
+        self._collectors[number] = Collector(config, self._emit, restore=self._restore)
         await self._collectors[number].run()
 
     def _emit(self, batch: Batch) -> None:

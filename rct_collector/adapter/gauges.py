@@ -62,12 +62,14 @@ class Gauges:
 
     def take(self, batch: Batch) -> Iterator[Gauge]:
         """What can be handed over of a batch; texts cannot."""
-        history = batch.origin is Origin.HISTORY
-        times = self._past if history else self._last
+        past = batch.origin is Origin.HISTORY
         for series, value in batch.values:
             place = series.collectd
             if place is None or isinstance(value, str) or not math.isfinite(value):
                 continue
+            # An event that has just been read of may have begun a while ago.
+            history = past or series.metric.poll is PollClass.HISTORY
+            times = self._past if history else self._last
             gap = batch.time_ns - times.get(series, 0)
             if gap <= 0:
                 self._leave_out(series, batch.origin)
@@ -86,7 +88,8 @@ class Gauges:
 
     def _leave_out(self, series: Series, origin: Origin) -> None:
         """Count a value that is not newer; a live one behind a late one was overtaken by it."""
-        if origin is Origin.LIVE and series not in self._ahead:
+        is_live = origin is Origin.LIVE and series.metric.poll is not PollClass.HISTORY
+        if is_live and series not in self._ahead:
             self.stale += 1
         else:
             self.late += 1

@@ -26,10 +26,14 @@ def fault_metrics() -> frozenset[Metric]:
 EVENT_WORDS = tuple(f"inverter_event.word_{number}" for number in range(2, 7))
 
 
+#: What happened, of a family that tells it in words.
+EVENT_TEXT = "inverter_event.text"
+
+
 @cache
 def event_metrics() -> frozenset[Metric]:
     """All metrics that tell of events."""
-    return frozenset(m for name in EVENT_WORDS for m in catalog().named(name))
+    return frozenset(m for name in (*EVENT_WORDS, EVENT_TEXT) for m in catalog().named(name))
 
 
 @cache

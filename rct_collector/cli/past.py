@@ -19,8 +19,9 @@ from typing import Any, NamedTuple, Protocol
 from rct_collector.catalog import catalog
 from rct_collector.config import DeviceConfig
 from rct_collector.device.asker import Asker
-from rct_collector.device.history import HistoryReader, Progress
+from rct_collector.device.history import HistoryReader
 from rct_collector.device.options import Options
+from rct_collector.device.reading import Progress
 from rct_collector.drivers import driver
 from rct_collector.drivers.base import Answer, Driver, History, Kept, Query
 from rct_collector.errors import BusyError, ConfigError, TransportError

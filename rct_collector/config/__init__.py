@@ -10,6 +10,7 @@ from rct_collector.config.files import (
 )
 from rct_collector.config.options import (
     DeviceConfig,
+    HistoryOptions,
     Intervals,
     device_options,
     device_sections,
@@ -29,6 +30,7 @@ __all__ = [
     "RESERVED_LABELS",
     "Config",
     "DeviceConfig",
+    "HistoryOptions",
     "Intervals",
     "Shard",
     "device_options",

@@ -13,9 +13,12 @@ from functools import cache, partial
 from typing import Any, cast
 
 from rct_collector.config.values import (
+    parse_backfill,
     parse_globs,
     parse_labels,
     parse_name,
+    parse_signals,
+    parse_since,
     parse_zone,
 )
 from rct_collector.drivers import BUILTIN, driver
@@ -30,6 +33,7 @@ from rct_collector.option import (
     choice,
     option,
     options,
+    parse_bool,
     parse_interval,
     section,
     sections,
@@ -67,6 +71,32 @@ class Intervals:
     def seconds(self, poll: PollClass) -> float:
         """Interval of one class; infinite for what is only read on demand."""
         return float(getattr(self, poll.option, math.inf))
+
+
+@dataclass(frozen=True, kw_only=True)
+class HistoryOptions:
+    """What of the past is read from the memory of the device."""
+
+    backfill: str = option(
+        parse_backfill,
+        "Restore what was missed while nothing was collected, where the agent takes it: auto or"
+        " off.",
+        example="off", takes="auto or off", default="auto", shown="auto",
+    )  # fmt: skip
+    since: float = option(
+        parse_since, "How far back gaps are looked for; units remember up to 90 days.",
+        example="30d", takes="duration", default=7 * 86400.0, shown="7d",
+    )  # fmt: skip
+    signals: tuple[str, ...] = option(
+        parse_signals, "Fields of inverter_history that are restored.",
+        example='["*"]', takes="list of globs",
+        default=("pv_*", "grid_*", "load_*", "battery_*", "soc_*"),
+        shown='["pv_*", "grid_*", "load_*", "battery_*", "soc_*"]', shape=Shape.LIST,
+    )  # fmt: skip
+    events: bool = option(
+        parse_bool, "Read the table of events as well, now and then.",
+        example="false", takes="true or false", default=True, shown="true",
+    )  # fmt: skip
 
 
 def _parse_address(value: Any) -> Address:
@@ -116,6 +146,9 @@ class DeviceConfig:
         example="{site: home}", takes="mapping", default={}, shown="{}", shape=Shape.MAPPING,
     )  # fmt: skip
     intervals: Intervals = section(Intervals, "How often each class of metrics is asked for.")
+    history: HistoryOptions = section(
+        HistoryOptions, "What of the past is read from the memory of the device."
+    )
     requests: Requests = field(default=cast(Requests, None))
     options: FamilyOptions = field(default=cast(FamilyOptions, None))
     unit: str = ""
@@ -217,6 +250,8 @@ def device_sections(family: Driver | None) -> Mapping[str, Section]:
         return found
     if family.polled is not None:
         found["requests"] = Section(type(family.polled.pace), _REQUESTS)
+    if family.history is None:
+        del found["history"]
     return {**found, **sections(type(family.options))}
 
 
@@ -229,6 +264,9 @@ def section_options(kind: type, family: Driver | None) -> Mapping[str, Option]:
         family: None where it is not known.
     """
     found = options(kind)
+    if kind is HistoryOptions:
+        signals = partial(parse_signals, family=family)
+        return {**found, "signals": replace(found["signals"], parse=signals)}
     if kind is not Intervals or not (family and family.polled and family.polled.least_interval_s):
         return found
     whose = f", since {family.title} units are not to be asked more often"

@@ -20,7 +20,17 @@ from rct_collector.catalog import catalog
 from rct_collector.config.globs import may_match
 from rct_collector.drivers.base import Driver
 from rct_collector.model import Kind, Metric, Series
-from rct_collector.option import UNFIT, Invalid, closest, is_null, shown, text_of
+from rct_collector.option import (
+    UNFIT,
+    Invalid,
+    Unwritten,
+    choice,
+    closest,
+    is_null,
+    parse_duration,
+    shown,
+    text_of,
+)
 
 #: Tags that the collector or Telegraf sets itself.
 RESERVED_LABELS = frozenset({"source", "vendor", "host", "time"})
@@ -36,6 +46,9 @@ _TAKEN_DOWNSTREAM = {
 _LONGEST_LABEL = 255
 
 _LONGEST_GLOB = 200
+
+#: No unit remembers more, in seconds.
+_LONGEST_MEMORY_S = 90 * 86400
 
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
 _LABEL = re.compile(r"[a-z][a-z0-9_]{0,62}")
@@ -103,6 +116,50 @@ def parse_globs(value: Any, family: Driver | None = None) -> tuple[str, ...]:
             text = f"globs that match a metric; {shown(item)} matches none"
             raise Invalid(text, item, _NamesLike(item))
     return tuple(map(str, values))
+
+
+def parse_backfill(value: Any) -> str:
+    """Whether gaps are restored: auto or off."""
+    found = value.value if isinstance(value, Unwritten) else value
+    if isinstance(found, bool):  # as which some read the word ``off``
+        return "auto" if found else "off"
+    return choice("auto", "off")(value)
+
+
+def parse_since(value: Any) -> float:
+    """How far back gaps are looked for, in seconds."""
+    seconds = parse_duration(value)
+    if not 3600 <= seconds <= _LONGEST_MEMORY_S:
+        raise Invalid("a duration from 1h to 90d, since units remember no more")
+    return seconds
+
+
+def parse_signals(value: Any, family: Driver | None = None) -> tuple[str, ...]:
+    """Globs, each of which matches a field that a memory feeds.
+
+    Args:
+        value: What the file says.
+        family: Whose memory; of None, any.
+    """
+    values = [value] if isinstance(value, str) else value
+    if not isinstance(values, list) or not all(isinstance(item, str) for item in values):
+        raise Invalid('a list of globs over signals, such as ["pv_*", "load_*"]')
+    known = sorted(_signals(family)) if family is not None else None
+    for item in values:
+        if len(item) > _LONGEST_GLOB or not _GLOB.fullmatch(item):
+            raise Invalid(
+                f"globs of names, of up to {_LONGEST_GLOB} characters; {shown(item)} is none"
+            )
+        if known is not None and not any(fnmatchcase(name, item) for name in known):
+            text = f"globs that match a signal; {shown(item)} matches none of {', '.join(known)}"
+            raise Invalid(text, item, known)
+    return tuple(map(str, values))
+
+
+def _signals(family: Driver) -> set[str]:
+    """The fields that the memory of a family's units feeds."""
+    kept = family.history.kept.values() if family.history else ()
+    return {series.metric.field for item in kept for series in item.series}
 
 
 class _NamesLike(Iterable[str]):

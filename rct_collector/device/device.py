@@ -3,7 +3,7 @@
 This is where the clock and the line meet all that a unit may do. When a round begins is decided in
 :mod:`.polling.schedule`, what is asked in it and what comes of that in :mod:`.polling.rounds`. What
 a unit does besides lies beside it: what it sends unasked (:mod:`.units`), its memory
-(:mod:`.history`), its settings (:mod:`.settings`).
+(:mod:`.history`), what of it is missing (:mod:`.restoring`), its settings (:mod:`.settings`).
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from rct_collector.device.polling.plan import is_wanted
 from rct_collector.device.polling.rounds import Polling
 from rct_collector.device.polling.schedule import Schedule
 from rct_collector.device.publisher import Emit, Publisher
+from rct_collector.device.state import COVERED
 from rct_collector.device.stats import Stats
 from rct_collector.drivers import driver as load_driver
 from rct_collector.drivers.base import Driver, Event, Query, Record
@@ -33,7 +34,9 @@ from rct_collector.reports import Reports
 from rct_collector.transport import manner
 
 if TYPE_CHECKING:
-    from rct_collector.device.history import HistoryReader, Progress
+    from rct_collector.device.history import HistoryReader
+    from rct_collector.device.reading import Progress
+    from rct_collector.device.restoring import Restoring
     from rct_collector.device.settings import Gate
     from rct_collector.device.units import Units
 
@@ -76,6 +79,7 @@ class Device:
         self._clock = options.clock
         self.reports = Reports(config.name)
         self.stats = Stats(lambda series: is_wanted(series, config))
+        self._options = options
         self._state = options.memory(config)
         self._plausibility = Plausibility()
         self._schedule = Schedule(config.name, self._intervals(), aligned=options.aligned)
@@ -105,6 +109,10 @@ class Device:
         self.exchange = self.polling.exchange
         self.units = self._made_units(options)
         self._history = self._memory_reader()
+        self._restoring: Restoring | None = None
+        self._changes = 0
+        self._next_at = 0.0
+        self._is_answered = False
         self.settings = self._gate()
         self._hurry = asyncio.Event()
         self._spoken = asyncio.Event()
@@ -146,6 +154,28 @@ class Device:
             self.driver.history, inquiry, self._publisher.send_apart, wanted=self._wants, zone=zone
         )
 
+    def _made_restoring(self) -> Restoring | None:
+        """What restores what was missed; None where nobody wants it, or nothing is remembered."""
+        memory, order = self.driver.history, self._options.restore
+        if memory is None or not memory.kept or order is None:
+            return None
+        if self.config.history.backfill == "off":
+            return None
+        from rct_collector.device.restoring import Restoring
+
+        return Restoring(
+            memory,
+            self.exchange,
+            self._publisher,
+            config=self.config,
+            order=order,
+            keeps=self._options.memory(self.config, COVERED),
+            wanted=self._wants,
+            has=self.discovery.holds,
+            clock=self._clock,
+            reports=self.reports,
+        )
+
     def _gate(self) -> Gate | None:
         """The gate of the unit's settings; None where the family has none."""
         if not self.driver.settings:
@@ -168,10 +198,13 @@ class Device:
         """
         if ours := manner(self.config.address.options):
             log.info("%s: %s %s", self.name, self.config.address, ours)
+        self._restoring = self._made_restoring()
         async with self._line(FIRST_CONNECT_S):
             while True:
                 begun = self._clock.wall()
                 await self.round()
+                if self._restoring is not None:
+                    await self._restore(self._restoring)
                 await self._sleep_to_tick(begun)
 
     async def read_once(self, limit: float) -> bool:
@@ -205,6 +238,18 @@ class Device:
         finally:
             if self._state:
                 self._state.close()
+            if self._restoring is not None:
+                self._restoring.close()
+
+    async def _restore(self, restoring: Restoring) -> None:
+        """Ask the unit for some of what was missed, if it has answered and there is time."""
+        restoring.tick()
+        if self._changes != self.polling.changes:
+            self._changes = self.polling.changes
+            restoring.forget()
+        if self._is_answered and not self.exchange.cut_short:
+            left = self._next_at - asyncio.get_running_loop().time()
+            await restoring.step(left - MARGIN_S)
 
     async def _sleep_to_tick(self, begun: float) -> None:
         """Sleep until the next round is due, or asked for.
@@ -284,11 +329,12 @@ class Device:
         due = self._schedule.begin(self._clock.wall())
         first, rest = self.polling.begin(due, started, one_shot=limit is not None)
         until_next = self._until_next()
+        self._next_at = started + until_next
         try:
             await self.exchange.round(
                 first,
                 rest,
-                seconds=limit or until_next - MARGIN_S,
+                seconds=limit or until_next - MARGIN_S - self._aside_s,
                 next_round=math.inf if limit else until_next,
                 stretches=not limit,
             )
@@ -327,7 +373,7 @@ class Device:
     def _end_round(self, started: float, now: float) -> None:
         """Publish what is left, keep what was not asked for the next round, count."""
         current, tally = self.polling.current, self.exchange.tally
-        answered = bool(current.time_ns)
+        answered = self._is_answered = bool(current.time_ns)
         up = answered or (self.units is not None and self.units.is_up(now))
         if answered:  # what brought nothing at all changes nothing
             self.polling.settle(started, now)
@@ -357,12 +403,28 @@ class Device:
             self.stats.totals["callers_rejected"] = calls.rejected
         # A round that brought nothing still has a time: now.
         time_ns = current.time_ns or self._clock.wall_ns()
-        self._publisher.send(time_ns, self.stats.samples(up=up, **gauges), ends_round=True)
+        receipt = self._taken_over(time_ns) if answered else None
+        own = self.stats.samples(up=up, **gauges)
+        self._publisher.send(time_ns, own, ends_round=True, receipt=receipt)
+        if receipt is not None:
+            receipt.settle(True)  # noqa: FBT003 - by us
         self.polling.end(now)
         if self._state:
             self._state.tick(now)
         port.line.tend()
         self.reports.sum_up()
+
+    @property
+    def _aside_s(self) -> float:
+        """Seconds at the end of a round for what is to be restored."""
+        return self._restoring.aside_s if self._restoring is not None else 0.0
+
+    def _taken_over(self, time_ns: int) -> Receipt | None:
+        """Tell that the round needs not be restored, once its last batch was taken over."""
+        if self._restoring is None:
+            return None
+        self._restoring.noticed(self.polling.faults())
+        return self._restoring.receipt(time_ns / 1e9)
 
     def _why_silent(self) -> str:
         if self.port.is_open:

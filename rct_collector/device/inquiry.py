@@ -36,6 +36,7 @@ class Inquiry:
         self._timeout = min(timeout, LONGEST_S)
         self._answer: asyncio.Future[Answer | Refused] | None = None
         self._argument: object = None
+        self._owed: Ask | None = None
         self.query: Query | None = None
 
     async def ask(self, query: Query, argument: object = None) -> Answer | Refused:
@@ -68,6 +69,8 @@ class Inquiry:
                 raise TransportError(text, "timeout") from None
             finally:
                 self.query = self._answer = self._argument = None
+                if not answer.done() or answer.cancelled():
+                    self._owed = ask
                 if not answer.done() or answer.cancelled() or answer.exception() is not None:
                     self._port.abandon(ask)
 
@@ -94,6 +97,16 @@ class Inquiry:
         if type(event) is Answer and not event.query.is_answer(self._argument, event.value):
             return False
         self._answer.set_result(event)
+        return True
+
+    def was_late(self, event: Answer) -> bool:
+        """Whether an answer was waited for here, but came too late; it is nobody else's either."""
+        owed = self._owed
+        if owed is None or event.query is not owed.query:
+            return False
+        if not event.query.is_answer(owed.argument, event.value):
+            return False
+        self._owed = None
         return True
 
     def spoilt(self, event: Garbled) -> None:

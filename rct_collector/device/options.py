@@ -9,12 +9,13 @@ from pathlib import Path
 
 from rct_collector.config import DeviceConfig
 from rct_collector.device.clock import Clock, Doubt, SystemClock
-from rct_collector.device.state import Memory, StateFile
+from rct_collector.device.state import KEYS, LEARNT, Content, Memory, StateFile
 from rct_collector.drivers import driver as load_driver
 from rct_collector.drivers.base import Session, SessionOptions, Vault
 from rct_collector.lines.kept import KeptLine
 from rct_collector.lines.lock import DeviceLock
 from rct_collector.lines.shared import SharedLine
+from rct_collector.model import GapOrder
 from rct_collector.transport import (
     Address,
     Listen,
@@ -47,6 +48,8 @@ class Options:
         lock: Take the lock of each line on this host.
         session: Makes the sessions, in place of the drivers of the devices; None for those.
         doubt: Whether the wall clock may be wrong.
+        restore: What was missed is restored from the memory of the unit, in this order; None for
+            whoever has no use for the past.
     """
 
     state_dir: Path | None = None
@@ -56,6 +59,7 @@ class Options:
     clock: Clock = SystemClock()
     lock: bool = True
     session: Callable[[SessionOptions], Session] | None = None
+    restore: GapOrder | None = None
     doubt: Doubt = field(init=False, repr=False, compare=False)
     #: By :attr:`DeviceConfig.line`.
     _lines: dict[tuple[str, str], _Shared] = field(
@@ -97,21 +101,22 @@ class Options:
             if not shared.users:
                 del self._lines[config.line]
 
-    def memory(self, config: DeviceConfig) -> Memory | None:
+    def memory(self, config: DeviceConfig, content: Content = LEARNT) -> Memory | None:
         """Where what is learnt of a device is kept; None where nothing is.
 
         Args:
             config: The device.
+            content: What is to be kept.
         """
         if not self.state_dir:
             return None
-        return Memory(StateFile(self.state_dir, config.name, config.driver))
+        return Memory(StateFile(self.state_dir, config.name, config.driver, content))
 
     def _vault(self, config: DeviceConfig) -> Vault | None:
         """Where a line keeps what is nobody else's business; recordings have nothing to keep."""
         if not self.state_dir or is_recorded(config.address):
             return None
-        return Memory(StateFile(self.state_dir, config.name, config.driver, private=True))
+        return self.memory(config, KEYS)
 
     def _new_line(self, config: DeviceConfig) -> KeptLine:
         driver, name, address = load_driver(config.driver), config.name, config.address

@@ -114,6 +114,17 @@ class Publisher:
             values += self.info_line(texts, lambda: texts)
         self.send(time_ns, values, origin, receipt=receipt)
 
+    def restore(
+        self,
+        time_ns: int,
+        values: list[tuple[Series, Value]],
+        resolution_s: float,
+        receipt: Receipt,
+    ) -> None:
+        """Hand over what a unit remembers of a time, each value of which is of so many seconds."""
+        batch = self._batch(time_ns, tuple(values), Origin.HISTORY, receipt=receipt)
+        self._emit(batch._replace(interval_s=resolution_s))
+
     def remove(self, time_ns: int) -> None:
         """Tell that nothing will come any more."""
         self.health = self.health._replace(removed=True)

@@ -1,6 +1,7 @@
 """What was learnt about a device, kept on disk: one small JSON file per device.
 
-What is nobody else's business has a second one, which only the own user may read.
+What is nobody else's business has a second one, which only the own user may read, and which times
+are covered (:mod:`.coverage`) a third.
 
 A folder that cannot be written to costs a message, not a sample: everything is learnt again
 after each start then. So does a file that is damaged, or not one of ours: what lies in files is
@@ -32,25 +33,56 @@ LARGEST = 256 << 10
 SAVE_S = 60.0
 
 
+class Content(NamedTuple):
+    """What a file is about.
+
+    Attributes:
+        ending: Goes behind the name of the device in that of the file.
+        words: What it is, for messages.
+        without: What follows where it cannot be kept.
+        save_s: Least seconds from one writing to the next.
+        mode: That of the file.
+    """
+
+    ending: str
+    words: str
+    without: str
+    save_s: float = SAVE_S
+    mode: int = FILE_MODE
+
+
+LEARNT = Content(".json", "what was learnt", "it will be learnt again after each start")
+KEYS = LEARNT._replace(ending=".keys", mode=PRIVATE_MODE)
+#: No name of a device has a ``+``.
+COVERED = Content(
+    "+coverage.json",
+    "which times are covered",
+    "what is restored from the unit's memory will be restored again after each start",
+    save_s=300.0,
+)
+
+
 class StateFile:
     """Where what was learnt about one device is kept.
 
     Attributes:
         path: The file.
         driver: Name of the driver that learnt it.
+        content: What it is about.
     """
 
-    def __init__(self, folder: Path, device: str, driver: str, *, private: bool = False) -> None:
+    def __init__(self, folder: Path, device: str, driver: str, content: Content = LEARNT) -> None:
         """Name the file after the device.
 
         Args:
             folder: State folder; made when needed.
             device: Configured name.
             driver: Driver name; what another driver learnt is not taken up.
-            private: Only the own user may read it.
+            content: What it is about.
         """
-        self.path = folder / f"{device}.{'keys' if private else 'json'}"
-        self._folder = Folder(folder, PRIVATE_MODE if private else FILE_MODE)
+        self.path = folder / f"{device}{content.ending}"
+        self.content = content
+        self._folder = Folder(folder, content.mode)
         self.driver = driver
         self._device = device
         self._complained = False
@@ -87,11 +119,12 @@ class StateFile:
         except Exception as error:
             if not self._complained:
                 log.warning(
-                    "%s: cannot keep what was learnt in %s (%s); it will be learnt again after"
-                    " each start",
+                    "%s: cannot keep %s in %s (%s); %s",
                     self._device,
+                    self.content.words,
                     self.path.parent,
                     _reason(error),
+                    self.content.without,
                 )
             self._complained = True
 
@@ -116,12 +149,14 @@ def sweep(folder: Path, devices: Iterable[str]) -> None:
         devices: Configured names; what belongs to others is left alone.
     """
     try:
-        Folder(folder).sweep(frozenset(devices))
+        contents = (LEARNT, KEYS, COVERED)
+        names = [f"{device}{content.ending}" for device in devices for content in contents]
+        Folder(folder).sweep(frozenset(Path(name).stem for name in names))
     except Exception as error:  # the folder is told of when it cannot be written to
         log.debug("%s is not tidied: %s", folder, error)
 
 
-class _Content(NamedTuple):
+class _Draft(NamedTuple):
     """What is to be written into a file."""
 
     file: StateFile
@@ -136,15 +171,15 @@ class Writer:
 
     def __init__(self) -> None:
         """Nothing is to be written yet."""
-        self._waiting: dict[Path, _Content] = {}
-        self._writing: _Content | None = None
+        self._waiting: dict[Path, _Draft] = {}
+        self._writing: _Draft | None = None
         self._changed = threading.Condition()
         self._is_running = False
 
     def put(self, file: StateFile, kept: dict[str, Any]) -> None:
         """Have something written; returns at once."""
         with self._changed:
-            self._waiting[file.path] = _Content(file, kept)
+            self._waiting[file.path] = _Draft(file, kept)
             self._start()
 
     def newest(self, file: StateFile) -> dict[str, Any] | None:
@@ -194,8 +229,8 @@ class Writer:
                     self._changed.notify_all()
                     return
                 path = next(iter(self._waiting))
-                content = self._writing = self._waiting.pop(path)
-            content.file.save(content.kept)
+                draft = self._writing = self._waiting.pop(path)
+            draft.file.save(draft.kept)
 
 
 #: The writer of this process.
@@ -236,7 +271,7 @@ class Memory:
         Args:
             now: Monotonic seconds.
         """
-        if self._unsaved is not None and now - self._saved_at >= SAVE_S:
+        if self._unsaved is not None and now - self._saved_at >= self._file.content.save_s:
             self._saved_at = now
             self.close()
 

@@ -267,6 +267,19 @@ def test_an_event_is_told_each_time_and_nothing_ends_it(clock):
     assert list(alerts.take(batch._replace(origin=Origin.LATE))) == []
 
 
+def test_an_event_that_tells_what_it_means_is_told_in_its_words(alerts):
+    series = [
+        catalog().series(f"inverter_event.{field}", code="100")
+        for field in ("text", "duration_seconds", "value")
+    ]
+    values = zip(series, ("battery over-voltage: 52.5 V", 5.0, 52.5), strict=True)
+    batch = Batch("roof", "rct", (), 1, tuple(values), 10.0)
+    (found,) = alerts.take(batch)
+    assert (found.place.type_instance, found.severity) == ("event_100_value", OKAY)
+    assert found.text == "roof: battery over-voltage: 52.5 V"
+    assert list(alerts.take(batch._replace(origin=Origin.HISTORY))) == []
+
+
 @pytest.mark.parametrize("origin", [Origin.LATE, Origin.HISTORY])
 def test_what_was_is_not_told_as_if_it_were_now(alerts, origin):
     told(alerts, (UP, 1), (PV, 4000.0))

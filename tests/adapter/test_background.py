@@ -108,7 +108,7 @@ def test_what_the_agent_does_not_take_is_counted_by_the_thread_of_the_collectors
 
 def test_a_bug_ends_the_thread_with_a_line_in_the_log(tmp_path, monkeypatch, caplog):
     class Broken(Collector):
-        def __init__(self, *_):
+        def __init__(self, *_, **_more):
             raise ZeroDivisionError("a bug")
 
     monkeypatch.setattr(module, "Collector", Broken)
@@ -127,7 +127,7 @@ def test_a_bug_in_one_configuration_is_none_of_the_others_and_it_begins_anew(
     begun = []
 
     class Broken(Collector):
-        def __init__(self, config, emit):
+        def __init__(self, config, emit, **_more):
             begun.append(config.devices[0].name)
             if begun.count("roof") == 1 and begun[-1] == "roof":
                 raise ZeroDivisionError("a bug")

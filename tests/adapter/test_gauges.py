@@ -91,3 +91,11 @@ def test_the_past_is_apart_and_in_order_and_leaves_the_present_alone(gauges):
 
 def test_every_name_is_short_enough_for_collectd():
     assert max(len(text) for s in every_series() if s.collectd for text in s.collectd) <= 127
+
+
+def test_event_is_of_the_past_however_lately_it_was_read(gauges):
+    """It is of the second in which it began, and its end is told under the same time."""
+    value = catalog().series("inverter_event.value", code="100")
+    assert [gauge.history for gauge in take(gauges, 0, (value, 52.5))] == [True]
+    assert take(gauges, 0, (value, 53.0)) == []
+    assert (gauges.stale, gauges.late) == (0, 1)

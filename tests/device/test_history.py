@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rct_collector.catalog import catalog
-from rct_collector.device import history as module
-from rct_collector.device.history import ATTEMPTS, MOST_EMPTY, HistoryReader
+from rct_collector.device import reading as module
+from rct_collector.device.history import ATTEMPTS, HistoryReader
+from rct_collector.device.reading import MOST_EMPTY
 from rct_collector.drivers import base
 from rct_collector.drivers.base import Page, Past, Query
 from rct_collector.model import Origin

@@ -50,8 +50,11 @@ def test_late_answer_is_not_taken():
             await port.inquiry.ask(PAST)
         await asyncio.sleep(5)
 
-    virtual.run(main)
+        return [port.inquiry.was_late(Answer(query, 1)) for query in (OTHER, PAST, PAST)]
+
+    found = virtual.run(main)
     assert port.late == [Answer(PAST, 1)]
+    assert found == [False, True, False], "it is known once for what it is"
 
 
 def test_answer_to_something_else_is_left_to_others():

@@ -16,7 +16,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rct_collector.device import folder
-from rct_collector.device.state import LARGEST, SAVE_S, Memory, StateFile, Writer, sweep
+from rct_collector.device.state import (
+    KEYS,
+    LARGEST,
+    LEARNT,
+    SAVE_S,
+    Memory,
+    StateFile,
+    Writer,
+    sweep,
+)
 
 FACTS = {"inverter_sn": "S1", "power_mng.n_batteries": 2, "rb485.available": True, "x": None}
 
@@ -393,6 +402,7 @@ class Slow:
     """A file on a slow disk."""
 
     driver = "toy"
+    content = LEARNT
 
     def __init__(self, path="device.json"):
         self.path = Path(path)
@@ -484,16 +494,16 @@ def test_what_does_not_change_is_not_written():
 def test_what_is_private_is_for_its_owner_alone(tmp_path, mask):
     before = os.umask(mask)
     try:
-        StateFile(tmp_path / "state", "roof", "rct", private=True).save(FACTS)
+        StateFile(tmp_path / "state", "roof", "rct", KEYS).save(FACTS)
     finally:
         os.umask(before)
     assert mode(tmp_path / "state" / "roof.keys") == 0o600
-    assert StateFile(tmp_path / "state", "roof", "rct", private=True).load() == FACTS
+    assert StateFile(tmp_path / "state", "roof", "rct", KEYS).load() == FACTS
 
 
 @pytest.mark.parametrize("open_to", [0o640, 0o644, 0o602, 0o4600])
 def test_what_is_private_is_refused_where_others_may_read_it(tmp_path, caplog, open_to):
-    state = StateFile(tmp_path, "roof", "rct", private=True)
+    state = StateFile(tmp_path, "roof", "rct", KEYS)
     state.save(FACTS)
     state.path.chmod(open_to)
     assert state.load() == {}
@@ -509,17 +519,17 @@ def test_what_is_private_is_refused_where_others_may_read_it(tmp_path, caplog, o
 
 
 def test_what_is_private_and_what_is_not_are_two_files_of_one_device(tmp_path):
-    for private in (False, True):
-        StateFile(tmp_path, "roof", "rct", private=private).save({"private": private})
-    for private in (False, True):
-        assert StateFile(tmp_path, "roof", "rct", private=private).load() == {"private": private}
+    for content in (LEARNT, KEYS):
+        StateFile(tmp_path, "roof", "rct", content).save({"private": content is KEYS})
+    for content in (LEARNT, KEYS):
+        assert StateFile(tmp_path, "roof", "rct", content).load() == {"private": content is KEYS}
     assert sorted(path.name for path in tmp_path.iterdir()) == ["roof.json", "roof.keys"]
 
 
 def test_what_must_not_be_lost_is_written_at_once(tmp_path):
     writer = Writer()
-    memory = Memory(StateFile(tmp_path, "roof", "rct", private=True), writer)
+    memory = Memory(StateFile(tmp_path, "roof", "rct", KEYS), writer)
     memory.tick(0.0)
     memory.keep(FACTS)
     assert writer.finish(10.0)
-    assert StateFile(tmp_path, "roof", "rct", private=True).load() == FACTS
+    assert StateFile(tmp_path, "roof", "rct", KEYS).load() == FACTS

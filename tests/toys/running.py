@@ -75,18 +75,19 @@ class Run:
         lines: Line protocol, without the figures about the collector.
     """
 
-    def __init__(self, driver, unit, seconds=30.0, *, during=None, **options):
+    def __init__(self, driver, unit, seconds=30.0, *, during=None, common=None, **options):
+        """``common`` are options that all devices of a process share."""
         self.batches = []
         self.unit = unit
-        virtual.run(lambda loop: self._main(loop, driver, seconds, during, options))
+        virtual.run(lambda loop: self._main(loop, driver, seconds, during, common or {}, options))
 
-    async def _main(self, loop, driver, seconds, during, options):
+    async def _main(self, loop, driver, seconds, during, common, options):
         self.plug = Plug(self.unit)
         device = {"name": "toy", "driver": driver.name, "address": "tcp://192.0.2.1", **options}
         self.collector = Collector(
             Config.parse({"devices": [device]}),
             self.take,
-            virtual.options(loop, self.plug),
+            virtual.options(loop, self.plug, **common),
         )
         (self.device,) = self.collector.devices
         running = asyncio.create_task(self.collector.run())

@@ -34,6 +34,7 @@ from rct_collector.drivers.base import (
     Resync,
 )
 from rct_collector.drivers.options import Requests
+from rct_collector.errors import TransportError
 from rct_collector.lines.conversation import SILENCE_S
 from rct_collector.lines.kept import KeptLine
 from rct_collector.lines.port import Port
@@ -55,6 +56,9 @@ ADVANCE_S = 3600.0
 
 #: How often what came is handed over while a round goes on after its fast part, in seconds.
 HAND_OVER_S = 5.0
+
+#: A question beside the rounds needs so many seconds until its answer can be there.
+LEAST_ASIDE_S = 0.5
 
 #: Seconds that a unit takes to answer a probe.
 PROBE_S = 0.5
@@ -309,6 +313,45 @@ class Exchange:
     def _new_rate(self) -> AdaptiveRate:
         return AdaptiveRate(self._window, self._requests.gap, self._slowest_gap)
 
+    # -- beside the rounds -----------------------------------------------------------------
+
+    def is_busy(self, now: float) -> bool:
+        """Whether others are on the line, or the pace has given way."""
+        return self._rate.step > 0 or self.poller.are_others_present(now)
+
+    async def aside(self, ask: Ask, seconds: float) -> Answer | Refused:
+        """Ask one thing between two rounds, as soon as others have spoken.
+
+        It goes at the expense of repeats, so that it costs the next round nothing.
+
+        Args:
+            ask: What is asked, of no unit yet.
+            seconds: How long it may take, the wait for others included.
+
+        Raises:
+            TransportError: As for :meth:`.inquiry.Inquiry.ask`; the kind is ``busy`` when others
+                have spoken all the time.
+        """
+        loop = asyncio.get_running_loop()
+        end = loop.time() + seconds
+        while (wait := self._idle_at() - loop.time()) > 0:
+            if loop.time() + wait > end - LEAST_ASIDE_S:
+                raise TransportError("others have spoken all the time", "busy")
+            await asyncio.sleep(wait)
+        self._pacer.sent(loop.time(), repeat=True)
+        self._stats.totals["requests"] += 1
+        try:
+            async with asyncio.timeout_at(end):
+                return await self.inquiry.ask(ask.query, ask.argument)
+        except TimeoutError:
+            text = f"{ask.query.label} was not answered before the next round"
+            raise TransportError(text, "timeout") from None
+
+    def _idle_at(self) -> float:
+        """When the gap is over, others have had their turn, and there is a token for it."""
+        now = asyncio.get_running_loop().time()
+        return max(self._pacer.free_at, self.poller.quiet_at, self._pacer.repeat_at(now))
+
     @property
     def proven(self) -> Container[Query]:
         """What the unit is known to answer."""
@@ -399,13 +442,18 @@ class Exchange:
         if answer.query is self.inquiry.query and self.inquiry.take(answer):
             return
         if self._over is None:
-            self._foreign(now)
+            self._unwanted(answer, now)
             return
         ask = self.poller.answered(answer.query, now)
         if ask is None or not ask.attempts:
-            self._foreign(now)
+            self._unwanted(answer, now)
         if ask is not None and not self._owner.answered(answer, now):
             self.poller.repeat(answer.query)
+
+    def _unwanted(self, answer: Answer, now: float) -> None:
+        """An answer that the round has not asked for."""
+        if not self.inquiry.was_late(answer):
+            self._foreign(now)
 
     def _foreign(self, now: float) -> None:
         """An answer that was not meant for us: count it, and let the others speak."""

@@ -329,6 +329,15 @@ class Poller:
         self._heard_at = now
         self._courtesy.heard(now)
 
+    def are_others_present(self, now: float) -> bool:
+        """Whether another client was heard a moment ago."""
+        return self._courtesy.are_present(now)
+
+    @property
+    def quiet_at(self) -> float:
+        """When others have had their turn."""
+        return self._courtesy.quiet_at
+
     def repeat(self, query: Query) -> bool:
         """Ask once more for something that was answered, to be sure of it.
 

@@ -139,6 +139,10 @@ class Round:
         self._published.update(series for series, _ in fresh)
         return fresh
 
+    def values(self, some: Iterable[Series]) -> tuple[Value | None, ...]:
+        """What has come of some series; None for one of which nothing has."""
+        return tuple(map(self._values.get, some))
+
     def texts(self) -> dict[Series, Value]:
         """Texts that came since the last call."""
         texts = {s: v for s, v in self._values.items() if s in self._plan.texts}

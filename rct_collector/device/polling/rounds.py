@@ -12,6 +12,7 @@ import logging
 from collections.abc import Container, Sequence
 from typing import Protocol
 
+from rct_collector.catalog.faults import fault_metrics
 from rct_collector.config import DeviceConfig
 from rct_collector.device.clock import Clock
 from rct_collector.device.plausibility import Plausibility
@@ -28,7 +29,7 @@ from rct_collector.device.state import Memory
 from rct_collector.device.stats import Stats
 from rct_collector.drivers.base import Answer, Driver, Event, Query
 from rct_collector.lines.kept import KeptLine
-from rct_collector.model import PollClass, Series
+from rct_collector.model import PollClass, Series, Value
 from rct_collector.receipt import Receipt
 from rct_collector.reports import Reports
 
@@ -106,6 +107,7 @@ class Polling:
         self._place = f"{config.address.scheme}://{config.address.place} {config.unit}".rstrip()
         self.plan = plan_for(driver, config)
         self.discovery = self._recall()
+        self._faults = tuple(s for s in self.plan.wanted if s.metric in fault_metrics())
         self._change = self.discovery.change
         self.changes = 0
         self._told: set[str] = set()
@@ -237,6 +239,10 @@ class Polling:
         """Nothing is wanted any more, and all is published."""
         self._round = None
         self.exchange.end_round(now)
+
+    def faults(self) -> tuple[Value | None, ...]:
+        """What the round has brought of faults, as far as it is wanted."""
+        return self.current.values(self._faults)
 
     @property
     def given_up(self) -> int:

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from rct_collector.device.state import WRITER, Memory, StateFile
+from rct_collector.device.state import KEYS, WRITER, Memory, StateFile
 from rct_collector.drivers.base import Garbled, Record, Reply, SessionOptions
 from rct_collector.drivers.solaredge import DRIVER, functions, records, request
 from rct_collector.drivers.solaredge.crypto import Tunnel, UnitKey
@@ -178,7 +178,7 @@ def test_whatever_is_in_the_file_a_unit_can_begin_anew(kept):
 
 def test_what_is_kept_holds_no_key(tmp_path, caplog):
     caplog.set_level(0)
-    memory = Memory(StateFile(tmp_path, "roof", "solaredge", private=True))
+    memory = Memory(StateFile(tmp_path, "roof", "solaredge", KEYS))
     unit = Inverter()
     first = process(memory)
     first(unit.offer(3))
