@@ -25,6 +25,10 @@ PIPE_POLL_S = 0.05
 #: Read at a time, in bytes.
 PIECE = 1 << 16
 
+#: Bytes by which a file that is followed is known again: another one of that name, written in place
+#: of the old between two looks, has others there.
+_TAIL = 256
+
 #: Of a file in a folder: when it was written last in nanoseconds, and its name.
 _Age = tuple[int, str]
 
@@ -68,6 +72,8 @@ class Files:
         self._contents: Contents | None = None
         self._told = ""
         self._read = 0
+        self._tail = b""
+        self._waited = False
         self._is_file = True
         self._age: _Age = (-1, "")
         #: Flows of all files have numbers of their own.
@@ -99,7 +105,7 @@ class Files:
 
         Raises:
             CaptureError: It cannot be read, is of a kind that is not read, holds nothing that is
-                looked for, or has shrunk while it was followed.
+                looked for, or has shrunk or was written anew while it was followed.
         """
         try:
             if self._descriptor < 0 and not self._open():
@@ -133,7 +139,7 @@ class Files:
             self._place = found
         self._descriptor = os.open(self._place, os.O_RDONLY | os.O_NONBLOCK)
         self._is_file = stat.S_ISREG(os.fstat(self._descriptor).st_mode)
-        self._read = 0
+        self._read, self._tail, self._waited = 0, b"", False
         self._contents = Contents(str(self._place), self._wanted)
         self._told = ""
         self._first_flow = self._next_flow
@@ -148,8 +154,30 @@ class Files:
             data = os.read(self._descriptor, self._size)
         except BlockingIOError:
             return None
+        if self._follow and self._is_file:
+            self._is_known_again(data)
         self._read += len(data)
         return data
+
+    def _is_known_again(self, data: bytes) -> None:
+        """Look whether what was read before still stands before what is read now.
+
+        Raises:
+            CaptureError: It does not.
+        """
+        if not data:
+            self._waited = True
+            return
+        if self._waited:
+            self._waited = False
+            begin = self._read - len(self._tail)
+            if os.pread(self._descriptor, len(self._tail), begin) != self._tail:
+                self.close()
+                raise CaptureError(
+                    f"{self._place}: was written anew while it was followed: what was read of it is"
+                    " not there any more; write what is new behind the old, or to another file"
+                )
+        self._tail = (self._tail + data)[-_TAIL:]
 
     def _at_end(self) -> Iterable[Run]:
         """All that is there was read: wait for more, go to the next file, or stop."""

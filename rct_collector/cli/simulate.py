@@ -10,6 +10,7 @@ from time import time
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from rct_collector.cli.options import (
     DOORS,
@@ -164,11 +165,17 @@ def _serve(
     chosen = {choice.name: world[choice.name] for choice in simulator.choices}
     lines = simulator.lines(world["scenario"], **chosen)
     hours = simulator.captured(**chosen)
+    calls = simulator.calls(**chosen)
     if hours:
+        _refuse_idle("these are written into a file, see --path", "path")
         _capture(family, lines, path, hours, world)
         return
     at = usual_port(family) if port is None else port
-    called = called_at(to, family) if simulator.calls(**chosen) else None
+    if calls:
+        _refuse_idle("these units call, and --to says whom", "to")
+    else:
+        _refuse_idle("these units are called, and call nobody", "host", "port", "transport", "path")
+    called = called_at(to, family) if calls else None
     start = time()
 
     def opening(line: int, folder: Path) -> Opening:
@@ -188,6 +195,22 @@ def _serve(
         where = f"{host}:{at}" if transport == "tcp" else str(path or folder)
         hints = simulator.hints(world["scenario"], seed=world["seed"], **chosen)
         open_until_stopped(openings, where=where, name=name, hints=hints)
+
+
+def _refuse_idle(why: str, *used: str) -> None:
+    """Refuse what was said of a way that is not taken.
+
+    Args:
+        why: What is done instead, in words.
+        used: Options that count.
+
+    Raises:
+        click.UsageError: Another one is given.
+    """
+    context = click.get_current_context()
+    for name in ("host", "port", "transport", "path", "to"):
+        if name not in used and context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"--{name} means nothing here: {why}")
 
 
 def _capture(

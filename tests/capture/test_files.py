@@ -90,6 +90,27 @@ def test_a_file_that_shrinks_is_told(written):
         step(files)
 
 
+@pytest.mark.parametrize("grown", [4, 5000])
+def test_a_file_that_was_written_anew_between_two_looks_is_told(written, grown):
+    path = written(WHOLE)
+    files = Files(path, WANTED, follow=True)
+    assert step(files) == WHOLE
+    path.write_bytes(MAGIC * (len(WHOLE) // 4) + MAGIC + bytes(grown))
+    with pytest.raises(CaptureError, match="was written anew while it was followed"):
+        step(files)
+    files.close()
+
+
+def test_a_file_that_grows_byte_by_byte_is_known_again(written):
+    files = Files(written(b""), WANTED, follow=True, piece=7)
+    found = b""
+    for byte in WHOLE:
+        written(bytes([byte]))
+        found += step(files)
+    files.close()
+    assert found == WHOLE
+
+
 def test_a_file_that_is_damaged_while_it_is_followed_is_told_at_once(written):
     files = Files(written(pcap(PARTS)), WANTED, follow=True)
     step(files)

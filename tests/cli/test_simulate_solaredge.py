@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import re
 import signal
 import socket
 
 import pytest
 
+from rct_collector.capture.packets import PacketReader
+from rct_collector.capture.source import Source
 from rct_collector.drivers.solaredge.crypto import UnitKey
 from rct_collector.drivers.solaredge.frame import FrameReader
 from rct_collector.drivers.solaredge.functions import POST, SESSION_KEY
@@ -128,12 +131,41 @@ def test_scenarios_and_fault_profiles_are_listed(run):
         (["--inverters", "0"], "--inverters"),
         (["--optimizers", "61"], "--optimizers"),
         (["--faults", "sabotage"], "'sabotage' is no fault profile"),
+        (["--port", "4711"], "--port means nothing here: these units call, and --to says whom"),
+        (["--host", "0.0.0.0"], "--host means nothing here: these units call"),
+        (["--path", "x"], "--path means nothing here: these units call"),
+        (["--transport", "pty"], "--transport means nothing here: these units call"),
+        (
+            ["--way", "rs485", "--to", "tcp://127.0.0.1:1"],
+            "--to means nothing here: these units are",
+        ),
+        (
+            ["--way", "pcap", "--path", "x", "--port", "1"],
+            "--port means nothing here: these are wri",
+        ),
+        (["--way", "pcap"], "--path is to name the capture file"),
+        (["--way", "pcap", "--path", "x", "--hours", "0"], "--hours"),
     ],
 )
 def test_mistakes(run, arguments, message):
     result = run("simulate", "solaredge", *arguments)
     assert result.exit_code == 2
     assert message in result.stderr
+
+
+def test_a_capture_file_has_as_many_hours_as_are_wanted(run, tmp_path):
+    lengths = []
+    for hours in (1, 3):
+        path = tmp_path / f"{hours}.pcap"
+        result = run(
+            "simulate", "solaredge", "--way", "pcap", "--hours", hours, "--path", path,
+            "--inverters", 1, "--optimizers", 2,
+        )  # fmt: skip
+        assert result.stdout == f"{hours} h of simulated inverters 'roofs' in {path}\n"
+        packets = PacketReader(Source(io.BytesIO(path.read_bytes()), path.name))
+        times = [packet.time_ns for packet in packets]
+        lengths.append((max(times) - min(times)) / 3600e9)
+    assert lengths == pytest.approx([1, 3], abs=0.3)
 
 
 @pytest.mark.slow

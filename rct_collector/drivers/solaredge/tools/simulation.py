@@ -24,8 +24,8 @@ from rct_collector.drivers.tools import Simulator, UnitChoice, fault_list
 #: How inverters are reached; the first is the usual one.
 WAYS = ("home", "rs485", "passive", "pcap")
 
-#: Hours of a capture file.
-_CAPTURED_H = 24.0
+#: Hours of a capture file, and most of them.
+_CAPTURED_H, _MOST_H = 24, 24 * 31
 
 #: Seconds between two records of each device where somebody watches.
 _HURRIED_S = 10.0
@@ -47,13 +47,20 @@ class SolarEdgeSimulator(Simulator):
         "--to tcp://192.0.2.5:22222 --encrypt",
         "--faults lost-ack,reset --speed 60",
         "--way rs485 --transport pty --path /tmp/bus",
+        "--way pcap --hours 2 --path calls.pcap",
     )
     choices = (
         UnitChoice(
             "way",
             WAYS,
-            "home: they call (the usual way). rs485: they are on a bus, and a"
-            " master lets them speak. passive: somebody else is master of the bus.",
+            "home: they call (the usual way), see --to. rs485: they are on a bus at --host and"
+            " --port, or another --transport, and a master lets them speak. passive: somebody else"
+            " is master of the bus. pcap: they have called, which is written into the file --path.",
+        ),
+        UnitChoice(
+            "hours",
+            range(1, _MOST_H + 1),
+            f"Hours up to now that are in that file (default: {_CAPTURED_H}).",
         ),
         UnitChoice("inverters", range(1, MOST_INVERTERS + 1), "Inverters, each with a connection."),
         UnitChoice("optimizers", range(1, MOST_OPTIMIZERS + 1), "Optimizers at each of them."),
@@ -77,8 +84,8 @@ class SolarEdgeSimulator(Simulator):
         return chosen.get("way") in (None, "home", "pcap")
 
     def captured(self, **chosen: Any) -> float:
-        """A day."""
-        return _CAPTURED_H if chosen.get("way") == "pcap" else 0.0
+        """A day, unless it is said how long."""
+        return float(chosen.get("hours") or _CAPTURED_H) if chosen.get("way") == "pcap" else 0.0
 
     def lines(self, scenario: str, **chosen: Any) -> int:
         """One for each inverter that calls; one bus for all."""
@@ -117,6 +124,7 @@ class SolarEdgeSimulator(Simulator):
         optimizers: int | None = None,
         encrypt: bool | None = None,
         way: str | None = None,
+        hours: int | None = None,  # noqa: ARG002 - that of a capture file, see above
         line: int = 0,
         hurried: bool = False,
         witness: SolarEdgeWitness | None = None,
@@ -137,6 +145,7 @@ class SolarEdgeSimulator(Simulator):
             optimizers: How many at each, if not as many as the scenario says.
             encrypt: Whether it encrypts; on a bus none does.
             way: One of :data:`WAYS`; None for the usual one.
+            hours: See :meth:`captured`.
             line: Which of them it is, from 0 on.
             hurried: Each device makes a record every few seconds: somebody watches.
             witness: Is told of every record.
