@@ -261,9 +261,9 @@ class EachRecord:
         """Print the values of the unit; what the collector says of itself is not in the file."""
         if batch.ends_round:
             return
-        for line in self._serializer.lines(batch):
-            self._held.append(line)
-            self._size += len(line)
+        lines = self._serializer.lines(batch)
+        self._held += lines
+        self._size += sum(map(len, lines))
         if self._size >= _WRITTEN:
             self.flush()
 

@@ -78,7 +78,8 @@ class Snapshot:
             self.trouble = batch.health.error
         if batch.origin is Origin.LIVE:
             self.time_ns = batch.time_ns
-        self._read(batch)
+        if self._values:
+            self._read(batch)
         if batch.health.removed:
             self.readings.clear()
         self.rounds += batch.ends_round
@@ -105,7 +106,7 @@ class Snapshot:
 
     def _read(self, batch: Batch) -> None:
         """Keep the values, unless newer ones are there already."""
-        if batch.origin is Origin.HISTORY or not self._values:  # means and sums are no readings
+        if batch.origin is Origin.HISTORY:  # means and sums are no readings
             return
         for series, value in batch.values:
             known = self.readings.get(series)

@@ -146,10 +146,10 @@ class Publisher:
             values,
             self._interval,
             origin,
-            ends_round=ends_round,
-            health=self.health,
-            unit=self._unit,
-            receipt=receipt,
+            ends_round,
+            self.health,
+            self._unit,
+            receipt,
         )
 
     def forget(self) -> None:

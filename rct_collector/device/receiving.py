@@ -185,16 +185,18 @@ class Receiving:
         parts: dict[int, Receipt] = {}
         live: _Values = defaultdict(list)
         late: _Values = defaultdict(list)
+        most = self._most_seen()
         for record in records:
             part = self._part_of(record, parts, receipt)
             if not can_be(record.time_ns, wall_ns):
                 self._misdated(record, wall_ns, receipt)
                 continue
-            if not self._is_new(record, part, receipt):
+            if not self._is_new(record, part, receipt, most):
                 continue
             self.records += 1
-            self.newest_ns = max(self.newest_ns, record.time_ns)
-            self._sort(record, self._at(record, now, wall_ns), live, late)
+            if record.time_ns > self.newest_ns:
+                self.newest_ns = record.time_ns
+            self._sort(record, now, wall_ns, live, late)
         for origin, batches in ((Origin.LATE, late), (Origin.LIVE, live)):
             for time_ns in sorted(batches):
                 self._send(time_ns, batches[time_ns], origin, parts.get(time_ns))
@@ -212,16 +214,17 @@ class Receiving:
             return record.time_ns / 1e9
         return now - (wall_ns - record.time_ns) / 1e9
 
-    def _sort(self, record: Record, at: float, live: _Values, late: _Values) -> None:
+    def _sort(self, record: Record, now: float, wall_ns: int, live: _Values, late: _Values) -> None:
         """Judge the values of a record by its own time, and add them to those of now, or late.
 
         Args:
             record: The record.
-            at: Its time, see :meth:`_at`.
+            now: Monotonic seconds.
+            wall_ns: Nanoseconds since the epoch.
             live: Values of each time that are newer than the last of their series.
             late: All others; a total of the past is no sign that it fell.
         """
-        time_ns, newest, judge = record.time_ns, self._newest, self._plausibility.judge
+        time_ns, newest = record.time_ns, self._newest
         fresh, old = [], []
         for pair in record.values:
             series, value = pair
@@ -237,9 +240,12 @@ class Receiving:
                 and metric.kind is not TOTAL
             ):
                 pass
-            elif judge(series, value, now=at, derived=not is_live) is not GOOD:
-                self.implausible += 1
-                continue
+            else:
+                at = self._at(record, now, wall_ns)
+                verdict = self._plausibility.judge(series, value, now=at, derived=not is_live)
+                if verdict is not GOOD:
+                    self.implausible += 1
+                    continue
             if is_live:
                 newest[series] = time_ns
                 fresh.append(pair)
@@ -286,8 +292,17 @@ class Receiving:
             whole.follow(part)
         return part
 
-    def _is_new(self, record: Record, part: Receipt | None, whole: Receipt | None) -> bool:
-        """Whether it comes for the first time, as far as is remembered, or was lost before."""
+    def _is_new(
+        self, record: Record, part: Receipt | None, whole: Receipt | None, most: int
+    ) -> bool:
+        """Whether it comes for the first time, as far as is remembered, or was lost before.
+
+        Args:
+            record: The record.
+            part: Its receipt.
+            whole: That of all that came together.
+            most: So many records are remembered.
+        """
         name = record.unit, record.key, record.time_ns
         if name in self._seen:
             earlier = self._seen[name]
@@ -298,7 +313,7 @@ class Receiving:
                 return False
             del self._seen[name]
             self._take_back(record)
-        elif len(self._seen) >= self._most_seen():
+        elif len(self._seen) >= most:
             self._seen.popitem(last=False)
         self._seen[name] = part
         return True

@@ -291,7 +291,7 @@ class SolarEdgeSession:
 
     def _record(self, record: RawRecord, values: dict[str, RecordValue], source: int) -> Event:
         """A record whose layout is known."""
-        kind, device, body = record
+        kind, device, body = record.kind, record.device, record.body
         inverter, word, meter, more = source, "", 0, b""
         if kind in _INVERTERS:
             inverter = owner(device, source)
@@ -312,7 +312,7 @@ class SolarEdgeSession:
             elif kind == EVENT:
                 word, more = str(values.get("event") or 0), body[4:]
         unit = id_text(inverter)
-        if not self._is_welcome(inverter):
+        if inverter != source and not self._is_welcome(inverter):
             return Garbled(
                 Fault.FOREIGN,
                 unit=id_text(source),

@@ -169,20 +169,15 @@ def battery_word(serial: str) -> str:
     return "".join(c for c in serial.upper() if c.isascii() and c.isalnum()) or "0"
 
 
-class Sink(NamedTuple):
-    """A column, and the series that it feeds.
-
-    Attributes:
-        column: Its name.
-        series: The series.
-        kind: The type of the values.
-        computed: Makes the value of those of the record, where it is not that of the column.
-    """
-
-    column: str
-    series: Series
-    kind: Callable[[Any], Value]
-    computed: Callable[[Mapping[str, RecordValue]], RecordValue] | None
+#: A column, the series that it feeds, the type of its values, and what makes the value of those of
+#: the record, where it is not that of the column. (A plain tuple: those with names are taken apart
+#: more slowly, and there is one for each value.)
+Sink = tuple[
+    str,
+    Series,
+    Callable[[Any], Value],
+    Callable[[Mapping[str, RecordValue]], RecordValue] | None,
+]
 
 
 def name_series(optimizer: str) -> Series:
@@ -223,14 +218,14 @@ def sinks(kind: int, word: str = "", meter: int = 0) -> tuple[Sink, ...]:
 def _sinks(
     outlets: tuple[Outlet, ...], component: Mapping[str, str], meter: int = 0
 ) -> tuple[Sink, ...]:
-    found = []
+    found: list[Sink] = []
     for item in outlets:
         if item.meter not in (0, meter):
             continue
         tags = {**item.tags, **component} if _is_open(item) else item.tags
         series = catalog().series(item.metric, **tags)
         computed = partial(_computed, item) if item.negative or item.scale != 1.0 else None
-        found.append(Sink(item.column, series, series.metric.value_type, computed))
+        found.append((item.column, series, series.metric.value_type, computed))
     return tuple(found)
 
 
@@ -244,11 +239,13 @@ def values_of(
     values: Mapping[str, RecordValue], found: tuple[Sink, ...]
 ) -> tuple[tuple[Series, Value], ...]:
     """What a record says of each series; what is absent is left out."""
-    result = []
+    result: list[tuple[Series, Value]] = []
     for column, series, kind, computed in found:
-        value = values.get(column) if computed is None else computed(values)
-        if value is not None:
-            result.append((series, value if type(value) is kind else kind(value)))
+        value: Any = values.get(column) if computed is None else computed(values)
+        if type(value) is kind:
+            result.append((series, value))
+        elif value is not None:
+            result.append((series, kind(value)))
     return tuple(result)
 
 
