@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import csv
+import io
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -235,11 +237,13 @@ def lines(value: Any) -> list[str]:  # noqa: ANN401 - anything that JSON has
     """A value for scripts.
 
     Args:
-        value: A list of mappings is a table, and so are its lines; all else is one line.
+        value: A list of mappings is a table, whose rows are written as CSV; all else is one line.
     """
     if isinstance(value, list) and all(isinstance(row, dict) for row in value):
-        return [",".join("" if cell is None else _word(cell) for cell in row.values())
-                for row in value]  # fmt: skip
+        text = io.StringIO()
+        rows = (("" if cell is None else _word(cell) for cell in row.values()) for row in value)
+        csv.writer(text, lineterminator="\n").writerows(rows)
+        return text.getvalue().splitlines()
     return ["" if value is None else _word(value)]
 
 

@@ -26,7 +26,7 @@ Examples:
   rct-collector history roof barn --from -90d --format influx -o all.lp
   rct-collector history roof --from -90d --format influx -o all.lp --resume
   rct-collector history roof --resolution day --signals 'pv_*,grid_*'
-  rct-collector history roof --from -1y --events --resolution month
+  rct-collector history roof --from -1y --events --signals none
 \b
 Into a database:
   rct-collector history roof --from -7d -f influx -o w.lp
@@ -56,7 +56,7 @@ Into a database:
 )  # fmt: skip
 @click.option(
     "--signals", multiple=True, metavar="GLOB,...",
-    help="Only these fields, such as 'pv_*,soc_percent' (default: all).",
+    help="Only these fields, such as 'pv_*,soc_percent', or none (default: all).",
 )  # fmt: skip
 @click.option(
     "--events", is_flag=True,
@@ -110,8 +110,8 @@ def command(  # noqa: PLR0913 - of options
     A device is named as in the configuration, or by its address. Several are read at the same time.
     A collector on this host that holds the device must be stopped first.
 
-    One day of all signals takes some 50 to 150 requests and half a minute; 90 days take about an
-    hour. What was read stays when it is interrupted: with -o, --resume goes on.
+    One day of all signals takes some 50 to 180 requests and up to a minute, all 90 days an hour or
+    so. What was read stays when it is interrupted: with -o, --resume goes on.
     """
     from rct_collector.cli.main import start_logging
 

@@ -33,7 +33,9 @@ SECOND = 1_000_000_000
 DAY_S = 86_400
 
 #: Seconds of a portion, where a value comes every so often; longer resolutions are read at once.
-PORTION_S = DAY_S
+#: The last answer of a slice brings little of it, so longer portions cost fewer questions; shorter
+#: ones are sooner complete.
+PORTION_S = 4 * DAY_S
 #: Values farther apart than this are few: all of a range are one portion.
 _OFTEN_S = 3600
 
@@ -85,20 +87,27 @@ def resolutions(memory: History) -> list[str]:
     return list(dict.fromkeys(filter(None, map(resolution_of, memory.kept.values()))))
 
 
+#: In place of globs: no values.
+NONE = ("none",)
+
+
 class Selection(NamedTuple):
     """What is wanted of each device.
 
     Attributes:
         resolution: What one value covers, such as ``5m``.
-        signals: Globs of fields; empty for all that are on by default.
+        signals: Globs of fields; empty for all that are on by default, :data:`NONE` for none.
         events: Events as well.
-        values: Values at all.
     """
 
     resolution: str
     signals: tuple[str, ...] = ()
     events: bool = False
-    values: bool = True
+
+    @property
+    def values(self) -> bool:
+        """Whether values are wanted at all."""
+        return self.signals != NONE
 
     def queries(self, family: Driver) -> list[Query]:
         """What is asked for it.

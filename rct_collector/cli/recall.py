@@ -16,7 +16,7 @@ from rct_collector.cli.collect import quiet_link, run
 from rct_collector.cli.console import console
 from rct_collector.cli.moments import moment_of, parse_moment
 from rct_collector.cli.outside import replaced
-from rct_collector.cli.past import SECOND, Recall, Row, Selection, Slice
+from rct_collector.cli.past import NONE, SECOND, Recall, Row, Selection, Slice
 from rct_collector.cli.pastformats import (
     FORMATS,
     Columns,
@@ -87,12 +87,10 @@ def read_past(found: Targets, options: PastOptions) -> None:
     names = [device.name for device in found.devices]
     if twice := {name for name in names if names.count(name) > 1}:
         raise ConfigError([f"{', '.join(sorted(twice))}: named twice"])
-    selection = Selection(
-        options.resolution,
-        options.signals,
-        options.events,
-        values=not (options.events and options.form == "csv"),
-    )
+    signals = NONE if options.events and options.form == "csv" else options.signals
+    selection = Selection(options.resolution, signals, options.events)
+    if not selection.values and not selection.events:
+        raise ConfigError(["--signals none: leaves nothing, unless --events is given"])
     ranges = {device.name: _range(device, selection, options) for device in found.devices}
     spool = _spool(found, options, ranges) if options.output else None
     try:
@@ -100,15 +98,15 @@ def read_past(found: Targets, options: PastOptions) -> None:
         recalls = [Recall(device, selection, *kept[device.name]) for device in found.devices]
         sink = _Sink(_format(recalls, found, options), spool)
         complete = _read(found, recalls, sink, options)
-        if spool and options.output:
+        if spool and options.output and (not complete or not spool.is_empty):
             _write_file(options.output, recalls, sink.form, spool)
     except BaseException:
         if spool:
-            spool.close(remove=False)
+            spool.close(remove=spool.is_empty)
         raise
     if spool:
-        spool.close(remove=complete is Exit.OK)
-    _tell(recalls, complete, options)
+        spool.close(remove=complete is Exit.OK or spool.is_empty)
+    _tell(recalls, complete, options, something=not spool or not spool.is_empty)
     if complete:
         raise click.exceptions.Exit(complete)
 
@@ -302,8 +300,10 @@ async def _progress(recalls: Sequence[Recall], options: PastOptions) -> AsyncIte
             teller.cancel()
 
 
-def _tell(recalls: Sequence[Recall], status: Exit, options: PastOptions) -> None:
-    """Say what was read, what was not, and how to go on."""
+def _tell(
+    recalls: Sequence[Recall], status: Exit, options: PastOptions, *, something: bool
+) -> None:
+    """Say what was read, what was not, and how to go on if there is something to go on with."""
     for recall in recalls:
         name, headway = recall.config.name, recall.headway
         for text in (*headway.failed, *filter(None, (recall.trouble,))):
@@ -317,6 +317,9 @@ def _tell(recalls: Sequence[Recall], status: Exit, options: PastOptions) -> None
     if not status:
         return
     what = "Interrupted" if status is Exit.INTERRUPTED else "Incomplete"
+    if not something:
+        click.echo(f"{what}: nothing was read", err=True)
+        return
     if options.output:
         click.echo(
             f"{what}: what was read is in {options.output}; the same command with --resume goes on",

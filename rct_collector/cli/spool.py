@@ -86,11 +86,19 @@ class Spool:
         while line := self._file.readline():
             if not line.endswith(b"\n"):
                 break
-            device, query, start, end, _ = json.loads(line)
+            try:
+                device, query, start, end, _ = json.loads(line)
+            except (ValueError, TypeError) as error:
+                raise ConfigError([f"{self.path} is damaged at byte {place}; remove it"]) from error
             self._known[device, query, start, end] = place
             place = self._file.tell()
         self._file.truncate(place)
         self._file.seek(place)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was read yet."""
+        return not self._known
 
     def has(self, device: str, part: Slice) -> bool:
         """Whether a slice is there."""

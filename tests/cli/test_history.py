@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import csv
+import fcntl
 import json
 import os
+import pty
 import signal
 import struct
+import termios
 from collections import Counter
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -22,7 +25,7 @@ from rct_collector.cli.moments import moment_of, parse_moment
 from rct_collector.drivers import BUILTIN, driver
 from rct_collector.lines.lock import DeviceLock
 from rct_collector.transport import parse_address
-from tests.cli.conftest import address_of
+from tests.cli.conftest import address_of, read_all
 from tests.drivers.rct.answering import answering_unit
 from tests.drivers.rct.remembering import EMPTY, OIDS, events, minutes, series, wall
 
@@ -63,6 +66,7 @@ def memory(hours=48, most=41):
 @pytest.fixture(autouse=True)
 def noon(monkeypatch):
     monkeypatch.setattr(recall, "now", lambda: NOW)
+    monkeypatch.setattr(past, "PORTION_S", 86_400)
 
 
 @pytest.fixture
@@ -178,6 +182,14 @@ def test_events_as_csv_are_a_table_of_their_own(run, home):
     )  # fmt: skip
     assert (lines[2]["object"], lines[2]["old"], lines[2]["new"]) == ("wifi.password", "", "")
     assert "41424344" not in result.stdout
+    assert {asked[1] for asked in served["roof"].asked} == {OIDS["logger.error_log_time_stamp"]}
+
+
+def test_events_alone_are_one_question_in_any_format(run, home):
+    path, served = home(roof=memory())
+    result = run("history", "roof", "-c", path, *DAY, "--events", "--signals", "none", "-q")
+
+    assert [line.split()[0] for line in result.stdout.splitlines()] == ["time", *3 * ["2026-06-14"]]
     assert {asked[1] for asked in served["roof"].asked} == {OIDS["logger.error_log_time_stamp"]}
 
 
@@ -316,7 +328,15 @@ def interrupting(payloads, at):
 LONG = ["--from", "2026-06-13T12:00", "--to", "2026-06-15T12:00", *TWO]
 
 
-@pytest.mark.parametrize("at", [1, 9, 20])
+def test_interrupted_before_anything_was_read_it_leaves_nothing(run, home, tmp_path):
+    path, _ = home(roof=interrupting(memory(), 1))
+    result = run("history", "roof", "-c", path, *LONG, "-o", tmp_path / "out.txt")
+    assert result.exit_code == 130
+    assert "Interrupted: nothing was read" in result.stderr
+    assert [item.name for item in tmp_path.iterdir()] == ["config.yaml"]
+
+
+@pytest.mark.parametrize("at", [9, 20])
 def test_what_was_read_into_a_file_stays_and_resume_goes_on(run, home, tmp_path, at):
     path, served = home(roof=interrupting(memory(), at), whole=memory())
     out, part = tmp_path / "out.csv", tmp_path / "out.csv.part"
@@ -328,7 +348,7 @@ def test_what_was_read_into_a_file_stays_and_resume_goes_on(run, home, tmp_path,
     assert "--resume goes on" in result.stderr
     before = out.read_text().splitlines()
     assert before[0] == "time,load_watts,soc_percent"
-    assert len(before) - 1 in {0, 288, 576}
+    assert len(before) - 1 in {288, 576}
     assert part.exists()
 
     refused = run(*options)
@@ -370,6 +390,7 @@ def test_killed_at_any_byte_of_what_was_kept_it_goes_on_to_the_same_end(
     run(*options)
     monkeypatch.undo()
     monkeypatch.setattr(recall, "now", lambda: NOW)
+    monkeypatch.setattr(past, "PORTION_S", 86_400)
     kept, whole, asked = part.read_bytes(), out.read_bytes(), len(served["roof"].asked)
     lines = kept.splitlines(keepends=True)
     assert len(lines) == 1 + 2 * 2 + 1
@@ -393,6 +414,7 @@ def test_killed_at_any_byte_of_what_was_kept_it_goes_on_to_the_same_end(
         (b"time,load_watts\n", "is no reading that was interrupted"),
         (b"[1]\n", "is no reading that was interrupted"),
         (b'{"what":"rct-collector history 0","request":{}}\n', "is no reading that was"),
+        (b"@[1]\n", "is damaged at byte "),
         (
             b'{"what":"rct-collector history 1","request":{"devices":[["barn","rct"]]}}\n',
             "was begun with devices [['barn', 'rct']], and this is [['roof', 'rct']]",
@@ -401,9 +423,16 @@ def test_killed_at_any_byte_of_what_was_kept_it_goes_on_to_the_same_end(
 )
 def test_only_a_reading_of_the_same_is_gone_on_with(run, home, tmp_path, content, told):
     path, served = home(roof=memory())
+    options = ["history", "roof", "-c", path, *QUARTER, *TWO, "-o", tmp_path / "out.csv"]
+    if content.startswith(b"@"):  # behind a first line as it should be
+        request = {
+            "devices": [["roof", "rct"]], "from": QUARTER[1], "to": QUARTER[3], "resolution": "5m",
+            "signals": ["load_*", "soc_percent"], "events": False, "range": {},
+        }  # fmt: skip
+        first = json.dumps({"what": "rct-collector history 1", "request": request}).encode()
+        content = first + b"\n" + content[1:]
     (tmp_path / "out.csv.part").write_bytes(content)
-    result = run("history", "roof", "-c", path, *QUARTER, *TWO, "-o", tmp_path / "out.csv",
-                 "--resume")  # fmt: skip
+    result = run(*options, "--resume")
 
     assert result.exit_code == 2
     assert told in result.stderr
@@ -425,13 +454,20 @@ def test_a_range_that_was_begun_ends_where_it_was_to_end(run, home, tmp_path, mo
 
 
 def test_a_file_takes_the_place_of_another_only_when_it_is_complete(run, home, tmp_path, nobody):
-    path, _ = home(roof=memory())
+    path, served = home(roof=memory())
     out = tmp_path / "out.csv"
     out.write_text("before")
     out.chmod(0o640)
     assert run("history", "roof", "-c", path, *QUARTER, *TWO, "-f", "csv", "-o", out).stdout == ""
     assert out.read_text() == GOLDEN["csv"]
     assert out.stat().st_mode & 0o777 == 0o640
+
+    text = path.read_text(encoding="utf-8").replace(served["roof"].address, nobody)
+    path.write_text(text, encoding="utf-8")
+    result = run("history", "roof", "-c", path, *QUARTER, "-o", out)
+    assert result.exit_code == 3
+    assert out.read_text() == GOLDEN["csv"], "nothing was read: what is there stays"
+    assert not out.with_name("out.csv.part").exists()
 
     result = run("history", "roof", "-c", path, *QUARTER, "-o", tmp_path / "nowhere" / "out.csv")
     assert result.exit_code == 2
@@ -495,6 +531,7 @@ def test_a_device_that_cannot_be_reached_leaves_the_others(run, home, nobody):
         (["--from", "2027-01-01"], "--from 2027-01-01 is not before --to now, or not past"),
         (["--from", "2020-01-01", "--to", "2020-01-02"], "keep 5m for 90 days, and --to 2020"),
         (["--signals", "moon_*"], "nothing of 5m matches 'moon_*'; known: pv_a_watts, "),
+        (["--signals", "none"], "leaves nothing, unless --events is given"),
         (["--resume"], "--resume needs -o FILE"),
         (["127.0.0.1:1", "127.0.0.1:1"], "127.0.0.1: named twice"),
         (["--simulate"], "roof and --simulate both name a device"),
@@ -554,6 +591,31 @@ def test_the_simulated_unit_tells_a_day_of_all_signals(run, monkeypatch):
     assert {len(line["fields"]) for line in history} == {22}, "all signals of a time on one line"
     assert {line["time"] % (300 * 10**9) for line in history} == {0}
     assert "6" in result.stderr
+
+
+@pytest.mark.slow
+def test_a_terminal_is_shown_how_far_it_has_come_and_a_pipe_is_not(start):
+    """And tables are as wide as the terminal, those that are not come one below the other."""
+    options = ["history", "--simulate", "--from", "-1h"]
+    parent, child = pty.openpty()
+    fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 60, 0, 0))
+    process = start(*options, stdout=child, stderr=child, env={"TERM": "xterm", "COLUMNS": "60"})
+    os.close(child)
+    shown = read_all(parent)
+    process.communicate(timeout=60)
+
+    assert process.returncode == 0
+    assert "simulated" in shown
+    assert "%" in shown
+    assert "logger.minutes_" in shown
+    heads = [line for line in shown.splitlines() if line.lstrip("\x1b[K2AJ ").startswith("time ")]
+    assert len(heads) > 3
+    assert all(len(head) <= 60 for head in heads)
+
+    stdout, stderr = start(*options).communicate(timeout=60)
+    assert "\x1b" not in stdout + stderr
+    assert len([line for line in stdout.splitlines() if line.startswith("time ")]) == 1
+    assert len(stderr.splitlines()) == 1
 
 
 # -- times -------------------------------------------------------------------------------------

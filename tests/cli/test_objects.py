@@ -77,7 +77,8 @@ VALUES = [
     (
         "logger.error_log_time_stamp", EVENTS,
         lambda asked: asked + events(0, (114, 1_700_000_000, 1_700_000_060, 29, 0))[4:],
-        "2023-11-14T22:13:20,114,0x6553F13C,0x0000001D,0x00000000",
+        "2023-11-14T22:13:20,114,0x6553F13C,0x0000001D,0x00000000,"
+        '"internal error of the battery: code 29, for 60.0 s"',
     ),
 ]  # fmt: skip
 
@@ -211,14 +212,16 @@ def test_unknown_and_secret_things_are_told_before_anything_is_sent(run, unit, w
     assert served.asked == []
 
 
-def test_a_changed_setting_that_is_secret_shows_no_values(run, unit):
-    entries = [(115, 1_700_000_000, oid, 0x41424344, 0x45464748) for oid in (PASSWORD, 0xCE266F0F)]
+def test_a_changed_setting_shows_its_values_where_they_are_numbers_that_are_collected(run, unit):
+    entries = [(115, 1_700_000_000, oid, 0x3D8F5C29, 0x3DCCCCCD) for oid in (PASSWORD, 0xCE266F0F)]
     served = unit({EVENTS: lambda asked: asked + events(0, *entries)[4:]})
     result = run("read", "--address", served.address, "--object", "logger.error_log_time_stamp")
 
     assert result.stdout.splitlines() == [
-        "2023-11-14T22:13:20,115,0x14C0E627,,",
-        "2023-11-14T22:13:20,115,0xCE266F0F,0x41424344,0x45464748",
+        '2023-11-14T22:13:20,115,0x14C0E627,,,"parameter changed: wifi.password,'
+        ' values are not shown"',
+        "2023-11-14T22:13:20,115,0xCE266F0F,0x3D8F5C29,0x3DCCCCCD,"
+        "parameter changed: power_mng.soc_min from 7.0 % to 10.0 %",
     ]
 
 

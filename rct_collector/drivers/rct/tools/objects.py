@@ -17,6 +17,7 @@ from rctclient.types import DataType
 
 from rct_collector.drivers.base import Query
 from rct_collector.drivers.rct import wire
+from rct_collector.drivers.rct.events import PARAMETER, values_of
 from rct_collector.drivers.rct.further import SECRET, further
 from rct_collector.drivers.rct.session import RctSession
 from rct_collector.drivers.rct.table import BY_OID, RctObject
@@ -26,9 +27,6 @@ _ID = re.compile(r"0[xX]([0-9A-Fa-f]{1,8})|([0-9A-Fa-f]{8})")
 
 #: What the registry shows a value in → what it is in on the wire.
 _UNITS = {"%": "1 (100 %)"}
-
-#: The event of a changed setting: its second element is the object, the others are the values.
-_CHANGE = 115
 
 
 @cache
@@ -107,16 +105,18 @@ def _events(answer: tuple[int, list[tuple[int, ...]]]) -> list[dict[str, Any]]:
 
 
 def _event(code: int, start: int, *elements: int) -> dict[str, Any]:
-    """One entry of the event table; the values of a secret setting are left out."""
+    """One entry of the event table; values of a setting are there where they are no secrets."""
+    told = {series.metric.field: value for series, value in
+            values_of((code, start, *elements), start, UTC)}  # fmt: skip
     first, *values = (f"0x{element:08X}" for element in elements)
-    hidden = code == _CHANGE and elements[0] in SECRET
-    second, third = (None, None) if hidden else values
+    second, third = values if code != PARAMETER or "new" in told else (None, None)
     return {
         "time": _wall(start),
         "code": code,
         "element_2": first,
         "element_3": second,
         "element_4": third,
+        "text": told.get("text"),
     }
 
 
