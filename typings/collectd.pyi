@@ -1,6 +1,6 @@
 """The module that collectd's Python plugin has built in; what ours uses of it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 NOTIF_FAILURE: int
@@ -53,6 +53,7 @@ class Notification:
         host: str = ...,
         time: float = ...,
         severity: int = ...,
+        meta: Mapping[str, str | int | float | bool] = ...,
     ) -> None: ...
 
 def error(text: str) -> None: ...

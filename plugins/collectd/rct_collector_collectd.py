@@ -262,7 +262,7 @@ class Plugin:
         return found
 
     def _notify(self, target: Target, when: float, alert: rct_collector.Alert) -> None:
-        (kind, instance), severity, text = alert
+        (kind, instance), severity, text, facts = alert
         try:
             collectd.Notification(type=kind).dispatch(
                 plugin=target.plugin,
@@ -271,6 +271,7 @@ class Plugin:
                 time=when,
                 severity=getattr(collectd, f"NOTIF_{severity.name}"),
                 message=text,
+                meta={**target.labels, **facts},
             )
         except (RuntimeError, TypeError):  # nobody takes notifications, or not of that type
             return

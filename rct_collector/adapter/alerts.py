@@ -15,12 +15,15 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
+from types import MappingProxyType
 from typing import NamedTuple
 
 from rct_collector.catalog import catalog
 from rct_collector.catalog.faults import (
+    EVENT,
+    EVENT_FLAG,
     EVENT_TEXT,
     FAULT_FLAG,
     event_metrics,
@@ -62,11 +65,13 @@ class Alert(NamedTuple):
         place: Type and type instance of the series that it is about; the same for the recovery.
         severity: How bad it is.
         text: A sentence for people.
+        facts: What else is known of it, for programs.
     """
 
     place: CollectdId
     severity: AlertSeverity
     text: str
+    facts: Mapping[str, Value] = MappingProxyType({})
 
 
 class Alerts:
@@ -111,6 +116,8 @@ class Alerts:
             return
         if batch.origin is Origin.LIVE:
             yield from self._values(batch)
+        if batch.origin is not Origin.HISTORY:  # what was held up on its way is told all the same
+            yield from self._happened(batch)
         if batch.ends_round:
             yield from self._round(batch.health, batch.interval_s)
         for kind, count in (*self._losses.overdue(), *self._changes.overdue()):
@@ -135,8 +142,7 @@ class Alerts:
     def _values(self, batch: Batch) -> Iterator[Alert]:
         """What the values say of faults, and of whether the device may fall asleep."""
         word = known = 0
-        faults, told = fault_metrics(), event_metrics()
-        events: dict[Tags, list[tuple[Series, Value]]] = {}
+        faults = fault_metrics()
         for series, value in batch.values:
             if series in self._powers:
                 self._powers[series] = abs(float(value))
@@ -145,12 +151,23 @@ class Alerts:
                 bits = (1 << len(numbers)) - 1
                 word |= (int(value) & bits) << numbers.start
                 known |= bits << numbers.start
-            elif series.metric in told:
-                events.setdefault(series.tags, []).append((series, value))
-        for words in events.values():
-            yield from self._tell(self._event(words), self._changes)
         if known:
             yield from self._compare(word, known)
+
+    def _happened(self, batch: Batch) -> Iterator[Alert]:
+        """The events of a batch, each with all that is told of it."""
+        told = event_metrics()
+        events: dict[Tags, list[tuple[Series, Value]]] = {}
+        for series, value in batch.values:
+            if series.metric in told:
+                events.setdefault(series.tags, []).append((series, value))
+        for tags, words in events.items():
+            facts = dict(tags) | {
+                series.metric.field: value
+                for series, value in batch.values
+                if series.tags == tags and series.metric.measurement == EVENT
+            }
+            yield from self._tell(self._event(words)._replace(facts=facts), self._changes)
 
     def _round(self, health: Health, interval: float) -> Iterator[Alert]:
         """Whether a device is lost, or back, now that a round is over."""
@@ -192,7 +209,7 @@ class Alerts:
         """Something happened, which is no fault: nobody knows of most what it means."""
         series, told = words[0]
         if series.metric.name == EVENT_TEXT:
-            place = catalog().series("inverter_event.value", **dict(series.tags))
+            place = catalog().series(EVENT_FLAG, **dict(series.tags))
             return Alert(_place(place), AlertSeverity.OKAY, f"{self._name}: {told}")
         number = int(dict(series.tags)["event"])
         shown = " ".join(f"{value:08x}" for _, value in words)

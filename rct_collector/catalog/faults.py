@@ -23,11 +23,12 @@ def fault_metrics() -> frozenset[Metric]:
 
 
 #: Words of what a unit tells of an event: they are of the moment, and nothing ends them.
-EVENT_WORDS = tuple(f"inverter_event.word_{number}" for number in range(2, 7))
+EVENT = "inverter_event"
+EVENT_WORDS = tuple(f"{EVENT}.word_{number}" for number in range(2, 7))
 
 
-#: What happened, of a family that tells it in words.
-EVENT_TEXT = "inverter_event.text"
+#: What happened, of a family that tells it in words, and that it did.
+EVENT_TEXT, EVENT_FLAG = f"{EVENT}.text", f"{EVENT}.occurred"
 
 
 @cache

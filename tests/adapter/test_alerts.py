@@ -264,7 +264,20 @@ def test_an_event_is_told_each_time_and_nothing_ends_it(clock):
     for _ in range(2):
         found = [(a.place.type_instance, a.severity, a.text) for a in alerts.take(batch)]
         assert found == expected
-    assert list(alerts.take(batch._replace(origin=Origin.LATE))) == []
+    late = batch._replace(origin=Origin.LATE)
+    assert [alert.text for alert in alerts.take(late)] == [text for _, _, text in expected]
+    assert list(alerts.take(batch._replace(origin=Origin.HISTORY))) == []
+
+
+def test_an_event_comes_with_all_that_is_known_of_it(alerts):
+    rows = catalog()
+    facts = {"occurred": 1, "text": "changed", "object": "p_buf", "old": "1", "new": "2"}
+    values = tuple((rows.series(f"inverter_event.{k}", code="115"), v) for k, v in facts.items())
+    batch = Batch("roof", "rct", (), 1, ((UP, 1), *values), 10.0)
+    (found,) = alerts.take(batch)
+    assert found.facts == {"code": "115", **facts}
+    assert told(alerts, (WORDS[0], 1 << 25)) == []
+    assert not alerts.take(batch._replace(values=((WORDS[0], 1 << 25),))).__next__().facts
 
 
 def test_an_event_that_tells_what_it_means_is_told_in_its_words(alerts):
@@ -275,7 +288,7 @@ def test_an_event_that_tells_what_it_means_is_told_in_its_words(alerts):
     values = zip(series, ("battery over-voltage: 52.5 V", 5.0, 52.5), strict=True)
     batch = Batch("roof", "rct", (), 1, tuple(values), 10.0)
     (found,) = alerts.take(batch)
-    assert (found.place.type_instance, found.severity) == ("event_100_value", OKAY)
+    assert (found.place.type_instance, found.severity) == ("event_100_occurred", OKAY)
     assert found.text == "roof: battery over-voltage: 52.5 V"
     assert list(alerts.take(batch._replace(origin=Origin.HISTORY))) == []
 
@@ -297,7 +310,7 @@ def test_nothing_that_was_told_of_a_device_stands_when_it_is_removed(alerts):
     removed = Health(up=False, missed=40, removed=True)
     last = Batch("roof", "rct", (), 1, (), 10.0, health=removed)
     text = "roof is not collected from any more"
-    found = [(alert.place.type_instance, *alert[1:]) for alert in alerts.take(last)]
+    found = [(a.place.type_instance, a.severity, a.text) for a in alerts.take(last)]
     assert found == [("fault_25_active", OKAY, text), ("collector_up", OKAY, text)]
     assert list(alerts.take(last)) == []
 
