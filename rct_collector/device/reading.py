@@ -16,7 +16,7 @@ from rct_collector.model import Series, Value
 MOST_PAGES = 10_000
 
 #: So many pages in a row without anything new are no hole in the memory, but its end.
-MOST_EMPTY = 32
+MOST_EMPTY = 64
 
 
 @dataclass(slots=True)

@@ -56,13 +56,13 @@ def values_of(
     """
     code, _, second, *_ = record
     detail, fields = _told(record)
+    text = f"{_name(code)}: {detail}" if detail else _name(code)
     seconds = None if code in (PARAMETER, UPDATE) else _duration(unix, second, zone)
     if seconds is not None:
         from rct_collector.format import duration_text  # what runs for years seldom needs it
 
+        text = f"{text}, for {duration_text(seconds)}"
         fields = (("duration_seconds", float(seconds)), *fields)
-        detail = ", ".join(filter(None, (detail, f"for {duration_text(seconds)}")))
-    text = f"{_name(code)}: {detail}" if detail else _name(code)
     fields = (("occurred", 1), ("text", text), *fields)
     try:
         return tuple(

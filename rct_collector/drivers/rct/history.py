@@ -3,7 +3,7 @@
 A question names a time, and the answer brings some records that are older. It may be cut short at
 any record, and its checksum is right all the same: so few records, or none, are no end. Where five
 minutes after five minutes are missing, since the unit was off or its clock was set, an answer may
-be empty although older records are there; they are found by asking for what is six hours older.
+be empty although older records are there; they are found by asking for what is hours older.
 
 Times are local wall clock as if it were UTC. In autumn an hour comes twice: of two records that
 show the same, or of which the older one shows the later time, the newer is of the second hour. Such
@@ -42,19 +42,25 @@ from rct_collector.drivers.rct.wire import utc_seconds
 #: Seconds from one record to the next; of months and years, of usual ones.
 RESOLUTIONS = {"minutes": 300, "day": DAY_S, "month": 30 * DAY_S, "year": 365 * DAY_S}
 
+PERIODS = ("day", "month", "year")
+
 #: So far back a unit keeps five minutes; of days and longer nobody knows a limit.
 REACH_S = 90 * DAY_S
 
-#: An empty answer, twice, is a hole, and what is so much older is asked for next, in seconds …
-JUMP_S = 6 * 3600
+#: An empty answer, twice, is a hole: what is six hours older is asked for, and what is three hours
+#: older before, since answers were seen to look back for 41 records, which is not much more …
+JUMP_S = 3 * 3600
 #: … so many times in a row: a week without a record is the end.
-MOST_JUMPS = 28
+MOST_JUMPS = 56
 
 #: Records of days, months and years up to here are none, but show that there are no more.
 _NONE_BEFORE = begin_after("year", 946_684_800)
 
 #: Clocks are set by no more than this for summer, in seconds.
 _MOST_SHIFT_S = 3 * 3600
+
+#: The last time that can be asked for, in seconds.
+_LAST = 0xFFFF_FFFF
 
 SECOND = 1_000_000_000
 #: Events of one kind that began in the same second are kept apart by this, in nanoseconds.
@@ -95,16 +101,21 @@ _LEVELS = {
 
 def _earliest(span: TimeRange) -> int:
     """No time of the range is shown as an earlier one."""
-    start = span.start_ns // SECOND
+    start = _sane(span.start_ns // SECOND)
     later = wall_clock(start + _MOST_SHIFT_S, span.zone) - _MOST_SHIFT_S
-    return min(wall_clock(start, span.zone), later)
+    return max(min(wall_clock(start, span.zone), later), 0)
 
 
 def _latest(span: TimeRange) -> int:
     """Every time of the range is shown as an earlier one."""
-    end = -(-span.end_ns // SECOND)
+    end = _sane(-(-span.end_ns // SECOND))
     earlier = wall_clock(end - _MOST_SHIFT_S, span.zone) + _MOST_SHIFT_S
     return max(wall_clock(end, span.zone), earlier)
+
+
+def _sane(unix: int) -> int:
+    """Unix seconds that calendars know and 32 bits hold, in any zone."""
+    return min(max(unix, DAY_S), _LAST - 2 * DAY_S)
 
 
 # -- when the records of an answer are of ------------------------------------------------------
@@ -123,7 +134,11 @@ class Dated(NamedTuple):
 
 
 def dated(
-    records: list[tuple[Any, ...]], stamp: Callable[[Any], int], zone: tzinfo | None
+    records: list[tuple[Any, ...]],
+    stamp: Callable[[Any], int],
+    zone: tzinfo | None,
+    *,
+    grid: bool = False,
 ) -> Dated:
     """Tell when records are of.
 
@@ -131,34 +146,36 @@ def dated(
         records: As the answer has them, the newest first, or the oldest.
         stamp: Takes the unit's time out of a record.
         zone: The unit's time zone; None for that of this host.
+        grid: No two of them are of the same time.
     """
-    if records and stamp(records[0]) < stamp(records[-1]):
-        records = records[::-1]
-    shown = [(stamp(record), record) for record in records]
-    found = [(readings(wall, zone), wall, record) for wall, record in shown]
+    found = [(readings(wall, zone), wall, record) for record in records for wall in [stamp(record)]]
+    sure = [wall for times, wall, _ in found if len(times) == 1]
+    if sure and sure[0] < sure[-1]:
+        found.reverse()
     twice = [wall for times, wall, _ in found if len(times) > 1]
     known, place = [], 0
     for times, _, record in found:
         unix = times[0] if len(times) == 1 else None
         if len(times) > 1:
-            unix = _of_two(times, twice, place)
+            unix = _of_two(times, twice, place, 0 if grid else 1)
             place += 1
         if unix is not None:
             known.append((unix, record))
     return Dated(known, len(records) - len(known))
 
 
-def _of_two(times: tuple[int, ...], walls: list[int], place: int) -> int | None:
+def _of_two(times: tuple[int, ...], walls: list[int], place: int, least: int) -> int | None:
     """Which of two times one of some records is of, by those beside it; None where none tells.
 
     Args:
         times: The two.
         walls: What all records show that may be of two times, the newest first.
         place: Which of them it is.
+        least: Seconds by which the older of two must seem newer.
     """
     wall, shift = walls[place], times[1] - times[0]
-    first = any(0 <= wall - other < shift for other in walls[:place])
-    second = any(0 <= other - wall < shift for other in walls[place + 1 :])
+    first = any(least <= wall - other < shift for other in walls[:place])
+    second = any(least <= other - wall < shift for other in walls[place + 1 :])
     return None if first is second else times[second]
 
 
@@ -168,9 +185,9 @@ def _of_two(times: tuple[int, ...], walls: list[int], place: int) -> int | None:
 def first(query: Query, span: TimeRange, resolution: str) -> LoggerPlace:
     """Where reading begins: behind all that can be of the range."""
     latest = _latest(span)
-    if resolution in ("", "minutes"):
-        return LoggerPlace(latest)
-    return LoggerPlace(begin_after(resolution, latest - 1))
+    if resolution in PERIODS:
+        latest = min(begin_after(resolution, latest - 1), _LAST)
+    return LoggerPlace(latest)
 
 
 def _after_nothing(place: LoggerPlace, span: TimeRange, *, holes: bool) -> LoggerPlace | None:
@@ -194,13 +211,11 @@ def minutes(ask: Ask, value: Any, span: TimeRange, binding: Binding) -> Page:
     if not records:
         return Page((), _after_nothing(place, span, holes=True))
     oldest = min(record[0] for record in records)
-    more = LoggerPlace(oldest)
-    if place.misses > 1:  # a hole was jumped over, perhaps too far
-        more = LoggerPlace(place.before + JUMP_S // 2)
-    elif (whole := _whole_hour(oldest, place, span)) is not None:
-        more = LoggerPlace(whole)
-        records = [record for record in records if record[0] >= whole]
-    found = dated(records, lambda record: int(record[0]), span.zone)
+    more, least = LoggerPlace(oldest), _earliest(span)
+    if (whole := _whole_hour(oldest, place, span)) is not None:
+        more, least = LoggerPlace(whole), whole
+    records = [record for record in records if record[0] >= least]
+    found = dated(records, lambda record: int(record[0]), span.zone, grid=True)
     rows, bad = _rows(((unix, record[1]) for unix, record in found.records), binding)
     return Page(rows, _unless_over(more, span), found.left_out + bad)
 
@@ -251,16 +266,16 @@ def events(ask: Ask, value: Any, span: TimeRange) -> Page:
     if not records:
         return Page((), _after_nothing(place, span, holes=False))
     oldest = min(record[1] for record in records)
-    newer = [record for record in records if record[1] > oldest]
-    more = LoggerPlace(oldest + 1)
+    more, least = LoggerPlace(oldest + 1), oldest + 1
     if (whole := _whole_hour(oldest, place, span)) is not None:
-        more = LoggerPlace(whole)
-        newer = [record for record in records if record[1] >= whole]
-    elif not newer and place.before == oldest + 1:
+        more, least = LoggerPlace(whole), whole
+    elif place.before == oldest + 1:  # nothing else is in it, so that it would come no further
         if not place.found or len(records) < place.found:
             return Page((), place._replace(found=len(records)))
-        newer, more = records, LoggerPlace(oldest)
-    found = dated(newer, lambda record: int(record[1]), span.zone)
+        more, least = LoggerPlace(oldest), oldest
+    least = max(least, _earliest(span))
+    records = [record for record in records if record[1] >= least]
+    found = dated(records, lambda record: int(record[1]), span.zone)
     rows = tuple(_events(found.records, span.zone))
     return Page(rows, _unless_over(more, span), found.left_out)
 

@@ -53,7 +53,7 @@ class LoggerPlace(NamedTuple):
 
     Attributes:
         before: The unit's wall clock as if it were UTC, seconds: what is older is asked for.
-        misses: Questions in a row, up to this one, that brought nothing.
+        misses: Questions in a row before this one that brought nothing.
         found: Events that the same question has brought before.
     """
 

@@ -570,6 +570,22 @@ def test_the_clock_of_the_logger_jumps_too():
     assert [value for _, value in records] == [value for _, value in right]
 
 
+def test_the_log_has_gaps_and_gives_as_much_at_a_time_as_real_ones():
+    (fault,) = faults(["gaps"])
+    unit = fault.on_unit(RctUnit(start=NOON, zone=UTC), NOON)
+    item = BY_NAME["logger.minutes_soc_log_ts"]
+
+    def stamps(before):
+        _, records = wire.decode(item.type, unit.history(item.oid, before, NOON))
+        return [time for time, _ in records]
+
+    assert len(stamps(NOON)) < 41
+    assert len(stamps(NOON - DAY)) == 41
+    assert not [time for time in stamps(NOON) if NOON - 5 * 3600 <= time <= NOON - 3 * 3600]
+    assert stamps(NOON - 10 * DAY) == []
+    assert stamps(NOON - 61 * DAY) == []
+
+
 # -- connections ------------------------------------------------------------------------------
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import struct
 from datetime import UTC, datetime, timedelta, timezone
@@ -22,6 +23,7 @@ from rct_collector.drivers.rct.simulator import (
     Bridge,
     Chain,
     Faults,
+    LoggerMemory,
     RctUnit,
     Segment,
 )
@@ -422,6 +424,51 @@ def test_the_hour_that_the_clock_jumps_over_is_a_hole_in_the_log():
     gaps = [(b[0], a[0] - b[0]) for a, b in pairwise(records) if a[0] - b[0] != 300]
     jump = int(datetime(2026, 3, 29, 2, tzinfo=UTC).timestamp())
     assert gaps == [(jump - 300, 3900)]
+
+
+@pytest.mark.parametrize(
+    ("memory", "before", "stamps"),
+    [
+        (LoggerMemory(records=3), 0, [-300, -600, -900]),
+        (LoggerMemory(begin=NOON - 600), 0, [-300]),
+        (LoggerMemory(begin=math.inf), 0, []),
+        (LoggerMemory(records=2, holes=((NOON - 900, NOON - 300),)), 0, [-1200, -1500]),
+        (LoggerMemory(window=900.0, holes=((NOON - 600, NOON - 300),)), 0, [-900]),
+        (LoggerMemory(window=900.0, holes=((NOON - 3600, NOON),)), 0, []),
+        (LoggerMemory(records=3, steps=((NOON - 600, 3600.0),)), 0, [-300, -600, -900 - 3600]),
+        (LoggerMemory(records=3, steps=((NOON - 600, 3600.0),)), -600, [-4500, -4800, -5100]),
+        (LoggerMemory(records=4, steps=((NOON - 600, -600.0),)), 0, [-300, -300, -600, -600]),
+    ],
+)
+def test_a_log_may_have_holes_and_a_clock_that_was_set_and_give_little_at_a_time(
+    memory, before, stamps
+):
+    unit = RctUnit(start=NOON, memory=memory)
+    records = history(unit, "logger.minutes_soc_log_ts", NOON + before, NOON)
+    assert [time - NOON for time, _ in records] == stamps
+    assert unit.changed(seed=3).memory is memory
+
+
+def test_days_that_a_log_has_not_kept_are_missing():
+    memory = LoggerMemory(begin=MIDNIGHT - 10 * DAY, holes=((MIDNIGHT - 3 * DAY, MIDNIGHT - DAY),))
+    unit = RctUnit(start=NOON, memory=memory)
+    records = history(unit, "logger.day_eload_log_ts", NOON, NOON)
+    assert [(MIDNIGHT - time) // DAY for time, _ in records] == [1, 4, 5, 6, 7, 8, 9, 10, 11]
+    for kind, start, *_ in history(unit, "logger.error_log_time_stamp", NOON, NOON):
+        assert start >= MIDNIGHT - 10 * DAY, kind
+        assert not MIDNIGHT - 3 * DAY <= start <= MIDNIGHT - DAY
+
+
+def test_the_hour_that_comes_twice_is_in_the_log_twice():
+    zone = ZoneInfo("Europe/Berlin")
+    autumn = int(datetime(2026, 10, 25, 1, tzinfo=UTC).timestamp())
+    unit = RctUnit(start=autumn + DAY, zone=zone)
+    shown = int(datetime(2026, 10, 25, 3, 30, tzinfo=UTC).timestamp())
+    records = history(unit, "logger.minutes_soc_log_ts", shown, autumn + DAY)
+    times = [autumn + n * 300 for n in range(17, -20, -1)]
+    assert [time for time, _ in records[: len(times)]] == [unit.world.clock.wall(t) for t in times]
+    for (_, soc), unix in zip(records, times, strict=False):
+        assert soc == value(unit, "battery.soc", unix)
 
 
 def test_a_log_that_is_asked_for_the_time_before_it_has_no_records():

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from rct_collector.drivers.rct.simulator.bridge import Bridge
 from rct_collector.drivers.rct.simulator.faults import Chain, Faults, Segment
+from rct_collector.drivers.rct.simulator.logbook import LoggerMemory
 from rct_collector.drivers.rct.simulator.observed import Observed
 from rct_collector.drivers.rct.simulator.scenario import SCENARIOS, Scenario
 from rct_collector.drivers.rct.simulator.unit import RctUnit
@@ -29,6 +30,7 @@ __all__ = [
     "Chain",
     "Cut",
     "Faults",
+    "LoggerMemory",
     "Observed",
     "Scenario",
     "Segment",

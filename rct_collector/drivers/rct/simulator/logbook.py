@@ -10,23 +10,26 @@ a day, month or year carries the time at which that period began.
 
 from __future__ import annotations
 
+import heapq
+import math
 import struct
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import islice
 
-from rct_collector.drivers.rct.simulator.clock import DAY, date_of, wall_of
+from rct_collector.drivers.rct.clock import begin_after, begin_of
+from rct_collector.drivers.rct.simulator.clock import DAY
 from rct_collector.drivers.rct.simulator.day import Energies
 from rct_collector.drivers.rct.simulator.incidents import float_bits
 from rct_collector.drivers.rct.simulator.moment import Moment
 from rct_collector.drivers.rct.simulator.readings import FLOWS
 from rct_collector.drivers.rct.simulator.world import World
 
-#: Most records of a series, and most events, in one answer.
-MOST_RECORDS = 150
-MOST_EVENTS = 60
 STEP = 300
 _RING = 90 * DAY
 _EVENTS_RING = 365 * DAY
+#: Longest time that a clock shows twice.
+_REPEATED = 3 * 3600
 #: Series of years end with an empty record of this date, as observed on real units.
 _END_OF_YEARS = 946771200  # 2000-01-02
 
@@ -55,26 +58,54 @@ _VALUE: dict[str, Callable[[Moment], float]] = {
     "ul3": lambda m: m.volts[2],
 }
 
-#: Signals of parts that not every installation has; without them the records are 0.
-_CONDITIONS = {
-    **dict.fromkeys(("eb", "ub"), "genB"),
-    **dict.fromkeys(("ebat", "soc", "soc_targ", "temp_bat", "ubat"), "bat"),
-    "eext": "s0",
-}
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoggerMemory:
+    """What the logger has kept, and how much of it one answer tells.
+
+    Attributes:
+        records: Most records of a series in one answer; real units were seen to give 41.
+        events: Most events in one answer.
+        begin: Unix seconds before which it has kept nothing; infinite for an empty memory.
+        holes: First and last Unix second of the times in which it has kept nothing.
+        window: How far back from the time that it is asked for an answer looks, in seconds, so
+            that in a longer hole it is empty.
+        steps: When the clock was set, Unix seconds, and by how much, in seconds; what was kept
+            before shows the clock as it was.
+    """
+
+    records: int = 150
+    events: int = 60
+    begin: float = -math.inf
+    holes: tuple[tuple[float, float], ...] = ()
+    window: float = math.inf
+    steps: tuple[tuple[float, float], ...] = ()
+
+    def kept(self, first: float, last: float) -> bool:
+        """Whether it has kept what lies between two times, or a part of it."""
+        if last < self.begin:
+            return False
+        return not any(begin <= first and last <= end for begin, end in self.holes)
+
+    def shift(self, unix: float) -> float:
+        """Seconds by which the clock differed then from what it is now."""
+        return -sum(seconds for at, seconds in self.steps if unix < at)
 
 
 class Logbook:
     """Answers the queries of one unit's logger."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, memory: LoggerMemory) -> None:
         """Open the log of a unit."""
         self._world = world
+        self._memory = memory
 
-    def series(self, name: str, before: int, unix: float) -> bytes:
+    def series(self, name: str, condition: str, before: int, unix: float) -> bytes:
         """Payload of a time series.
 
         Args:
             name: Object, such as ``logger.minutes_soc_log_ts``.
+            condition: What the installation must have for it; records are 0 without.
             before: The unit's wall clock; records are older than it.
             unix: Unix time of the query.
         """
@@ -88,24 +119,30 @@ class Logbook:
         else:
             records = iter(())  # nobody knows what logger.year_log_ts holds
         payload = struct.pack(">I", before)
-        for record in islice(records, MOST_RECORDS):
-            payload += struct.pack(">If", *record)
+        has = self._world.scenario.has(condition)
+        for stamp, value in islice(records, self._memory.records):
+            payload += struct.pack(">If", stamp, value if has else 0.0)
         return payload
 
     def events(self, before: int, unix: float) -> bytes:
         """Payload of the event table: what began before ``before``, newest first."""
-        clock, world = self._world.clock, self._world
-        limit = min(clock.unix_after(before), unix)
+        world, memory = self._world, self._memory
+        limit = min(self._after(before), unix)
         oldest = max(world.born, unix - _EVENTS_RING)
-        found = [
-            (incident.bit, int(incident.start), clock.wall(incident.end), incident.raw, 0)
-            for incident in islice(world.incidents.before(limit, unix, oldest), MOST_EVENTS)
-        ]
-        found += [event for event in self._milestones() if event[1] < limit]
+        events: Iterator[tuple[int, ...]] = (
+            (i.bit, self._stamp(i.start), self._stamp(i.end), i.raw, 0)
+            for i in world.incidents.before(limit, unix, oldest)
+            if memory.kept(i.start, i.start)
+        )
+        older = (event for event in events if event[1] < before)
+        found = [*islice(older, None if memory.steps else memory.events)]  # else they are in order
+        for kind, start, *elements in self._milestones():
+            if start <= unix and memory.kept(start, start) and self._stamp(start) < before:
+                found.append((kind, self._stamp(start), *elements))
         found.sort(key=lambda event: event[1], reverse=True)
         payload = struct.pack(">I", before)
-        for kind, start, *elements in found[:MOST_EVENTS]:
-            payload += struct.pack(">5I", kind, clock.wall(start), *elements)
+        for event in found[: memory.events]:
+            payload += struct.pack(">5I", *event)
         return payload
 
     def _milestones(self) -> list[tuple[int, int, int, int, int]]:
@@ -115,25 +152,43 @@ class Logbook:
         return [
             (115, int(world.born) + DAY, 0xCE266F0F, float_bits(0.10), float_bits(0.07)),
             (119, int(world.updated), 0, 4421, 5674),
-            (118, restart, world.clock.wall(restart + 20), 0, 0),
+            (118, restart, self._stamp(restart + 20), 0, 0),
         ]
 
+    def _stamp(self, unix: float) -> int:
+        """What the unit's clock showed."""
+        return self._world.clock.wall(unix) + int(self._memory.shift(unix))
+
+    def _after(self, stamp: int) -> float:
+        """A Unix time from which on nothing was kept that shows an earlier time."""
+        most = max((abs(seconds) for _, seconds in self._memory.steps), default=0.0)
+        return self._world.clock.unix_after(stamp) + len(self._memory.steps) * most + _REPEATED
+
     def _minutes(self, signal: str, before: int, unix: float) -> Iterator[tuple[int, float]]:
-        """Every five minutes, back to the end of the ring."""
-        clock = self._world.clock
-        now = clock.wall(unix)
-        oldest = max(now - _RING, clock.wall(self._world.born))
-        stamp = min(before - 1, now) // STEP * STEP
-        while stamp > oldest:
-            then = clock.unix(stamp)
-            if then is not None:  # the clock jumped over it
+        """Every five minutes, back to the end of the ring: the latest by the unit's clock first."""
+        oldest = max(unix - _RING, self._world.born, self._memory.begin)
+        newest = min(self._after(before), unix)
+        edges = [
+            oldest,
+            *sorted(at - 1.0 for at, _ in self._memory.steps if oldest < at - 1.0 < newest),
+            newest,
+        ]
+        parts = (self._part(*part) for part in zip(edges, edges[1:], strict=False))
+        for stamp, then in heapq.merge(*parts, key=lambda record: -record[0]):
+            if stamp < before - self._memory.window:
+                return
+            if stamp < before and self._memory.kept(then, then):
                 yield stamp, self._value(signal, then)
-            stamp -= STEP
+
+    def _part(self, first: float, last: float) -> Iterator[tuple[int, float]]:
+        """What the clock showed every five minutes between two times, the last one first."""
+        then = int(last) - self._stamp(last) % STEP
+        while then > first:
+            yield self._stamp(then), then
+            then -= STEP
 
     def _value(self, signal: str, unix: float) -> float:
         """A signal at a moment; of an energy, the mean power up to it."""
-        if not self._world.scenario.has(_CONDITIONS.get(signal, "always")):
-            return 0.0
         if signal in _ENERGY:
             energies = self._world.energies(unix).since(self._world.energies(unix - STEP))
             return _ENERGY[signal](energies) * 3600.0 / STEP
@@ -144,25 +199,14 @@ class Logbook:
     ) -> Iterator[tuple[int, float]]:
         """Every whole day, month or year since commissioning."""
         clock, world = self._world.clock, self._world
-        begin = _begin(resolution, min(before - 1, clock.wall(unix)))
-        if _next(resolution, begin) > clock.wall(unix):
-            begin = _begin(resolution, begin - 1)
-        end = clock.unix_after(_next(resolution, begin))
+        begin = begin_of(resolution, min(before - 1, clock.wall(unix)))
+        if begin_after(resolution, begin) > clock.wall(unix):
+            begin = begin_of(resolution, begin - 1)
+        end = clock.unix_after(begin_after(resolution, begin))
         while end > world.born:
             first = clock.unix_after(begin)
-            yield begin, _ENERGY[signal](world.energies(end).since(world.energies(first)))
-            begin, end = _begin(resolution, begin - 1), first
+            if self._memory.kept(first, end):
+                yield begin, _ENERGY[signal](world.energies(end).since(world.energies(first)))
+            begin, end = begin_of(resolution, begin - 1), first
         if resolution == "year" and before > _END_OF_YEARS:
             yield _END_OF_YEARS, 0.0
-
-
-def _begin(resolution: str, wall: int) -> int:
-    """When the day, month or year began."""
-    date = date_of(wall)
-    month = 1 if resolution == "year" else date.month
-    return wall_of(date.year, month, date.day if resolution == "day" else 1)
-
-
-def _next(resolution: str, begin: int) -> int:
-    """When the next day, month or year begins."""
-    return _begin(resolution, begin + {"day": 1, "month": 31, "year": 366}[resolution] * DAY)

@@ -11,7 +11,7 @@ from rctclient.types import DataType
 
 from rct_collector.drivers.chance import key, octets
 from rct_collector.drivers.rct import wire
-from rct_collector.drivers.rct.simulator.logbook import Logbook
+from rct_collector.drivers.rct.simulator.logbook import Logbook, LoggerMemory
 from rct_collector.drivers.rct.simulator.moment import Moment
 from rct_collector.drivers.rct.simulator.readings import READINGS, Reading
 from rct_collector.drivers.rct.simulator.scenario import SCENARIOS, Scenario
@@ -56,6 +56,7 @@ class RctUnit:
     Attributes:
         world: What it is made of: scenario, clocks, days.
         start: Unix time at which the simulation begins.
+        memory: What its logger has kept.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class RctUnit:
         serial: str | None = None,
         firmware: str | None = None,
         fast: float = 0.0,
+        memory: LoggerMemory | None = None,
     ) -> None:
         """Build it.
 
@@ -81,6 +83,7 @@ class RctUnit:
             serial: Serial number, if not the one that follows from the seed.
             firmware: Version of the control software, if not the scenario's.
             fast: Seconds by which the unit's clock is fast.
+            memory: What its logger has kept; None for all of 90 days.
 
         Raises:
             KeyError: No scenario has that name.
@@ -99,7 +102,8 @@ class RctUnit:
             fast=fast,
         )
         self._sun = sun
-        self._logbook = Logbook(self.world)
+        self.memory = memory or LoggerMemory()
+        self._logbook = Logbook(self.world, self.memory)
         self._latest = Moment(self.world, start)
 
     @property
@@ -122,6 +126,7 @@ class RctUnit:
             "serial": self.world.identity.serial,
             "firmware": self.world.identity.firmware,
             "fast": self.world.clock.fast,
+            "memory": self.memory,
         }
         return RctUnit(**{**same, **different})
 
@@ -169,7 +174,7 @@ class RctUnit:
             return None
         if item.name == EVENT_TABLE[0]:
             return self._logbook.events(before, unix)
-        return self._logbook.series(item.name, before, unix)
+        return self._logbook.series(item.name, item.condition, before, unix)
 
     def _responds(self, item: RctObject, unix: float) -> bool:
         if self.scenario.sleeps and not self.moment(unix).working:

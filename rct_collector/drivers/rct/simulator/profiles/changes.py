@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
 from rct_collector.drivers.rct.simulator.faults import Faults
+from rct_collector.drivers.rct.simulator.logbook import LoggerMemory
 from rct_collector.drivers.rct.simulator.unit import RctUnit
 
 
@@ -103,3 +105,45 @@ class ClockJump(ChangedUnit):
     def different(self, unit: RctUnit) -> dict[str, Any]:
         """The clock's error."""
         return {"fast": unit.world.clock.fast + self._seconds}
+
+
+class Remembering(ChangedUnit):
+    """The logger remembers something else than all of 90 days.
+
+    Sources: a unit keeps nothing while it is off; with python-rctclient, answers had about 41
+    records, and reading came no further at holes of a few hours.
+    """
+
+    #: Records in an answer, and seconds that it looks back.
+    RECORDS, WINDOW = 41, 4 * 3600.0
+
+    def __init__(
+        self,
+        holes: tuple[tuple[float, float], ...] = (),
+        *,
+        begin: float = -math.inf,
+        steps: tuple[tuple[float, float], ...] = (),
+        after: float = 0.0,
+    ) -> None:
+        """Set what it remembers. Times are seconds of the unit's world, from its start.
+
+        Args:
+            holes: First and last of the times in which it has kept nothing.
+            begin: It has kept nothing before; infinite for an empty memory.
+            steps: When its clock was set, and by how many seconds.
+            after: See the base class.
+        """
+        super().__init__(after)
+        self._holes, self._begin, self._steps = holes, begin, steps
+
+    def different(self, unit: RctUnit) -> dict[str, Any]:
+        """The memory."""
+        start = unit.start
+        memory = LoggerMemory(
+            records=self.RECORDS,
+            begin=start + self._begin,
+            holes=tuple((start + first, start + last) for first, last in self._holes),
+            window=self.WINDOW,
+            steps=tuple((start + at, seconds) for at, seconds in self._steps),
+        )
+        return {"memory": memory}

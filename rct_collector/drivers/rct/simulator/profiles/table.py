@@ -22,6 +22,7 @@ from rct_collector.drivers.rct.simulator.profiles.changes import (
     ClockJump,
     FirmwareUpdate,
     OtherUnit,
+    Remembering,
     SecondTower,
 )
 from rct_collector.drivers.rct.simulator.profiles.others import App, Portal
@@ -52,6 +53,7 @@ from rct_collector.drivers.rct.simulator.profiles.values import Frozen, Restarte
 from rct_collector.drivers.tools import FaultProfile
 
 _HOUR = 3600.0
+_DAY = 24 * _HOUR
 
 
 _ALL = (
@@ -132,6 +134,17 @@ _ALL = (
             ClockJump(2 * _HOUR),
             SecondTower(3 * _HOUR),
             OtherUnit(4 * _HOUR),
+        ),
+    ),
+    FaultProfile(
+        "gaps",
+        "The logger has holes of hours and days, small answers, and a clock that was set.",
+        lambda seed: (
+            Remembering(
+                ((-2.6 * _DAY, -2.3 * _DAY), (-12 * _DAY, -8.5 * _DAY), (-5 * _HOUR, -3 * _HOUR)),
+                begin=-60 * _DAY,
+                steps=((-20 * _DAY, _DAY / 2),),
+            ),
         ),
     ),
     FaultProfile(
