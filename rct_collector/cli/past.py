@@ -169,6 +169,7 @@ class Headway:
         done: Those that are settled.
         questions: Questions that were put to the unit.
         values: Values that came.
+        left_out: Values of which nobody can tell the time, or that cannot be.
         failed: What could not be read, in words.
         place: What is being read, for people.
     """
@@ -177,6 +178,7 @@ class Headway:
     done: int = 0
     questions: int = 0
     values: int = 0
+    left_out: int = 0
     failed: list[str] = field(default_factory=list)
     place: str = ""
 
@@ -349,6 +351,7 @@ class Recall:
             progress = await self._pages(asker, part, rows)
             if not progress.why:
                 self.headway.values += sum(len(values) for _, values in rows)
+                self.headway.left_out += progress.left_out
                 return sorted(rows, key=lambda row: row[0])
             if not asker.port.is_open:
                 await self._line_back(asker)

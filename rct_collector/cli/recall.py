@@ -309,8 +309,13 @@ def _tell(
         for text in (*headway.failed, *filter(None, (recall.trouble,))):
             click.echo(f"Error: {name}: {text}", err=True)
         if not options.quiet:
+            left = (
+                f", {headway.left_out} more without a time, or impossible"
+                if headway.left_out
+                else ""
+            )
             click.echo(
-                f"{name}: {headway.values} values, {headway.questions} requests,"
+                f"{name}: {headway.values} values{left}, {headway.questions} requests,"
                 f" {duration_text(recall.seconds)}",
                 err=True,
             )

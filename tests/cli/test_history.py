@@ -215,7 +215,9 @@ def test_values_and_events_come_together_in_the_other_formats(run, home):
     table = run(*options).stdout
     values, told = table.split("\n\n")
     assert len(values.splitlines()) == 289
-    assert told.splitlines()[0].split()[:3] == ["time", "code", "text"]
+    heads = told.splitlines()[0].split()
+    assert heads[:2] == ["time", "code"]
+    assert {"text", "duration_seconds", "object", "old", "new"} <= set(heads)
 
 
 @pytest.mark.parametrize("most", [1, 41, 300])
@@ -303,6 +305,24 @@ def test_a_signal_that_is_not_answered_is_told_and_the_others_come(run, home):
     assert result.exit_code == 3
     assert [line.split(",")[1] for line in result.stdout.splitlines()] == ["load_watts", "", ""]
     assert "Error: roof: logger.minutes_eload_log_ts (0xA7C708EB) was not" in result.stderr
+
+
+def test_values_that_cannot_be_are_left_out_and_counted(run, home):
+    broken = memory()
+    key = OIDS["logger.minutes_eload_log_ts"]
+    stamp = wall(unix("2026-06-14T10:00"), BERLIN)
+    good = broken[key]
+    none = struct.pack(">If", stamp, float("nan"))
+    broken[key] = lambda asked: good(asked).replace(struct.pack(">If", stamp, power(stamp)), none)
+    path, _ = home(roof=broken)
+    result = run("history", "roof", "-c", path, *QUARTER, *TWO, "-f", "csv")
+
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[1:] == [
+        "2026-06-14T10:00:00+02:00,,3.125",
+        "2026-06-14T10:05:00+02:00,105.0,3.90625",
+    ]
+    assert "roof: 3 values, 1 more without a time, or impossible, 2 requests," in result.stderr
 
 
 # -- interrupted, and gone on with -------------------------------------------------------------
