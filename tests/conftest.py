@@ -75,6 +75,25 @@ def pytest_xdist_make_scheduler(config, log):
 #: then those that wait for a real program, among those that compute.
 GROUPED, WAITING, COMPUTING = {"debian", "servers"}, {"collectd", "telegraf"}, {"slow"}
 
+#: What takes longest among those of a kind, the longest first, as ``make test`` names them at its
+#: end: one that began late would keep all waiting for it.
+LONGEST = (
+    "tests/test_truth.py::test_any_mixture_of_faults_leaves_only_the_truth",
+    "tests/packaging/test_sources.py::test_the_tests_of_the_build_need_no_more_than_it_asks_for",
+    "tests/plugins/collectd/test_parity.py::test_both_agents_get_the_same",
+    "tests/test_endurance.py::test_nothing_is_left_behind",
+    "tests/plugins/collectd/test_notifications.py::test_a_night_is_no_loss",
+    "tests/plugins/collectd/test_life.py::test_forked_starts_and_stops",
+    "tests/plugins/test_telegraf.py::test_the_last_lines_are_never_lost",
+    "tests/fuzz/test_fuzz.py::test_a_short_search_finds_nothing",
+)
+
+
+def rank(item):
+    """Place of a test among the longest, behind them for all others."""
+    name = item.nodeid.partition("[")[0]
+    return LONGEST.index(name) if name in LONGEST else len(LONGEST)
+
 
 def pytest_collection_modifyitems(config, items):
     """Side by side, what takes longest begins first: nobody is left with it at the end.
@@ -83,7 +102,7 @@ def pytest_collection_modifyitems(config, items):
     """
     if hasattr(config, "workerinput"):
         grouped, waiting, computing, short = [], [], [], []
-        for item in items:
+        for item in sorted(items, key=rank):
             names = {mark.name for mark in item.iter_markers()}
             kinds = (GROUPED, grouped), (WAITING, waiting), (COMPUTING, computing)
             next((part for marks, part in kinds if names & marks), short).append(item)

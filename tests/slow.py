@@ -1,4 +1,4 @@
-"""Parameters of a test that are left to the slow ones, but for one."""
+"""Parameters of a test that are left to the slow ones."""
 
 from __future__ import annotations
 
@@ -7,5 +7,10 @@ import pytest
 
 def slow_but(quick, values):
     """All values, those other than ``quick`` marked as slow."""
-    slow = pytest.mark.slow
-    return [value if value == quick else pytest.param(value, marks=slow) for value in values]
+    return slow_among(values, *(value for value in values if value != quick))
+
+
+def slow_among(values, *slow):
+    """All values, some of them marked as slow."""
+    mark = pytest.mark.slow
+    return [pytest.param(value, marks=mark) if value in slow else value for value in values]

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import pytest
 
 import rct_collector
-from tests.conftest import TOGETHER
+from tests.conftest import LONGEST, TOGETHER
 from tests.slow import slow_but
 
 ROOT = Path(__file__).parents[1]
@@ -364,6 +364,12 @@ def test_folders_that_are_no_packages_do_not_pretend_to_be(folder):
 
 def test_tests_that_run_together_are_there():
     assert [name for name in TOGETHER if not (ROOT / name).is_file()] == []
+
+
+@pytest.mark.parametrize("name", LONGEST)
+def test_a_test_that_begins_early_is_there(name):
+    file, _, function = name.partition("::")
+    assert f"\ndef {function}(" in (ROOT / file).read_text(encoding="utf-8")
 
 
 def test_version_is_that_of_the_changelog():

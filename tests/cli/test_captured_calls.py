@@ -15,6 +15,7 @@ from rct_collector.drivers.solaredge.simulator import SolarEdgeWitness
 from rct_collector.simulator import SimulatedInverter
 from rct_collector.simulator.captured import write_calls
 from tests.faulty_solaredge import means
+from tests.slow import slow_but
 from tests.virtual import START
 
 HOUR = 3600.0
@@ -49,7 +50,7 @@ def said(told):
 
 
 @pytest.mark.parametrize("disorder", [False, True])
-@pytest.mark.parametrize("faults", [[], ["reset", "lost-ack"], ["outage"]])
+@pytest.mark.parametrize("faults", slow_but(["outage"], [[], ["reset", "lost-ack"], ["outage"]]))
 def test_all_that_was_acknowledged_is_in_the_file(written, run, disorder, faults):
     path, witness = written(disorder=disorder, faults=faults)
     result = run(
@@ -87,6 +88,8 @@ def test_a_file_that_is_there_stays(written):
     assert path.read_bytes() == before
 
 
+@pytest.mark.slow
+@pytest.mark.measured
 def test_the_command_writes_a_day_up_to_now(run, tmp_path):
     path = tmp_path / "day.pcap"
     arguments = ("simulate", "solaredge", "--way", "pcap", "--inverters", 1, "--optimizers", 1)

@@ -190,14 +190,10 @@ def test_the_shell_is_guessed(run, monkeypatch):
         ("rct-collector metrics --assume sing", {"single-tower"}),
     ],
 )
-def test_words_are_completed(start, words, expected):
-    process = start(
-        env={
-            "COMP_WORDS": words,
-            "COMP_CWORD": str(len(words.split(" ")) - 1),
-            "_RCT_COLLECTOR_COMPLETE": "bash_complete",
-        }
-    )
-    stdout, _ = process.communicate(timeout=60)
+def test_words_are_completed(run, monkeypatch, words, expected):
+    monkeypatch.setenv("COMP_WORDS", words)
+    monkeypatch.setenv("COMP_CWORD", str(len(words.split(" ")) - 1))
+    monkeypatch.setenv("_RCT_COLLECTOR_COMPLETE", "bash_complete")
+    result = run()
 
-    assert expected == {line.partition(",")[2] for line in stdout.splitlines()}
+    assert expected == {line.partition(",")[2] for line in result.stdout.splitlines()}

@@ -40,6 +40,7 @@ from tests.doctor.cases import (
     device,
 )
 from tests.scripted import BY_NAME
+from tests.slow import slow_but
 from tests.virtual import START, Plug, VirtualClock, options, run
 
 #: The examiner waits for answers at the end; it takes no longer than that.
@@ -151,7 +152,7 @@ def test_a_loss_that_comes_of_the_utmost_haste_leads_to_the_pace_before():
     assert (visit.requests.gap, visit.requests.window) == (0.1, 2)
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", slow_but(0, range(6)))
 def test_a_loss_at_any_pace_does_not_lead_to_a_slower_one(seed):
     visit = Visit(faults=[Loses(0.25, seed)])
     assert "loss" in visit.found
@@ -160,7 +161,7 @@ def test_a_loss_at_any_pace_does_not_lead_to_a_slower_one(seed):
     assert dict(visit.figures.equipment)["battery"] == "one tower with 5 modules"
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", slow_but(0, range(6)))
 def test_a_little_loss_is_no_problem(seed):
     visit = Visit(faults=[Loses(0.02, seed)])
     assert visit.diagnosis.severity <= Severity.WARNING

@@ -111,6 +111,7 @@ def test_who_cannot_bear_the_news_of_the_line_does_not_leave_it_open(caplog):
     assert "roof: bug; trying again until it works" in caplog.text
 
 
+@pytest.mark.slow
 def test_a_bug_that_stays_is_told_once_an_hour(caplog):
     opener = Opener(*[raising(KeyError("a defect"))] * 10_000)
     with caplog.at_level(logging.WARNING):

@@ -21,6 +21,7 @@ from rct_collector.drivers import base
 from rct_collector.model import PollClass
 from rct_collector.option import Option
 from tests import virtual
+from tests.slow import slow_but
 from tests.toys import nameless
 from tests.toys.running import Plug, Run, Unit
 
@@ -205,6 +206,7 @@ def test_late_answers_to_many_probes_are_told_apart(driver):
 delays = st.lists(st.one_of(st.none(), st.floats(0.05, 6.0)), max_size=12)
 
 
+@pytest.mark.slow
 @given(delays)
 @settings(
     deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -545,8 +547,8 @@ def gaps_of(run, line):
 SPOILT = "1000 and no bracket"
 
 
-@pytest.mark.parametrize("says", [None, SPOILT], ids=["silent", "damaged"])
-@pytest.mark.parametrize("since", [0.0, 200.0], ids=["ever", "later"])
+@pytest.mark.parametrize("says", slow_but(SPOILT, [None, SPOILT]), ids=["silent", "damaged"])
+@pytest.mark.parametrize("since", slow_but(0.0, [0.0, 200.0]), ids=["ever", "later"])
 def test_a_question_that_is_never_answered_well_spoils_no_round(driver, says, since):
     """It costs its time-out, and a silence of the line, a few times, and then once an hour."""
     run = Run(driver, Lacking("load", says=says, since=since), 3500.0)

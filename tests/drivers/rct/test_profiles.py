@@ -68,6 +68,7 @@ from rct_collector.drivers.rct.simulator.profiles.values import (
     totals,
 )
 from rct_collector.drivers.rct.table import BY_OID, OBJECTS
+from tests.slow import slow_among
 
 BY_NAME = {item.name: item for item in OBJECTS}
 READ = [item for item in OBJECTS if not item.logger]
@@ -745,7 +746,7 @@ def test_windows_come_once_in_each_period_and_have_edges(every, share, of, time)
 # -- together ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", PROFILES)
+@pytest.mark.parametrize("name", slow_among(PROFILES, "flood"))
 def test_a_profile_is_the_same_for_the_same_seed(name):
     def transcript(seed):
         return asked(*faults([name], seed), items=READ, count=120, every=0.2).heard

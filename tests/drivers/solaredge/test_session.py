@@ -322,6 +322,8 @@ def test_names_are_told_once_in_an_hour():
     assert told == [both, both, {}, both]  # what is sent again is the same
 
 
+@pytest.mark.slow
+@pytest.mark.measured
 def test_optimizers_of_a_large_plant_are_told_apart_and_it_is_told_when_they_are_too_many(
     monkeypatch,
 ):

@@ -14,6 +14,7 @@ from rct_collector.drivers.solaredge.simulator.home import HEARTBEAT_S, REPLY_S,
 from rct_collector.drivers.solaredge.simulator.outbox import MOST_KEPT
 from rct_collector.drivers.solaredge.simulator.profiles import PROFILES, MagicId, NoReply, faults
 from tests.drivers.solaredge.home import Portal, caller, live
+from tests.slow import slow_among
 from tests.virtual import START
 
 HOUR = 3600.0
@@ -101,6 +102,8 @@ def test_what_nobody_took_is_told_after_an_outage_with_its_own_times():
     assert all(told.acknowledged for told in witness.told if told.record.time < START + 5 * HOUR)
 
 
+@pytest.mark.slow
+@pytest.mark.measured
 def test_an_outage_of_weeks_costs_the_oldest_records():
     unit, witness = caller(optimizers=60)
     for day in range(4):
@@ -132,7 +135,7 @@ def test_an_id_may_be_the_beginning_of_a_frame():
     assert not portal.bad
 
 
-@pytest.mark.parametrize("name", sorted(PROFILES))
+@pytest.mark.parametrize("name", slow_among(sorted(PROFILES), "flood"))
 def test_whatever_goes_wrong_in_the_end_all_is_acknowledged(name):
     unit, witness = caller(faults=faults([name], 3))
     portal = Portal()
@@ -143,7 +146,7 @@ def test_whatever_goes_wrong_in_the_end_all_is_acknowledged(name):
     assert len(unheard) <= (0 if name != "clock" else 300)
 
 
-@pytest.mark.parametrize("name", sorted(PROFILES))
+@pytest.mark.parametrize("name", slow_among(sorted(PROFILES), "flood"))
 def test_a_profile_does_what_it_says(name):
     """Each leaves a trace: something that a unit without faults does not do."""
     plain, troubled = traces(), traces(name)
