@@ -41,11 +41,12 @@ TOGETHER = {
     "tests/packaging/test_build.py": "debian",
     "tests/packaging/test_install.py": "debian",
     "tests/plugins/collectd/test_home_parity.py": "both agents",
+    "tests/plugins/collectd/test_past.py": "the past",
     "tests/plugins/collectd/test_pipelines.py": "databases",
     "tests/plugins/test_dashboards.py": "databases",
     "tests/plugins/test_old_names.py": "databases",
     "tests/plugins/test_outputs.py": "databases",
-    "tests/plugins/test_past.py": "databases",
+    "tests/plugins/test_past.py": "the past",
     "tests/test_architecture.py": "all modules, parsed",
 }
 

@@ -40,6 +40,7 @@ MARKDOWN = ("README.md", "docs/**/*.md", "plugins/*/README.md")
 #: Name of a region → what makes it.
 REGIONS: dict[str, Generator] = {
     "options": tables.options,
+    "history-options": tables.history_options,
     "addresses": tables.addresses,
     "transports": tables.transports,
     "metrics": metrics.by_measurement,
@@ -60,6 +61,8 @@ for _name in BUILTIN:
     REGIONS.update(_own.regions)
     if driver(_name).faults:
         REGIONS[f"{_name}-faults"] = partial(tables.faults, _name)
+    if driver(_name).history is not None:
+        REGIONS[f"{_name}-memory"] = partial(devices.memory, _name)
     if driver(_name).queries:
         REGIONS[f"{_name}-objects"] = partial(devices.objects, _name)
         REGIONS[f"{_name}-parts"] = partial(devices.parts, _name)

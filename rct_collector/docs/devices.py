@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from fnmatch import fnmatchcase
 
+from rct_collector.config import HistoryOptions
 from rct_collector.docs.metrics import object_patterns
 from rct_collector.drivers import driver
 from rct_collector.drivers.base import Query
@@ -52,6 +54,27 @@ def firmware(name: str) -> str:
     quirks = [quirk for facts in known for quirk in tools.examination().quirks(facts)]
     rows = ((quirk.title, quirk.meaning, quirk.advice) for quirk in dict.fromkeys(quirks))
     return table(("Firmware", "What it means", "What to do"), rows)
+
+
+def memory(name: str) -> str:
+    """What the units of a family remember, and what of that is restored without being asked for.
+
+    Args:
+        name: Driver.
+    """
+    history = driver(name).history
+    assert history is not None  # noqa: S101 - asked for by the page of those that have one
+    found: dict[str, list[str]] = {}
+    for kept in history.kept.values():
+        for series in kept.series:
+            found.setdefault(series.metric.field, []).append(dict(series.tags)["resolution"])
+    globs = HistoryOptions().signals
+    restored = {field for field in found if any(fnmatchcase(field, glob) for glob in globs)}
+    rows = (
+        (code(field), ", ".join(of), "yes" if field in restored and "5m" in of else "")
+        for field, of in sorted(found.items())
+    )
+    return table(("Field", "Values of", "Restored by default"), rows)
 
 
 def objects(name: str) -> str:

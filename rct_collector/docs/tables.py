@@ -60,6 +60,12 @@ def options() -> str:
     return table(("Option", "Takes", "Default", "Meaning"), _options())
 
 
+def history_options() -> str:
+    """The options of what is restored."""
+    head = "Option", "Takes", "Default", "Meaning"
+    return table(head, (row for row in _options() if ".history." in row[0]))
+
+
 def _options() -> Iterator[tuple[str, ...]]:
     for place, option in every_option():
         example = f" Example: {code(option.example)}" if needs_example(option) else ""

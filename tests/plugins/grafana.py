@@ -1,7 +1,8 @@
 """What Grafana does with a dashboard: it puts variables into queries, asks, and names series.
 
 One class per data source. Each answers a panel's query with a list of (name in the legend,
-values that are there, oldest first), and the query of a template variable with its choices.
+values that are there, oldest first), the query of a template variable with its choices, and an
+annotation with a list of (Unix seconds, what is said there).
 """
 
 from __future__ import annotations
@@ -57,9 +58,9 @@ class Source:
     def ask(self, panel, target, chosen):
         """Run one query of a panel as Grafana would."""
         span = seconds(panel.get("timeFrom", "1h"))
-        # As many points as the panel has pixels, but none closer than the panel says.
+        # As many points as the panel wants or has pixels, but none closer than it says.
         least = seconds(target.get("interval") or panel.get("interval", "1s"))
-        step = max(least, span // 1000)
+        step = max(least, span // int(panel.get("maxDataPoints", 1000)))
         return self.run(target, chosen, span, step)
 
 
@@ -71,15 +72,26 @@ class Influx(Source):
         self._database = database
 
     def run(self, target, chosen, span, step):
-        now = round(time.time() * 1000)
-        times = f"time >= {now - span * 1000}ms and time <= {now}ms"
-        statement = self.filled(target["query"], chosen, timeFilter=times, __interval=f"{step}s")
         found = {}
-        for row in self.server.query(self._database, statement):
+        for row in self._rows(target["query"], chosen, span, __interval=f"{step}s"):
             name = re.sub(r"\$tag_(\w+)", lambda match, row=row: row[match[1]], target["alias"])
             value = list(row.values())[-1]
             found.setdefault(name, []).extend([] if value is None else [value])
         return list(found.items())
+
+    def _rows(self, query, chosen, span, **built_in):
+        now = round(time.time() * 1000)
+        times = f"time >= {now - span * 1000}ms and time <= {now}ms"
+        statement = self.filled(query, chosen, timeFilter=times, **built_in)
+        return self.server.query(self._database, statement)
+
+    def annotations(self, annotation, chosen, span):
+        target = annotation["target"]
+        assert target["fromAnnotations"]
+        return [
+            (row["time"] / 1e9, row[target["textColumn"]])
+            for row in self._rows(target["query"], chosen, span)
+        ]
 
     def choices(self, query, chosen):
         return [
@@ -104,9 +116,23 @@ class Prom(Source):
             found = self.server.query_range(expression, start, end, step)
         return [(self._name(target, labels), values) for labels, values in found]
 
+    def annotations(self, annotation, chosen, span):
+        step = seconds(annotation["step"])
+        expression = self.filled(annotation["expr"], chosen, __interval=f"{step}s")
+        end = (time.time() // step + 1) * step
+        found = self.server.query_range(expression, end - span, end, step, times=True)
+        return [
+            (when, self._labelled(annotation["textFormat"], labels))
+            for labels, points in found
+            for when, _ in points
+        ]
+
+    def _name(self, target, labels):
+        return self._labelled(target["legendFormat"], labels)
+
     @staticmethod
-    def _name(target, labels):
-        return re.sub(r"\{\{(\w+)\}\}", lambda match: labels[match[1]], target["legendFormat"])
+    def _labelled(text, labels):
+        return re.sub(r"\{\{(\w+)\}\}", lambda match: labels[match[1]], text)
 
     def choices(self, query, chosen):
         match = re.fullmatch(r"label_values\((.*), (\w+)\)", query["query"])
@@ -123,6 +149,12 @@ class Graphite(Source):
         text = self.filled(target["target"], chosen)
         found = self.server.render(text, since=f"-{span}s", maxDataPoints=span // step)
         return list(found.items())
+
+    def annotations(self, annotation, chosen, span):
+        target = annotation["target"]
+        assert target["fromAnnotations"]
+        found = self.server.points(self.filled(target["target"], chosen), since=f"-{span}s")
+        return [(when, name) for name, points in found.items() for when, _ in points]
 
     def choices(self, query, chosen):
         return self.server.find(self.filled(query, chosen))

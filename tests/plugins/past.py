@@ -15,6 +15,11 @@ FLOWS = ("pv_a", "load")
 MODEL = "PS 10.0"
 
 
+def following(path):
+    """A command that prints what is put into a file, until its input ends."""
+    return ("sh", "-c", 'tail -n +1 -f "$0" & cat > /dev/null; kill $!', str(path))
+
+
 def remembered(time_s, resolution, values, source):
     """A batch from the memory of a unit: field → value."""
     seconds = {"5m": FIVE_MINUTES, "day": DAY, "month": 30 * DAY, "year": 365 * DAY}[resolution]
@@ -26,7 +31,7 @@ def remembered(time_s, resolution, values, source):
     return Batch(source, "rct", (), time_s * SECOND, found, float(seconds), Origin.HISTORY)
 
 
-def five_minutes(begin_s, count, source):
+def five_minutes(begin_s, count, source, signals=SIGNALS):
     """Batches of five minutes each, no two values of which are alike, the oldest first."""
     return [
         remembered(
@@ -37,7 +42,7 @@ def five_minutes(begin_s, count, source):
                     time_s // FIVE_MINUTES % 100_000 % (90 if "percent" in field else 10**5)
                 )
                 + number / 8
-                for number, field in enumerate(SIGNALS)
+                for number, field in enumerate(signals)
             },
             source,
         )
@@ -45,13 +50,13 @@ def five_minutes(begin_s, count, source):
     ]
 
 
-def periods(resolution, begins, source):
+def periods(resolution, begins, source, flows=FLOWS):
     """Batches of days, months or years."""
     return [
         remembered(
             begin,
             resolution,
-            {f"{flow}_watt_hours": 1000.0 * n + len(flow) for flow in FLOWS},
+            {f"{flow}_watt_hours": 1000.0 * n + len(flow) for flow in flows},
             source,
         )
         for n, begin in enumerate(begins, start=1)

@@ -7,11 +7,13 @@ import math
 import re
 import subprocess
 import sys
+import time
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
+from rct_collector.adapter.lineprotocol import LineProtocol
 from rct_collector.catalog import catalog
 from rct_collector.device.polling.plan import Choice, Plan
 from rct_collector.drivers import driver, families
@@ -22,10 +24,11 @@ from rct_collector.drivers.solaredge.simulator import SolarEdgeWorld
 from tests.inverter import running_inverter
 from tests.plugins import grafana
 from tests.plugins.agent import Agent
+from tests.plugins.past import DAY, FIVE_MINUTES, event, five_minutes, following, periods
 from tests.processes import free_port, wait_for
 from tests.servers.prometheus import Prometheus
 from tools.dashboards.model import How, Show
-from tools.dashboards.panels import ROWS
+from tools.dashboards.panels import REMEMBERED, ROWS
 from tools.dashboards.queries import LANGUAGES
 
 pytestmark = [
@@ -37,6 +40,7 @@ pytestmark = [
 FOLDER = Path(__file__).parents[2] / "docs/dashboards"
 SOURCES = tuple(language.name for language in LANGUAGES)
 PANELS = {panel.title: panel for row in ROWS for panel in row.panels}
+FLOWS = tuple(key for key, *_ in REMEMBERED)
 
 #: Database, and prefix in Graphite, apart from those of other tests.
 PLACE = "dashboards"
@@ -44,7 +48,16 @@ PLACE = "dashboards"
 #: What the page tells to add to a device, at the pace of a test.
 PACE = """
     intervals: {fast: 5s, medium: 10s, slow: 10s, static: 30s}
+    history: {backfill: off, events: false}
     requests: {per_second: 50, gap: 5ms}
+"""
+
+#: Brings what the first unit remembers.
+PAST = """
+[[inputs.execd]]
+  alias = "past"
+  command = {command}
+  data_format = "influx"
 """
 
 #: Inverters that call, and optimizers at each.
@@ -115,7 +128,37 @@ class Written:
         self._file.close()
 
 
-def outputs(influxdb, carbon, port, path):
+#: The text of an event of the first unit.
+HAPPENED = "internal error of the battery: code 3"
+
+
+def remembered(path):
+    """Put into a file what the first unit remembers; when its event was.
+
+    The world of the unit stands still, so this is not from its own memory.
+    """
+    now = int(time.time()) // FIVE_MINUTES * FIVE_MINUTES
+    # A time zone in which it is midnight an hour earlier.
+    midnight = now // DAY * DAY - 3600
+    of_five_minutes = tuple(
+        show.metric.field
+        for panel in PANELS.values()
+        for show in panel.shows
+        if show.where.get("resolution") == "5m"
+    )
+    batches = [
+        *periods("day", [midnight - days * DAY for days in (3, 2, 1)], "roof", FLOWS),
+        *periods("month", [midnight - days * DAY for days in (62, 31)], "roof", FLOWS),
+        *periods("year", [midnight - 80 * DAY], "roof", FLOWS),
+        *five_minutes(now - 3000, 10, "roof", of_five_minutes),
+        event(now - 1234, 114, "roof", text=HAPPENED, value=3.0),
+    ]
+    lines = LineProtocol()
+    path.write_bytes(b"".join(line for batch in batches for line in lines.lines(batch)))
+    return now - 1234
+
+
+def outputs(influxdb, carbon, prometheus, port, path):
     """The examples of the page, led to servers of the test, and a file beside them."""
     text = examples("toml")
     for example, real in (
@@ -123,10 +166,12 @@ def outputs(influxdb, carbon, port, path):
         ('database = "solar"', f'database = "{PLACE}"'),
         ('prefix = "solar"', f'prefix = "{PLACE}"'),
         (":9273", f"127.0.0.1:{port}"),
+        ("http://127.0.0.1:9090", prometheus.url),
         ("localhost:2003", f"127.0.0.1:{carbon.port}"),
     ):
         assert text.count(example) == 1
         text = text.replace(example, real)
+    text += PAST.format(command=json.dumps(following(path.with_name("past"))))
     return text + f'[[outputs.file]]\n  files = ["{path}"]\n  data_format = "json"\n'
 
 
@@ -173,7 +218,7 @@ def recorded(telegraf, influxdb, carbon, graphite_web, tmp_path_factory):
     with (
         running_inverter("everything", seed=1, **still) as roof,
         running_inverter("inverter-only", seed=2) as shed,
-        Prometheus(folder / "prometheus", port) as prometheus,
+        Prometheus(folder / "prometheus", port, window="90d") as prometheus,
         closing(Written(path, "roof")) as written,
     ):
         sources = {
@@ -183,15 +228,20 @@ def recorded(telegraf, influxdb, carbon, graphite_web, tmp_path_factory):
         }
         called = free_port()
         config = configuration(folder, called, roof=roof, shed=shed)
-        agent = Agent(telegraf, folder, config, outputs(influxdb, carbon, port, path))
+        lines = outputs(influxdb, carbon, prometheus, port, path)
+        agent = Agent(telegraf, folder, config, lines)
+        path.with_name("past").touch()
         with agent.running(), calling(called) as optimizers:
+            # Prometheus has been at work for a while, as everywhere.
+            assert wait_for(lambda: prometheus.query("inverter_collector_up"))
+            happened = remembered(path.with_name("past"))
             wait_for(lambda: not written.missing(), 120)
             assert written.missing() == set(), agent.log.read_text()
             # What comes after two more rounds comes after all that is asked for.
             since = written.rounds() + 2
             assert wait_for(lambda: all(rounds(*each) > since for each in sources.items()), 120)
             assert [line for line in agent.messages() if " E! " in line] == []
-            yield dict(written.values), sources, optimizers
+            yield dict(written.values), sources, optimizers, happened
 
 
 def rounds(name, source):
@@ -230,7 +280,7 @@ def choices(name, source):
 
 @pytest.mark.parametrize("name", SOURCES)
 def test_the_variables_offer_what_there_is(recorded, name):
-    _, sources, _ = recorded
+    _, sources, *_ = recorded
     chosen, found = choices(name, sources[name])
 
     assert found == {
@@ -276,7 +326,7 @@ def check(show, series, expected):
 @pytest.mark.parametrize("title", PANELS)
 @pytest.mark.parametrize("name", SOURCES)
 def test_every_query_brings_what_was_written(recorded, name, title):
-    written, sources, _ = recorded
+    written, sources, *_ = recorded
     chosen, _ = choices(name, sources[name])
     chosen["module"] = "3"  # Grafana repeats the row for each of them
     (panel,) = [panel for panel in panels(dashboard(name)) if panel["title"] == title]
@@ -290,7 +340,7 @@ def test_every_query_brings_what_was_written(recorded, name, title):
 @pytest.mark.parametrize("name", SOURCES)
 def test_rates_are_those_of_the_collector(recorded, name):
     """Requests and answers go on all the time, so their rates are above zero."""
-    _, sources, _ = recorded
+    _, sources, *_ = recorded
     chosen, _ = choices(name, sources[name])
     (panel,) = [p for p in panels(dashboard(name)) if p["title"] == "Requests and answers"]
 
@@ -302,7 +352,7 @@ def test_rates_are_those_of_the_collector(recorded, name):
 @pytest.mark.parametrize("name", SOURCES)
 def test_several_modules_at_once(recorded, name):
     """As when the row of the cells is not repeated but all modules are chosen."""
-    _, sources, _ = recorded
+    _, sources, *_ = recorded
     chosen, found = choices(name, sources[name])
     assert chosen["module"] == found["module"]
     (panel,) = [p for p in panels(dashboard(name)) if p["title"] == "Cell voltages"]
@@ -315,7 +365,7 @@ def test_several_modules_at_once(recorded, name):
 
 @pytest.mark.parametrize("name", SOURCES)
 def test_a_device_without_battery_has_empty_panels_and_no_errors(recorded, name):
-    _, sources, _ = recorded
+    _, sources, *_ = recorded
     chosen = {"prefix": PLACE, "source": "shed", "battery": "", "module": []}
     names = {
         panel["title"]: [sources[name].ask(panel, target, chosen) for target in panel["targets"]]
@@ -329,7 +379,7 @@ def test_a_device_without_battery_has_empty_panels_and_no_errors(recorded, name)
 
 @pytest.mark.parametrize("name", SOURCES)
 def test_each_optimizer_of_each_inverter_has_a_line_of_the_heat_map(recorded, name):
-    _, sources, optimizers = recorded
+    _, sources, optimizers, _ = recorded
     chosen = {"prefix": PLACE, "source": "wing", "battery": "", "module": []}
     (panel,) = [p for p in panels(dashboard(name)) if p["title"] == "Power of each panel"]
     (target,) = panel["targets"]
@@ -339,6 +389,19 @@ def test_each_optimizer_of_each_inverter_has_a_line_of_the_heat_map(recorded, na
 
     assert wait_for(lambda: lines().keys() == optimizers, 60), lines()
     assert all(0 < value < 400 for values in lines().values() for value in values)
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_an_event_is_marked_when_it_was(recorded, name):
+    """In Graphite it is named, in the five minutes that it began in."""
+    _, sources, _, happened = recorded
+    chosen, _ = choices(name, sources[name])
+    (annotation,) = dashboard(name)["annotations"]["list"]
+
+    ((when, text),) = sources[name].annotations(annotation, chosen, 3600)
+    begin, end = {"influxdb": (0, 0), "prometheus": (0, 60), "graphite": (-FIVE_MINUTES, 0)}[name]
+    assert happened + begin <= when <= happened + end
+    assert text == ("114: internal error of the battery" if name == "graphite" else HAPPENED)
 
 
 def test_a_fault_is_named(recorded):

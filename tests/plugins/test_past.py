@@ -12,7 +12,17 @@ import pytest
 
 from rct_collector.adapter.lineprotocol import LineProtocol
 from tests.plugins.agent import Agent
-from tests.plugins.past import DAY, FIVE_MINUTES, MODEL, SECOND, event, five_minutes, live, periods
+from tests.plugins.past import (
+    DAY,
+    FIVE_MINUTES,
+    MODEL,
+    SECOND,
+    event,
+    five_minutes,
+    following,
+    live,
+    periods,
+)
 from tests.plugins.pipelines import complaints, shipped
 from tests.processes import free_port, get, wait_for
 from tests.servers.prometheus import Prometheus
@@ -21,9 +31,6 @@ pytestmark = [pytest.mark.telegraf, pytest.mark.servers, pytest.mark.slow]
 
 #: Database, prefix in Graphite and device, apart from those of other tests.
 PLACE, DEVICE = "past", "archive"
-
-#: Prints what is in a file, and what is put into it, until its input ends.
-FOLLOW = ("sh", "-c", 'tail -n +1 -f "$0" & cat > /dev/null; kill $!')
 
 #: The live samples, in Prometheus.
 LIVE = f'inverter_power_load_watts{{source="{DEVICE}"}}'
@@ -125,7 +132,7 @@ def past(telegraf, influxdb, carbon, mosquitto, tmp_path_factory):
             output("mqtt.conf", ("127.0.0.1:1883", f"127.0.0.1:{mosquitto.port}")),
             *(writing(server) for server in (found.refusing, found.taking)),
         ]  # fmt: skip
-        command = (*FOLLOW, found.feed.path)
+        command = following(found.feed.path)
         agent = Agent(telegraf, folder, None, "".join(outputs), command=command)
         with agent.running():
             # Each Prometheus has been at work for a while, as everywhere.

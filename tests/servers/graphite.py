@@ -181,10 +181,15 @@ class GraphiteWeb(Server):
 
     def render(self, target, since="-5min", **more):
         """Name → values that are there, of all series that a target brings."""
+        found = self.points(target, since, **more)
+        return {name: [value for _, value in points] for name, points in found.items()}
+
+    def points(self, target, since="-5min", **more):
+        """The same, each with its Unix seconds."""
         more["from"] = since
         found = get_json(f"{self.url}/render", target=target, format="json", **more)
         return {
-            series["target"]: [value for value, _ in series["datapoints"] if value is not None]
+            series["target"]: [(t, value) for value, t in series["datapoints"] if value is not None]
             for series in found
         }
 

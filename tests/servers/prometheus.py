@@ -71,8 +71,10 @@ class Prometheus(Server):
         result = answer["data"]["result"]
         return [(series["metric"], float(series["value"][1])) for series in result]
 
-    def query_range(self, expression, start, end, step):
+    def query_range(self, expression, start, end, step, *, times=False):
         """(labels, values) over time; start and end are Unix seconds, step is seconds.
+
+        With ``times`` each value is a pair, with its own Unix seconds.
 
         Raises:
             AssertionError: The server refuses the expression.
@@ -80,7 +82,13 @@ class Prometheus(Server):
         url = f"{self.url}/api/v1/query_range"
         answer = get_json(url, query=expression, start=start, end=end, step=step)
         return [
-            (series["metric"], [float(value) for _, value in series["values"]])
+            (
+                series["metric"],
+                [
+                    (when, float(value)) if times else float(value)
+                    for when, value in series["values"]
+                ],
+            )
             for series in answer["data"]["result"]
         ]
 

@@ -36,6 +36,7 @@ from grafana_foundation_sdk.models.common import (
     VizOrientation,
 )
 from grafana_foundation_sdk.models.dashboard import (
+    AnnotationQuery,
     DashboardCursorSync,
     DataSourceRef,
     DynamicConfigValue,
@@ -69,6 +70,7 @@ STEPS = {
     PollClass.MEDIUM: "1m",
     PollClass.SLOW: "5m",
     PollClass.STATIC: "1h",
+    PollClass.HISTORY: "5m",
 }
 
 #: Least time of a cell in a heat map: so often optimizers tell; and cells beside each other: a day.
@@ -109,6 +111,7 @@ def build(language: Language) -> dashboard.Dashboard:
         .timezone("browser")
         .tooltip(DashboardCursorSync.CROSSHAIR)
         .variables(list(_variables(language)))
+        .annotation(_Events(language))
     )
     return _Layout(made, language).fill(ROWS)
 
@@ -211,6 +214,27 @@ class _Target(Builder[Dataquery]):
 
     def build(self) -> Dataquery:
         return UnknownDataquery(self._query)
+
+
+class _Annotation(AnnotationQuery):
+    """An annotation with what the library does not know, as each data source has it."""
+
+    def __init__(self, language: Language) -> None:
+        super().__init__("Events", _source(language), icon_color="orange")
+        self._own = language.events()
+
+    def to_json(self) -> dict[str, object]:
+        return {**super().to_json(), **self._own}
+
+
+class _Events(Builder[AnnotationQuery]):
+    """Marks for what units tell to have happened."""
+
+    def __init__(self, language: Language) -> None:
+        self._language = language
+
+    def build(self) -> AnnotationQuery:
+        return _Annotation(self._language)
 
 
 # -- panels ------------------------------------------------------------------------------------
@@ -334,8 +358,13 @@ def _days(panel: Panel) -> timeseries.Panel:
         .draw_style(GraphDrawStyle.BARS)
         .bar_alignment(BarAlignment.AFTER)
         .fill_opacity(80)
-        .time_from("30d")
+        .time_from(f"{panel.days}d")
     )
+
+
+def _periods(panel: Panel) -> timeseries.Panel:
+    """Bars where days, months or years begin, of which a day has one at most."""
+    return _days(panel).max_data_points(panel.days + 1)
 
 
 def _states(panel: Panel) -> statetimeline.Panel:
@@ -375,6 +404,7 @@ DRAWERS: dict[Kind, Callable[[Panel], AnyPanel]] = {
     Kind.GRAPH: _graph,
     Kind.STACK: _stack,
     Kind.DAYS: _days,
+    Kind.PERIODS: _periods,
     Kind.STATES: _states,
     Kind.HEAT: _heat,
 }

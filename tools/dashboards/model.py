@@ -24,6 +24,8 @@ class How(Enum):
     PER_MINUTE = auto()
     #: The largest value of each day.
     DAILY = auto()
+    #: Each of them, as it is kept: there is one in a day at most.
+    EACH = auto()
 
 
 class Kind(Enum):
@@ -35,6 +37,7 @@ class Kind(Enum):
     GRAPH = auto()
     STACK = auto()
     DAYS = auto()
+    PERIODS = auto()
     STATES = auto()
     HEAT = auto()
 
@@ -51,6 +54,7 @@ WINDOWS = {
     PollClass.MEDIUM: "15m",
     PollClass.SLOW: "1h",
     PollClass.STATIC: "3h",
+    PollClass.HISTORY: "15m",
 }
 
 
@@ -150,6 +154,7 @@ class Panel:
         limits: Value → colour from there on; the first colour is that of the lowest values.
         scale: Lower and upper end, where they are fixed.
         missing: What is said when there are no values.
+        days: So far back bars go, whatever is chosen for the others.
     """
 
     title: str
@@ -162,6 +167,7 @@ class Panel:
     limits: tuple[tuple[float | None, str], ...] = ()
     scale: tuple[float | None, float | None] = (None, None)
     missing: str = ""
+    days: int = 30
 
     @property
     def polls(self) -> list[PollClass]:

@@ -13,6 +13,7 @@ GREEN, ORANGE, RED = "green", "orange", "red"
 SHARE = ((None, RED), (30, ORANGE), (70, GREEN))
 
 NO_OPTIMIZERS = "Only SolarEdge inverters tell of single panels"
+NO_MEMORY = "Nothing from the memory of the inverter, see docs/history.md"
 CELLS_OFF = "No single cells: set the device's option cells: true"
 FAULTS_OFF = "None was set. Needs the device's option include: [inverter_fault.*]"
 
@@ -68,6 +69,37 @@ def energies(period: str) -> tuple[Show, ...]:
 def share(title: str, of: str, not_in: str) -> Show:
     """How many percent of one flow of today are not part of another."""
     return Show("inverter_energy.day_watt_hours", title, where={"flow": of}, less={"flow": not_in})
+
+
+#: Field of the memory of a unit without its unit, name, colour, and whether it is a use of power.
+REMEMBERED = (
+    ("pv_a", "PV a", PV, False),
+    ("pv_b", "PV b", EXTERNAL, False),
+    ("grid_import", "From the grid", IMPORT, False),
+    ("load", "Load", LOAD, True),
+    ("grid_export", "To the grid", EXPORT, True),
+)
+
+
+def remembered(resolution: str) -> tuple[Show, ...]:
+    """The energies of each ``day``, ``month`` or ``year`` that a unit remembers."""
+    return tuple(
+        Show(
+            f"inverter_history.{key}_watt_hours",
+            label,
+            where={"resolution": resolution},
+            how=How.EACH,
+            colour=colour,
+            below=below,
+        )
+        for key, label, colour, below in REMEMBERED
+    )
+
+
+def past(field: str, label: str, *, colour: str) -> Show:
+    """Five minutes from the memory of a unit, beside what was measured."""
+    where = {"resolution": "5m"}
+    return Show(f"inverter_history.{field}", label, where=where, colour=colour, dashed=True)
 
 
 def battery_flags() -> tuple[Show, ...]:
@@ -243,6 +275,56 @@ ENERGY = Row(
                 for key, label, colour, below in FLOWS
                 if key in ("pv", "grid_import", "load", "grid_export")
             ),
+        ),
+    ),
+)
+
+HISTORY = Row(
+    "From the memory of the inverter",
+    panels=(
+        Panel(
+            "Measured, and remembered by the inverter",
+            Kind.GRAPH,
+            size=(24, 9),
+            text=(
+                "Dashed is what the inverter remembers of every five minutes, read later; it goes "
+                "on where nobody was there to measure. Events are the marks at the top."
+            ),
+            missing=NO_MEMORY,
+            shows=(
+                Show("inverter_power.load_watts", "Load", colour=LOAD),
+                past("load_watts", "Load, remembered", colour=LOAD),
+                Show("inverter_power.pv_watts", "PV", colour=PV),
+                past("pv_a_watts", "PV a, remembered", colour=PV),
+                past("pv_b_watts", "PV b, remembered", colour=EXTERNAL),
+                Show("inverter_power.battery_watts", "Battery", colour=BATTERY),
+                past("battery_watts", "Battery, remembered", colour=BATTERY),
+                Show("inverter_battery.soc_percent", "Charge of battery {battery}", colour=CHARGE),
+                past("soc_percent", "Charge, remembered", colour=CHARGE),
+            ),
+        ),
+        Panel(
+            "Energy of each day",
+            Kind.PERIODS,
+            size=(24, 8),
+            missing=NO_MEMORY,
+            shows=remembered("day"),
+        ),
+        Panel(
+            "Energy of each month",
+            Kind.PERIODS,
+            size=(12, 8),
+            days=730,
+            missing=NO_MEMORY,
+            shows=remembered("month"),
+        ),
+        Panel(
+            "Energy of each year",
+            Kind.PERIODS,
+            size=(12, 8),
+            days=7300,
+            missing=NO_MEMORY,
+            shows=remembered("year"),
         ),
     ),
 )
@@ -661,6 +743,7 @@ ROWS = (
     POWER_NOW,
     POWER,
     ENERGY,
+    HISTORY,
     BATTERIES,
     MODULES,
     SINGLE_CELLS,

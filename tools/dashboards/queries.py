@@ -11,6 +11,8 @@ import re
 from collections.abc import Mapping
 from typing import Protocol
 
+from rct_collector.drivers import driver
+
 from .model import Choice, How, Show
 
 #: The template variable of which several values may be chosen.
@@ -19,8 +21,16 @@ SEVERAL = "$module"
 #: What all paths in Graphite begin with.
 ROOT = "$prefix"
 
-#: Length of the windows of :attr:`How.DAILY`.
+#: Length of the windows of :attr:`How.DAILY` and :attr:`How.EACH`.
 DAY = "1d"
+
+#: What units tell of what happened, and when it began. The texts are ``code`` of those that tell
+#: what it means, and ``event`` of those that only number it.
+EVENTS = "inverter_event"
+
+
+#: The family whose events have a text for each code.
+CODED = "rct"
 
 
 #: A query in the form of Grafana's plugin for the data source.
@@ -51,6 +61,9 @@ class Language(Protocol):
     def values(self, choice: Choice) -> str | dict[str, object]:
         """The query of a template variable."""
 
+    def events(self) -> Query:
+        """What of an annotation for each event is the data source's own."""
+
 
 class InfluxQL:
     """InfluxDB 1.x, or a newer one asked in InfluxQL."""
@@ -66,6 +79,7 @@ class InfluxQL:
         How.RAISED: "max({})",
         How.PER_MINUTE: "non_negative_derivative(max({}), 1m)",
         How.DAILY: "max({})",
+        How.EACH: "{}",
     }
 
     def query(self, show: Show, window: str) -> Query:
@@ -84,7 +98,8 @@ class InfluxQL:
             value, fill = f"last({field})", ""
         else:
             value = self._FUNCTIONS[show.how].format(field)
-            groups.insert(0, "time(1d)" if show.how is How.DAILY else "time($__interval)")
+            if show.how is not How.EACH:
+                groups.insert(0, "time(1d)" if show.how is How.DAILY else "time($__interval)")
             # Nulls show where a device was silent; a derivative takes them for a standstill.
             fill = " fill(none)" if show.how is How.PER_MINUTE else " fill(null)"
         condition = self._condition(show.where)
@@ -108,6 +123,24 @@ class InfluxQL:
         condition = "" if choice.tag == "source" else f" WHERE {self._tags(choice.where)}"
         measurement = choice.metric.measurement
         return f'SHOW TAG VALUES FROM "{measurement}" WITH KEY = "{choice.tag}"{condition}'
+
+    def events(self) -> Query:
+        """See the protocol; ``word_2`` stands for those that tell no text."""
+        fields = '"text", "code", "event", "word_2"'
+        return {
+            "target": {
+                "refId": "Anno",
+                "name": "",
+                "query": f'SELECT {fields} FROM "{EVENTS}" WHERE {self._condition({})}',
+                "queryType": "tags",
+                "rawQuery": True,
+                "fromAnnotations": True,
+                "textColumn": "text",
+                "tagsColumn": "code,event",
+                "titleColumn": "",
+                "timeEndColumn": "",
+            }
+        }
 
     def _condition(self, where: Mapping[str, str]) -> str:
         return f"{self._tags(where)} AND $timeFilter"
@@ -135,6 +168,8 @@ class PromQL:
         How.PER_MINUTE: "60 * rate({}[$__rate_interval])",
         # Prometheus looks back from the begin of a day, Grafana wants the day that begins there.
         How.DAILY: f"max_over_time({{}}[{DAY}] offset -{DAY})",
+        # The midnight of a time zone, on the next one of UTC, which is in the same day.
+        How.EACH: f"last_over_time({{}}[{DAY}])",
     }
 
     def query(self, show: Show, window: str) -> Query:
@@ -155,7 +190,7 @@ class PromQL:
             "format": "time_series",
             "instant": bool(window),
             "range": not window,
-            **({"interval": DAY} if show.how is How.DAILY else {}),
+            **({"interval": DAY} if show.how in (How.DAILY, How.EACH) else {}),
         }
 
     @staticmethod
@@ -169,6 +204,22 @@ class PromQL:
         labels = "" if choice.tag == "source" else f"{{{self._labels(choice.where)}}}"
         name = f"{metric.measurement}_{metric.field}{labels}"
         return {"query": f"label_values({name}, {choice.tag})", "refId": choice.tag}
+
+    def events(self) -> Query:
+        """See the protocol; each is there for one step, however long that is."""
+        device = self._labels({})
+        found = (
+            f"last_over_time({EVENTS}_{field}{{{device}}}[$__interval])"
+            for field in ("occurred", "word_2")
+        )
+        return {
+            "expr": " or ".join(found),
+            "step": "1m",
+            "titleFormat": "event {{code}}{{event}}",
+            "textFormat": "{{text}}",
+            "tagKeys": "code,event",
+            "useValueForTime": False,
+        }
 
     def _select(self, show: Show, where: Mapping[str, str]) -> str:
         return f"{show.metric.measurement}_{show.metric.field}{{{self._labels(where)}}}"
@@ -196,6 +247,8 @@ class Graphite:
         # The slots between two values are empty, over which no difference would be found.
         How.PER_MINUTE: "scale(perSecond(keepLastValue({})), 60)",
         How.DAILY: f"summarize({{}}, '{DAY}', 'max')",
+        # As in Prometheus; of a midnight that is the same as that of UTC, the very day.
+        How.EACH: f"summarize(timeShift({{}}, '23h'), '{DAY}', 'last')",
     }
 
     def query(self, show: Show, window: str) -> Query:
@@ -222,6 +275,20 @@ class Graphite:
             if tag == choice.tag:
                 break
         return ".".join(found)
+
+    def events(self) -> Query:
+        """See the protocol; it has no texts, so those that our drivers know are in the query."""
+        place = f"{ROOT}.$source.{EVENTS}"
+        texts = driver(CODED).events
+        named = (f"alias({place}.{code}.occurred, '{code}: {texts[code]}')" for code in texts)
+        known = "|".join(map(str, texts))
+        others = f"exclude({place}.*.occurred, '{EVENTS}\\.({known})\\.')"
+        numbered = (
+            f"aliasSub({series}, '^.*{EVENTS}\\.(\\d+)\\..*$', 'event \\1')"
+            for series in (others, f"{place}.*.*.word_2")
+        )
+        target = f"group({', '.join((*named, *numbered))})"
+        return {"target": {"refId": "Anno", "target": target, "fromAnnotations": True}}
 
     @staticmethod
     def _path(show: Show, where: Mapping[str, str]) -> str:
