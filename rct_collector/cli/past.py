@@ -66,6 +66,11 @@ class Slice(NamedTuple):
     end_ns: int
 
 
+def pause_s(device: DeviceConfig) -> float:
+    """Seconds between two questions: others want the line, too."""
+    return 1 / device.requests.per_second
+
+
 def memory_of(family: Driver) -> History:
     """How a family's memory is read.
 
@@ -370,7 +375,7 @@ class Recall:
         ) -> None:
             rows.append((time_ns, values))
 
-        pause = 1 / self.config.requests.per_second
+        pause = pause_s(self.config)
         reader = HistoryReader(
             self._memory,
             asker.inquiry,
