@@ -50,7 +50,7 @@ help:  ## explain the targets
 	@echo '  FAMILY       make demo: the family of the inverter, such as voltronic (rct)'
 	@echo '  COVERAGE     make test: anything to measure it as well, as make coverage does'
 	@echo '  PYTEST_ARGS  make test, coverage, quick, bench: further arguments for pytest'
-	@echo '  JOBS         make test, quick: how many tests side by side (cores and two more; cores)'
+	@echo '  JOBS         make test, quick: how many tests side by side (cores and two more; cores and one)'
 	@echo '  TELEGRAF     make test: the Telegraf binary to test with'
 	@echo '  TARGET       make fuzz: what to fuzz; tests/fuzz/__init__.py names all (frame)'
 	@echo '  SECONDS      make fuzz: for how long (600)'
@@ -83,8 +83,9 @@ test: $(TESTING)  ## run all tests
 coverage: COVERAGE := yes
 coverage: test  ## run all tests, and tell which lines they run, more slowly
 
-quick: $(TESTING)  ## run the short tests, in a minute and a half, for the loop while writing
-	@$(RUN) -m pytest -n $(or $(JOBS),$(shell nproc)) $(SIDE_BY_SIDE) --timeout=60 -q \
+# A few wait for a line, or for a process, so one more than there are cores.
+quick: $(TESTING)  ## run the short tests, in a minute, for the loop while writing
+	@$(RUN) -m pytest -n $(or $(JOBS),$(shell expr 1 + $$(nproc))) $(SIDE_BY_SIDE) --timeout=60 -q \
 	    --hypothesis-profile=quick -m '$(QUICK)' $(PYTEST_ARGS)
 
 check: lint types imports fresh site  ## all five checks below; -k does not stop at the first that fails

@@ -75,9 +75,10 @@ class _Telling(Conversation):
 class _Player:
     """A file that is being read."""
 
-    def __init__(self, files: Files, lost: Lost) -> None:
+    def __init__(self, files: Files, lost: Lost, ended: asyncio.Event) -> None:
         self._files = files
         self._lost = lost
+        self._ended = ended
         self.task: asyncio.Task[None] | None = None
 
     def begin(self, reading: asyncio.Task[None]) -> None:
@@ -90,6 +91,7 @@ class _Player:
         if error is not None and self.task is not None:
             self.close()
             self._lost(str(error) if isinstance(error, CaptureError) else f"bug: {error!r}")
+            self._ended.set()
 
     def close(self) -> None:
         """Read no more."""
@@ -164,10 +166,11 @@ class PlayedLine(KeptLine):
         """
         follow = address.options.get("follow") == "yes"
         files = Files(Path(path_of(address)), wanted_of(address), follow=follow, piece=PIECE)
-        player = _Player(files, lost)
+        player = _Player(files, lost, self.ended)
         try:
             files.open()
         except CaptureError as error:
+            self.ended.set()
             raise TransportError(str(error)) from error
         self.ended.clear()
         name = f"reading of {address}"

@@ -16,6 +16,7 @@ from click.testing import CliRunner
 
 from rct_collector.cli import collect, targets
 from rct_collector.cli.main import PROGRAM, application
+from rct_collector.device import inquiry
 from rct_collector.drivers.rct.options import RctRequests
 from tests.inverter import running_inverter
 
@@ -32,6 +33,7 @@ def run(monkeypatch):
     monkeypatch.delenv("RCT_COLLECTOR_CONFIG", raising=False)
     monkeypatch.setattr(targets, "SIMULATED_PER_SECOND", _QUICKEST.per_second)
     monkeypatch.setattr(targets, "SIMULATED_GAP_S", _QUICKEST.gap)
+    monkeypatch.setattr(inquiry, "LONGEST_S", _QUICKEST.timeout)
     monkeypatch.setattr(collect, "hurried", lambda device: replace(device, requests=_QUICKEST))
     monkeypatch.setattr(targets, "SIMULATED_LATENCY", (0.0, 0.0))
     monkeypatch.setattr(targets, "SIMULATED_RATE", 1e9)

@@ -7,9 +7,13 @@ from dataclasses import replace
 
 import pytest
 
+from rct_collector.config import Config
+from rct_collector.device.device import Device
+from tests import virtual
 from tests.capture.test_conversations import opening, pcap, segment
 from tests.toys import plant
 from tests.toys.running import WALL, Run, Unit
+from tests.virtual import Recorder
 
 UNIT, SERVER = ("192.0.2.1", 49152), ("192.0.2.10", 22222)
 MAGIC = b"1;"
@@ -150,6 +154,17 @@ def test_what_cannot_be_read_is_told(driver, path, content, words, caplog):
         path.write_bytes(content)
     play(driver, path)
     assert words in caplog.text
+
+    async def once(loop):
+        entry = {"name": "toy", "driver": driver.name, "address": f"file://{path}"}
+        (config,) = Config.parse({"devices": [entry]}).devices
+        device = Device(config, Recorder(), virtual.options(loop, None))
+        begun = loop.time()
+        assert not await device.read_once(60.0)
+        assert words in device.port.last_error
+        return loop.time() - begun
+
+    assert virtual.run(once) < 1, "whoever reads it once waits for nothing more"
 
 
 def test_a_file_that_shrinks_is_told(driver, path, caplog):
