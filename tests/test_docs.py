@@ -168,8 +168,9 @@ def test_every_object_of_a_driver_is_listed_once_with_its_series(name):
 @pytest.mark.parametrize("name", BUILTIN)
 def test_the_parts_of_a_family_have_all_its_objects_and_series(name):
     cells = [line.strip("| ").split(" | ") for line in devices.parts(name).splitlines()[2:]]
-    queries = driver(name).queries
+    queries, memory = driver(name).queries, driver(name).history
     series = sum(len(binding.series) for query in queries for binding in query.bindings)
+    series += len(list(memory.found())) if memory else 0
 
     assert sum(int(row[-3]) for row in cells) == len(queries)
     assert sum(int(row[-2]) for row in cells) == series

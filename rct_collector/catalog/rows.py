@@ -34,7 +34,7 @@ CELL: Dimensions = (*BATTERY, ("cell", _number(3)), ("module", _number(2)))
 OPTIMIZER: Dimensions = (("optimizer", Pattern("0-9A-F", 8, 8, most=50_000)),)
 METER: Dimensions = (("meter", Pattern("0-9a-z", 1, 11)),)
 EVENT: Dimensions = (("event", _number(10)),)
-EVENT_CODE: Dimensions = (("code", _number(10)),)
+EVENT_CODE: Dimensions = (("code", Pattern("0-9", 1, 10, most=1_000)),)
 FAULT: Dimensions = (("fault", _number(4)),)
 #: What one value of a unit's memory covers.
 FIVE_MINUTES: Dimensions = (("resolution", ("5m",)),)

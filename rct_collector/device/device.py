@@ -151,7 +151,12 @@ class Device:
 
         inquiry, zone = self.exchange.inquiry, self.config.timezone
         return HistoryReader(
-            self.driver.history, inquiry, self._publisher.send_apart, wanted=self._wants, zone=zone
+            self.driver.history,
+            inquiry,
+            self._publisher.send_apart,
+            wanted=self._wants,
+            lacks=self._lacks,
+            zone=zone,
         )
 
     def _made_restoring(self) -> Restoring | None:
@@ -185,6 +190,11 @@ class Device:
         allowed = getattr(self.config.options, "writes", ())
         inquiry = self.exchange.inquiry
         return Gate(self.name, self.driver.settings, allowed, inquiry, lambda: self.discovery.facts)
+
+    def _lacks(self, query: Query) -> bool:
+        """Whether the unit has said that it lacks the part that a query is about."""
+        known = query.condition in self.driver.conditions
+        return known and self.discovery.has(query.condition) is False
 
     def _wants(self, series: Series) -> bool:
         return is_wanted(series, self.config)

@@ -34,6 +34,7 @@ class HistoryReader:
         send: Send,
         *,
         wanted: Callable[[Series], bool],
+        lacks: Callable[[Query], bool] = lambda _query: False,
         zone: tzinfo | None,
         pause_s: float = PAUSE_S,
     ) -> None:
@@ -44,6 +45,8 @@ class HistoryReader:
             inquiry: Asks the unit.
             send: Takes the values of one time.
             wanted: Whether the user wants a series.
+            lacks: Whether the unit lacks the part that a query is about; what it says of that is
+                not asked for.
             zone: Time zone of the unit's clock.
             pause_s: Seconds between two pages.
         """
@@ -51,6 +54,7 @@ class HistoryReader:
         self._inquiry = inquiry
         self._send = send
         self._wanted = wanted
+        self._lacks = lacks
         self._zone = zone
         self._pause_s = pause_s
 
@@ -78,6 +82,9 @@ class HistoryReader:
             raise ValueError(f"the memory has no {query.label}; it has {known}")
         if start_ns >= end_ns:
             raise ValueError(f"the range ends at {end_ns}, which is not after {start_ns}")
+        if self._lacks(query):
+            yield Progress(complete=True)
+            return
         reading = RangeReading(self._memory, query, TimeRange(start_ns, end_ns, self._zone))
         while not reading.progress.is_over:
             await self._page(reading)

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from rct_collector.config import HistoryOptions
 from rct_collector.docs.metrics import object_patterns
 from rct_collector.drivers import driver
-from rct_collector.drivers.base import Query
+from rct_collector.drivers.base import Binding, Query
 from rct_collector.markdown import code, table
 
 
@@ -32,7 +32,7 @@ def parts(name: str) -> str:
         queries = found.pop(stem, [])
         if not queries:
             continue
-        series = sum(len(binding.series) for query in queries for binding in query.bindings)
+        series = sum(len(b.series) for query in queries for b in _bindings(name, query))
         inputs = [c.inputs for key, c in conditions.items() if _stem(key) == stem]
         # Of a part of a part its own object says enough.
         deciding = [names[0] for names in inputs] if len(inputs) > 1 else inputs[0]
@@ -83,17 +83,24 @@ def objects(name: str) -> str:
     Args:
         name: Driver.
     """
-    rows = sorted((_object(query) for query in driver(name).queries), key=_by_number)
+    rows = sorted((_object(name, query) for query in driver(name).queries), key=_by_number)
     return table(("Object", "Id", "Type", "Metric"), rows)
 
 
-def _object(query: Query) -> tuple[str, ...]:
+def _bindings(name: str, query: Query) -> tuple[Binding, ...]:
+    """What a query feeds, of now or of the past."""
+    memory = driver(name).history
+    kept = memory.kept.get(query) if memory else None
+    return (*query.bindings, *(kept.bindings if kept else ()))
+
+
+def _object(name: str, query: Query) -> tuple[str, ...]:
     oid, kind = getattr(query, "oid", None), getattr(query, "type", None)
     tags: dict[str, dict[str, str]] = {}
-    for series in (series for binding in query.bindings for series in binding.series):
+    for series in (series for binding in _bindings(name, query) for series in binding.series):
         common = tags.setdefault(series.metric.name, dict(series.tags))
         tags[series.metric.name] = dict(common.items() & {*series.tags})
-    use = "the unit's own logger" if getattr(query, "logger", False) else "tells what the unit has"
+    use = "what happened" if getattr(query, "logger", False) else "tells what the unit has"
     return (
         code(query.name),
         "" if oid is None else code(f"{oid:08X}"),

@@ -45,6 +45,7 @@ class Reading:
             self.port.inquiry,
             lambda *batch: self.batches.append(batch),
             wanted=more.pop("wanted", lambda _series: True),
+            lacks=more.pop("lacks", lambda _query: False),
             zone=None,
         )
 
@@ -167,6 +168,13 @@ def test_unit_that_never_ends_is_left(monkeypatch):
     )
     reading = Reading(lambda *_: 1, endless)
     assert reading.read().why == "it goes on after 3 pages"
+
+
+def test_a_part_that_the_unit_lacks_is_not_asked_about():
+    """Units keep zeros of it."""
+    reading = Reading(kept([1, 2]), lacks=lambda query: query is LOG)
+    assert reading.read().complete
+    assert (reading.batches, reading.port.asked) == ([], [])
 
 
 def test_what_the_user_does_not_want_is_left_out():

@@ -14,9 +14,11 @@ from rctclient.types import (
 )
 from rctclient.utils import decode_value
 
-from rct_collector.drivers.base import Answer, Fault, Garbled
+from rct_collector.drivers.base import Answer, Ask, Fault, Garbled, TimeRange
 from rct_collector.drivers.rct import wire
-from rct_collector.drivers.rct.table import BY_OID, OBJECTS
+from rct_collector.drivers.rct.clock import wall_clock
+from rct_collector.drivers.rct.history import HISTORY, SECOND
+from rct_collector.drivers.rct.table import BY_OID, OBJECTS, LoggerPlace
 from tests.fuzz import grammar
 
 #: As they are now: a decoder that forgets one does not change the law.
@@ -56,9 +58,11 @@ def check(data):
         return
     found = event(item, data[4:])
     if type(found) is Answer:
-        for binding in item.bindings:
-            for zone in ZONES:
+        for zone in ZONES:
+            for binding in item.bindings:
                 is_published_in_its_type(binding, found.value, zone)
+            if item.logger:
+                is_read_as_the_past(item, found.value, zone)
 
 
 def event(item, payload):
@@ -104,3 +108,36 @@ def is_published_in_its_type(binding, value, zone):
         assert one is None or type(one) is series.metric.value_type
     if binding.scalar is not None:
         assert repr([binding.scalar(value)]) == repr(published)
+
+
+def is_read_as_the_past(item, value, zone):
+    """Nothing is invented or lost without a count, and the next question goes on."""
+    echo, records = value
+    kept = HISTORY.kept[item]
+    shown = {record[1 if kept.events else 0] for record in records}
+    for start, end in ((0, 1 << 32), (max(echo - 86400, 0), max(echo, 1))):
+        ask = Ask(item, argument=LoggerPlace(echo))
+        page = HISTORY.page(ask, value, TimeRange(start * SECOND, end * SECOND, zone))
+        assert len(page.rows) + page.left_out <= len(records)
+        for row in page.rows:
+            assert row.values
+            for series, one in row.values:
+                assert type(one) is series.metric.value_type
+                assert type(one) is str or series.metric.low <= one <= series.metric.high
+            if kept.resolution_s <= 300:  # longer ones are of the begin of what they cover
+                assert wall_clock(row.time_ns // SECOND, zone) in shown
+        if kept.events:
+            named = [(row.time_ns, series) for row in page.rows for series, _ in row.values]
+            assert len(set(named)) == len(named)
+        is_a_step(ask.argument, page.more, records)
+
+
+def is_a_step(place, more, records):
+    """What was asked is asked once more at most for each way of coming to nothing."""
+    if more is None:
+        return
+    assert 0 <= more.before <= place.before
+    if more.before == place.before:
+        assert (more.misses, more.found) > (place.misses, place.found)
+        assert more.misses <= 1
+    assert records or more.misses

@@ -34,6 +34,9 @@ METRICS = tuple(
     for metric in catalog().named(f"inverter_event.{field}")
 )
 
+#: No grid or battery has more volts, or hertz.
+_LARGEST = 1e5
+
 #: Types of at most 32 bits; others do not fit an element.
 _NUMERIC = frozenset(kind for kind, size in wire.LENGTHS.items() if size <= 4)
 
@@ -91,7 +94,7 @@ def _told(record: tuple[int, ...]) -> tuple[str, _Fields]:
         return f"{_NUMBERS[code]} {third}", (("value", float(third)),)
     if code in _MEASURED:
         (value,) = struct.unpack(">f", third.to_bytes(4, "big"))
-        if math.isfinite(value):
+        if abs(value) <= _LARGEST:  # nor is it NaN
             value = wire.shortest(value) + 0.0
             return f"{value:g} {_MEASURED[code]}", (("value", value),)
     return "", ()

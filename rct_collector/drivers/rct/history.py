@@ -58,6 +58,8 @@ _NONE_BEFORE = begin_after("year", 946_684_800)
 
 #: Clocks are set by no more than this for summer, in seconds.
 _MOST_SHIFT_S = 3 * 3600
+#: No hour that comes twice is of two of these.
+_HALF_DAY_S = DAY_S // 2
 
 #: The last time that can be asked for, in seconds.
 _LAST = 0xFFFF_FFFF
@@ -152,31 +154,41 @@ def dated(
     sure = [wall for times, wall, _ in found if len(times) == 1]
     if sure and sure[0] < sure[-1]:
         found.reverse()
-    twice = [wall for times, wall, _ in found if len(times) > 1]
+    of_first, of_second = _told_apart([w for t, w, _ in found if len(t) > 1], 0 if grid else 1)
     known, place = [], 0
     for times, _, record in found:
-        unix = times[0] if len(times) == 1 else None
         if len(times) > 1:
-            unix = _of_two(times, twice, place, 0 if grid else 1)
+            first, second = place in of_first, place in of_second
+            times = () if first is second else times[second : second + 1]
             place += 1
-        if unix is not None:
-            known.append((unix, record))
+        known += [(unix, record) for unix in times]
     return Dated(known, len(records) - len(known))
 
 
-def _of_two(times: tuple[int, ...], walls: list[int], place: int, least: int) -> int | None:
-    """Which of two times one of some records is of, by those beside it; None where none tells.
+def _told_apart(walls: list[int], least: int) -> tuple[set[int], set[int]]:
+    """Which records of hours that come twice are of the first, and which of the second.
 
     Args:
-        times: The two.
-        walls: What all records show that may be of two times, the newest first.
-        place: Which of them it is.
-        least: Seconds by which the older of two must seem newer.
+        walls: What the records show, the newest first.
+        least: Seconds by which the older of two must seem newer, or as new.
+
+    Returns:
+        Places of those for which another one tells.
     """
-    wall, shift = walls[place], times[1] - times[0]
-    first = any(least <= wall - other < shift for other in walls[:place])
-    second = any(least <= other - wall < shift for other in walls[place + 1 :])
-    return None if first is second else times[second]
+    of_first, of_second = set(), set()
+    lowest: dict[int, int] = {}  # half a day → the earliest that newer ones show
+    for place, wall in enumerate(walls):
+        earliest = lowest.setdefault(wall // _HALF_DAY_S, wall + DAY_S)
+        if earliest <= wall - least:
+            of_first.add(place)
+        lowest[wall // _HALF_DAY_S] = min(earliest, wall)
+    highest: dict[int, int] = {}  # the same, the latest that older ones show
+    for place, wall in reversed([*enumerate(walls)]):
+        latest = highest.setdefault(wall // _HALF_DAY_S, -1)
+        if latest >= wall + least:
+            of_second.add(place)
+        highest[wall // _HALF_DAY_S] = max(latest, wall)
+    return of_first, of_second
 
 
 # -- page by page ------------------------------------------------------------------------------
@@ -276,8 +288,8 @@ def events(ask: Ask, value: Any, span: TimeRange) -> Page:
     least = max(least, _earliest(span))
     records = [record for record in records if record[1] >= least]
     found = dated(records, lambda record: int(record[1]), span.zone)
-    rows = tuple(_events(found.records, span.zone))
-    return Page(rows, _unless_over(more, span), found.left_out)
+    rows = tuple(row for row in _events(found.records, span.zone) if row.values)
+    return Page(rows, _unless_over(more, span), len(records) - len(rows))
 
 
 def _events(found: list[tuple[int, tuple[Any, ...]]], zone: tzinfo | None) -> Iterator[Past]:

@@ -114,7 +114,7 @@ def test_what_is_no_end_gives_no_duration(second):
     assert told(118, second) == {"text": "system reset"}
 
 
-@pytest.mark.parametrize("raw", [0x7F800000, 0xFF800000, 0x7FC00000])
+@pytest.mark.parametrize("raw", [0x7F800000, 0xFF800000, 0x7FC00000, 0x7F000000])
 def test_what_is_no_number_gives_no_value(raw):
     text = "battery voltage too high, for 45.0 s"
     assert told(100, END, raw) == {"text": text, "duration_seconds": 45.0}

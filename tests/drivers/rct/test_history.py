@@ -30,6 +30,7 @@ from tests.drivers.rct.memory import (
     unix_of,
     wall,
 )
+from tests.work import calls
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NEW_YORK = ZoneInfo("America/New_York")
@@ -412,6 +413,19 @@ def test_a_few_records_in_the_middle_of_nothing_are_found(hours, window):
         assert found.progress.complete
 
 
+def test_work_grows_no_faster_than_the_records():
+    """Those of an hour that comes twice are looked at together."""
+    back = CHANGES[0][1]
+
+    def work(count):
+        shown = [wall(back, BERLIN) + n % 3600 for n in range(count)]
+        ask, span = first(BY_NAME["logger.minutes_soc_log_ts"], back - DAY, back + DAY, BERLIN)
+        value = (ask.argument.before, [(time, 0.5) for time in shown])
+        return calls(MEMORY.page, ask, value, span)
+
+    assert work(4000) < 2.2 * work(2000)
+
+
 @pytest.mark.parametrize("years", [-1, 1])
 def test_a_clock_that_was_set_by_a_year_gives_what_it_says_once(years):
     """What was kept before has the times of then, and a hole of a year beside it, or an overlap."""
@@ -528,10 +542,8 @@ def test_a_unit_whose_clock_was_set_tells_what_it_showed():
 
 def test_a_unit_with_an_empty_memory_tells_nothing():
     unit = RctUnit(start=NOON, memory=LoggerMemory(begin=math.inf))
-    for query in MEMORY.queries:
-        if query.name.startswith("logger.year"):
-            continue  # these have an end even so
-        found = read(of_unit(unit, NOON), NOON - 30 * DAY, NOON, query=query)
+    for name in ("logger.minutes_soc_log_ts", "logger.month_ea_log_ts", TABLE.name):
+        found = read(of_unit(unit, NOON), NOON - 30 * DAY, NOON, query=BY_NAME[name])
         assert (found.rows, found.progress.complete) == ([], True)
 
 
