@@ -66,7 +66,7 @@ class Snapshot:
             Whether this batch ends a round of the device.
         """
         if batch.unit != self.unit:
-            self.of(batch.unit).take(batch)
+            (self.units.get(batch.unit) or self.of(batch.unit)).take(batch)
             self.answered = self.answered or batch.health.up
             return False
         self._labels = batch.labels
