@@ -37,7 +37,19 @@ from collections.abc import Callable, Iterable, Set
 from rct_collector.device.polling.catching_up import CatchingUp
 from rct_collector.device.polling.courtesy import Courtesy
 from rct_collector.device.polling.pacing import Pacer
-from rct_collector.device.polling.request import OPEN, Outcome, Phase, Request, Tally
+from rct_collector.device.polling.request import (
+    ANSWERED,
+    LOST,
+    OPEN,
+    PENDING,
+    QUEUED,
+    REFUSED,
+    WAITING,
+    Outcome,
+    Phase,
+    Request,
+    Tally,
+)
 from rct_collector.device.polling.response_time import ResponseTime
 from rct_collector.device.polling.standstill import Standstill
 from rct_collector.drivers.base import Query
@@ -235,7 +247,7 @@ class Poller:
         ask = self._asks[query]
         self._unqueue(ask)
         self._fast_begun |= ask.fast
-        ask.phase = Phase.PENDING
+        ask.phase = PENDING
         ask.attempts += 1
         ask.sent_at = now
         ask.until = now + self._wait(ask, ask.attempts)
@@ -270,7 +282,7 @@ class Poller:
         fresh = self._standstill.answered(now)
         self._heard_at = now
         ask = self._asks.get(query)
-        if ask is None or ask.phase is Phase.ANSWERED or (self._drain_s and not ask.attempts):
+        if ask is None or ask.phase is ANSWERED or (self._drain_s and not ask.attempts):
             return None
         if not fresh:
             ask.late = True
@@ -288,7 +300,7 @@ class Poller:
         if self._doubtful:
             self._doubtful.discard(query)
         self._catching_up.answers = True
-        self._settle(ask, Phase.ANSWERED, now)
+        self._settle(ask, ANSWERED, now)
         return ask
 
     def refused(self, query: Query, now: float) -> Request | None:
@@ -304,12 +316,12 @@ class Poller:
         fresh = self._standstill.answered(now)
         self._heard_at = now
         ask = self._asks.get(query)
-        if ask is None or not fresh or ask.phase not in (Phase.PENDING, Phase.WAITING):
+        if ask is None or not fresh or ask.phase not in (PENDING, WAITING):
             return None
         self._catching_up.answers = True
-        self._settle(ask, Phase.REFUSED, now)
+        self._settle(ask, REFUSED, now)
         if self._drain_s and query in self._proven and ask.attempts < FIRST_ATTEMPTS:
-            ask.phase = Phase.WAITING
+            ask.phase = WAITING
             ask.not_before = now
             self._waiting.append(ask)
         return ask
@@ -347,16 +359,16 @@ class Poller:
             False when it was asked often enough.
         """
         ask = self._asks.get(query)
-        if ask is None or ask.phase is not Phase.ANSWERED or ask.repeats >= MOST_REPEATS:
+        if ask is None or ask.phase is not ANSWERED or ask.repeats >= MOST_REPEATS:
             return False
         ask.repeats += 1
         ask.attempts = 0
         ask.not_before = 0.0
         if ask.fast and ask.kept and self._fast:
-            ask.phase = Phase.QUEUED
+            ask.phase = QUEUED
             self._fast.append(ask)
         else:
-            ask.phase = Phase.WAITING
+            ask.phase = WAITING
             self._waiting.append(ask)
         return True
 
@@ -390,7 +402,7 @@ class Poller:
     def unsettled(self) -> tuple[list[Query], list[Query]]:
         """At the end of a round: what was asked in vain, and what was not asked at all."""
         asks = self._asks.values()
-        lost = [ask.query for ask in asks if ask.phase is Phase.LOST and not ask.late]
+        lost = [ask.query for ask in asks if ask.phase is LOST and not ask.late]
         unasked = [ask.query for ask in asks if ask.phase in OPEN and ask.kept]
         return lost, unasked
 
@@ -400,12 +412,12 @@ class Poller:
         A "no" to anything else came of a request that was damaged on its way, and one to all
         that was asked says nothing of each.
         """
-        if all(ask.phase is not Phase.ANSWERED for ask in self._asks.values()):
+        if all(ask.phase is not ANSWERED for ask in self._asks.values()):
             return []
         return [
             ask.query
             for ask in self._asks.values()
-            if ask.phase is Phase.REFUSED and ask.query not in self._proven
+            if ask.phase is REFUSED and ask.query not in self._proven
         ]
 
     def unheard(self) -> list[Query]:
@@ -414,7 +426,7 @@ class Poller:
         Where the line is drained, also what was answered in other rounds: that it was probed since
         tells that the silence is the unit's own.
         """
-        drained = (Phase.QUEUED, Phase.WAITING) if self._drain_s else ()
+        drained = (QUEUED, WAITING) if self._drain_s else ()
         return [
             ask.query
             for ask in self._asks.values()
@@ -436,7 +448,7 @@ class Poller:
         heard_at, proven = max(self._heard_at, alive_at), self._proven
         for ask in self._asks.values():
             asked_since = ask.sent_at > heard_at and ask.attempts
-            if asked_since and ask.phase is not Phase.ANSWERED and ask.query in proven:
+            if asked_since and ask.phase is not ANSWERED and ask.query in proven:
                 return False
         return True
 
@@ -494,12 +506,12 @@ class Poller:
 
     def _settle(self, ask: Request, phase: Phase, now: float) -> None:
         """It is answered in one way or another."""
-        took, in_time = now - ask.sent_at, ask.phase is Phase.PENDING
+        took, in_time = now - ask.sent_at, ask.phase is PENDING
         if self._drain_s and in_time:
             self._took[ask.query] = took
         # Where the line is drained, a late answer is taken, however short the wait for it was.
         if self._response_time is not None and (
-            in_time or (ask.phase is Phase.WAITING and not self._drain_s)
+            in_time or (ask.phase is WAITING and not self._drain_s)
         ):
             self._response_time.measured(took, long=ask.query.exclusive)
         if in_time:
@@ -532,14 +544,14 @@ class Poller:
             if ask.attempts >= self._drained_attempts(ask):
                 pause = math.inf  # the next round
             elif ask.attempts == 1 and ask.fast and known and not ask.doubtful:
-                ask.phase = Phase.QUEUED  # lost by chance: it keeps its place
+                ask.phase = QUEUED  # lost by chance: it keeps its place
                 self._fast.appendleft(ask)
                 return
         if pause is None or (ask.attempts >= FIRST_ATTEMPTS and not known):
-            ask.phase = Phase.LOST
+            ask.phase = LOST
             self._given_up.append(ask.query)
             return
-        ask.phase = Phase.WAITING
+        ask.phase = WAITING
         ask.not_before = now + pause
         self._waiting.append(ask)
 
@@ -634,7 +646,7 @@ class Poller:
         return bucket.tokens(now) + income - min(self._reserve, bucket.burst) + 1e-9
 
     def _unqueue(self, ask: Request) -> None:
-        if ask.phase is Phase.QUEUED:
+        if ask.phase is QUEUED:
             (self._fast if ask.fast else self._slow).remove(ask)
-        elif ask.phase is Phase.WAITING:
+        elif ask.phase is WAITING:
             self._waiting.remove(ask)

@@ -35,8 +35,11 @@ class Phase(Enum):
     LOST = auto()  # given up for this round; a late answer is still welcome
 
 
+#: To look up a member of an enumeration costs more than a comparison, and each exchange has many.
+QUEUED, PENDING, WAITING, ANSWERED, REFUSED, LOST = Phase
+
 #: Phases in which something is still to come of it.
-OPEN = (Phase.QUEUED, Phase.PENDING, Phase.WAITING)
+OPEN = (QUEUED, PENDING, WAITING)
 
 
 @dataclass(slots=True, eq=False)
@@ -46,7 +49,7 @@ class Request:
     query: Query
     fast: bool
     kept: bool  # for the next round, if this one is too short for it
-    phase: Phase = Phase.QUEUED
+    phase: Phase = QUEUED
     attempts: int = 0
     repeats: int = 0
     overtaken: int = 0
@@ -61,7 +64,7 @@ class Request:
     @property
     def owed(self) -> int:
         """Answers that may still come."""
-        return self.silent + (self.phase is Phase.PENDING)
+        return self.silent + (self.phase is PENDING)
 
 
 @dataclass(slots=True)
