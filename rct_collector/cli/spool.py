@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 from rct_collector.catalog import catalog
 from rct_collector.cli.past import Row, Slice
 from rct_collector.errors import CaptureError, ConfigError
+from rct_collector.model import Series
 
 #: What the first line begins with; the number changes with the layout.
 _MAGIC = "rct-collector history 1"
@@ -87,7 +88,7 @@ class Spool:
             if not line.endswith(b"\n"):
                 break
             try:
-                device, query, start, end, _ = json.loads(line)
+                device, query, start, end, *_ = json.loads(line)
             except (ValueError, TypeError) as error:
                 raise ConfigError([f"{self.path} is damaged at byte {place}; remove it"]) from error
             self._known[device, query, start, end] = place
@@ -107,13 +108,15 @@ class Spool:
     def add(self, device: str, part: Slice, rows: list[Row]) -> None:
         """Keep a slice that is complete."""
         key = _key(device, part)
+        places: dict[Series, int] = {}  # each is written once
         plain = [
-            [time_ns, [[s.metric.name, dict(s.tags), value] for s, value in values]]
+            [time_ns, [[places.setdefault(s, len(places)), value] for s, value in values]]
             for time_ns, values in rows
         ]
+        series = [[each.metric.name, dict(each.tags)] for each in places]
         try:
             self._known[key] = self._file.seek(0, os.SEEK_END)
-            self._write([*key, plain])
+            self._write([*key, series, plain])
         except OSError as error:
             raise CaptureError(f"{self.path} cannot be written: {error.strerror}") from error
 
@@ -123,11 +126,10 @@ class Spool:
         if place is None:
             return
         self._file.seek(place)
-        for time_ns, values in json.loads(self._file.readline())[4]:
-            yield (
-                time_ns,
-                [(catalog().series(name, **tags), value) for name, tags, value in values],
-            )
+        *_, named, rows = json.loads(self._file.readline())
+        series = [catalog().series(name, **tags) for name, tags in named]
+        for time_ns, values in rows:
+            yield time_ns, [(series[number], value) for number, value in values]
 
     def _write(self, value: Any) -> None:  # noqa: ANN401 - anything that JSON has
         self._file.write(json.dumps(value, separators=(",", ":")).encode() + b"\n")

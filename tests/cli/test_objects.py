@@ -53,7 +53,7 @@ VALUES = [
     ("rb485.available", 0x437B8122, b"\x01", "true"),
     ("battery.status2", 0xDE3D20D, struct.pack(">i", -2), "-2"),
     ("inverter_sn", SERIAL, b"ABC 123\0\0\0junk", "ABC 123"),
-    ("net.package", PACKAGE, b"\x2b\x2d\x00\xff", "2b2d00ff"),
+    ("net.package", PACKAGE, b"\x2b\x2d\x00\xff", "0x2b2d00ff"),
     ("net.id", 0x08679611, struct.pack(">I", 7), "7"),
     (
         "battery.cells[0]", CELLS, cells((21, 3301)),

@@ -85,7 +85,7 @@ def _plain(query: Query, value: Any) -> Any:
     if special is not None:
         return special(value)
     if isinstance(value, bytes):
-        return value.hex()
+        return f"0x{value.hex()}"
     return finite(wire.shortest(value)) if isinstance(value, float) else value
 
 
