@@ -246,6 +246,31 @@ def test_a_range_is_whole_whatever_an_answer_holds(run, home, most):
     }
 
 
+@pytest.mark.parametrize("most", [41, 150])
+@pytest.mark.parametrize(("day", "hours"), [("2026-10-25", 25), ("2027-03-28", 23)])
+def test_the_days_on_which_clocks_are_set_are_whole(run, home, monkeypatch, day, hours, most):
+    """Of the hour that comes twice each reading is there, and of that which does not come none."""
+    begin = int(unix(day))
+    end = begin + hours * 3600
+    monkeypatch.setattr(recall, "now", lambda: end + 36_000.0)
+    kept = [(wall(t, BERLIN), t) for t in range(begin - 86_400, end + 36_000, 300)]
+
+    def payload(asked):
+        (before,) = struct.unpack(">I", asked)
+        found = [(shown, t) for shown, t in kept if shown < before][-most:]
+        return asked + b"".join(struct.pack(">If", shown, power(t)) for shown, t in found[::-1])
+
+    path, _ = home(roof={OIDS["logger.minutes_eload_log_ts"]: payload})
+    to = moment_of(end * 10**9, BERLIN)[:10]
+    result = run("history", "roof", "-c", path, "--from", day, "--to", to,
+                 "--signals", "load_*", "-f", "csv")  # fmt: skip
+
+    assert list(csv.reader(result.stdout.splitlines()))[1:] == [
+        [moment_of(t * 10**9, BERLIN), str(power(t))] for t in range(begin, end, 300)
+    ]
+    assert "more without a time" not in result.stderr
+
+
 def test_days_are_energies_with_the_time_at_which_they_began(run, home):
     stamps = [wall(unix(f"2026-06-{day:02}T23:59:59"), BERLIN) for day in range(1, 15)]
     day = {OIDS["logger.day_eload_log_ts"]: series(stamps, lambda t: t // 86400 % 31 * 1000.0)}
