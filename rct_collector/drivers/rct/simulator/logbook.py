@@ -15,6 +15,7 @@ import math
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 
 from rct_collector.drivers.rct.clock import begin_after, begin_of
@@ -112,16 +113,17 @@ class Logbook:
         resolution, _, signal = name.removeprefix("logger.").removesuffix("log_ts").partition("_")
         signal = signal.rstrip("_")
         records: Iterator[tuple[int, float]]
+        has = self._world.scenario.has(condition)
         if resolution == "minutes":
-            records = self._minutes(signal, before, unix)
+            value = partial(self._value, signal) if has else lambda _unix: 0.0
+            records = self._minutes(value, before, unix)
         elif signal:
             records = self._periods(resolution, signal, before, unix)
         else:
             records = iter(())  # nobody knows what logger.year_log_ts holds
         payload = struct.pack(">I", before)
-        has = self._world.scenario.has(condition)
-        for stamp, value in islice(records, self._memory.records):
-            payload += struct.pack(">If", stamp, value if has else 0.0)
+        for stamp, recorded in islice(records, self._memory.records):
+            payload += struct.pack(">If", stamp, recorded if has else 0.0)
         return payload
 
     def events(self, before: int, unix: float) -> bytes:
@@ -164,7 +166,9 @@ class Logbook:
         most = max((abs(seconds) for _, seconds in self._memory.steps), default=0.0)
         return self._world.clock.unix_after(stamp) + len(self._memory.steps) * most + _REPEATED
 
-    def _minutes(self, signal: str, before: int, unix: float) -> Iterator[tuple[int, float]]:
+    def _minutes(
+        self, value: Callable[[float], float], before: int, unix: float
+    ) -> Iterator[tuple[int, float]]:
         """Every five minutes, back to the end of the ring: the latest by the unit's clock first."""
         oldest = max(unix - _RING, self._world.born, self._memory.begin)
         newest = min(self._after(before), unix)
@@ -178,7 +182,7 @@ class Logbook:
             if stamp < before - self._memory.window:
                 return
             if stamp < before and self._memory.kept(then, then):
-                yield stamp, self._value(signal, then)
+                yield stamp, value(then)
 
     def _part(self, first: float, last: float) -> Iterator[tuple[int, float]]:
         """What the clock showed every five minutes between two times, the last one first."""
