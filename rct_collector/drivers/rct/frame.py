@@ -73,9 +73,10 @@ FALSE_STARTS = 3
 
 #: False starts that need no look: one that no command follows, up to the next start; and one that
 #: another start interrupts before the eight bytes of the shortest frame are there, escapes not
-#: counted. No frame can begin within either, since the same start would interrupt it.
+#: counted. No frame can begin within either, since the same start would interrupt it. Starts in a
+#: row, the simplest flood, are taken at once.
 _FALSE = re.compile(
-    rb"(?:\x2b(?:[^\x2b%b][^\x2b]*+|(?:[^\x2b\x2d]|\x2d.){0,7}+(?=\x2b)))++"
+    rb"(?:\x2b+(?=\x2b)|\x2b(?:[^\x2b%b][^\x2b]*+|(?:[^\x2b\x2d]|\x2d.){0,7}+(?=\x2b)))++"
     % re.escape(bytes(_LEAST)),
     re.DOTALL,
 )
