@@ -7,6 +7,7 @@ its request, so that one client's requests do not change what happens to another
 from __future__ import annotations
 
 from abc import abstractmethod
+from functools import lru_cache
 
 from rct_collector.drivers.chance import Windows, fraction, key
 from rct_collector.drivers.rct.frame import Frame
@@ -49,7 +50,7 @@ class Sometimes(OnLine):
 
     def hits(self, request: Frame, now: float) -> bool:
         """Whether it happens to a request that came at ``now``."""
-        drawn = fraction(key(self._of, request.oid, _milliseconds(now)))
+        drawn = _drawn(self._of, request.oid, _milliseconds(now))
         return self._from <= drawn < self._from + self.rate
 
     def pick(self, low: int, high: int, request: Frame, now: float) -> int:
@@ -60,6 +61,12 @@ class Sometimes(OnLine):
     def share(self, of: int, start: float) -> None:
         """Take the part of a common draw that begins at ``start``; see :func:`either`."""
         self._of, self._from = of, start
+
+
+@lru_cache(maxsize=64)
+def _drawn(of: int, oid: int, milliseconds: int) -> float:
+    """The draw for a request, which several faults share; kept until the next few requests."""
+    return fraction(key(of, oid, milliseconds))
 
 
 def either(*faults: Sometimes, seed: int = 0) -> tuple[Sometimes, ...]:
