@@ -14,6 +14,7 @@ from rct_collector.device.polling.adaptive_rate import (
     AdaptiveRate,
 )
 from rct_collector.device.polling.request import Outcome
+from tests.slow import slow_but
 
 ROUND_S = 10.0
 
@@ -79,7 +80,7 @@ def test_a_loss_that_comes_of_haste_slows_it_down_within_minutes():
     assert [step for _, step in life.changes] == [1, 2]
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", slow_but(0, range(5)))
 @pytest.mark.parametrize("share", [0.05, 0.25, 0.6])
 def test_a_loss_that_is_not_of_haste_is_not_answered_with_slowness(seed, share):
     life = Life(lambda _: (share, share), seed)
