@@ -41,9 +41,8 @@ _OFTEN_S = 3600
 
 #: Seconds that a line which was lost is waited for, until the device is given up.
 PATIENCE_S = 120.0
-#: Times that a slice is begun, and slices in a row that may fail, until the device is given up.
+#: Times that a slice is begun, until it is given up.
 TRIES = 2
-MOST_FAILED = 3
 
 #: Times that a question is asked which decides whether a unit has a part.
 _ATTEMPTS = 3
@@ -176,6 +175,7 @@ class Headway:
         values: Values that came.
         left_out: Values of which nobody can tell the time, or that cannot be.
         failed: What could not be read, in words.
+        unknown: What the unit does not know, in words.
         place: What is being read, for people.
     """
 
@@ -185,6 +185,7 @@ class Headway:
     values: int = 0
     left_out: int = 0
     failed: list[str] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
     place: str = ""
 
 
@@ -297,23 +298,56 @@ class Recall:
 
     async def _read(self, asker: Asker, taker: Taker) -> None:
         absent = await self._absent(asker)
-        failed = 0
+        answered: set[Query] = set()
         for portion in self.portions:
             for part in portion:
                 if not taker.has(self.config, part):
-                    rows = [] if part.query in absent else await self._slice(asker, part)
-                    if rows is None:
-                        failed += 1
-                        if failed >= MOST_FAILED:
-                            raise TransportError(f"given up: {self.headway.failed.pop()}")
-                    else:
-                        failed = 0
+                    rows = await self._rows(asker, part, absent, answered)
+                    if rows is not None:
                         taker.take(self.config, part, rows)
                     asker.port.line.tend()
                 self.headway.done += 1
             taker.flush(self.config)
             if not self.headway.failed:
                 self.reached_ns = portion[0].end_ns
+
+    async def _rows(
+        self, asker: Asker, part: Slice, absent: set[Query], answered: set[Query]
+    ) -> list[Row] | None:
+        """The rows of a slice; None where it could not be read.
+
+        What a unit never answers although it answers something else, its firmware does not know.
+
+        Args:
+            asker: Asks.
+            part: The slice.
+            absent: What the unit does not have.
+            answered: What it has answered before.
+
+        Raises:
+            TransportError: The unit answers nothing any more.
+        """
+        if part.query in absent:
+            return []
+        rows, why = await self._slice(asker, part)
+        if not why:
+            answered.add(part.query)
+            return rows
+        if not await self._is_alive(asker):
+            raise TransportError(why)
+        if part.query in answered:
+            self.headway.failed.append(why)
+            return None
+        self.headway.unknown.append(why)
+        absent.add(part.query)
+        return []
+
+    async def _is_alive(self, asker: Asker) -> bool:
+        """Whether the unit answers who it is."""
+        facts: dict[str, Any] = {}
+        for name in self._family.identity[:1]:
+            await self._learn(asker, self._family.query(name), facts)
+        return any(value is not None for value in facts.values())
 
     async def _absent(self, asker: Asker) -> set[Query]:
         """What is about parts that the unit has said it does not have, unless it was named."""
@@ -344,8 +378,8 @@ class Recall:
         if isinstance(event, Answer):
             facts[query.name] = query.fact(event.value)
 
-    async def _slice(self, asker: Asker, part: Slice) -> list[Row] | None:
-        """Its rows; None where it cannot be read.
+    async def _slice(self, asker: Asker, part: Slice) -> tuple[list[Row], str]:
+        """Its rows, and why they are not all; "" where they are.
 
         Raises:
             TransportError: The line was lost, and did not come back.
@@ -357,13 +391,11 @@ class Recall:
             if not progress.why:
                 self.headway.values += sum(len(values) for _, values in rows)
                 self.headway.left_out += progress.left_out
-                return sorted(rows, key=lambda row: row[0])
+                return sorted(rows, key=lambda row: row[0]), ""
             if not asker.port.is_open:
                 await self._line_back(asker)
         label = part.query.label
-        why = progress.why if label in progress.why else f"{label}: {progress.why}"
-        self.headway.failed.append(why)
-        return None
+        return [], progress.why if label in progress.why else f"{label}: {progress.why}"
 
     async def _pages(self, asker: Asker, part: Slice, rows: list[Row]) -> Progress:
         def take(

@@ -306,6 +306,8 @@ def _tell(
     """Say what was read, what was not, and how to go on if there is something to go on with."""
     for recall in recalls:
         name, headway = recall.config.name, recall.headway
+        for text in () if options.quiet else headway.unknown:
+            click.echo(f"{name}: {text}, and other things were: it is left out", err=True)
         for text in (*headway.failed, *filter(None, (recall.trouble,))):
             click.echo(f"Error: {name}: {text}", err=True)
         if not options.quiet:

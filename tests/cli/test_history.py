@@ -110,6 +110,7 @@ def home(unit, tmp_path):
 
 
 TWO = ["--signals", "load_*,soc_percent"]
+LONG = ["--from", "2026-06-13T12:00", "--to", "2026-06-15T12:00", *TWO]
 QUARTER = ["--from", "2026-06-14T10:00", "--to", "2026-06-14T10:10"]
 
 #: Format and options → all of what is printed of two five-minute values of two signals.
@@ -337,13 +338,65 @@ def test_signals_of_parts_that_a_unit_does_not_have_are_left_out_unless_named(ru
     assert {oid for _, oid, _ in asked} == {OIDS["logger.minutes_soc_log_ts"]}
 
 
-def test_a_signal_that_is_not_answered_is_told_and_the_others_come(run, home):
-    path, _ = home(roof=minutes(wall(NOW, BERLIN) - 7200, wall(NOW, BERLIN), {"soc": charge}))
-    result = run("history", "roof", "-c", path, "--from", "-10m", *TWO, "-f", "csv")
+def mute(payloads, name, after=0):
+    """The same; what a signal is asked for is not answered any more after so many answers."""
+    key, count = OIDS[f"logger.minutes_{name}_log_ts"], Counter()
+    payload = payloads.get(key, lambda asked: asked)
+
+    def answer(asked):
+        count["asked"] += 1
+        return payload(asked) if count["asked"] <= after else None
+
+    return {**payloads, key: answer}
+
+
+SERIAL = {OIDS["inverter_sn"]: b"TEST01\0"}
+
+
+def test_a_signal_that_firmware_does_not_know_is_told_once_and_left_out(run, home):
+    path, served = home(roof=mute({**memory(), **SERIAL}, "eload"))
+    result = run("history", "roof", "-c", path, *LONG, "-f", "csv")
+
+    assert result.exit_code == 0
+    rows = list(csv.DictReader(result.stdout.splitlines()))
+    assert (len(rows), {row["load_watts"] for row in rows}) == (576, {""})
+    told = result.stderr.splitlines()
+    assert "logger.minutes_eload_log_ts (0xA7C708EB) was not answered" in told[0]
+    assert told[0].endswith("and other things were: it is left out")
+    assert len(told) == 2
+    asked = [oid for _, oid, _ in served["roof"].asked]
+    assert asked.count(OIDS["logger.minutes_eload_log_ts"]) == 6, "in one portion of two"
+
+
+def test_a_signal_that_fails_later_is_told_and_can_be_gone_on_with(run, home, tmp_path):
+    path, served = home(roof=mute({**memory(), **SERIAL}, "eload", after=8))
+    out = tmp_path / "out.csv"
+    options = ["history", "roof", "-c", path, *LONG, "-f", "csv", "-o", out]
+    result = run(*options)
 
     assert result.exit_code == 3
-    assert [line.split(",")[1] for line in result.stdout.splitlines()] == ["load_watts", "", ""]
     assert "Error: roof: logger.minutes_eload_log_ts (0xA7C708EB) was not" in result.stderr
+    assert "Incomplete: what was read is in" in result.stderr
+    rows = list(csv.DictReader(out.read_text().splitlines()))
+    assert [bool(row["load_watts"]) for row in rows] == [True] * 288 + [False] * 288
+    assert all(row["soc_percent"] for row in rows)
+
+    served["roof"].payloads.update(memory())
+    assert run(*options, "--resume").exit_code == 0
+    assert all(row["load_watts"] for row in csv.DictReader(out.read_text().splitlines()))
+
+
+def test_a_unit_that_says_nothing_any_more_is_given_up(run, home):
+    silent = mute({**memory(), **SERIAL}, "eload", after=8)
+    key = OIDS["inverter_sn"]
+    path, served = home(roof={**silent, key: None})
+    result = run("history", "roof", "-c", path, *LONG, "-f", "csv")
+
+    assert result.exit_code == 3
+    assert "Error: roof: logger.minutes_eload_log_ts (0xA7C708EB) was not" in result.stderr
+    assert "Incomplete: roof goes on with --from 2026-06-14T12:00:00+02:00" in result.stderr
+    assert len(result.stdout.splitlines()) == 1 + 288
+    assert served["roof"].asked[-1][1] == key
 
 
 def test_values_that_cannot_be_are_left_out_and_counted(run, home):
@@ -382,9 +435,6 @@ def interrupting(payloads, at):
         return answer
 
     return {oid: wrap(payload) for oid, payload in payloads.items()}
-
-
-LONG = ["--from", "2026-06-13T12:00", "--to", "2026-06-15T12:00", *TWO]
 
 
 def test_interrupted_before_anything_was_read_it_leaves_nothing(run, home, tmp_path):
