@@ -1,4 +1,4 @@
-"""Hours of inverters that call home in seconds, and the account of what became of each record.
+"""Hours of inverters that call, or are on a bus, in seconds, and the account of each record.
 
 Simulated inverters with any faults, a collector that may crash, and an agent that takes its time
 run in virtual time. The witness knows what was really sent and acknowledged, so that what is
@@ -31,9 +31,15 @@ from rct_collector.drivers.solaredge.session import SolarEdgeSession
 from rct_collector.drivers.solaredge.simulator import SolarEdgeWitness
 from rct_collector.simulator import SimulatedInverter
 from tests.calling import Exchange
+from tests.memory import MemoryPlug
 from tests.virtual import VirtualClock
 
-ADDRESS = "listen://127.0.0.1:22222"
+#: Way → address, with the ids of the inverters.
+ADDRESSES = {
+    "home": "listen://127.0.0.1:22222",
+    "rs485": "tcp://192.0.2.1:23?mode=master&units={}",
+    "passive": "tcp://192.0.2.1:23?mode=passive",
+}
 
 #: Series of all batteries together.
 _SUMS = {sink.series for sink in table.all_batteries()}
@@ -113,7 +119,7 @@ class Agent:
 
     def __call__(self, batch):
         self._number += 1
-        if batch.receipt is not None:
+        if any(not series.metric.own for series, _ in batch.values):
             self._taking.set()
         receipt = batch.receipt if self.waits else None
         if receipt is not None:
@@ -141,8 +147,21 @@ class Agent:
         self._held = [h for h in self._held if not h.cancelled() and h.when() >= now]
 
 
+class Bus(MemoryPlug):
+    """A bus in place of the network in which inverters call."""
+
+    def start(self):
+        """They are there."""
+
+    def crash(self):
+        """They do not notice."""
+
+    async def stop(self):
+        self.inverter.hub().close()
+
+
 class World:
-    """Inverters, a network, a collector and its agent."""
+    """Inverters, a network or a bus, a collector and its agent."""
 
     def __init__(
         self,
@@ -153,6 +172,7 @@ class World:
         inverters=1,
         seed=1,
         state_dir=None,
+        way="home",
         **more,
     ):
         self.loop, self.seed, self._state_dir = loop, seed, state_dir
@@ -169,17 +189,28 @@ class World:
                 line=line,
                 witness=self.witness,
                 inverters=inverters,
+                way=way,
                 faults=faults(line),
                 **{name: value for name, value in more.items() if name != "sun"},
             )
-            for line in range(inverters)
+            for line in range(inverters if way == "home" else 1)
         ]
-        self.exchange = Exchange(self.inverters)
-        keys = {}
-        for inverter in self.inverters:
-            unit = inverter.unit
-            keys[unit.name] = unit.world.secret(unit.number).hex()
-        self._said = {"name": "roof", "driver": "solaredge", "address": ADDRESS, "keys": keys}
+        bridges = [inverter.bridge for inverter in self.inverters]
+        if way == "home":
+            self.exchange = Exchange(self.inverters)
+            self._lines = {"listen": self.exchange}
+            self.outboxes = [bridge.outbox for bridge in bridges]
+        else:
+            self.exchange = Bus(*self.inverters)
+            self._lines = {"opener": self.exchange}
+            self.outboxes = [box for bridge in bridges for box in bridge.outboxes.values()]
+        units = [outbox.unit for outbox in self.outboxes]
+        self._said = {
+            "name": "roof",
+            "driver": "solaredge",
+            "address": ADDRESSES[way].format(",".join(unit.name for unit in units)),
+            "keys": {unit.name: unit.world.secret(unit.number).hex() for unit in units},
+        }
 
     async def run(self, hours, *, crash_every=None):
         """Let it go on for some hours, with a crash now and then; gives the account."""
@@ -220,9 +251,7 @@ class World:
         """A process that knows nothing of those before it, but for what is on the disk."""
         WRITER.finish(10.0)
         (config,) = Config.parse({"devices": [self._said]}).devices
-        options = Options(
-            clock=self.clock, listen=self.exchange, lock=False, state_dir=self._state_dir
-        )
+        options = Options(clock=self.clock, lock=False, state_dir=self._state_dir, **self._lines)
         device = Device(config, self.agent, options)
         return asyncio.create_task(device.run())
 
@@ -263,7 +292,7 @@ class World:
 
     def _unheard(self, due):
         """Records that were made until a time of the wall clock, and not acknowledged so far."""
-        waiting = (told for inverter in self.inverters for told in inverter.bridge.outbox.waiting)
+        waiting = (told for outbox in self.outboxes for told in outbox.waiting)
         return [told for told in waiting if told.made_at <= due]
 
     def _ends(self):

@@ -11,6 +11,7 @@ import pytest
 
 from rct_collector.capture.packets import PacketReader
 from rct_collector.capture.source import Source
+from rct_collector.drivers import driver
 from rct_collector.drivers.solaredge.crypto import UnitKey
 from rct_collector.drivers.solaredge.frame import FrameReader
 from rct_collector.drivers.solaredge.functions import POST, SESSION_KEY
@@ -151,6 +152,22 @@ def test_mistakes(run, arguments, message):
     result = run("simulate", "solaredge", *arguments)
     assert result.exit_code == 2
     assert message in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("chosen", "hints"),
+    [
+        ({}, []),
+        ({"way": "rs485"}, ["the address ends with: ?mode=master&units=7F100000,7F100001"]),
+        ({"way": "passive", "encrypt": True}, ["the address ends with: ?mode=passive", "keys:"]),
+        ({"encrypt": True}, ["keys:"]),
+    ],
+)
+def test_what_the_configuration_needs_is_shown(chosen, hints):
+    simulator = driver("solaredge").tools().simulator()
+    said = simulator.hints("roofs", seed=0, inverters=2, **chosen)
+    assert [line for line in said if not line.startswith("  ")] == hints
+    assert sum(line.startswith("  ") for line in said) == (2 if chosen.get("encrypt") else 0)
 
 
 def test_a_capture_file_has_as_many_hours_as_are_wanted(run, tmp_path):

@@ -91,6 +91,59 @@ def test_what_was_written_and_not_acknowledged_comes_again():
     assert account.again > 0
 
 
+# -- on a bus ------------------------------------------------------------------------------------
+
+#: Faults of a bus: there are no connections to be lost, and nobody who asks for the time.
+ON_A_BUS = sorted(set(PROFILES) - {"reset", "outage", "clock"})
+
+
+@pytest.mark.parametrize("crash_every", [None, 600.0])
+@pytest.mark.parametrize("profile", ON_A_BUS)
+def test_every_profile_under_our_master(profile, crash_every):
+    account = obeys(
+        collected([profile], way="rs485", inverters=2, optimizers=2, crash_every=crash_every)
+    )
+    assert account.told > 100
+    assert account.published > 500
+
+
+@settings(deadline=None, max_examples=10)
+@given(
+    profiles=st.lists(st.sampled_from(ON_A_BUS), max_size=4, unique=True),
+    scenario=st.sampled_from(sorted(SCENARIOS)),
+    inverters=st.integers(1, 3),
+    seed=st.integers(0, 2**32),
+    encrypt=st.booleans(),
+    crash_every=st.sampled_from([None, 300.0, 1500.0]),
+)
+def test_any_mixture_under_our_master(profiles, **more):
+    obeys(collected(profiles, hours=1.0, way="rs485", optimizers=2, **more))
+
+
+@pytest.mark.parametrize("encrypt", [False, True])
+@pytest.mark.parametrize("crash_every", [None, 600.0])
+@pytest.mark.parametrize("profile", ["collision", "lost-ack", "harsh"])
+def test_who_listens_says_nothing_false_and_nothing_twice(profile, crash_every, encrypt, tmp_path):
+    """What is lost is not told again to him: another one has acknowledged it.
+
+    Sessions are known after a crash: who only listens cannot have the next one begin.
+    """
+    more = {"inverters": 2, "optimizers": 2, "crash_every": crash_every, "encrypt": encrypt}
+    account = collected([profile], way="passive", state_dir=tmp_path, **more)
+    assert account.false == account.twice == []
+    assert account.published > 500
+
+
+def test_a_master_that_answers_before_all_is_written_loses_records(monkeypatch):
+    monkeypatch.setattr(faulty_solaredge.Agent, "waits", False)
+    assert collected(way="rs485", optimizers=4, crash_every=300.0).missing
+
+
+def test_a_master_that_forgets_what_came_tells_it_twice(monkeypatch):
+    monkeypatch.setattr(Receiving, "_is_new", lambda self, *_: True, raising=True)
+    assert collected(["lost-ack"], way="rs485", optimizers=4).twice
+
+
 # -- the law can be broken -----------------------------------------------------------------------
 
 

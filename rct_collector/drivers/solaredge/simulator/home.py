@@ -11,10 +11,8 @@ from collections.abc import Callable, Iterable
 from math import inf
 from struct import unpack
 
-from rct_collector.drivers.chance import Range, between, fraction, key, octets
-from rct_collector.drivers.solaredge.checksum import crc16
-from rct_collector.drivers.solaredge.crypto import KEY_BYTES, Tunnel, UnitKey
-from rct_collector.drivers.solaredge.frame import Frame, FrameReader, assemble
+from rct_collector.drivers.chance import Range, between, fraction, key
+from rct_collector.drivers.solaredge.frame import Frame, FrameReader
 from rct_collector.drivers.solaredge.functions import (
     ACK,
     ASK_TIME,
@@ -26,6 +24,7 @@ from rct_collector.drivers.solaredge.functions import (
 from rct_collector.drivers.solaredge.request import SERVER
 from rct_collector.drivers.solaredge.simulator import bodies
 from rct_collector.drivers.solaredge.simulator.outbox import Outbox
+from rct_collector.drivers.solaredge.simulator.secrecy import Secrecy
 from rct_collector.drivers.tools import Access, Cut
 
 #: Seconds that a reply is waited for, and how many times the same is said.
@@ -34,8 +33,8 @@ REPLY_S, TRIES = 10.0, 3
 #: Seconds after which a unit with nothing to say says so.
 HEARTBEAT_S = 30.0
 
-#: Seconds between two questions for the time, and after which a session key is renewed.
-_TIME_S, _SESSION_S = 3600.0, 6 * 3600.0
+#: Seconds between two questions for the time.
+_TIME_S = 3600.0
 
 #: A clock that is wrong by more is set.
 _TOLERANCE_S = 2.0
@@ -76,16 +75,14 @@ class SolarEdgeCaller:
         self.outbox = outbox
         self.told_times: list[tuple[int, int]] = []
         self.keeps_sessions = False
-        self._secret = UnitKey(secret) if secret else None
         self._latency, self._zone_s = latency, zone_s
         self._key = key(seed, "home", outbox.id)
         self._now = 0.0
         self._client: int | None = None
         self._clients = self._said = self._unanswered = 0
         self._reader = FrameReader()
-        self._tunnel: Tunnel | None = None
-        self._offered: Tunnel | None = None
-        self._renew_at, self._ask_time_at = 0.0, inf
+        self._secrecy = Secrecy(outbox, secret, of=self._key)
+        self._ask_time_at = inf
         self._out: tuple[int, set[int]] | None = None  # function and numbers of what is out
         self._speaks_at = self._waits_until = self._quiet_since = 0.0
         self._cut: Cut | None = None
@@ -115,7 +112,7 @@ class SolarEdgeCaller:
         self._reader.reset()
         self._speaks_at, self._out, self._unanswered = self._now, None, 0
         if self._whim(1) < 0.5 and not self.keeps_sessions:  # noqa: PLR2004
-            self._tunnel = None
+            self._secrecy.session = None
         first = self._whim(2) < 0.5  # noqa: PLR2004 - some ask for the time first
         soon = self._now if first else self._now + HEARTBEAT_S
         self._ask_time_at = min(self._ask_time_at, soon)
@@ -146,13 +143,11 @@ class SolarEdgeCaller:
 
     def _next_word(self) -> float:
         """When it says something by itself."""
-        if self.outbox.waiting or self._wants_session() or self._ask_time_at <= self._now:
+        waits = self.outbox.waiting or self._ask_time_at <= self._now
+        if waits or self._secrecy.is_wanted(self._now):
             return self._speaks_at
         record = self.outbox.line_time(self.outbox.unit.next_due)
         return max(self._speaks_at, min(record, self._quiet_since + HEARTBEAT_S))
-
-    def _wants_session(self) -> bool:
-        return self._secret is not None and (self._tunnel is None or self._renew_at <= self._now)
 
     def pull(self, now: float) -> list[bytes]:
         """The pieces that are due."""
@@ -170,7 +165,7 @@ class SolarEdgeCaller:
     def _speak(self, now: float) -> list[bytes]:
         """Say the next thing."""
         self._unanswered = 0
-        if self._wants_session():
+        if self._secrecy.is_wanted(self._now):
             return self._say(SESSION_KEY, now)
         if self._ask_time_at <= now:
             return self._say(ASK_TIME, now)
@@ -180,7 +175,7 @@ class SolarEdgeCaller:
         """Say the same again, or hang up."""
         self._unanswered += 1
         if self._unanswered >= TRIES:
-            self._tunnel, self._out, self._cut = None, None, Cut.RESET
+            self._secrecy.session, self._out, self._cut = None, None, Cut.RESET
             return []
         function = self._out[0] if self._out else POST
         return self._say(function, now)
@@ -192,7 +187,7 @@ class SolarEdgeCaller:
         self._out = function, numbers | {frame.sequence}
         self._waits_until, self._quiet_since = now + REPLY_S, now
         self._said += 1
-        data = self._sealed(frame)
+        data = self._secrecy.sealed(frame)
         arrives = self.outbox.faults.on_frame(data, now)
         if function == POST:
             self.outbox.left(now, whole=data in arrives)
@@ -202,28 +197,8 @@ class SolarEdgeCaller:
         if function == POST:
             frame = self.outbox.post()
             return frame._replace(payload=self.outbox.faults.on_payload(frame.payload, now))
-        payload = self._offer(now) if function == SESSION_KEY else b""
+        payload = self._secrecy.offer(now) if function == SESSION_KEY else b""
         return Frame(self.outbox.number(), self.outbox.id, SERVER, function, payload)
-
-    def _offer(self, now: float) -> bytes:
-        """Offer a new session key."""
-        assert self._secret is not None  # noqa: S101 - or no session would be wanted
-        random = octets(2 * KEY_BYTES, key(self._key, "offer", self._said))
-        first, second = random[:KEY_BYTES], random[KEY_BYTES:]
-        session = bytes(a ^ b for a, b in zip(self._secret.encrypt(first), second, strict=True))
-        self._offered, self._renew_at = Tunnel(UnitKey(session)), now + _SESSION_S
-        self._tunnel = None
-        self.outbox.observed.offers += 1
-        return random + crc16(session).to_bytes(2, "little")
-
-    def _sealed(self, frame: Frame) -> bytes:
-        """The bytes of a frame; within another one, where it encrypts."""
-        data = assemble(frame)
-        if self._tunnel is None or frame.function == SESSION_KEY:
-            return data
-        counter, payload = self._tunnel.seal(data)
-        outer = counter + 1000 & 0xFFFF
-        return assemble(Frame(outer, self.outbox.id, SERVER, ENCRYPTED, payload))
 
     # -- what it hears -------------------------------------------------------------------------
 
@@ -244,12 +219,9 @@ class SolarEdgeCaller:
         """A frame, or what is within it; a session that is offered begins with its first reply."""
         if frame.function != ENCRYPTED:
             return [frame]
-        for tunnel in (self._offered, self._tunnel):
-            inner = tunnel.open(frame.payload) if tunnel else None
-            if inner is not None:
-                return [item for item in FrameReader().feed(inner) if isinstance(item, Frame)]
-        self.outbox.observed.unreadable += 1
-        return []
+        found = self._secrecy.opened(frame)
+        self.outbox.observed.unreadable += not found
+        return found
 
     def _heard(self, frame: Frame, now: float) -> None:
         """Take a reply, if it is one to what is out."""
@@ -271,7 +243,7 @@ class SolarEdgeCaller:
 
     def _take_session(self, _frame: Frame, _now: float) -> None:
         """The session that was offered begins."""
-        self._tunnel, self._offered = self._offered, None
+        self._secrecy.begin()
 
     def _take_time(self, frame: Frame, now: float) -> None:
         """Set the clock, if it is wrong, and say so."""

@@ -99,15 +99,16 @@ class SolarEdgeSimulator(Simulator):
         """The option ``keys`` of a collector, where they encrypt; ``units`` of a bus."""
         world = SolarEdgeWorld(SCENARIOS[scenario], seed=seed, start=0.0)
         lines = range(self._inverters(scenario, **chosen))
+        said: list[str] = []
         if chosen.get("way") == "rs485":
             units = ",".join(f"{world.inverter(n):08X}" for n in lines)
-            return (f"the address ends with: ?mode=master&units={units}",)
+            said.append(f"the address ends with: ?mode=master&units={units}")
         if chosen.get("way") == "passive":
-            return ("the address ends with: ?mode=passive",)
-        if not chosen.get("encrypt"):
-            return ()
-        keys = (f"  {world.inverter(n):08X}: {world.secret(n).hex()}" for n in lines)
-        return ("keys:", *keys)
+            said.append("the address ends with: ?mode=passive")
+        if chosen.get("encrypt"):
+            keys = (f"  {world.inverter(n):08X}: {world.secret(n).hex()}" for n in lines)
+            said += ["keys:", *keys]
+        return said
 
     def unit(
         self,
@@ -143,7 +144,7 @@ class SolarEdgeSimulator(Simulator):
             faults: What goes wrong, and names of profiles.
             inverters: How many there are, if not as many as the scenario says.
             optimizers: How many at each, if not as many as the scenario says.
-            encrypt: Whether it encrypts; on a bus none does.
+            encrypt: Whether it encrypts.
             way: One of :data:`WAYS`; None for the usual one.
             hours: See :meth:`captured`.
             line: Which of them it is, from 0 on.
@@ -174,7 +175,8 @@ class SolarEdgeSimulator(Simulator):
 
         if not self.calls(way=way):
             units = [outbox(number) for number in range(chosen.inverters)]
-            return SolarEdgeBus(units, foreign=way == "passive")
+            secrets = {unit.id: world.secret(n) for n, unit in enumerate(units)} if encrypt else {}
+            return SolarEdgeBus(units, foreign=way == "passive", secrets=secrets)
         secret = world.secret(line) if encrypt else None
         return SolarEdgeCaller(outbox(line), seed=seed, secret=secret, **more)
 
