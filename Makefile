@@ -124,7 +124,9 @@ bench-faults: $(TESTING)  ## measure completeness and truth on bad lines; takes 
 	@status=0; for arguments in $(if $(FAULTS_ARGS),'$(FAULTS_ARGS)', \
 	    '--driver rct --page docs/performance.md' '--driver voltronic --page docs/performance.md'); do \
 	    $(RUN) -m tests.bench.faults $$arguments || status=1; \
-	done; exit $$status
+	done; \
+	$(if $(FAULTS_ARGS),,$(RUN) -m tests.bench.outage --page docs/performance.md || status=1;) \
+	exit $$status
 
 fuzz: $(TESTING)  ## look for bytes that upset what reads them; what fails is left in .fuzz
 	$(RUN) -m tests.fuzz $(TARGET) -max_total_time=$(SECONDS) -print_final_stats=1

@@ -27,10 +27,12 @@ from tests.processes import wait_for
 pytestmark = [pytest.mark.collectd, pytest.mark.slow]
 
 #: Each round takes in everything, so that whatever is computed finds its inputs in one of them.
+#: What is restored from before is in none, and each agent would get it in an order of its own.
 ROUND_S = 10
 YAML = (
     "    intervals: {fast: 10s, medium: 10s, slow: 10s, static: 10s}\n"
     "    cells: true\n    requests: {per_second: 50, gap: 5ms}\n"
+    "    history: {backfill: off}\n"
 )
 BLOCKS = """
       Cells true
@@ -44,6 +46,9 @@ BLOCKS = """
         PerSecond 50
         Gap "5ms"
       </Requests>
+      <History>
+        Backfill "off"
+      </History>
 """
 
 (CONFIG,) = Config.parse(
