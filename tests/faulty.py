@@ -357,9 +357,9 @@ class World:
         """Requests that our own client has sent."""
         return self.device.stats.totals["requests"]
 
-    def connect(self, emit):
-        """Our own client."""
-        options = Options(clock=self.clock, opener=self.plug, lock=False)
+    def connect(self, emit, **more):
+        """Our own client; ``more`` are options that all devices of a process share."""
+        options = Options(clock=self.clock, opener=self.plug, lock=False, **more)
         self.device = Device(self.config, emit, options)
         return self.device
 

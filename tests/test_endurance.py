@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from rct_collector.device.state import WRITER
 from rct_collector.drivers.rct.simulator.profiles import PROFILES, faults
+from rct_collector.model import GapOrder
 from tests import virtual
 from tests.faulty import World
 
@@ -37,6 +39,22 @@ def census():
 
 @pytest.mark.parametrize("profile", sorted(PROFILES))
 def test_nothing_is_left_behind(profile):
+    published, found = endured(profile)
+    assert published > 50_000
+    assert_steady(found)
+
+
+def test_nothing_is_left_behind_by_what_is_restored(tmp_path):
+    """Of 90 days, which takes longer than the test, on a line that has others on it and faults."""
+    history = {"since": "90d", "signals": ["*"]}
+    published, found = endured("harsh", history=history, common={"state_dir": tmp_path})
+    assert published > 50_000
+    assert_steady(found)
+
+
+def endured(profile, *, history=None, common=None):
+    """Samples that were published, and what was there at the end of each hour."""
+
     async def main(loop):
         published = 0
 
@@ -44,13 +62,15 @@ def test_nothing_is_left_behind(profile):
             nonlocal published
             published += len(batch.values)
 
-        options = {"intervals": INTERVALS}
+        options = {"intervals": INTERVALS, **({"history": history} if history else {})}
         world = World(loop, "sunny", faults([profile]), options=options, witness=None)
-        task = asyncio.create_task(world.connect(count).run())
+        restore = {"restore": GapOrder.OLDEST, **common} if common else {}
+        task = asyncio.create_task(world.connect(count, **restore).run())
         found = []
         for hour in range(LONGER_H.get(profile, HOURS)):
             await asyncio.sleep(3600)
             assert not task.done()
+            WRITER.finish(10.0)  # its files are open for a moment
             if hour >= SETTLED_H:
                 found.append(census())
         task.cancel()
@@ -58,9 +78,12 @@ def test_nothing_is_left_behind(profile):
         world.inverter.hub().close()
         return published, found
 
-    published, found = virtual.run(main)
+    return virtual.run(main)
+
+
+def assert_steady(found):
+    """Nothing grows from hour to hour."""
     blocks, files, tasks = zip(*found, strict=True)
-    assert published > 50_000
     assert max(blocks[-3:]) <= min(blocks[:3]) * (1 + BREATH)
     assert max(files) == min(files)
     assert max(tasks) <= min(tasks) + 1, "one that connects anew"

@@ -22,8 +22,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rct_collector.device.coverage import SETTLED_S, SLOT_S, SlotRange, SlotRanges, floor
-from rct_collector.device.device import Device
-from rct_collector.device.options import Options
 from rct_collector.device.state import VERSION, WRITER
 from rct_collector.drivers import driver
 from rct_collector.drivers.rct.simulator import profiles as rct
@@ -161,17 +159,7 @@ async def _ours(world, result, loop, folder, hours):
                 same = raw is not None and binding.convert(raw, None) == [value]
                 tallies[0](query, at, raw if same else None)
 
-    world.device = device = Device(
-        world.config,
-        take,
-        Options(
-            clock=world.clock,
-            opener=world.plug,
-            lock=False,
-            state_dir=folder,
-            restore=GapOrder.NEWEST,
-        ),
-    )
+    device = world.connect(take, state_dir=folder, restore=GapOrder.NEWEST)
     file = folder / "roof+coverage.json"
     _cover(file, SlotRange(0, floor(world.clock.wall())))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import logging
 
@@ -11,6 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rct_collector.device.coverage import SETTLED_S, SLOT_S, SlotRange, SlotRanges, floor
+from rct_collector.device.polling.courtesy import QUIET_S
+from rct_collector.device.restoring import SELDOM
 from rct_collector.device.state import WRITER
 from rct_collector.model import GapOrder, Origin
 from tests.toys import keeping
@@ -171,7 +174,8 @@ def test_memory_is_asked_once_in_a_round_and_behind_it(driver, tmp_path):
     for at, _ in unit.asked:
         begun = max(r for r in rounds if r <= at)
         assert at >= begun + 0.05
-    counts = [sum(a <= at < b for at, _ in unit.asked) for a, b in zip(rounds, rounds[1:])]  # noqa: B905, RUF007
+    pairs = itertools.pairwise(rounds)
+    counts = [sum(a <= at < b for at, _ in unit.asked) for a, b in pairs]
     assert max(counts) == 1
     assert sum(counts) > 60
 
@@ -378,3 +382,125 @@ def test_table_that_is_not_answered_costs_the_gaps_little(driver, tmp_path):
     unit = Keeping(whole(), lacks=["events"])
     found = Restored(watch(driver, unit, 900.0, covered(tmp_path, missing)))
     assert set(found.values) == expected(unit.memory, missing)
+
+
+# -- who takes it, and who else is there -------------------------------------------------------
+
+
+class Agent(Run):
+    """Takes batches over later, or never; ``fate`` says what becomes of the next ones."""
+
+    def __init__(self, *arguments, fate, **more):
+        self.fate, self.held = fate, []
+        super().__init__(*arguments, **more)
+
+    def take(self, batch):
+        super().take(batch)
+        if batch.receipt is None or batch.origin is not Origin.HISTORY:
+            return
+        batch.receipt.hold()
+        loop = asyncio.get_running_loop()
+        if self.fate == "later":
+            loop.call_later(45.0, batch.receipt.settle, True)  # noqa: FBT003
+        elif self.fate == "lost":
+            self.fate = "later"
+            loop.call_later(45.0, batch.receipt.settle, False)  # noqa: FBT003
+        else:
+            self.held.append(batch.receipt)
+
+
+def taken(driver, unit, seconds, folder, fate):
+    common = {"state_dir": folder, "restore": GapOrder.OLDEST}
+    history = {"since": "6h", "events": False}
+    return Agent(driver, unit, seconds, fate=fate, common=common, history=history)
+
+
+def test_what_an_agent_takes_later_comes_once(driver, tmp_path):
+    unit = Keeping(whole())
+    found = Restored(taken(driver, unit, 900.0, covered(tmp_path, SLOTS[:20]), "later"))
+    assert found.times == SLOTS[:20]
+
+
+def test_what_an_agent_has_lost_is_read_again(driver, tmp_path):
+    unit = Keeping(whole())
+    found = Restored(taken(driver, unit, 900.0, covered(tmp_path, SLOTS[:20]), "lost"))
+    assert found.times == 2 * SLOTS[:20]
+
+
+def test_who_takes_nothing_gets_no_more_and_has_it_the_next_time(driver, tmp_path):
+    missing = [*SLOTS[:10], *SLOTS[40:50]]
+    folder = covered(tmp_path, missing)
+    found = Restored(taken(driver, Keeping(whole()), 1800.0, folder, "never"))
+    assert found.times == SLOTS[:10], "nothing piles up"
+    again = Restored(taken(driver, Keeping(whole()), 1800.0, folder, "later"))
+    assert again.times == missing
+
+
+class Crowded(Keeping):
+    """Somebody else asks it all the time: every second an answer passes that is not for us."""
+
+    passed = 0.0
+
+    def connect(self):
+        self.say("now 50", 1001.0)
+        return super().connect()
+
+    def pull(self, now):
+        ready = super().pull(now)
+        if any(line == b"now 50\n" for line in ready):
+            self.say("now 50", now + 1.0)
+            self.passed = now
+        return ready
+
+
+def test_while_others_are_on_the_line_it_is_asked_less_often_and_in_the_pauses(driver, tmp_path):
+    unit = Crowded(whole(), page=5)
+    passed = []
+    read = unit.read
+
+    def noted(line, now):
+        if line.startswith("log"):
+            passed.append(now - unit.passed)
+        read(line, now)
+
+    unit.read = noted
+    found = Restored(run(driver, unit, 1800.0, covered(tmp_path, SLOTS)))
+    assert set(found.values) == expected(unit.memory, SLOTS)
+    times = [at for at, _ in unit.asked]
+    assert min(b - a for a, b in itertools.pairwise(times)) > 10.0 * (SELDOM - 0.5)
+    assert min(passed) >= QUIET_S
+
+
+def test_clock_that_is_set_meanwhile_costs_no_value(driver, tmp_path):
+    """What was begun is begun anew; what was covered live may come as history, too."""
+    unit = Keeping(whole([*SLOTS, *(floor(WALL) + n * SLOT_S for n in range(300))]), page=5)
+
+    async def during(run):
+        await asyncio.sleep(300.0)
+        run.collector._options.clock.step(7200.0)
+
+    common = {"state_dir": covered(tmp_path, SLOTS), "restore": GapOrder.NEWEST}
+    history = {"since": "12h", "events": False}
+    made = Run(driver, unit, 7200.0, during=during, common=common, history=history)
+    found = Restored(made)
+    assert set(SLOTS) <= set(found.times)
+    every = {
+        (s, at, v) for name in USUAL for at, v in unit.memory[name].items() for s in [SERIES[name]]
+    }
+    assert set(found.values) <= every
+
+
+def test_another_unit_begins_anew(driver, tmp_path):
+    unit = Keeping(whole(), page=5)
+
+    async def during(run):
+        await asyncio.sleep(60.0)
+        run.device.polling.changes += 1
+
+    common = {"state_dir": covered(tmp_path, SLOTS[:20]), "restore": GapOrder.NEWEST}
+    found = Restored(
+        Run(driver, unit, 900.0, during=during, common=common, history={"events": False})
+    )
+    assert sorted(found.times) == SLOTS[:20]
+    asked = [line for _, line in unit.asked]
+    assert len(asked) > len(set(asked)), "the first page was read twice"
