@@ -26,7 +26,7 @@ from rct_collector.device.publisher import Emit, Publisher
 from rct_collector.device.state import COVERED
 from rct_collector.device.stats import Stats
 from rct_collector.drivers import driver as load_driver
-from rct_collector.drivers.base import Driver, Event, Query, Record
+from rct_collector.drivers.base import Driver, Event, History, Query, Record
 from rct_collector.lines.port import Port
 from rct_collector.model import PollClass, Series
 from rct_collector.receipt import Receipt
@@ -108,7 +108,7 @@ class Device:
         self.discovery = self.polling.discovery
         self.exchange = self.polling.exchange
         self.units = self._made_units(options)
-        self._history = self._memory_reader()
+        self._history: HistoryReader | None = None
         self._restoring: Restoring | None = None
         self._changes = 0
         self._next_at = 0.0
@@ -143,21 +143,21 @@ class Device:
             doubt=options.doubt,
         )
 
-    def _memory_reader(self) -> HistoryReader | None:
-        """What reads the memory of the unit; None where the family has none."""
-        if self.driver.history is None:
-            return None
-        from rct_collector.device.history import HistoryReader
+    def _memory_reader(self, memory: History) -> HistoryReader:
+        """What reads the memory of the unit, made when it is first asked for."""
+        if self._history is None:
+            from rct_collector.device.history import HistoryReader
 
-        inquiry, zone = self.exchange.inquiry, self.config.timezone
-        return HistoryReader(
-            self.driver.history,
-            inquiry,
-            self._publisher.send_apart,
-            wanted=self._wants,
-            lacks=self._lacks,
-            zone=zone,
-        )
+            inquiry, zone = self.exchange.inquiry, self.config.timezone
+            self._history = HistoryReader(
+                memory,
+                inquiry,
+                self._publisher.send_apart,
+                wanted=self._wants,
+                lacks=self._lacks,
+                zone=zone,
+            )
+        return self._history
 
     def _made_restoring(self) -> Restoring | None:
         """What restores what was missed; None where nobody wants it, or nothing is remembered."""
@@ -306,9 +306,10 @@ class Device:
         Raises:
             ValueError: The unit has no such memory, or the range is empty.
         """
-        if self._history is None:
+        memory = self.driver.history
+        if memory is None:
             raise ValueError(f"{self.driver.title} units have no memory that can be read")
-        return await self._history.read(query, start_ns, end_ns)
+        return await self._memory_reader(memory).read(query, start_ns, end_ns)
 
     def hurry(self) -> None:
         """An agent asks for values: hand over what is there, and do what is nearly due."""
