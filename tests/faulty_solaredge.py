@@ -42,7 +42,7 @@ ADDRESSES = {
 }
 
 #: Series of all batteries together.
-_SUMS = {sink.series for sink in table.all_batteries()}
+_SUMS = {series for _, series, *_ in table.all_batteries()}
 
 #: Minutes at the end of a run in which nobody is killed, so that what is left can be told.
 MOST_CALM = 300

@@ -12,6 +12,7 @@ import struct
 from datetime import UTC, tzinfo
 
 from rct_collector.catalog import TooManySeriesError, catalog
+from rct_collector.drivers.float32 import shortest
 from rct_collector.drivers.rct import wire
 from rct_collector.drivers.rct.clock import readings
 from rct_collector.drivers.rct.table import BY_OID, RctObject
@@ -95,7 +96,7 @@ def _told(record: tuple[int, ...]) -> tuple[str, _Fields]:
     if code in _MEASURED:
         (value,) = struct.unpack(">f", third.to_bytes(4, "big"))
         if abs(value) <= _LARGEST:  # nor is it NaN
-            value = wire.shortest(value) + 0.0
+            value = shortest(value) + 0.0
             return f"{value:g} {_MEASURED[code]}", (("value", value),)
     return "", ()
 

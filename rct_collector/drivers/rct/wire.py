@@ -21,6 +21,7 @@ from rctclient.types import DataType
 from rctclient.utils import decode_value
 
 from rct_collector.drivers.base import Convert, Fault
+from rct_collector.drivers.float32 import shortest
 from rct_collector.model import Kind, Metric, Value
 
 _SCALARS = {
@@ -35,7 +36,6 @@ _SCALARS = {
     DataType.FLOAT: struct.Struct(">f"),
 }
 
-_FLOAT = _SCALARS[DataType.FLOAT]
 _LARGEST_FLOAT32 = 3.4e38
 
 #: Payload length per type, in bytes; types that are not listed vary.
@@ -170,21 +170,6 @@ def _series(payload: bytes, record: str) -> tuple[int, list[tuple[Any, ...]]]:
 
 
 # -- raw value → published value --------------------------------------------------------------
-
-
-def shortest(value: float) -> float:
-    """The same 32-bit float, written with six digits where they do, else with up to nine.
-
-    0.3 sent as a 32-bit float arrives as 0.30000001192092896; everybody means 0.3.
-
-    Args:
-        value: A finite 32-bit float.
-    """
-    for form in ("%.6g", "%.7g", "%.8g"):
-        candidate = float(form % value)
-        if _FLOAT.unpack(_FLOAT.pack(candidate))[0] == value:
-            return candidate
-    return float(f"{value:.9g}")
 
 
 def utc_seconds(local: float, zone: tzinfo | None, now: float | None = None) -> float:

@@ -11,6 +11,7 @@ from functools import cache, partial
 from typing import Any, NamedTuple
 
 from rct_collector.catalog import catalog
+from rct_collector.drivers.float32 import WHOLE, shortest
 from rct_collector.drivers.solaredge.records import (
     BATTERY,
     EVENT,
@@ -169,13 +170,15 @@ def battery_word(serial: str) -> str:
     return "".join(c for c in serial.upper() if c.isascii() and c.isalnum()) or "0"
 
 
-#: A column, the series that it feeds, the type of its values, and what makes the value of those of
-#: the record, where it is not that of the column. (A plain tuple: those with names are taken apart
-#: more slowly, and there is one for each value.)
+#: A column; the series that it feeds; the type of its values; what makes the number that is meant
+#: of one that is known; and what makes the value of all those of the record, where it is not that
+#: of the column. (A plain tuple: those with names are taken apart more slowly, and there is one for
+#: each value.)
 Sink = tuple[
     str,
     Series,
     Callable[[Any], Value],
+    Callable[[float], float] | None,
     Callable[[Mapping[str, RecordValue]], RecordValue] | None,
 ]
 
@@ -212,11 +215,11 @@ def sinks(kind: int, word: str = "", meter: int = 0) -> tuple[Sink, ...]:
         KeyError: The word does not look like one, or there are too many.
     """
     key = _COMPONENTS.get(kind)
-    return _sinks(OUTLETS[kind], {key: word} if key else {}, meter)
+    return _sinks(kind, OUTLETS[kind], {key: word} if key else {}, meter)
 
 
 def _sinks(
-    outlets: tuple[Outlet, ...], component: Mapping[str, str], meter: int = 0
+    kind: int, outlets: tuple[Outlet, ...], component: Mapping[str, str], meter: int = 0
 ) -> tuple[Sink, ...]:
     found: list[Sink] = []
     for item in outlets:
@@ -225,14 +228,16 @@ def _sinks(
         tags = {**item.tags, **component} if _is_open(item) else item.tags
         series = catalog().series(item.metric, **tags)
         computed = partial(_computed, item) if item.negative or item.scale != 1.0 else None
-        found.append((item.column, series, series.metric.value_type, computed))
+        of = series.metric.value_type
+        meant = _meant(kind, item) if of is float else None
+        found.append((item.column, series, of, meant, computed))
     return tuple(found)
 
 
 @cache
 def all_batteries() -> tuple[Sink, ...]:
     """Where the sums of all batteries go."""
-    return _sinks(ALL_BATTERIES, {})
+    return _sinks(BATTERY, ALL_BATTERIES, {})
 
 
 def values_of(
@@ -240,13 +245,50 @@ def values_of(
 ) -> tuple[tuple[Series, Value], ...]:
     """What a record says of each series; what is absent is left out."""
     result: list[tuple[Series, Value]] = []
-    for column, series, kind, computed in found:
+    for column, series, kind, meant, computed in found:
         value: Any = values.get(column) if computed is None else computed(values)
-        if type(value) is kind:
-            result.append((series, value))
-        elif value is not None:
-            result.append((series, kind(value)))
+        if value is None:
+            continue
+        if meant is not None:
+            value = meant(value)
+        elif type(value) is not kind:
+            value = kind(value)
+        result.append((series, value))
     return tuple(result)
+
+
+# -- numbers as they are meant -------------------------------------------------------------------
+
+
+def _meant(kind: int, outlet: Outlet) -> Callable[[float], float] | None:
+    """What rids a value of the dust of binary numbers, which nobody means; None for whole ones."""
+    layout, column = LAYOUTS[kind], outlet.column
+    if outlet.negative or outlet.scale != 1.0:
+        return _seven_digits
+    if kind in (OPTIMIZER_PACKED, OPTIMIZER_S):
+        return _PACKED.get(column)
+    if any(item.name == column and item.form == "f" for item in layout.columns):
+        return shortest
+    if column == "energy_total":
+        return _total
+    return _seven_digits if column in layout.computed else None
+
+
+#: What is packed in steps of 1/160 A, and its product with steps of 1/8 V: of so many decimals.
+_PACKED: dict[str, Callable[[float], float]] = {
+    "input_current": lambda value: (value * 1e5 + WHOLE - WHOLE) / 1e5,
+    "power": lambda value: (value * 1e8 + WHOLE - WHOLE) / 1e8,
+}
+
+
+def _seven_digits(value: float) -> float:
+    """Of what is made of 32-bit floats: they hold no more."""
+    return float(f"{value:.7g}")
+
+
+def _total(value: float) -> float:
+    """A lifetime energy, which was a whole number or a 32-bit float."""
+    return value if value.is_integer() else shortest(value)
 
 
 def _computed(outlet: Outlet, values: Mapping[str, RecordValue]) -> float | None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from rct_collector.catalog import catalog
 from rct_collector.drivers.base import Answer, Ask, Fault, Garbled
+from rct_collector.drivers.float32 import shortest
 from rct_collector.drivers.rct import wire
 from rct_collector.drivers.rct.frame import (
     LONG_RESPONSE,
@@ -62,7 +63,7 @@ def test_every_fault_is_counted():
 def test_answer_names_its_object():
     (event,) = RctSession().receive(SOC_DATA)
     assert event.query is SOC
-    assert wire.shortest(event.value) == 0.8478931
+    assert shortest(event.value) == 0.8478931
     assert event.time_ns is None
 
 

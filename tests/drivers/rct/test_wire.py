@@ -6,7 +6,6 @@ import math
 import struct
 import time
 from datetime import UTC, datetime
-from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -16,6 +15,7 @@ from rctclient.types import DataType
 from rctclient.utils import decode_value
 
 from rct_collector.catalog import catalog
+from rct_collector.drivers.float32 import shortest
 from rct_collector.drivers.rct import wire
 from rct_collector.drivers.rct.simulator.clock import UnitClock
 from rct_collector.drivers.rct.table import OBJECTS
@@ -180,7 +180,7 @@ def test_two_values_in_the_order_of_the_unit():
     echo, samples = wire.decode(DataType.TIMESERIES, payload)
     assert echo == 1_700_000_000
     assert [at - echo for at, _ in samples] == [-300, -600]
-    assert [wire.shortest(value) for _, value in samples] == [0.49, 0.48]
+    assert [shortest(value) for _, value in samples] == [0.49, 0.48]
 
 
 def test_two_events_of_the_same_second_are_two():
@@ -266,38 +266,6 @@ def test_what_is_encoded_is_decoded_back(data):
 def test_what_does_not_fit_is_not_encoded(kind, value):
     with pytest.raises(ValueError, match="."):
         wire.encode(kind, value)
-
-
-# -- floats -------------------------------------------------------------------------------
-
-
-def float32(value: float) -> float:
-    return struct.unpack(">f", struct.pack(">f", value))[0]
-
-
-@given(st.floats(width=32, allow_nan=False, allow_infinity=False))
-@relaxed
-def test_shortest_is_the_same_float_in_at_most_nine_digits(value):
-    short = wire.shortest(value)
-    assert float32(short) == value
-    assert len(Decimal(repr(short)).normalize().as_tuple().digits) <= 9
-
-
-@given(
-    st.integers(1, 999_999),
-    st.integers(-9, 3),
-    st.booleans(),
-)
-@relaxed
-def test_shortest_gives_back_what_was_meant(digits, exponent, negative):
-    """Up to six digits, below 10^9, come back as they were, though 32 bits cannot hold them."""
-    meant = float(f"{'-' if negative else ''}{digits}e{exponent}")
-    assert wire.shortest(float32(meant)) == meant
-
-
-@pytest.mark.parametrize("meant", [0.3, 230.1, 49.98, -1234.5, 1e-7, 0.0, 16777216.0, 0.8478931])
-def test_shortest_by_example(meant):
-    assert repr(wire.shortest(float32(meant))) == repr(meant)
 
 
 # -- times --------------------------------------------------------------------------------

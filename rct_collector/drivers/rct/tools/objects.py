@@ -16,7 +16,7 @@ from rctclient.registry import REGISTRY
 from rctclient.types import DataType
 
 from rct_collector.drivers.base import Query
-from rct_collector.drivers.rct import wire
+from rct_collector.drivers.float32 import shortest
 from rct_collector.drivers.rct.events import PARAMETER, values_of
 from rct_collector.drivers.rct.further import SECRET, further
 from rct_collector.drivers.rct.session import RctSession
@@ -86,7 +86,7 @@ def _plain(query: Query, value: Any) -> Any:
         return special(value)
     if isinstance(value, bytes):
         return f"0x{value.hex()}"
-    return finite(wire.shortest(value)) if isinstance(value, float) else value
+    return finite(shortest(value)) if isinstance(value, float) else value
 
 
 def _wall(seconds: int) -> str:
@@ -95,9 +95,7 @@ def _wall(seconds: int) -> str:
 
 
 def _samples(answer: tuple[int, list[tuple[int, float]]]) -> list[dict[str, Any]]:
-    return [
-        {"time": _wall(time), "value": finite(wire.shortest(value))} for time, value in answer[1]
-    ]
+    return [{"time": _wall(time), "value": finite(shortest(value))} for time, value in answer[1]]
 
 
 def _events(answer: tuple[int, list[tuple[int, ...]]]) -> list[dict[str, Any]]:
@@ -140,7 +138,7 @@ def _resistances(module: Any) -> dict[str, Any]:
 def _statistics(module: Any) -> dict[str, Any]:
     return {
         f"{name}_{unit}": {
-            "value": finite(wire.shortest(entry.value)),
+            "value": finite(shortest(entry.value)),
             "cell": entry.cell,
             "time": entry.timestamp.strftime("%Y-%m-%dT%H:%M:%S") if entry.timestamp else None,
         }

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from rctclient.types import DataType
 
+from rct_collector.drivers.float32 import shortest
 from rct_collector.drivers.rct import frame, wire
 from rct_collector.drivers.rct.frame import Frame
 from rct_collector.drivers.rct.table import RctObject
@@ -100,7 +101,7 @@ def _text(series: Series, value: Any, known: RctObject) -> str:  # noqa: ANN401
 
 def _raw(value: Any) -> str:  # noqa: ANN401
     if isinstance(value, float):
-        return f"{wire.shortest(value):g}" if abs(value) < 3e38 else str(value)
+        return f"{shortest(value):g}" if abs(value) < 3e38 else str(value)
     return value.hex(" ") if isinstance(value, bytes) else str(value)
 
 
