@@ -66,12 +66,16 @@ def command(ctx: click.Context, address: str | None, driver: str, seconds: float
 def _next(family: str) -> str:
     """What to do with an inverter of that family."""
     from rct_collector.drivers import driver
-    from rct_collector.transport import examples
+    from rct_collector.transport import examples, is_dialled_in, parse_address
 
     option = "" if family == DEFAULT else f" --driver {family}"
-    address = examples(driver(family).ways)[0]
+    ways = driver(family).ways
+    address = examples(ways)[0]
+    first = (f"read{option} --address {address}", "reads your inverter (use its address)")
+    if is_dialled_in(parse_address(address, ways)):
+        first = (f"doctor{option} --address {address}", "tells which inverters call this host")
     rows = (
-        (f"read{option} --address {address}", "reads your inverter (use its address)"),
+        first,
         (f"config sample{option} > config.yaml", "writes a configuration to begin with"),
         ("--help", "tells what else there is"),
     )

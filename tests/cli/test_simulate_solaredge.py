@@ -188,7 +188,8 @@ def test_a_capture_file_has_as_many_hours_as_are_wanted(run, tmp_path):
 @pytest.mark.slow
 def test_the_demonstration_shows_optimizers(run):
     result = run("demo", "--driver", "solaredge", "--for", "2s")
+    advice = "rct-collector doctor --driver solaredge --address listen://0.0.0.0:22222 "
+    assert advice in result.stdout, "who calls has no address of its own"
     assert result.exit_code == 0
     assert "inverter_optimizer,optimizer=" in result.stdout
     assert "rct-collector read --simulate --driver solaredge --format influx" in result.stdout
-    assert "read --driver solaredge --address listen://0.0.0.0:22222 " in result.stdout
