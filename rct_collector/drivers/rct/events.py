@@ -97,7 +97,7 @@ def _told(record: tuple[int, ...]) -> tuple[str, _Fields]:
         (value,) = struct.unpack(">f", third.to_bytes(4, "big"))
         if abs(value) <= _LARGEST:  # nor is it NaN
             value = shortest(value) + 0.0
-            return f"{value:g} {_MEASURED[code]}", (("value", value),)
+            return f"{value:.4g} {_MEASURED[code]}", (("value", value),)
     return "", ()
 
 

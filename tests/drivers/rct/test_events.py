@@ -45,7 +45,7 @@ END = START + 45
 @pytest.mark.parametrize(
     ("code", "third", "text", "value"),
     [
-        (49, bits(172.5), "grid voltage of phase 1 too low, level 2: 172.5 V", 172.5),
+        (49, bits(172.456), "grid voltage of phase 1 too low, level 2: 172.5 V", 172.456),
         (79, bits(180.0), "grid voltage of phase 1 too low for switching on: 180 V", 180.0),
         (80, bits(254.1), "grid voltage of phase 1 too high for switching on: 254.1 V", 254.1),
         (82, bits(50.25), "grid frequency too high for switching on: 50.25 Hz", 50.25),

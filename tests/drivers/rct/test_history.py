@@ -255,6 +255,7 @@ def test_times_between_two_grids_stay_as_they_are():
     assert found.values == {NOON - 270: 1.0, NOON - 571: 2.0}
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(
     holes=st.lists(st.tuples(st.integers(0, 3 * 288), st.integers(1, 400)), max_size=4),
@@ -352,6 +353,7 @@ def test_the_hour_that_spring_leaves_out_does_not_exist(zone, _back, forward):
     assert found.progress.left_out == len(late)
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(
     place=st.sampled_from(CHANGES),
@@ -530,6 +532,7 @@ def test_what_a_unit_remembers_of_the_hour_that_comes_twice_is_what_it_measured(
         assert found.values[unix] == pytest.approx(100 * value, rel=1e-6)
 
 
+@pytest.mark.slow
 def test_a_unit_whose_clock_was_set_tells_what_it_showed():
     at = NOON
     memory = LoggerMemory(records=41, steps=((NOON - DAY, 365 * DAY),))
@@ -562,6 +565,7 @@ def event_ring(events, zone=UTC, **more):
     return Ring([(e[0], wall(e[1], zone), *e[2:]) for e in latest], stamp=1, **more)
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(
     seconds=st.lists(st.integers(0, 60), max_size=40),
@@ -626,6 +630,7 @@ def test_texts_of_the_past_are_of_events_alone():
         assert (Kind.TEXT in kinds) == (query is TABLE)
 
 
+@pytest.mark.slow
 def test_the_events_of_a_unit_are_those_of_its_faults():
     unit = RctUnit(start=NOON, zone=BERLIN, memory=LoggerMemory(events=9))
     found = read(of_unit(unit, NOON), NOON - 120 * DAY, NOON, query=TABLE, zone=BERLIN)
