@@ -9,9 +9,10 @@ Doubt ends: after a few readings in a row the unit is taken at its word.
 from __future__ import annotations
 
 from enum import Enum, auto
+from functools import cache
 from typing import NamedTuple
 
-from rct_collector.model import Kind, Series, Unit, Value
+from rct_collector.model import Kind, Metric, Series, Unit, Value
 
 #: A second reading confirms the first when it has grown by no more than this (in the metric's
 #: unit, and as a share): totals go on growing between the two.
@@ -104,8 +105,13 @@ class Plausibility:
             return False
         if now is None or at is None:
             return True
-        rate = _FASTEST.get(series.metric.unit, _FASTEST_COUNT)
-        return value - last <= _tolerance(last) + rate * (now - at)
+        return value - last <= _tolerance(last) + _fastest(series.metric) * (now - at)
+
+
+@cache
+def _fastest(metric: Metric) -> float:
+    """What a total can grow by in a second; its unit is read from its name, once."""
+    return _FASTEST.get(metric.unit, _FASTEST_COUNT)
 
 
 def _tolerance(value: float) -> float:

@@ -18,7 +18,7 @@ from tests.work import calls
 
 #: Calls for each value, all that is done for its frame, record, batch and line included. A call
 #: more for each value is 1.
-CALLS = 12.6
+CALLS = 11.9
 
 POSTS = 50
 OPTIMIZERS = 10
