@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, tzinfo
 
+from rct_collector.drivers.rct.clock import DAY_S, wall_clock
 from rct_collector.drivers.rct.wire import utc_seconds
 
-DAY = 86400
+DAY = DAY_S
 
 
 class UnitClock:
@@ -43,8 +44,7 @@ class UnitClock:
 
     def wall(self, unix: float) -> int:
         """The unit's clock: local wall clock as if it were UTC, in whole seconds."""
-        local = datetime.fromtimestamp(int(unix), self.zone)
-        return int(local.replace(tzinfo=UTC).timestamp() + self.fast)
+        return int(wall_clock(unix, self.zone) + self.fast)
 
     def unix(self, wall: float) -> float | None:
         """When the unit's clock showed ``wall``; None if it jumped over it.
