@@ -25,7 +25,7 @@ from rct_collector.drivers.solaredge.batteries import CONFIRMATIONS, Batteries
 from rct_collector.drivers.solaredge.frame import Frame, assemble
 from rct_collector.drivers.solaredge.functions import POST
 from rct_collector.drivers.solaredge.options import SolarEdgeOptions
-from rct_collector.drivers.solaredge.records import BATTERY
+from rct_collector.drivers.solaredge.records import BATTERY, LAYOUTS
 from rct_collector.drivers.solaredge.request import SERVER
 from rct_collector.drivers.solaredge.session import SolarEdgeSession
 from rct_collector.drivers.solaredge.simulator import SolarEdgeWitness
@@ -344,7 +344,9 @@ def means(told):
     """
     unit = int(told.unit, 16)
     post = assemble(Frame(1, unit, SERVER, POST, told.record.data))
-    alone = Batteries({told.record.said.get("battery")}, confirmations=CONFIRMATIONS)
+    alone = Batteries(confirmations=CONFIRMATIONS)
+    if told.record.kind == BATTERY:
+        alone.known.add(str(LAYOUTS[BATTERY].decode(told.record.body)["battery"]))
     options = SolarEdgeOptions(batteries={told.unit: alone})
     events = SolarEdgeSession(options).receive(post, 0)
     return [event for event in events if type(event) is Record]
