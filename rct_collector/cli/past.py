@@ -19,15 +19,22 @@ from typing import Any, NamedTuple, Protocol
 from rct_collector.catalog import catalog
 from rct_collector.config import DeviceConfig
 from rct_collector.device.asker import Asker
-from rct_collector.device.history import HistoryReader
 from rct_collector.device.options import Options
-from rct_collector.device.reading import Progress
+from rct_collector.device.reading import RangeReading
 from rct_collector.drivers import driver
-from rct_collector.drivers.base import Answer, Driver, History, Kept, Query
+from rct_collector.drivers.base import (
+    Answer,
+    Ask,
+    Driver,
+    History,
+    Kept,
+    Query,
+    Refused,
+    TimeRange,
+)
 from rct_collector.errors import BusyError, ConfigError, TransportError
 from rct_collector.exits import Exit
-from rct_collector.model import Metric, Origin, Series, Value
-from rct_collector.receipt import Receipt
+from rct_collector.model import Metric, Series, Value
 
 SECOND = 1_000_000_000
 DAY_S = 86_400
@@ -41,11 +48,13 @@ _OFTEN_S = 3600
 
 #: Seconds that a line which was lost is waited for, until the device is given up.
 PATIENCE_S = 120.0
-#: Times that a slice is begun, until it is given up.
-TRIES = 2
+#: Times that a page is not had though the unit answers who it is, until its slice is given up.
+TRIES = 4
 
-#: Times that a question is asked which decides whether a unit has a part.
+#: Times that a question is put until nobody waits for its answer any more.
 _ATTEMPTS = 3
+#: Kinds of errors after which the line is as good as before.
+_SILENCE = ("timeout", "garbled")
 
 #: A row: its time, and its values.
 Row = tuple[int, list[tuple[Series, Value]]]
@@ -329,25 +338,15 @@ class Recall:
         """
         if part.query in absent:
             return []
-        rows, why = await self._slice(asker, part)
+        rows, why = await self._slice(asker, part, answered)
         if not why:
-            answered.add(part.query)
             return rows
-        if not await self._is_alive(asker):
-            raise TransportError(why)
         if part.query in answered:
             self.headway.failed.append(why)
             return None
         self.headway.unknown.append(why)
         absent.add(part.query)
         return []
-
-    async def _is_alive(self, asker: Asker) -> bool:
-        """Whether the unit answers who it is."""
-        facts: dict[str, Any] = {}
-        for name in self._family.identity[:1]:
-            await self._learn(asker, self._family.query(name), facts)
-        return any(value is not None for value in facts.values())
 
     async def _absent(self, asker: Asker) -> set[Query]:
         """What is about parts that the unit has said it does not have, unless it was named."""
@@ -369,59 +368,79 @@ class Recall:
     async def _learn(self, asker: Asker, query: Query, facts: dict[str, Any]) -> None:
         facts[query.name] = None
         try:
-            self.headway.questions += 1
-            event = await asker.ask(query, attempts=_ATTEMPTS)
+            event = await self._asked(asker, query)
         except TransportError as error:
-            if error.kind not in ("timeout", "garbled"):
+            if error.kind not in _SILENCE:
                 raise
             return
         if isinstance(event, Answer):
             facts[query.name] = query.fact(event.value)
 
-    async def _slice(self, asker: Asker, part: Slice) -> tuple[list[Row], str]:
+    async def _slice(
+        self, asker: Asker, part: Slice, answered: set[Query]
+    ) -> tuple[list[Row], str]:
         """Its rows, and why they are not all; "" where they are.
+
+        Raises:
+            TransportError: The line was lost, and did not come back, or the unit answers nothing.
+        """
+        self.headway.place = part.query.name
+        span = TimeRange(part.start_ns, part.end_ns, self.config.timezone)
+        reading = RangeReading(self._memory, part.query, span)
+        rows: list[Row] = []
+        while not reading.progress.is_over:
+            event = await self._page(asker, reading.ask)
+            if isinstance(event, str):
+                return [], event
+            answered.add(part.query)
+            rows += [(past.time_ns, list(past.values)) for past in reading.take(event.value)]
+            await asyncio.sleep(pause_s(self.config))
+        if reading.progress.why:
+            return [], f"{part.query.label}: {reading.progress.why}"
+        self.headway.values += sum(len(values) for _, values in rows)
+        self.headway.left_out += reading.progress.left_out
+        return sorted(rows, key=lambda row: row[0]), ""
+
+    async def _page(self, asker: Asker, ask: Ask) -> Answer | str:
+        """The answer to one question; why there is none, though the unit answers something else.
+
+        Raises:
+            TransportError: The line was lost, and did not come back, or the unit answers nothing.
+        """
+        why = ""
+        for _ in range(TRIES):
+            try:
+                event = await self._asked(asker, ask.query, ask.argument)
+            except TransportError as error:
+                why = str(error)
+                if error.kind not in _SILENCE:
+                    await self._line_back(asker)
+                elif not await self._is_alive(asker):
+                    raise
+                continue
+            return event if isinstance(event, Answer) else f"the unit refuses {ask.query.label}"
+        return why
+
+    async def _asked(self, asker: Asker, query: Query, argument: object = None) -> Answer | Refused:
+        """The answer to one question, which is put a few times."""
+        self.headway.questions += 1
+        return await asker.ask(query, argument, attempts=_ATTEMPTS)
+
+    async def _is_alive(self, asker: Asker) -> bool:
+        """Whether the unit answers who it is.
 
         Raises:
             TransportError: The line was lost, and did not come back.
         """
-        self.headway.place = part.query.name
-        for _ in range(TRIES):
-            rows: list[Row] = []
-            progress = await self._pages(asker, part, rows)
-            if not progress.why:
-                self.headway.values += sum(len(values) for _, values in rows)
-                self.headway.left_out += progress.left_out
-                return sorted(rows, key=lambda row: row[0]), ""
-            if not asker.port.is_open:
-                await self._line_back(asker)
-        label = part.query.label
-        return [], progress.why if label in progress.why else f"{label}: {progress.why}"
-
-    async def _pages(self, asker: Asker, part: Slice, rows: list[Row]) -> Progress:
-        def take(
-            time_ns: int,
-            values: list[tuple[Series, Value]],
-            _origin: Origin,
-            _receipt: Receipt | None = None,
-            /,
-        ) -> None:
-            rows.append((time_ns, values))
-
-        pause = pause_s(self.config)
-        reader = HistoryReader(
-            self._memory,
-            asker.inquiry,
-            take,
-            wanted=lambda _series: True,
-            zone=self.config.timezone,
-            pause_s=pause,
-        )
-        progress = Progress()
-        async for found in reader.pages(part.query, part.start_ns, part.end_ns):
-            progress = found
-            self.headway.questions += 1
-            await asyncio.sleep(pause)
-        return progress
+        for name in self._family.identity[:1]:
+            try:
+                await self._asked(asker, self._family.query(name))
+            except TransportError as error:
+                if error.kind == "timeout":
+                    return False
+                if error.kind not in _SILENCE:
+                    await self._line_back(asker)
+        return True
 
     async def _line_back(self, asker: Asker) -> None:
         """Wait for a line that was lost.

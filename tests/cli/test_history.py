@@ -365,7 +365,7 @@ def test_a_signal_that_firmware_does_not_know_is_told_once_and_left_out(run, hom
     assert told[0].endswith("and other things were: it is left out")
     assert len(told) == 2
     asked = [oid for _, oid, _ in served["roof"].asked]
-    assert asked.count(OIDS["logger.minutes_eload_log_ts"]) == 6, "in one portion of two"
+    assert asked.count(OIDS["logger.minutes_eload_log_ts"]) == 12, "in one portion of two"
 
 
 def test_a_signal_that_fails_later_is_told_and_can_be_gone_on_with(run, home, tmp_path):

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from datetime import tzinfo
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rct_collector.drivers.rct.conditions import CONDITIONS
 from rct_collector.drivers.rct.simulator import SCENARIOS, Bridge, Faults, RctUnit, Scenario
 from rct_collector.drivers.tools import Simulator, fault_list
+
+if TYPE_CHECKING:
+    from rct_collector.drivers.rct.simulator.logbook import LoggerMemory
 
 #: The fullest system with one battery tower, what the default classes are made for.
 SINGLE_TOWER = Scenario(
@@ -58,6 +61,7 @@ class RctSimulator(Simulator):
         faults: Sequence[Faults | str],
         serial: str | None = None,
         firmware: str | None = None,
+        memory: LoggerMemory | None = None,
         **line: Any,  # noqa: ANN401 - the bridge's own options
     ) -> Bridge:
         """Make one, behind its bridge.
@@ -73,6 +77,7 @@ class RctSimulator(Simulator):
             faults: What goes wrong, and names of profiles.
             serial: Serial number, if not the one that follows from the seed.
             firmware: Version of the control software, if not the scenario's.
+            memory: What its logger has kept, if not all.
             line: ``latency``, ``rate``, ``coalesce`` and ``witness`` of the bridge.
 
         Raises:
@@ -81,7 +86,14 @@ class RctSimulator(Simulator):
         from rct_collector.drivers.rct.simulator import profiles
 
         unit = RctUnit(
-            scenario, seed=seed, start=start, zone=zone, sun=sun, serial=serial, firmware=firmware
+            scenario,
+            seed=seed,
+            start=start,
+            zone=zone,
+            sun=sun,
+            serial=serial,
+            firmware=firmware,
+            memory=memory,
         )
         found = fault_list(faults, seed, profiles.faults)
         return Bridge(unit, seed=seed, now0=now0, speed=speed, faults=found, **line)
