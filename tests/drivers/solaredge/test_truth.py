@@ -8,7 +8,7 @@ written when nobody had told the unit yet may come once more, with the same time
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rct_collector.device.receiving import Receiving
@@ -57,6 +57,14 @@ def test_every_profile(profile, crash_every):
     encrypt=st.booleans(),
     crash_every=st.sampled_from([None, 300.0, 1500.0]),
     sun=st.sampled_from([5.9, 11.0, 18.0]),
+)
+@example(  # a battery that has no voltage, but a number
+    profiles=["clock", "sentinel"],
+    scenario="battery",
+    seed=0,
+    encrypt=False,
+    crash_every=None,
+    sun=5.9,
 )
 def test_any_mixture(profiles, scenario, seed, encrypt, crash_every, sun):
     obeys(
