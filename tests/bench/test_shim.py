@@ -249,7 +249,9 @@ def test_memory_and_start(tmp_path):
     config = tmp_path / "config.yaml"
     config.write_text(
         f"state_dir: {tmp_path}/state\n"
-        f"devices:\n  - {{name: roof, driver: rct, address: 'tcp://127.0.0.1:{port}'}}\n"
+        f"devices:\n  - {{name: roof, driver: rct, address: 'tcp://127.0.0.1:{port}',\n"
+        # The unit remembers nothing: it only answers what is read of the present.
+        "      history: {backfill: off}}\n"
     )
     started = time.monotonic()
     shim = subprocess.Popen(
