@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from rct_collector.transport.address import Address, Ways
 from rct_collector.transport.base import READ_BYTES, Accept, Line, Listen, ListeningServer, Opener
-from rct_collector.transport.bus import manner
 from rct_collector.transport.schemes import (
     TRANSPORTS,
     examples,
@@ -16,6 +15,7 @@ from rct_collector.transport.schemes import (
     is_dialled_in,
     is_recorded,
     listen_at,
+    manner,
     open_line,
     parse_address,
     transport,

@@ -41,13 +41,11 @@ PARAMETERS: Mapping[str, Parameter] = {
 
 
 def manner(settings: Mapping[str, str]) -> str:
-    """What we are on the bus that an address leads to, in words; "" where it leads to none.
+    """What we are on a bus, in words.
 
     Args:
-        settings: The options of the address.
+        settings: The options of its address.
     """
-    if "mode" not in settings:
-        return ""
     if settings["mode"] == MASTER:
         return f"lets {settings['units'].upper().replace(',', ', ')} speak in turn (mode=master)"
     return "only listens to what units say to another master of the bus (mode=passive)"

@@ -85,6 +85,19 @@ async def open_line(address: Address, receive: Receive, lost: Lost, timeout: flo
     return await found.open_line(address, receive, lost, timeout)
 
 
+def manner(settings: Mapping[str, str]) -> str:
+    """What we are on the bus that an address leads to, in words; "" where it leads to none.
+
+    Args:
+        settings: The options of the address.
+    """
+    if "mode" not in settings:
+        return ""
+    from rct_collector.transport import bus  # few have one
+
+    return bus.manner(settings)
+
+
 def is_dialled_in(address: Address) -> bool:
     """Whether devices dial in at an address, in place of waiting there for us."""
     return hasattr(transport(address.scheme), "listen")

@@ -150,7 +150,7 @@ def test_no_interval_is_shorter_than_units_of_the_family_stand(poll):
             ROOF | {"wheels": True},
             "devices[0].wheels: unknown option (did you mean 'cells'?); known to the driver rct:"
             " name, driver, address, timezone, include, exclude, labels, cells, intervals,"
-            " requests",
+            " history, requests",
         ),
         (
             TALKER | {"requests": {"gap": "1s"}},

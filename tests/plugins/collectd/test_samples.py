@@ -7,6 +7,7 @@ import re
 import pytest
 
 from rct_collector.config import Config, DeviceConfig, Intervals
+from rct_collector.config.options import HistoryOptions
 from rct_collector.docs import samples, tables
 from rct_collector.drivers import families
 from rct_collector.option import options
@@ -59,7 +60,7 @@ def test_the_sample_with_a_file_works(collectd, write_config, inverter):
 
 #: Where options are.
 KINDS = (
-    *(Config, DeviceConfig, Intervals),
+    *(Config, DeviceConfig, Intervals, HistoryOptions),
     *(type(family.options) for family in families()),
     *(type(family.polled.pace) for family in families() if family.polled),
 )
