@@ -135,7 +135,7 @@ class Tally:
             result.minutes = (self._loop.time() - self._since) / 60
 
 
-async def _ours(world, result, loop, folder, hours):
+async def _ours(world, result, loop, folder, hours, down_s):
     """Our collector, which has settled before it was down."""
     ledger = world.ledger(world.plan())
     series = {
@@ -171,9 +171,9 @@ async def _ours(world, result, loop, folder, hours):
         WRITER.finish(10.0)
         # It was down in this round, and the first one after a start is in no tick.
         world.outages.append((loop.time() - 1.0, loop.time() + START_S))
-        due = remembered(world, start - DOWN_S, start)
+        due = remembered(world, start - down_s, start)
         tallies.append(Tally(result, loop, due))
-        _cover(file, SlotRange(0, start - DOWN_S), SlotRange(start, floor(world.clock.wall())))
+        _cover(file, SlotRange(0, start - down_s), SlotRange(start, floor(world.clock.wall())))
         await device.run()
 
     result.account = await world.run(ledger, main, hours + SETTLING_S / 3600)
@@ -186,30 +186,45 @@ def _cover(file, *ranges):
     file.write_text(json.dumps(content))
 
 
-async def _timeseries(world, result, loop, hours):
+async def _timeseries(world, result, loop, hours, down_s):
     """The way of rctclient."""
     end = floor(world.clock.wall())
-    tally = Tally(result, loop, remembered(world, end - DOWN_S, end))
+    tally = Tally(result, loop, remembered(world, end - down_s, end))
     queries = [q for q in FIVE_MINUTES if world.inverter.unit.scenario.has(q.condition)]
-    client = Timeseries(world, queries, end - DOWN_S, end, tally)
+    client = Timeseries(world, queries, end - down_s, end, tally)
     await world.run(world.ledger(world.plan()), client.run, hours)
     result.requests = client.requests
 
 
 def measure(profile, client, seed=1):
     """Run one client; made to be called in another process."""
-    hours, _ = PROFILES[profile]
-    result = Result(profile, client)
+    names = [] if profile == "none" else [profile]
+    result = measured(names, client, hours=PROFILES[profile][0], down_s=DOWN_S, seed=seed)
+    result.profile = profile
+    return result
+
+
+def measured(names, client, *, hours, down_s, seed):
+    """The same on any line, after an outage of any length.
+
+    Args:
+        names: Profiles of the line.
+        client: Who restores.
+        hours: How long it is watched.
+        down_s: How long it was down, in seconds.
+        seed: Of the unit and its faults.
+    """
+    result = Result("+".join(names), client)
 
     async def main(loop):
-        made = rct.faults([] if profile == "none" else [profile], seed)
+        made = rct.faults(names, seed)
         options = {"history": {"since": "2d", "signals": ["*"], "events": False}}
         world = World(loop, faults=made, seed=seed, options=options)
         if client == "ours":
             with tempfile.TemporaryDirectory() as folder:
-                await _ours(world, result, loop, Path(folder), hours)
+                await _ours(world, result, loop, Path(folder), hours, down_s)
         else:
-            await _timeseries(world, result, loop, hours)
+            await _timeseries(world, result, loop, hours, down_s)
         records = [fault.record for fault in made if isinstance(fault, rct.Other)]
         result.others = sum(r.answered for r in records), sum(r.asked for r in records)
 
