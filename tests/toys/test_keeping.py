@@ -252,6 +252,7 @@ FATES = st.lists(st.sampled_from([FINE, SILENT, SHORT, EMPTY_ECHO, CUT]), max_si
 SOME = st.sets(st.sampled_from(SLOTS), min_size=1, max_size=40)
 
 
+@pytest.mark.slow
 @settings(
     deadline=None,
     max_examples=30,

@@ -15,6 +15,7 @@ from rct_collector.simulator import SimulatedInverter
 from tests import virtual
 from tests.faulty_solaredge import means
 from tests.memory import MemoryPlug
+from tests.slow import slow_but
 from tests.virtual import Recorder, VirtualClock
 
 HOURS = 0.6
@@ -84,7 +85,7 @@ def test_our_master_collects_each_record_once(faults):
     assert all(outbox.observed.writes == 0 for outbox in bridge.outboxes.values())
 
 
-@pytest.mark.parametrize("profile", sorted(PROFILES))
+@pytest.mark.parametrize("profile", slow_but("lost-ack", sorted(PROFILES)))
 def test_a_bus_always_knows_when_it_speaks_next(profile):
     """A time that stays in the past would have it looked at for ever."""
     bus = SimulatedInverter(driver="solaredge", way="passive", seed=1, faults=[profile]).bridge
