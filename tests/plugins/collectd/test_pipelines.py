@@ -35,7 +35,8 @@ HOST = "solar1"
 PLACE = f"inverter-{DEVICE}"
 
 LABELS = {"site": "home"}
-OPTIONS = QUICK + "      Cells true\n      <Labels>\n        site home\n      </Labels>\n"
+PRESENT = '      <History>\n        Backfill "off"\n        Events false\n      </History>\n'
+OPTIONS = QUICK + PRESENT + "      Cells true\n      <Labels>\n        site home\n      </Labels>\n"
 
 #: Values that a run has at least: enough of them that a comparison says something.
 ROWS = 3000
