@@ -257,9 +257,9 @@ class Device:
         if self._changes != self.polling.changes:
             self._changes = self.polling.changes
             restoring.forget()
-        if self._is_answered and not self.exchange.cut_short:
+        if self._is_answered:
             left = self._next_at - asyncio.get_running_loop().time()
-            await restoring.step(left - MARGIN_S)
+            await restoring.step(0.0 if self.exchange.cut_short else left - MARGIN_S)
 
     async def _sleep_to_tick(self, begun: float) -> None:
         """Sleep until the next round is due, or asked for.

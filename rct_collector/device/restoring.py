@@ -26,12 +26,15 @@ from rct_collector.model import GapOrder, Series
 from rct_collector.receipt import Receipt
 from rct_collector.reports import Reports
 
-#: Where others are on the line, or haste loses answers, the memory is asked in one round of so
-#: many.
+#: Where others are on the line, or haste loses answers, or rounds are short, the memory is asked in
+#: one round of so many.
 SELDOM = 3
 
 #: So much of a round's time is left to a question, in seconds.
 ASIDE_S = 1.0
+
+#: Rounds of fewer seconds are short: if each gave so much away, slower classes would never come.
+SHORT_S = 3.0
 
 #: What shows that a question was asked, and not answered.
 _IN_VAIN = frozenset({"timeout", "garbled"})
@@ -124,8 +127,9 @@ class Restoring:
             reports=reports,
         )
         self._readers: tuple[Reads, ...] = (*self._happenings, backfill)
+        self._is_hasty = config.intervals.fast < SHORT_S
         self._wait = 0
-        self.aside_s = ASIDE_S
+        self.aside_s = 0.0  # all is asked for once after a start, and that comes first
 
     def receipt(self, wall: float) -> Receipt | None:
         """A receipt for the round of a time, if it is the first of its slot; else None."""
@@ -162,11 +166,11 @@ class Restoring:
             seconds: How long it may take.
         """
         loop = asyncio.get_running_loop()
-        self._wait = self._wait - 1 if self._exchange.is_busy(loop.time()) else 0
-        if self._wait <= 0 and seconds >= LEAST_ASIDE_S:
-            wanted = self._wanted(loop.time())
-            if wanted is not None:
-                self._wait = SELDOM
+        seldom = self._is_hasty or self._exchange.is_busy(loop.time())
+        self._wait = self._wait - 1 if seldom else 0
+        if self._wait <= 0 and (wanted := self._wanted(loop.time())) is not None:
+            self._wait = SELDOM  # whether there was time or not, what waits for it goes on
+            if seconds >= LEAST_ASIDE_S:
                 await self._ask(*wanted, seconds)
         self.aside_s = ASIDE_S if self._wait <= 1 and self._wanted(loop.time()) else 0.0
 
