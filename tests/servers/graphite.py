@@ -33,7 +33,7 @@ ENABLE_TAGS = False
 """
 
 #: For what units remember, as the shipped file says.
-SHIPPED = Path(__file__).parents[2] / "plugins/telegraf/outputs/carbon-storage-schemas.conf"
+SHIPPED = Path(__file__).parents[2] / "plugins/telegraf/carbon/storage-schemas.conf"
 
 #: For all else.
 SCHEMAS = """
