@@ -45,6 +45,7 @@ TOGETHER = {
     "tests/plugins/collectd/test_pipelines.py": "databases",
     "tests/plugins/test_dashboards.py": "databases",
     "tests/plugins/test_old_names.py": "databases",
+    "tests/plugins/test_outage.py": "the past",
     "tests/plugins/test_outputs.py": "databases",
     "tests/plugins/test_past.py": "the past",
     "tests/test_architecture.py": "all modules, parsed",
