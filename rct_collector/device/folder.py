@@ -70,10 +70,10 @@ class Folder:
             with os.fdopen(os.open(name, flags, dir_fd=folder), "rb") as file:
                 if self._mode == PRIVATE_MODE:
                     _refuse_shared(file.fileno())
-                _examine(file.fileno(), most)
-                data = file.read(most + 1)
-        if len(data) > most:
-            raise UnsafeFileError(f"it has more than {most} bytes")
+                size = _examine(file.fileno(), most)
+                data = file.read(size + 1)  # memory for what is there, not for what may be
+        if len(data) > size:
+            raise UnsafeFileError(f"it has more than the {size} bytes that it had a moment ago")
         return data
 
     def replace(self, name: str, data: bytes) -> None:
@@ -159,8 +159,12 @@ def _refuse_shared(descriptor: int) -> None:
         )
 
 
-def _examine(descriptor: int, most: int) -> None:
-    """Refuse what is no file of ours; close what others could read so far."""
+def _examine(descriptor: int, most: int) -> int:
+    """Refuse what is no file of ours; close what others could read so far.
+
+    Returns:
+        Bytes that it has.
+    """
     info = os.fstat(descriptor)
     if not stat.S_ISREG(info.st_mode):
         raise UnsafeFileError("it is no regular file")
@@ -175,6 +179,7 @@ def _examine(descriptor: int, most: int) -> None:
     if ours and stat.S_IMODE(info.st_mode) & ~FILE_MODE:
         with contextlib.suppress(OSError):
             os.fchmod(descriptor, FILE_MODE)
+    return info.st_size
 
 
 def _is_abandoned(draft: os.DirEntry[str], pid: int) -> bool:

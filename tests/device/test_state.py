@@ -209,17 +209,18 @@ def test_only_regular_files_are_read_and_nothing_is_waited_for(tmp_path, caplog,
 
 
 def test_file_that_grows_meanwhile_is_not_read_on(tmp_path, monkeypatch):
-    """Of what is too large no more is read than shows that."""
+    """No more is read than shows that, nor is there memory for more."""
     path = tmp_path / "roof.json"
     path.write_bytes(b" " * 100)
     examine = folder._examine
 
     def grow(descriptor, most):
-        examine(descriptor, most)
+        size = examine(descriptor, most)
         path.write_bytes(b" " * 1000)
+        return size
 
     monkeypatch.setattr(folder, "_examine", grow)
-    with pytest.raises(folder.UnsafeFileError, match="more than 200 bytes"):
+    with pytest.raises(folder.UnsafeFileError, match="more than the 100 bytes that"):
         folder.Folder(tmp_path).read("roof.json", 200)
 
 
