@@ -171,8 +171,8 @@ def test_only_the_address_is_missing_in_the_configuration():
 
 
 @pytest.fixture(scope="module")
-def pages(tmp_path_factory):
-    """Manual pages, with dashes as they are typed."""
+def sources_of_pages(tmp_path_factory):
+    """Manual pages as roff reads them."""
     folder = tmp_path_factory.mktemp("man")
     path = os.pathsep.join([str(ROOT), str(ROOT / "plugins/telegraf")])
     subprocess.run(
@@ -180,9 +180,15 @@ def pages(tmp_path_factory):
         env={**os.environ, "PYTHONPATH": path},
         check=True,
     )
+    return {page.name: page.read_text(encoding="utf-8") for page in folder.glob("man?/*")}
+
+
+@pytest.fixture(scope="module")
+def pages(sources_of_pages):
+    """The same, with dashes and quotes as they are typed."""
     return {
-        page.name: page.read_text(encoding="utf-8").replace("\\-", "-").replace("\\(aq", "'")
-        for page in folder.glob("man?/*")
+        name: text.replace("\\-", "-").replace("\\(aq", "'")
+        for name, text in sources_of_pages.items()
     }
 
 
@@ -223,9 +229,9 @@ def test_the_manual_page_of_the_configuration_has_its_options(pages):
 
 
 @pytest.mark.slow
-def test_no_line_of_a_page_is_taken_for_a_request(pages):
+def test_no_line_of_a_page_is_taken_for_a_request(sources_of_pages):
     known = {".TH", ".SH", ".SS", ".PP", ".TP", ".nf", ".fi"}
-    for text in pages.values():
+    for text in sources_of_pages.values():
         dots = {line.split()[0] for line in text.splitlines() if line[:1] in (".", "'")}
         assert dots <= known
 
