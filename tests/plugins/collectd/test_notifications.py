@@ -11,6 +11,7 @@ import pytest
 from rct_collector.drivers.rct.simulator.incidents import Incidents
 from tests.inverter import running_inverter
 from tests.plugins.collectd.daemon import OFTEN, device, module
+from tests.plugins.collectd.test_pipelines import PRESENT
 from tests.processes import wait_for
 
 pytestmark = [pytest.mark.collectd, pytest.mark.slow]
@@ -108,11 +109,13 @@ def held(unit):
 def test_a_night_is_no_loss(collectd, tmp_path):
     """The unit switches itself off when the sun goes, and comes back with it."""
     # Some seconds of an evening without faults, once all is known, and about fifty of a night.
+    # What was before is left to others, since it takes time of rounds as short as these.
     june = {"start": 1782036000.0, "sun": 17.5, "speed": 720.0}
     with running_inverter("night-off", seed=5, **june) as inverter:
         go_on = held(inverter.inverter.unit)
         heard = listened(inverter.inverter.unit)
-        daemon = collectd(module(tmp_path, device("roof", inverter.address, OFTEN))).start()
+        options = PRESENT + OFTEN
+        daemon = collectd(module(tmp_path, device("roof", inverter.address, options))).start()
 
         def silent():
             return [value for _, value in daemon.rows(UP)].count(0.0)
