@@ -14,13 +14,14 @@ import contextlib
 import struct
 
 from rctclient.exceptions import RctClientException
-from rctclient.frame import ReceiveFrame, make_frame
+from rctclient.frame import make_frame
 from rctclient.types import Command
 from rctclient.utils import decode_value
 
 from rct_collector.device.polling.schedule import Schedule
 from rct_collector.errors import TransportError
 from rct_collector.model import Batch, PollClass
+from tests.bench.peer import connect, payload_for
 
 ANSWER_S = 2.0
 REFRESH_S = 20.0
@@ -69,13 +70,7 @@ class Sequential:
     async def _refresh(self, queries):
         begun_ns = self._world.clock.wall_ns()
         received = asyncio.Queue()
-        line = await self._world.plug(
-            "unit",
-            8899,
-            lambda data: [received.put_nowait(byte) for byte in data],
-            lambda _reason: received.put_nowait(None),
-            5.0,
-        )
+        line = await connect(self._world, received)
         values = []
         try:
             for query in queries:
@@ -89,19 +84,10 @@ class Sequential:
 
     async def _answer(self, query, received):
         """The decoded value, None for "unavailable"."""
-        frame = ReceiveFrame()
         try:
-            async with asyncio.timeout(ANSWER_S):
-                while (byte := await received.get()) is not None:
-                    frame.consume(bytes([byte]))
-                    if not frame.complete():
-                        continue
-                    if frame.id == query.oid:
-                        return decode_value(query.type, frame.data)
-                    frame = ReceiveFrame()
+            return decode_value(query.type, await payload_for(query.oid, received, ANSWER_S))
         except (TimeoutError, RctClientException, ValueError, struct.error):
             return None
-        raise ConnectionResetError("the line was lost")
 
     def _samples(self, query, raw):
         if not isinstance(raw, bool | int | float | str):

@@ -14,11 +14,12 @@ import contextlib
 import struct
 
 from rctclient.exceptions import RctClientException
-from rctclient.frame import ReceiveFrame, make_frame
+from rctclient.frame import make_frame
 from rctclient.types import Command, DataType
 from rctclient.utils import decode_value, encode_value
 
 from rct_collector.errors import TransportError
+from tests.bench.peer import connect, payload_for
 
 ANSWER_S = 2.0
 
@@ -53,7 +54,7 @@ class Timeseries:
             while before > self._start:
                 if line is None:
                     with contextlib.suppress(TransportError):
-                        line = await self._open(received)
+                        line = await connect(self._world, received)
                     if line is None:
                         await asyncio.sleep(ANSWER_S)
                         continue
@@ -64,14 +65,6 @@ class Timeseries:
         if line is not None:
             line.close()
         await asyncio.Event().wait()
-
-    async def _open(self, received):
-        return await self._world.plug(
-            self._world.config.address,
-            lambda data: [received.put_nowait(byte) for byte in data],
-            lambda _reason: received.put_nowait(None),
-            5.0,
-        )
 
     async def _ask(self, line, query, before, received):
         """Ask once; the time to go on with."""
@@ -86,16 +79,8 @@ class Timeseries:
         return before
 
     async def _answer(self, query, received):
-        frame = ReceiveFrame()
         try:
-            async with asyncio.timeout(ANSWER_S):
-                while (byte := await received.get()) is not None:
-                    frame.consume(bytes([byte]))
-                    if not frame.complete():
-                        continue
-                    if frame.id == query.oid:
-                        return decode_value(DataType.TIMESERIES, frame.data)[1]
-                    frame = ReceiveFrame()
+            payload = await payload_for(query.oid, received, ANSWER_S)
+            return decode_value(DataType.TIMESERIES, payload)[1]
         except (TimeoutError, RctClientException, AssertionError, ValueError, struct.error):
             return {}
-        raise ConnectionResetError("the line was lost")
