@@ -69,6 +69,31 @@ def shipped(name, **changes):
     return text
 
 
+def to_influxdb(server, database="solar"):
+    """The shipped output for it, with a server of the tests and a database of its own."""
+    return shipped(
+        "outputs/influxdb.conf",
+        url=("http://127.0.0.1:8086", server.url),
+        database=('"solar"', f'"{database}"'),
+    )
+
+
+def to_graphite(carbon, prefix="solar"):
+    """The same, with a prefix of its own."""
+    return shipped(
+        "outputs/graphite.conf",
+        server=("localhost:2003", f"127.0.0.1:{carbon.port}"),
+        prefix=('"solar"', f'"{prefix}"'),
+    )
+
+
+def written_to(prometheus):
+    """Both parts of the file for a Prometheus that is written to."""
+    text = shipped("outputs/prometheus_remote_write.conf")
+    assert text.count("http://127.0.0.1:9090") == 2
+    return text.replace("http://127.0.0.1:9090", prometheus.url)
+
+
 def number_of(payload):
     """A number where an MQTT payload is one, else its text."""
     text = payload.decode()

@@ -18,8 +18,7 @@ from rct_collector.drivers.rct.table import OBJECTS
 from tests.inverter import running_inverter
 from tests.plugins.agent import Agent
 from tests.plugins.past import FIVE_MINUTES, SECOND
-from tests.plugins.pipelines import complaints
-from tests.plugins.test_past import output, writing
+from tests.plugins.pipelines import complaints, to_graphite, to_influxdb, written_to
 from tests.plugins.test_telegraf import children
 from tests.processes import wait_for
 from tests.servers.prometheus import Prometheus
@@ -64,16 +63,11 @@ def outage(telegraf, influxdb, carbon, graphite_web, tmp_path_factory):
     found = Outage()
     found.influxdb, found.graphite = influxdb, graphite_web
     with Prometheus(folder / "prometheus", window="90d") as found.prometheus:
-        outputs = [
-            output(
-                "influxdb.conf", ("http://127.0.0.1:8086", influxdb.url), ('"solar"', f'"{PLACE}"')
-            ),
-            output(
-                "graphite.conf", ("localhost:2003", f"127.0.0.1:{carbon.port}"),
-                ('"solar"', f'"{PLACE}"'),
-            ),
-            writing(found.prometheus),
-        ]  # fmt: skip
+        outputs = (
+            to_influxdb(influxdb, PLACE),
+            to_graphite(carbon, PLACE),
+            written_to(found.prometheus),
+        )
         with running_inverter() as unit:
             config = folder / "config.yaml"
             config.write_text(

@@ -23,6 +23,8 @@ from tests.plugins.pipelines import (
     latest,
     number_of,
     samples_of,
+    to_graphite,
+    to_influxdb,
 )
 from tests.plugins.pipelines import shipped as shipped_file
 from tests.processes import free_port, wait_for
@@ -97,8 +99,7 @@ def pipeline(telegraf, unit, config, tmp_path):
 
 def test_influxdb(pipeline, tmp_path):
     with InfluxDB(tmp_path / "influxdb") as influxdb:
-        output = shipped("influxdb.conf", url=("http://127.0.0.1:8086", influxdb.url))
-        with pipeline(output) as reference:
+        with pipeline(to_influxdb(influxdb)) as reference:
             pass
         found = set(stored(influxdb, "solar"))
         types = field_types(influxdb, "solar")
@@ -146,8 +147,7 @@ def test_influxdb_v2_asks_as_its_interface_is_documented(pipeline):
 
 def test_graphite(pipeline, tmp_path):
     with Carbon(tmp_path / "carbon") as carbon:
-        output = shipped("graphite.conf", server=("localhost:2003", f"127.0.0.1:{carbon.port}"))
-        with pipeline(output) as reference:
+        with pipeline(to_graphite(carbon)) as reference:
             pass
         expected = latest(numbers(reference.samples("host", "vendor")), path_and_second)
         wait_for(lambda: carbon.everything("solar") == expected, 180)

@@ -23,7 +23,7 @@ from tests.plugins.past import (
     live,
     periods,
 )
-from tests.plugins.pipelines import complaints, shipped
+from tests.plugins.pipelines import complaints, shipped, to_graphite, to_influxdb, written_to
 from tests.processes import free_port, get, wait_for
 from tests.servers.prometheus import Prometheus
 
@@ -121,17 +121,12 @@ def past(telegraf, influxdb, carbon, mosquitto, tmp_path_factory):
         mosquitto.subscribed(f"solar/{DEVICE}/#") as messages,
     ):
         outputs = [
-            output(
-                "influxdb.conf", ("http://127.0.0.1:8086", influxdb.url), ('"solar"', f'"{PLACE}"')
-            ),
-            output(
-                "graphite.conf", ("localhost:2003", f"127.0.0.1:{carbon.port}"),
-                ('"solar"', f'"{PLACE}"'),
-            ),
-            output("prometheus_client.conf", ('":9273"', f'"127.0.0.1:{port}"')),
-            output("mqtt.conf", ("127.0.0.1:1883", f"127.0.0.1:{mosquitto.port}")),
-            *(writing(server) for server in (found.refusing, found.taking)),
-        ]  # fmt: skip
+            to_influxdb(influxdb, PLACE),
+            to_graphite(carbon, PLACE),
+            shipped("outputs/prometheus_client.conf", listen=('":9273"', f'"127.0.0.1:{port}"')),
+            shipped("outputs/mqtt.conf", server=("127.0.0.1:1883", f"127.0.0.1:{mosquitto.port}")),
+            *(written_to(server) for server in (found.refusing, found.taking)),
+        ]
         command = following(found.feed.path)
         agent = Agent(telegraf, folder, None, "".join(outputs), command=command)
         with agent.running():
@@ -157,17 +152,6 @@ def past(telegraf, influxdb, carbon, mosquitto, tmp_path_factory):
             found.log = complaints(agent)
         found.topics = {topic for topic, _ in messages}
         yield found
-
-
-def output(name, *changes):
-    return shipped(f"outputs/{name}", **{str(n): change for n, change in enumerate(changes)})
-
-
-def writing(server):
-    """Both parts of the file, with the address of a server of the tests."""
-    text = output("prometheus_remote_write.conf")
-    assert text.count("http://127.0.0.1:9090") == 2
-    return text.replace("http://127.0.0.1:9090", server.url)
 
 
 def arrived(influxdb, feed):
