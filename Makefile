@@ -84,7 +84,7 @@ coverage: COVERAGE := yes
 coverage: test  ## run all tests, and tell which lines they run, more slowly
 
 # A few wait for a line, or for a process, so one more than there are cores.
-quick: $(TESTING)  ## run the short tests, in a minute, for the loop while writing
+quick: $(TESTING)  ## run the short tests, in two minutes, for the loop while writing
 	@$(RUN) -m pytest -n $(or $(JOBS),$(shell expr 1 + $$(nproc))) $(SIDE_BY_SIDE) --timeout=60 -q \
 	    --hypothesis-profile=quick -m '$(QUICK)' $(PYTEST_ARGS)
 
