@@ -18,13 +18,14 @@ A unit goes on with its session for hours or days, so it has to be understood af
 well. What is kept for that is the offer that it made, from which the session key follows with the
 key of the unit only: without the configuration it opens nothing. It is kept once a frame of that
 session has come; who only claims to be the unit has nothing written, and drives out no session that
-works.
+works. Who repeats what a unit once said cannot be told from it, so several sessions are known: of
+somebody who has recorded no more than those each is written once, and none is driven out.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +41,9 @@ _A, _B, _CHECK = slice(0, 16), slice(16, 32), slice(32, 34)
 OFFER_BYTES = 34
 
 _IV, _COUNTER, _MASK = 16, 2, 4
+
+#: Sessions of one unit that work, and as many that were only offered: a few days of them.
+MOST_SESSIONS = 8
 
 #: What is kept of a session: the unit, and its offer with the mark of the session key.
 _UNIT = re.compile("[0-9A-F]{8}")
@@ -163,8 +167,9 @@ class Tunnel:
         if len(payload) < WRAPPER + len(MAGIC):
             return None
         plain = self._key.stream(payload[:_IV], payload[_IV:])
-        inner = _xor(plain[_COUNTER + _MASK :], plain[_COUNTER : _COUNTER + _MASK])
-        return inner if inner.startswith(MAGIC) else None
+        mask, inner = plain[_COUNTER : _COUNTER + _MASK], plain[_COUNTER + _MASK :]
+        # Looked at before the rest is: a payload may be tried with several keys.
+        return _xor(inner, mask) if _xor(inner[: len(MAGIC)], mask) == MAGIC else None
 
     def seal(self, inner: bytes) -> tuple[int, bytes]:
         """Wrap a frame.
@@ -217,19 +222,23 @@ class Tunnels:
             vault.keep(self._content())
 
     def offered(self, unit: int, key: UnitKey, offer: bytes) -> Tunnel:
-        """A new session; the last one that works is known on, since the answer may get lost.
+        """A new session, or one that is known: an offer that was not answered comes again.
+
+        Those before it are known on: the answer may get lost, and somebody else may have offered.
 
         Args:
             unit: Id of the unit.
             key: That of the session.
             offer: What it follows from.
         """
-        known = self._known(unit)
-        if not known or not known[0].has(key):  # an offer that was not answered comes again
-            working = [tunnel for tunnel in known if tunnel.is_proven]
-            known = self._by_unit[unit] = [Tunnel(key, offer), *(working or known)][:2]
         self.offers[unit] = self.offers.get(unit, 0) + 1
-        return known[0]
+        known = self._known(unit)
+        for tunnel in known:
+            if tunnel.has(key):
+                return tunnel
+        made = Tunnel(key, offer)
+        self._by_unit[unit] = list(_newest([made, *known]))
+        return made
 
     def opened(self, unit: int, payload: bytes) -> tuple[Tunnel, bytes] | None:
         """What opens a payload, and what is in it; None where nothing does."""
@@ -276,6 +285,15 @@ class Tunnels:
 
     def _content(self) -> dict[str, Any]:
         return {"sessions": {f"{unit:08X}": kept.hex() for unit, kept in self._kept.items()}}
+
+
+def _newest(tunnels: Iterable[Tunnel]) -> Iterator[Tunnel]:
+    """Those of one unit, the last one first, without what is too many of either kind."""
+    room = {True: MOST_SESSIONS, False: MOST_SESSIONS}
+    for tunnel in tunnels:
+        if room[tunnel.is_proven]:
+            room[tunnel.is_proven] -= 1
+            yield tunnel
 
 
 def _sessions(found: Mapping[str, Any]) -> Iterator[tuple[int, bytes]]:

@@ -11,8 +11,8 @@ import pytest
 from rct_collector.device.state import KEYS, WRITER, Memory, StateFile
 from rct_collector.drivers.base import Garbled, Record, Reply, SessionOptions
 from rct_collector.drivers.solaredge import DRIVER, functions, records, request
-from rct_collector.drivers.solaredge.crypto import Tunnel, UnitKey
-from rct_collector.drivers.solaredge.frame import Frame, assemble
+from rct_collector.drivers.solaredge.crypto import MOST_SESSIONS, Tunnel, Tunnels, UnitKey
+from rct_collector.drivers.solaredge.frame import MAGIC, Frame, assemble
 from rct_collector.drivers.solaredge.options import SolarEdgeOptions
 from rct_collector.drivers.solaredge.records import LAYOUTS, RawRecord, join
 from tests import virtual
@@ -122,6 +122,43 @@ def test_who_offers_in_the_name_of_a_unit_drives_out_no_session_that_works():
             at(stranger.offer(seed))
         assert types(at(unit.post())) == READ
     assert types(process(vault)(unit.post())) == READ
+
+
+def test_who_offers_before_the_first_frame_drives_out_no_new_session():
+    """A unit that has a session begins another one, and is forestalled."""
+    vault, unit, stranger = Vault(), Inverter(), Inverter(key=OTHER_KEY)
+    first = process(vault)
+    first(unit.offer())
+    first(unit.post())
+    first(unit.offer(3))
+    first(stranger.offer(5))
+    assert types(first(unit.post())) == READ
+    assert types(process(vault)(unit.post())) == READ
+
+
+def test_what_is_recorded_and_repeated_is_written_once_and_drives_out_no_session():
+    """Whoever has recorded a unit can say again what it said, and nobody can tell."""
+    vault, unit = Vault(), Inverter()
+    recorded = [(unit.offer(seed), unit.post()) for seed in range(3, 2 + MOST_SESSIONS)]
+    first = process(vault)
+    first(unit.offer())
+    first(unit.post())
+    for offer, post in recorded * 3:
+        first(offer)
+        first(post)
+    unit.offer()
+    assert types(first(unit.post())) == READ
+    assert vault.count == MOST_SESSIONS
+
+
+def test_sessions_of_a_unit_are_bounded_whatever_is_offered():
+    tunnels = Tunnels()
+    for seed in range(5 * MOST_SESSIONS):
+        offer = bytes([seed] * 34)
+        tunnel = tunnels.offered(UNIT, KEY.session(offer), offer)
+        if seed % 2:
+            assert tunnels.opened(UNIT, tunnel.seal(MAGIC)[1]) == (tunnel, MAGIC)
+    assert len(tunnels._by_unit[UNIT]) <= 2 * MOST_SESSIONS + 1
 
 
 @pytest.mark.parametrize(
