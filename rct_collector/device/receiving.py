@@ -234,13 +234,12 @@ class Receiving:
             is_live = last is None or time_ns > last
             metric = series.metric
             if (
-                # Mostly this is all that would be judged, and it is for less than a call.
-                type(value) is float
-                and metric.low <= value <= metric.high
-                and metric.kind is not TOTAL
+                # Most values are none of these. They are good, and that is known here for less than
+                # the call of a judge costs.
+                type(value) is not float
+                or metric.kind is TOTAL
+                or not metric.low <= value <= metric.high
             ):
-                pass
-            else:
                 at = self._at(record, now, wall_ns)
                 verdict = self._plausibility.judge(series, value, now=at, derived=not is_live)
                 if verdict is not GOOD:

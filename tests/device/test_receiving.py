@@ -196,6 +196,30 @@ def test_implausible_values_are_left_out_one_by_one(made):
     assert made.receiving.implausible == 3
 
 
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([POWER, GRID, TOTAL]),
+            st.floats()
+            | st.integers(-(10**9), 10**9)
+            | st.text(max_size=3)
+            | st.sampled_from([POWER.metric.low, POWER.metric.high, 0.0, 1.0, 1.1]),
+        ),
+        max_size=20,
+    )
+)
+def test_each_value_is_judged_as_the_judge_would(pairs):
+    """Of most that is done without a call, which must not differ."""
+    made, judge = Made(), Plausibility()
+    wanted = []
+    for age, pair in enumerate(pairs, -len(pairs)):
+        made.take(record(-age, pair))
+        if judge.judge(*pair, now=1000.0 + age) is Verdict.GOOD:
+            wanted.append(pair)
+    assert [pair for _, values, _ in made.batches for pair in values] == wanted
+    assert made.receiving.implausible == len(pairs) - len(wanted)
+
+
 def test_total_that_falls_is_doubted_and_one_of_the_past_is_not(made):
     made.take(record(300, (TOTAL, 5000.0)))
     made.take(record(100, (TOTAL, 0.0)))
