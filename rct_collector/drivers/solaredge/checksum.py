@@ -96,7 +96,7 @@ def fits(register: int, data: bytes) -> bool:
         data: Payload and checksum, as on the wire.
     """
     rest = int.from_bytes(data, "little") ^ register
-    if not rest:  # so it is for most: an empty payload
+    if not rest:  # most posts are empty: nothing to fold
         return True
     if rest.bit_count() & 1:
         return False

@@ -163,8 +163,10 @@ class SolarEdgeSimulator(Simulator):
         chosen = scenario.changed(inverters, optimizers, _HURRIED_S if hurried else None)
         world = SolarEdgeWorld(chosen, seed=seed, start=start, zone=zone, sun=sun, speed=speed)
 
-        def outbox(number: int) -> Outbox:
-            return Outbox(
+        calls = self.calls(way=way)
+        numbers = (line,) if calls else range(chosen.inverters)
+        units = [
+            Outbox(
                 SolarEdgeUnit(world, number),
                 seed=seed,
                 start=start,
@@ -172,13 +174,13 @@ class SolarEdgeSimulator(Simulator):
                 faults=fault_list(faults, seed, profiles.faults),
                 witness=witness,
             )
-
-        if not self.calls(way=way):
-            units = [outbox(number) for number in range(chosen.inverters)]
-            secrets = {unit.id: world.secret(n) for n, unit in enumerate(units)} if encrypt else {}
-            return SolarEdgeBus(units, foreign=way == "passive", secrets=secrets)
-        secret = world.secret(line) if encrypt else None
-        return SolarEdgeCaller(outbox(line), seed=seed, secret=secret, **more)
+            for number in numbers
+        ]
+        secrets = {world.inverter(n): world.secret(n) for n in numbers} if encrypt else {}
+        if calls:
+            (unit,) = units
+            return SolarEdgeCaller(unit, seed=seed, secret=secrets.get(unit.id), **more)
+        return SolarEdgeBus(units, foreign=way == "passive", secrets=secrets)
 
 
 SIMULATOR = SolarEdgeSimulator()
