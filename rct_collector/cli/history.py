@@ -120,9 +120,9 @@ def command(  # noqa: PLR0913 - of options
         output = None
     if flags["resume"] and output is None:
         raise click.UsageError("--resume needs -o FILE, where what was read is kept")
-    from rct_collector.cli.recall import PastOptions, read_past
+    from rct_collector.cli.history_output import HistoryRequest, read_history
 
-    options = PastOptions(
+    options = HistoryRequest(
         start=start or _USUAL[resolution],
         end=end,
         resolution=resolution,
@@ -133,7 +133,7 @@ def command(  # noqa: PLR0913 - of options
         timeout=timeout,
         **flags,
     )
-    read_past(targets_of(choice, devices), options)
+    read_history(targets_of(choice, devices), options)
 
 
 def targets_of(choice: TargetOptions, words: tuple[str, ...]) -> Targets:

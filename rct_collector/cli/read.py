@@ -126,7 +126,7 @@ def _read_objects(
     for name, given in others.items():
         if given:
             raise click.UsageError(f"--object and {name} exclude each other")
-    from rct_collector.cli.ask import read_objects
+    from rct_collector.cli.read_objects import read_objects
 
     if form == "table":
         form = "verbose" if verbose else "value"

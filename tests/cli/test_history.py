@@ -20,7 +20,7 @@ import pytest
 from line_protocol_parser import parse_line
 from rctclient.types import Command
 
-from rct_collector.cli import past, recall, spool
+from rct_collector.cli import history_output, history_part, history_reading
 from rct_collector.cli.history import RESOLUTIONS
 from rct_collector.cli.moments import moment_of, parse_moment
 from rct_collector.drivers import BUILTIN, driver
@@ -67,9 +67,9 @@ def memory(hours=48, most=41):
 
 def at_noon(monkeypatch):
     """By the clock of the tests, without pauses, and day by day."""
-    monkeypatch.setattr(recall, "now", lambda: NOW)
-    monkeypatch.setattr(past, "pause_s", lambda _device: 0.0)
-    monkeypatch.setattr(past, "PORTION_S", 86_400)
+    monkeypatch.setattr(history_output, "now", lambda: NOW)
+    monkeypatch.setattr(history_reading, "pause_s", lambda _device: 0.0)
+    monkeypatch.setattr(history_reading, "PORTION_S", 86_400)
 
 
 @pytest.fixture(autouse=True)
@@ -253,7 +253,7 @@ def test_the_days_on_which_clocks_are_set_are_whole(run, home, monkeypatch, day,
     """Of the hour that comes twice each reading is there, and of that which does not come none."""
     begin = int(unix(day))
     end = begin + hours * 3600
-    monkeypatch.setattr(recall, "now", lambda: end + 36_000.0)
+    monkeypatch.setattr(history_output, "now", lambda: end + 36_000.0)
     kept = [(wall(t, BERLIN), t) for t in range(begin - 86_400, end + 36_000, 300)]
 
     def payload(asked):
@@ -497,7 +497,7 @@ def test_killed_at_any_byte_of_what_was_kept_it_goes_on_to_the_same_end(
     path, served = home(roof=memory())
     out, part = tmp_path / "all.lp", tmp_path / "all.lp.part"
     options = ["history", "roof", "-c", path, *LONG, "--events", "-f", "influx", "-o", out, "-q"]
-    monkeypatch.setattr(spool.Spool, "close", lambda self, remove: self._file.close())
+    monkeypatch.setattr(history_part.PartFile, "close", lambda self, remove: self._file.close())
     run(*options)
     monkeypatch.undo()
     at_noon(monkeypatch)
@@ -556,7 +556,7 @@ def test_a_range_that_was_begun_ends_where_it_was_to_end(run, home, tmp_path, mo
     out = tmp_path / "out.csv"
     options = ["history", "roof", "-c", path, "--from", "-1d", *TWO, "-f", "csv", "-o", out, "-q"]
     assert run(*options).exit_code == 130
-    monkeypatch.setattr(recall, "now", lambda: NOW + 86_400)
+    monkeypatch.setattr(history_output, "now", lambda: NOW + 86_400)
     assert run(*options, "--resume").exit_code == 0
 
     times = [line.partition(",")[0] for line in out.read_text().splitlines()[1:]]
@@ -679,7 +679,7 @@ def test_the_words_for_resolutions_are_those_of_the_families():
         word
         for name in BUILTIN
         if driver(name).history
-        for word in past.resolutions(driver(name).history)
+        for word in history_reading.resolutions(driver(name).history)
     }
     assert set(RESOLUTIONS) == known
 
@@ -689,7 +689,7 @@ def test_the_words_for_resolutions_are_those_of_the_families():
 
 @pytest.mark.slow
 def test_the_simulated_unit_tells_all_signals(run, monkeypatch):
-    monkeypatch.setattr(recall, "now", time.time)
+    monkeypatch.setattr(history_output, "now", time.time)
     result = run("history", "--simulate", "--from", "-6h", "-f", "influx", "--events")
 
     lines = [parse_line(line) for line in result.stdout.splitlines()]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rct_collector.cli.past import Recall, Selection
+from rct_collector.cli.history_reading import HistoryReading, Selection
 from rct_collector.device.options import Options
 from rct_collector.drivers import driver
 from rct_collector.drivers.rct.simulator.logbook import Logbook, LoggerMemory
@@ -71,14 +71,16 @@ def read(profiles, memory, hours, signals=(), seed=1):
         world = World(loop, faults=troubles, options={"timezone": "UTC"}, memory=memory)
         end = int(START) // 300 * 300
         start = end - hours * 3600
-        recall = Recall(world.config, Selection("5m", signals), start * SECOND, end * SECOND)
+        reading = HistoryReading(
+            world.config, Selection("5m", signals), start * SECOND, end * SECOND
+        )
         kept = Kept()
         options = Options(clock=world.clock, opener=world.plug, lock=False)
         begun = loop.time()
-        await recall.read(options, kept, 30.0)
+        await reading.read(options, kept, 30.0)
         now = START + loop.time() - begun
-        expected = remembered(world.inverter.unit, recall.queries, start, end, now)
-        return recall, kept.rows, expected
+        expected = remembered(world.inverter.unit, reading.queries, start, end, now)
+        return reading, kept.rows, expected
 
     return virtual.run(main)
 
@@ -88,10 +90,10 @@ def read(profiles, memory, hours, signals=(), seed=1):
 @pytest.mark.parametrize("profile", ["", "app", "plant", "new-firmware", "harsh", "flaky-wifi"])
 def test_what_is_read_is_what_the_unit_has(profile, records):
     profiles = [profile] if profile else []
-    recall, rows, expected = read(profiles, LoggerMemory(records=records), HOURS)
+    reading, rows, expected = read(profiles, LoggerMemory(records=records), HOURS)
 
-    assert (recall.headway.failed, recall.headway.unknown) == ([], [])
-    assert recall.status is Exit.OK
+    assert (reading.headway.failed, reading.headway.unknown) == ([], [])
+    assert reading.status is Exit.OK
     assert rows == expected
     assert len({series for series, _ in rows}) == 22
 
@@ -115,7 +117,7 @@ def test_whatever_is_missing_in_a_memory_nothing_is_invented(
     end = int(START) // 300 * 300
     gone = tuple((end - 60.0 * (ago + long), end - 60.0 * ago) for ago, long in holes)
     memory = LoggerMemory(records=records, holes=gone, window=window)
-    recall, rows, expected = read(profiles, memory, 30, ("load_*",), seed)
+    reading, rows, expected = read(profiles, memory, 30, ("load_*",), seed)
 
-    assert recall.status is Exit.OK, recall.trouble
+    assert reading.status is Exit.OK, reading.trouble
     assert rows == expected

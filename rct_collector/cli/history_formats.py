@@ -67,7 +67,7 @@ class Columns(NamedTuple):
         return len(self.devices) > 1
 
 
-class PastFormat(ABC):
+class HistoryFormat(ABC):
     """A format; see the module."""
 
     def __init__(self, columns: Columns, prefix: str = PREFIX) -> None:
@@ -97,7 +97,7 @@ class PastFormat(ABC):
         return self.prefix + metric.measurement.removeprefix(PREFIX)
 
 
-class InfluxFormat(PastFormat):
+class InfluxFormat(HistoryFormat):
     """Line protocol, exactly as the agents get it."""
 
     def __init__(self, columns: Columns, prefix: str = PREFIX) -> None:
@@ -115,7 +115,7 @@ class InfluxFormat(PastFormat):
             yield from self._serializer.lines(batch)
 
 
-class JsonFormat(PastFormat):
+class JsonFormat(HistoryFormat):
     """A list with one object per time."""
 
     _before = b"["
@@ -140,7 +140,7 @@ class JsonFormat(PastFormat):
         yield b"[]\n" if self._before == b"[" else b"\n]\n"
 
 
-class CsvFormat(PastFormat):
+class CsvFormat(HistoryFormat):
     """A row per time, a column per signal; empty where the unit has no value."""
 
     def __init__(self, columns: Columns, prefix: str = PREFIX, header: str = "simple") -> None:
@@ -208,7 +208,7 @@ def _csv(cells: Sequence[Any]) -> bytes:
     return text.getvalue().encode()
 
 
-class OpenMetricsFormat(PastFormat):
+class OpenMetricsFormat(HistoryFormat):
     """All samples of a metric together, as the format wants it, so they are written at the end.
 
     Texts have no place there, and are left out.
@@ -261,7 +261,7 @@ def _labels(tags: dict[str, str]) -> str:
     return f"{{{','.join(written)}}}"
 
 
-class TableFormat(PastFormat):
+class TableFormat(HistoryFormat):
     """For people: a row per time, as many columns side by side as fit."""
 
     #: Columns of a terminal; what does not fit comes below.
@@ -333,7 +333,7 @@ def _is_number(text: str) -> bool:
 
 
 #: Name of the format → what writes it.
-FORMATS: dict[str, type[PastFormat]] = {
+FORMATS: dict[str, type[HistoryFormat]] = {
     "table": TableFormat,
     "csv": CsvFormat,
     "influx": InfluxFormat,

@@ -1,4 +1,4 @@
-"""What was read of a long range so far, in a file, so that an interrupted reading can go on.
+"""What was read of a long range so far, in ``FILE.part``, so that ``--resume`` can go on with it.
 
 Each line is JSON: the first says what is read, each other one is a slice with its rows, written
 when it is complete. Whatever ends the process, what is there is right but for half a last line.
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from rct_collector.catalog import catalog
-from rct_collector.cli.past import Row, Slice
+from rct_collector.cli.history_reading import Row, Slice
 from rct_collector.errors import CaptureError, ConfigError
 from rct_collector.model import Series
 
@@ -24,7 +24,7 @@ _MAGIC = "rct-collector history 1"
 _Key = tuple[str, str, int, int]
 
 
-class Spool:
+class PartFile:
     """A file of slices beside the output.
 
     Attributes:

@@ -14,18 +14,18 @@ import click
 
 from rct_collector.cli.collect import quiet_link, run
 from rct_collector.cli.console import console
-from rct_collector.cli.moments import moment_of, parse_moment
-from rct_collector.cli.outside import replaced
-from rct_collector.cli.past import NONE, SECOND, Recall, Row, Selection, Slice
-from rct_collector.cli.pastformats import (
+from rct_collector.cli.history_formats import (
     FORMATS,
     Columns,
     CsvFormat,
-    PastFormat,
+    HistoryFormat,
     TableFormat,
     lines_of,
 )
-from rct_collector.cli.spool import Spool
+from rct_collector.cli.history_part import PartFile
+from rct_collector.cli.history_reading import NONE, SECOND, HistoryReading, Row, Selection, Slice
+from rct_collector.cli.moments import moment_of, parse_moment
+from rct_collector.cli.outside import replaced
 from rct_collector.cli.targets import Targets, reachable
 from rct_collector.config import DeviceConfig
 from rct_collector.device.options import Options
@@ -42,7 +42,7 @@ _SHORT_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PastOptions:
+class HistoryRequest:
     """What is asked for, as given on the command line.
 
     Attributes:
@@ -72,7 +72,7 @@ class PastOptions:
     timeout: float
 
 
-def read_past(found: Targets, options: PastOptions) -> None:
+def read_history(found: Targets, options: HistoryRequest) -> None:
     """Read the memory of each device, and write it.
 
     Args:
@@ -92,21 +92,23 @@ def read_past(found: Targets, options: PastOptions) -> None:
     if not selection.values and not selection.events:
         raise ConfigError(["--signals none: leaves nothing, unless --events is given"])
     ranges = {device.name: _range(device, selection, options) for device in found.devices}
-    spool = _spool(found, options, ranges) if options.output else None
+    part_file = _part_file(found, options, ranges) if options.output else None
     try:
-        kept = spool.request["range"] if spool else ranges
-        recalls = [Recall(device, selection, *kept[device.name]) for device in found.devices]
-        sink = _Sink(_format(recalls, found, options), spool)
-        complete = _read(found, recalls, sink, options)
-        if spool and options.output and (not complete or not spool.is_empty):
-            _write_file(options.output, recalls, sink.form, spool)
+        kept = part_file.request["range"] if part_file else ranges
+        readings = [
+            HistoryReading(device, selection, *kept[device.name]) for device in found.devices
+        ]
+        sink = _Sink(_format(readings, found, options), part_file)
+        complete = _read(found, readings, sink, options)
+        if part_file and options.output and (not complete or not part_file.is_empty):
+            _write_file(options.output, readings, sink.form, part_file)
     except BaseException:
-        if spool:
-            spool.close(remove=spool.is_empty)
+        if part_file:
+            part_file.close(remove=part_file.is_empty)
         raise
-    if spool:
-        spool.close(remove=complete is Exit.OK or spool.is_empty)
-    _tell(recalls, complete, options, something=not spool or not spool.is_empty)
+    if part_file:
+        part_file.close(remove=complete is Exit.OK or part_file.is_empty)
+    _tell(readings, complete, options, something=not part_file or not part_file.is_empty)
     if complete:
         raise click.exceptions.Exit(complete)
 
@@ -119,7 +121,7 @@ def now() -> float:
 # -- what is asked for --------------------------------------------------------------------------
 
 
-def _range(device: DeviceConfig, selection: Selection, options: PastOptions) -> tuple[int, int]:
+def _range(device: DeviceConfig, selection: Selection, options: HistoryRequest) -> tuple[int, int]:
     """First time, and time before which it ends, in nanoseconds since the epoch.
 
     Raises:
@@ -151,7 +153,9 @@ def _range(device: DeviceConfig, selection: Selection, options: PastOptions) -> 
     return int(start) * SECOND, math.ceil(end) * SECOND
 
 
-def _spool(found: Targets, options: PastOptions, ranges: dict[str, tuple[int, int]]) -> Spool:
+def _part_file(
+    found: Targets, options: HistoryRequest, ranges: dict[str, tuple[int, int]]
+) -> PartFile:
     output = options.output
     assert output is not None  # noqa: S101 - the caller looks
     request = {
@@ -164,12 +168,14 @@ def _spool(found: Targets, options: PastOptions, ranges: dict[str, tuple[int, in
         "range": {name: list(both) for name, both in ranges.items()},
     }
     path = output.with_name(f"{output.name}.part")
-    return Spool(path, request, resume=options.resume)
+    return PartFile(path, request, resume=options.resume)
 
 
-def _format(recalls: Sequence[Recall], found: Targets, options: PastOptions) -> PastFormat:
-    metrics = list(dict.fromkeys(metric for recall in recalls for metric in recall.metrics))
-    tags = {series.tags for recall in recalls for series in recall.series}
+def _format(
+    readings: Sequence[HistoryReading], found: Targets, options: HistoryRequest
+) -> HistoryFormat:
+    metrics = list(dict.fromkeys(metric for reading in readings for metric in reading.metrics))
+    tags = {series.tags for reading in readings for series in reading.series}
     fixed = tags.pop() if len(tags) == 1 else ()
     varied = dict.fromkeys(key for metric in metrics for key, _ in metric.dimensions)
     columns = Columns(
@@ -188,25 +194,25 @@ def _format(recalls: Sequence[Recall], found: Targets, options: PastOptions) -> 
 
 
 class _Sink:
-    """Where slices go: into the spool, or portion by portion to standard output.
+    """Where slices go: into the part file, or portion by portion to standard output.
 
     Attributes:
         form: How they are written.
     """
 
-    def __init__(self, form: PastFormat, spool: Spool | None) -> None:
+    def __init__(self, form: HistoryFormat, part_file: PartFile | None) -> None:
         self.form = form
-        self._spool = spool
+        self._part_file = part_file
         self._held: dict[str, list[Row]] = {}
-        if spool is None:
+        if part_file is None:
             _print(form.begin())
 
     def has(self, device: DeviceConfig, part: Slice) -> bool:
-        return self._spool is not None and self._spool.has(device.name, part)
+        return self._part_file is not None and self._part_file.has(device.name, part)
 
     def take(self, device: DeviceConfig, part: Slice, rows: list[Row]) -> None:
-        if self._spool is not None:
-            self._spool.add(device.name, part, rows)
+        if self._part_file is not None:
+            self._part_file.add(device.name, part, rows)
         else:
             self._held.setdefault(device.name, []).extend(rows)
 
@@ -216,7 +222,7 @@ class _Sink:
             _print(self.form.lines(device, lines_of(rows)))
 
     def end(self) -> None:
-        if self._spool is None:
+        if self._part_file is None:
             _print(self.form.end())
 
 
@@ -226,38 +232,44 @@ def _print(pieces: Iterator[bytes]) -> None:
         click.echo(text, nl=False)
 
 
-def _read(found: Targets, recalls: Sequence[Recall], sink: _Sink, options: PastOptions) -> Exit:
+def _read(
+    found: Targets, readings: Sequence[HistoryReading], sink: _Sink, options: HistoryRequest
+) -> Exit:
     try:
         with quiet_link():
-            run(_read_all(found, recalls, sink, options))
-        status = next((recall.status for recall in recalls if recall.status), Exit.OK)
+            run(_read_all(found, readings, sink, options))
+        status = next((reading.status for reading in readings if reading.status), Exit.OK)
     except KeyboardInterrupt:
         status = Exit.INTERRUPTED
-    for recall in recalls:
-        sink.flush(recall.config)
+    for reading in readings:
+        sink.flush(reading.config)
     sink.end()
     return status
 
 
 async def _read_all(
-    found: Targets, recalls: Sequence[Recall], sink: _Sink, options: PastOptions
+    found: Targets, readings: Sequence[HistoryReading], sink: _Sink, options: HistoryRequest
 ) -> None:
     shared = Options()
 
-    async with reachable(found) as devices, _progress(recalls, options):
-        for recall, device in zip(recalls, devices, strict=True):
-            recall.config = device
-        await asyncio.gather(*(recall.read(shared, sink, options.timeout) for recall in recalls))
+    async with reachable(found) as devices, _progress(readings, options):
+        for reading, device in zip(readings, devices, strict=True):
+            reading.config = device
+        await asyncio.gather(*(reading.read(shared, sink, options.timeout) for reading in readings))
 
 
-def _write_file(path: Path, recalls: Sequence[Recall], form: PastFormat, spool: Spool) -> None:
+def _write_file(
+    path: Path, readings: Sequence[HistoryReading], form: HistoryFormat, part_file: PartFile
+) -> None:
     """Write all that is there into the place of the file."""
     with replaced(str(path)) as file:
         file.writelines(form.begin())
-        for recall in recalls:
-            for portion in recall.portions:
-                rows = (row for part in portion for row in spool.rows(recall.config.name, part))
-                file.writelines(form.lines(recall.config, lines_of(rows)))
+        for reading in readings:
+            for portion in reading.portions:
+                rows = (
+                    row for part in portion for row in part_file.rows(reading.config.name, part)
+                )
+                file.writelines(form.lines(reading.config, lines_of(rows)))
         file.writelines(form.end())
 
 
@@ -265,7 +277,9 @@ def _write_file(path: Path, recalls: Sequence[Recall], form: PastFormat, spool: 
 
 
 @asynccontextmanager
-async def _progress(recalls: Sequence[Recall], options: PastOptions) -> AsyncIterator[None]:
+async def _progress(
+    readings: Sequence[HistoryReading], options: HistoryRequest
+) -> AsyncIterator[None]:
     """Show on a terminal how far it has come."""
     out = console(stderr=True)
     if not out.is_terminal or options.quiet:
@@ -282,14 +296,14 @@ async def _progress(recalls: Sequence[Recall], options: PastOptions) -> AsyncIte
     )
     with Progress(*columns, console=out, transient=True) as bar:
         tasks = [
-            bar.add_task(recall.config.name, total=recall.headway.slices, place="")
-            for recall in recalls
+            bar.add_task(reading.config.name, total=reading.headway.slices, place="")
+            for reading in readings
         ]
 
         async def tell() -> None:
             while True:
-                for task, recall in zip(tasks, recalls, strict=True):
-                    headway = recall.headway
+                for task, reading in zip(tasks, readings, strict=True):
+                    headway = reading.headway
                     bar.update(task, completed=headway.done, place=headway.place)
                 await asyncio.sleep(_STEP_S)
 
@@ -301,14 +315,14 @@ async def _progress(recalls: Sequence[Recall], options: PastOptions) -> AsyncIte
 
 
 def _tell(
-    recalls: Sequence[Recall], status: Exit, options: PastOptions, *, something: bool
+    readings: Sequence[HistoryReading], status: Exit, options: HistoryRequest, *, something: bool
 ) -> None:
     """Say what was read, what was not, and how to go on if there is something to go on with."""
-    for recall in recalls:
-        name, headway = recall.config.name, recall.headway
+    for reading in readings:
+        name, headway = reading.config.name, reading.headway
         for text in () if options.quiet else headway.unknown:
             click.echo(f"{name}: {text}, and other things were: it is left out", err=True)
-        for text in (*headway.failed, *filter(None, (recall.trouble,))):
+        for text in (*headway.failed, *filter(None, (reading.trouble,))):
             click.echo(f"Error: {name}: {text}", err=True)
         if not options.quiet:
             left = (
@@ -318,7 +332,7 @@ def _tell(
             )
             click.echo(
                 f"{name}: {headway.values} values{left}, {headway.questions} requests,"
-                f" {duration_text(recall.seconds)}",
+                f" {duration_text(reading.seconds)}",
                 err=True,
             )
     if not status:
@@ -333,7 +347,7 @@ def _tell(
             err=True,
         )
         return
-    for recall in recalls:
-        if recall.headway.done < recall.headway.slices or recall.headway.failed:
-            text = moment_of(recall.reached_ns, recall.config.timezone)
-            click.echo(f"{what}: {recall.config.name} goes on with --from {text}", err=True)
+    for reading in readings:
+        if reading.headway.done < reading.headway.slices or reading.headway.failed:
+            text = moment_of(reading.reached_ns, reading.config.timezone)
+            click.echo(f"{what}: {reading.config.name} goes on with --from {text}", err=True)

@@ -211,7 +211,7 @@ class Taker(Protocol):
         """All slices of a portion were read."""
 
 
-class Recall:
+class HistoryReading:
     """The reading of one device's memory.
 
     Attributes:
