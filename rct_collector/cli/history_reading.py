@@ -287,14 +287,9 @@ class HistoryReading:
             timeout: Seconds that opening may take.
         """
         asker = Asker(self.config, options)
-        line = asker.port.line
         begun = time.monotonic()
         try:
-            line.claim()
-            async with asker.open(timeout):
-                if not asker.port.is_open:
-                    reason = asker.port.last_error or "no connection in time"
-                    raise line.refusal or TransportError(reason)
+            async with asker.connected(timeout):
                 await self._read(asker, taker)
         except BusyError as error:
             self.status, self.trouble = Exit.BUSY, str(error)

@@ -95,13 +95,8 @@ class Questions:
             timeout: Seconds for everything.
         """
         asker = Asker(self.config, options, gap=_gap(self.config))
-        line = asker.port.line
         try:
-            line.claim()
-            async with asyncio.timeout(timeout), asker.open(timeout):
-                if not asker.port.is_open:
-                    reason = asker.port.last_error or "no connection in time"
-                    raise line.refusal or TransportError(reason)
+            async with asyncio.timeout(timeout), asker.connected(timeout):
                 await self._ask_all(asker)
         except BusyError as error:
             self.status, self.trouble = Exit.BUSY, str(error)

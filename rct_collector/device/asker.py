@@ -59,6 +59,25 @@ class Asker:
         finally:
             self._options.leave(self._config)
 
+    @asynccontextmanager
+    async def connected(self, seconds: float) -> AsyncIterator[None]:
+        """Take part in the line while the block runs; it is open when that begins.
+
+        Args:
+            seconds: That opening may take.
+
+        Raises:
+            BusyError: Another process on this host collects from the device.
+            TransportError: It cannot be opened.
+        """
+        line = self.port.line
+        line.claim()
+        async with self.open(seconds):
+            if not self.port.is_open:
+                reason = self.port.last_error or "no connection in time"
+                raise line.refusal or TransportError(reason)
+            yield
+
     async def ask(
         self, query: Query, argument: object = None, *, attempts: int = 1
     ) -> Answer | Refused:
