@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from rct_collector.cli.options import DURATION, TargetOptions, device_options
-
-if TYPE_CHECKING:
-    from rct_collector.cli.targets import Targets
 
 #: Words that need no import to be offered; the family tells which of them it keeps.
 RESOLUTIONS = ("5m", "day", "month", "year")
@@ -121,6 +116,7 @@ def command(  # noqa: PLR0913 - of options
     if flags["resume"] and output is None:
         raise click.UsageError("--resume needs -o FILE, where what was read is kept")
     from rct_collector.cli.history_output import HistoryRequest, read_history
+    from rct_collector.cli.targets import named
 
     options = HistoryRequest(
         start=start or _USUAL[resolution],
@@ -133,41 +129,4 @@ def command(  # noqa: PLR0913 - of options
         timeout=timeout,
         **flags,
     )
-    read_history(targets_of(choice, devices), options)
-
-
-def targets_of(choice: TargetOptions, words: tuple[str, ...]) -> Targets:
-    """The devices that are meant, by names and addresses as well.
-
-    Args:
-        choice: As given by options.
-        words: Names of the configuration, and addresses.
-
-    Raises:
-        click.UsageError: The options contradict each other.
-        ConfigError: There is no such device, or the configuration cannot be used.
-    """
-    from rct_collector.cli.targets import targets
-
-    if not words:
-        return targets(choice)
-    if choice.address or choice.simulate or choice.device:
-        given = next(n for n in ("address", "simulate", "device") if getattr(choice, n))
-        raise click.UsageError(f"{words[0]} and --{given} both name a device: one of both")
-    addresses = [word for word in words if _is_address(word)]
-    names = tuple(word for word in words if word not in addresses)
-    if choice.name and len(addresses) > 1:
-        raise click.UsageError("--name is for one address")
-    found = [targets(replace(choice, config=None, address=address)) for address in addresses]
-    if names:
-        named = replace(choice, device=names)
-        if addresses:  # whose these are
-            named = replace(named, driver=None, name=None, timezone=None)
-        found.insert(0, targets(named))
-    every = [device for part in found for device in part.devices]
-    return replace(found[0], devices=tuple(every))
-
-
-def _is_address(word: str) -> bool:
-    """Whether it is one, and not the name of a device, which has neither slash nor colon."""
-    return "/" in word or ":" in word or word.replace(".", "").isdigit() or word == "localhost"
+    read_history(named(choice, devices), options)

@@ -86,7 +86,10 @@ def read_history(found: Targets, options: HistoryRequest) -> None:
     """
     names = [device.name for device in found.devices]
     if twice := {name for name in names if names.count(name) > 1}:
-        raise ConfigError([f"{', '.join(sorted(twice))}: named twice"])
+        raise ConfigError(
+            [f"{', '.join(sorted(twice))}: named twice; two devices at one host are told apart by"
+             " their names in a configuration file"]
+        )  # fmt: skip
     signals = NONE if options.events and options.form == "csv" else options.signals
     selection = Selection(options.resolution, signals, options.events)
     if not selection.values and not selection.events:

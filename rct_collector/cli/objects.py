@@ -57,7 +57,8 @@ def command(patterns: tuple[str, ...], driver: str, form: str) -> None:
     elif found:
         _print_table(found)
     else:
-        click.echo(f"No {registry.noun} matches.", err=True)
+        noun = f"{registry.noun} of the family {driver!r}"
+        click.echo(f"No {noun} matches; without a PATTERN all are listed.", err=True)
 
 
 def _matches(item: Item, word: str) -> bool:

@@ -6,6 +6,7 @@ It is printed as tables for people, and as line protocol or JSON for programs.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 _EPILOG = """\b
 Examples:
   rct-collector read --simulate
-  rct-collector read --address tcp://192.0.2.10:8899
+  rct-collector read tcp://192.0.2.10:8899
   rct-collector read --address 192.0.2.10 --only 'inverter_power.*'
   rct-collector read --config config.yaml --device roof --format json
   rct-collector read --address 192.0.2.10 --object battery.soc
@@ -38,7 +39,7 @@ _WRITTEN = 1 << 16
 
 
 @click.command("read", short_help="Read everything from a device once.", epilog=_EPILOG)
-@click.argument("file", required=False, metavar="[FILE]")
+@click.argument("file", required=False, metavar="[ADDRESS|FILE]")
 @target_options
 @click.option(
     "-f", "--format", "form", type=click.Choice(["table", "influx", "json"]), default="table",
@@ -75,9 +76,10 @@ def command(  # noqa: PLR0913 - of options
     Units that talk by themselves, such as those of SolarEdge, are not asked: what the first of them
     says is printed, and waited for as long as --timeout allows; 'watch' shows all.
 
-    In place of a device FILE is read to its end, a recording of units that talk unasked: bytes of
-    their lines, a capture (pcap, pcapng), the newest one of a folder, or - for standard input. As
-    line protocol each record of it is printed, with its own time; else the last values.
+    A device is given by ADDRESS or by the options below. In place of one FILE is read to its end, a
+    recording of units that talk unasked: bytes of their lines, a capture (pcap, pcapng), the newest
+    one of a folder, or - for standard input. As line protocol each record of it is printed, with
+    its own time; else the last values.
 
     With --object one thing is asked for by its own name, whether it feeds a metric or not. Its
     value is printed as it is on the wire, one line for each --object, empty where there is none;
@@ -87,8 +89,10 @@ def command(  # noqa: PLR0913 - of options
     from click.core import ParameterSource
 
     from rct_collector.cli.main import start_logging
-    from rct_collector.cli.targets import of_file, targets
+    from rct_collector.cli.targets import is_address, of_address, of_file, targets
 
+    if file is not None and is_address(file) and not Path(file).exists():
+        choice, file = of_address(choice, file), None
     start_logging(ctx.obj, "error" if file is None else "warning")
     if verbose and not objects:
         raise click.UsageError("--verbose needs --object")

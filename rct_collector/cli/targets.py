@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +24,9 @@ from rct_collector.option import Invalid, options
 from rct_collector.transport import Address, has_scheme, hosts, parse_address, transport
 
 T = TypeVar("T")
+
+#: Options that choose a device.
+_CHOOSING = ("config", "device", "address", "simulate")
 
 #: Requests per second while one complete round is read; the gap between two stays.
 HURRY_PER_SECOND = 16.0
@@ -83,6 +86,53 @@ def _chosen(choice: TargetOptions) -> Targets:
     return _from_file(choice)
 
 
+def named(choice: TargetOptions, words: Sequence[str]) -> Targets:
+    """The devices that are meant, of a command that takes names and addresses as arguments.
+
+    Args:
+        choice: As given by options.
+        words: Names of the configuration, and addresses.
+
+    Raises:
+        click.UsageError: The options contradict each other.
+        ConfigError: There is no such device, or the configuration cannot be used.
+    """
+    if not words:
+        return targets(choice)
+    if given := _given(choice, ("address", "simulate", "device")):
+        raise click.UsageError(f"{words[0]} and --{given} both name a device: one of both")
+    addresses = [word for word in words if "/" in word or is_address(word)]
+    names = tuple(word for word in words if word not in addresses)
+    if choice.name and len(addresses) > 1:
+        raise click.UsageError("--name is for one address")
+    found = [targets(replace(choice, config=None, address=address)) for address in addresses]
+    if names:
+        chosen = replace(choice, device=names)
+        if addresses:  # whose these are
+            chosen = replace(chosen, driver=None, name=None, timezone=None)
+        found.insert(0, targets(chosen))
+    every = [device for part in found for device in part.devices]
+    return replace(found[0], devices=tuple(every))
+
+
+def is_address(word: str) -> bool:
+    """Whether it is one, and neither the name of a device nor a path."""
+    if has_scheme(word) or word == "localhost":
+        return True
+    return "/" not in word and (":" in word or word.replace(".", "").isdigit())
+
+
+def of_address(choice: TargetOptions, address: str) -> TargetOptions:
+    """The choice of an address that was given without ``--address``.
+
+    Raises:
+        click.UsageError: Another device is chosen as well.
+    """
+    if given := _given(choice, _CHOOSING):
+        raise click.UsageError(f"{address} and --{given} both name a device: one of both")
+    return replace(choice, address=address)
+
+
 def of_file(choice: TargetOptions, file: str) -> TargetOptions:
     """The choice of a recording in place of a device.
 
@@ -91,18 +141,27 @@ def of_file(choice: TargetOptions, file: str) -> TargetOptions:
         file: Path of a file or a folder; ``-`` for standard input.
 
     Raises:
-        click.UsageError: Another device is chosen as well.
+        click.UsageError: Another device is chosen as well, or there is no such file.
     """
     from rct_collector.transport.paths import quoted
 
-    for name in ("config", "device", "address", "simulate"):
-        if getattr(choice, name):
-            raise click.UsageError(f"--{name} names a device, and {file} is a file: one of both")
+    if given := _given(choice, _CHOOSING):
+        raise click.UsageError(f"--{given} names a device, and {file} is a file: one of both")
+    if file != "-" and not Path(file).exists():
+        raise click.UsageError(
+            f"{file}: there is no such file; a device of the configuration is named with --device,"
+            " another one with --address"
+        )
     path = "/dev/stdin" if file == "-" else str(Path(file).absolute())
     recorded = (name for name in BUILTIN if "file" in driver(name).ways)
     family = choice.driver or next(recorded, DEFAULT)
     called = choice.name or (None if file != "-" else "stdin")
     return replace(choice, address=f"file://{quoted(path)}", driver=family, name=called)
+
+
+def _given(choice: TargetOptions, names: Sequence[str]) -> str:
+    """The first of some options that was given; "" for none."""
+    return next((name for name in names if getattr(choice, name)), "")
 
 
 def hurried(device: DeviceConfig) -> DeviceConfig:

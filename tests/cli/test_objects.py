@@ -243,6 +243,14 @@ def test_what_goes_not_together_is_told(run, options, told):
     assert told in result.stderr
 
 
+@pytest.mark.parametrize("bare", [True, False])
+def test_an_address_without_its_option_is_taken_for_what_it_is(run, unit, bare):
+    address = unit({SOC: struct.pack(">f", 0.5)}).address
+    place = address.removeprefix("tcp://") if bare else address
+
+    assert run("read", "--object", "battery.soc", place).stdout == "0.5\n"
+
+
 def test_verbose_alone_is_told(run):
     result = run("read", "--verbose")
     assert result.exit_code == 2
@@ -349,8 +357,10 @@ def test_objects_as_a_table(run):
         "0x14C0E627  wifi.password  STRING                              WiFi password; never read:"
         " it is the password of the Wi-Fi",
     ]
-    assert run("objects", "zzz").stderr == "No object matches.\n"
-    assert run("objects", "zzz", "--driver", "voltronic").stderr == "No command matches.\n"
+    told = "No {} of the family {!r} matches; without a PATTERN all are listed.\n"
+    assert run("objects", "zzz").stderr == told.format("object", "rct")
+    none = run("objects", "zzz", "--driver", "voltronic").stderr
+    assert none == told.format("command", "voltronic")
 
 
 def test_completion_offers_the_names_of_the_family(run):

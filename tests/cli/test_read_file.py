@@ -86,6 +86,27 @@ def test_a_file_and_a_device_exclude_each_other(driver, path, run):
     assert "--address names a device" in result.stderr
 
 
+@pytest.mark.parametrize("word", ["tcp://192.0.2.1", "192.0.2.1", "192.0.2.1:8899", "localhost"])
+def test_an_address_and_a_device_exclude_each_other(run, word):
+    result = run("read", word, "--simulate")
+    assert result.exit_code == 2
+    assert f"{word} and --simulate both name a device" in result.stderr
+
+
+@pytest.mark.parametrize("word", ["roof", "captures/roof.pcap", "/nowhere/roof.pcap"])
+def test_a_file_that_is_not_there_may_have_been_a_device(run, word):
+    result = run("read", word)
+    assert result.exit_code == 2
+    assert f"{word}: there is no such file; a device of the configuration is named" in result.stderr
+
+
+def test_a_file_that_is_called_like_an_address_is_a_file(driver, path, run, monkeypatch):
+    monkeypatch.chdir(path.parent)
+    path.with_name("2026").write_bytes(PLAIN)
+    result = run("read", "--format", "influx", "--driver", "plant", "2026")
+    assert len(lines_of(result)) == 5
+
+
 def test_a_file_as_a_table_shows_the_last_values(driver, path, run):
     path.write_bytes(PLAIN)
     result = run("read", "--driver", "plant", str(path))
