@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import tzinfo
 from functools import partial
 
@@ -18,7 +18,7 @@ from rct_collector.device.coverage import Coverage, ToldEvent
 from rct_collector.device.reading import RangeReading, fits
 from rct_collector.device.receiving import Send
 from rct_collector.drivers.base import Ask, History, Past, Query, TimeRange
-from rct_collector.model import Origin, Series
+from rct_collector.model import Origin, Series, Value
 from rct_collector.receipt import Receipt
 
 #: Seconds from one look to the next.
@@ -81,7 +81,7 @@ class Happenings:
         self._rows: list[Past] = []
         self._due = -math.inf
         self._failures = 0
-        self._faults: object = None
+        self._faults: dict[int, Value] = {}  # place → what was known of it last
         self._receipt: Receipt | None = None
 
     def forget(self) -> None:
@@ -90,12 +90,18 @@ class Happenings:
         self._due = -math.inf
         self._failures = 0
 
-    def noticed(self, faults: object) -> None:
-        """What is known of faults after a round; if it is new, there may be events."""
-        if faults != self._faults:
-            if self._faults is not None:
+    def noticed(self, faults: Sequence[Value | None]) -> None:
+        """What is known of faults after a round; if it is new, there may be events.
+
+        Args:
+            faults: The same ones each time; None for what the round has not brought.
+        """
+        for place, value in enumerate(faults):
+            if value is None:
+                continue
+            if self._faults.get(place, value) != value:
                 self._due = -math.inf
-            self._faults = faults
+            self._faults[place] = value
 
     def wants(self, now: float) -> Ask | None:
         """What is to be asked now, if anything is; see :class:`.restoring.Reads`."""

@@ -7,6 +7,7 @@ answer, and is told when there is none.
 from __future__ import annotations
 
 import asyncio
+import math
 
 from rct_collector.drivers.base import Answer, Ask, Garbled, Query, Refused
 from rct_collector.errors import TransportError
@@ -21,6 +22,7 @@ class Inquiry:
 
     Attributes:
         query: What is waited for; None for nothing.
+        asked: Questions that were sent so far.
     """
 
     def __init__(self, port: Port, timeout: float, *, gap: float = 0.0) -> None:
@@ -38,18 +40,23 @@ class Inquiry:
         self._argument: object = None
         self._owed: Ask | None = None
         self.query: Query | None = None
+        self.asked = 0
 
-    async def ask(self, query: Query, argument: object = None) -> Answer | Refused:
+    async def ask(
+        self, query: Query, argument: object = None, *, latest: float = math.inf
+    ) -> Answer | Refused:
         """Ask, once.
 
         Args:
             query: What is asked.
             argument: What goes with it; see :class:`rct_collector.drivers.base.Ask`.
+            latest: When it may be sent at the latest, in monotonic seconds.
 
         Raises:
             TransportError: The line is not open or was lost, or the answer did not come in time;
                 the kind of the latter is ``timeout``. What was asked may have arrived all the same.
-                Of an answer that came and is none, where that can be told, it is ``garbled``.
+                Of an answer that came and is none, where that can be told, it is ``garbled``; of a
+                line that others had until it was too late, ``busy``.
             RefusedFrameError: The driver does not send such a frame.
         """
         ask = Ask(query, self._port.unit, argument)
@@ -57,7 +64,10 @@ class Inquiry:
             loop = asyncio.get_running_loop()
             if self._gap:
                 await self._quiet()
+            if loop.time() > latest:
+                raise TransportError("others had the line all the time", "busy")
             self._port.ask(ask, loop.time())
+            self.asked += 1
             answer: asyncio.Future[Answer | Refused]
             answer = self._answer = loop.create_future()
             self.query, self._argument = query, argument

@@ -9,7 +9,7 @@ restored all the same.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import tzinfo
 from typing import Protocol
 
@@ -22,7 +22,7 @@ from rct_collector.device.polling.exchange import LEAST_ASIDE_S, Exchange
 from rct_collector.device.publisher import Publisher
 from rct_collector.drivers.base import Ask, History, Refused
 from rct_collector.errors import TransportError
-from rct_collector.model import GapOrder, Series
+from rct_collector.model import GapOrder, Series, Value
 from rct_collector.receipt import Receipt
 from rct_collector.reports import Reports
 
@@ -35,9 +35,6 @@ ASIDE_S = 1.0
 
 #: Rounds of fewer seconds are short: if each gave so much away, slower classes would never come.
 SHORT_S = 3.0
-
-#: What shows that a question was asked, and not answered.
-_IN_VAIN = frozenset({"timeout", "garbled"})
 
 
 class Reads(Protocol):
@@ -149,7 +146,7 @@ class Restoring:
         for reader in self._readers:
             reader.forget()
 
-    def noticed(self, faults: object) -> None:
+    def noticed(self, faults: Sequence[Value | None]) -> None:
         """What is known of faults after a round; see :meth:`.happenings.Happenings.noticed`."""
         for reader in self._happenings:
             reader.noticed(faults)
@@ -183,11 +180,12 @@ class Restoring:
         return None
 
     async def _ask(self, reader: Reads, ask: Ask, seconds: float) -> None:
-        loop = asyncio.get_running_loop()
+        loop, inquiry = asyncio.get_running_loop(), self._exchange.inquiry
+        asked = inquiry.asked
         try:
             answer = await self._exchange.aside(ask, seconds)
-        except TransportError as error:
-            if error.kind in _IN_VAIN:
+        except TransportError:
+            if inquiry.asked != asked:  # while the line is another unit's, nothing is asked
                 reader.in_vain(loop.time(), refused=False)
             return
         if isinstance(answer, Refused):

@@ -11,7 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from rct_collector.device.backfill import ATTEMPTS
 from rct_collector.device.coverage import SETTLED_S, SLOT_S, SlotRange, SlotRanges, floor
+from rct_collector.device.happenings import EVERY_S
 from rct_collector.device.polling.courtesy import QUIET_S
 from rct_collector.device.restoring import SELDOM
 from rct_collector.device.state import WRITER
@@ -505,3 +507,49 @@ def test_another_unit_begins_anew(driver, tmp_path):
     assert sorted(found.times) == SLOTS[:20]
     asked = [line for _, line in unit.asked]
     assert len(asked) > len(set(asked)), "the first page was read twice"
+
+
+# -- what would lose values --------------------------------------------------------------------
+
+
+def watched(driver, unit, seconds, folder, during):
+    """A run in which something happens, and what was restored."""
+    common = {"state_dir": folder, "restore": GapOrder.NEWEST}
+    history = {"since": "24h", "events": False}
+    found = Run(driver, unit, seconds, during=during, common=common, history=history)
+    return found, Restored(found)
+
+
+
+def test_line_that_is_anothers_until_the_next_round_is_no_silence_of_the_unit(driver, tmp_path):
+    missing = SLOTS[:12]
+    unit = Keeping(whole())
+    asked = []
+
+    async def during(run):
+        asked.append(len(unit.asked))
+        for _ in range(4 * ATTEMPTS):
+            before = len(unit.heard)
+            while "fault" not in [line for _, line in unit.heard[before:]]:
+                await asyncio.sleep(0.01)
+            async with run.device.port.turn():  # begins when the round has ended
+                await asyncio.sleep(9.3)
+        asked.append(len(unit.asked))
+
+    _, found = watched(driver, unit, 600.0, covered(tmp_path, missing), during)
+    assert asked[0] == asked[1], "no answer could have come in time"
+    assert set(found.values) == expected(unit.memory, missing)
+
+
+
+def test_answer_about_faults_that_is_lost_brings_no_look_at_the_events(driver, tmp_path):
+    unit = Keeping(whole())
+    read, rounds = unit.read, itertools.count()
+
+    def lossy(line, now):
+        if line != "fault" or next(rounds) // 4 % 2:
+            read(line, now)
+
+    unit.read = lossy
+    watch(driver, unit, EVERY_S - 10.0, covered(tmp_path, []))
+    assert [line.split()[1] for _, line in unit.asked] == ["events"]

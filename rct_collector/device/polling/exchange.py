@@ -329,20 +329,21 @@ class Exchange:
             seconds: How long it may take, the wait for others included.
 
         Raises:
-            TransportError: As for :meth:`.inquiry.Inquiry.ask`; the kind is ``busy`` when others
-                have spoken all the time.
+            TransportError: As for :meth:`.inquiry.Inquiry.ask`; the kind is ``busy`` as well when
+                others have spoken all the time.
         """
         loop = asyncio.get_running_loop()
         end = loop.time() + seconds
+        latest = end - LEAST_ASIDE_S
         while (wait := self._idle_at() - loop.time()) > 0:
-            if loop.time() + wait > end - LEAST_ASIDE_S:
+            if loop.time() + wait > latest:
                 raise TransportError("others have spoken all the time", "busy")
             await asyncio.sleep(wait)
         self._pacer.sent(loop.time(), repeat=True)
         self._stats.totals["requests"] += 1
         try:
             async with asyncio.timeout_at(end):
-                return await self.inquiry.ask(ask.query, ask.argument)
+                return await self.inquiry.ask(ask.query, ask.argument, latest=latest)
         except TimeoutError:
             text = f"{ask.query.label} was not answered before the next round"
             raise TransportError(text, "timeout") from None
