@@ -10,12 +10,13 @@ and little has to be kept until then::
 
 A chunk that is not complete when the process ends, or that no agent could take, is still a gap: it
 is read again. A signal that the unit does not answer is left out of a chunk rather than hold up all
-others for ever.
+others for ever. Where it answers none, nothing is left out: all is asked for again hours later.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -26,7 +27,7 @@ from typing import Protocol
 
 from rct_collector.config import HistoryOptions
 from rct_collector.device.clock import Clock
-from rct_collector.device.coverage import SLOT_S, Coverage, SlotRange
+from rct_collector.device.coverage import SLOT_S, Coverage, SlotRange, floor
 from rct_collector.device.reading import RangeReading, fits
 from rct_collector.drivers.base import Ask, History, Query, TimeRange
 from rct_collector.model import GapOrder, Series, Value
@@ -44,6 +45,9 @@ ATTEMPTS, PROVEN_ATTEMPTS = 12, 30
 
 #: A signal that the unit does not answer is tried again with the chunk after so many others.
 REST = 24
+
+#: A memory of which nothing was answered is left alone for so many seconds.
+LATER_S = 6 * 3600.0
 
 #: Conditions that are not decided are waited for during so many steps.
 PATIENCE = 30
@@ -73,6 +77,8 @@ class GapChunk:
         reading: What is asked for at present.
         rows: Time → what came of it so far.
         failures: Questions in vain, one after the other.
+        left_out: What was not answered.
+        is_answered: Something was, if only with a "no".
     """
 
     span: SlotRange
@@ -80,15 +86,12 @@ class GapChunk:
     reading: RangeReading
     rows: dict[int, list[tuple[Series, Value]]] = field(default_factory=dict)
     failures: int = 0
+    left_out: list[Query] = field(default_factory=list)
+    is_answered: bool = False
 
 
 class Backfill:
-    """Fills the gaps of one unit.
-
-    Attributes:
-        restored: Rows that were handed over.
-        implausible: Values that were left out.
-    """
+    """Fills the gaps of one unit."""
 
     def __init__(
         self,
@@ -141,7 +144,7 @@ class Backfill:
         self._proven: set[Query] = set()
         self._resting: dict[Query, int] = {}
         self._patience = PATIENCE
-        self.restored = self.implausible = 0
+        self._not_before = -math.inf
 
     def forget(self) -> None:
         """Another unit answers, or the clock was set: what was begun is begun anew."""
@@ -149,12 +152,13 @@ class Backfill:
         self._proven.clear()
         self._resting.clear()
         self._patience = PATIENCE
+        self._not_before = -math.inf
 
     def wants(self, now: float) -> Ask | None:
         """What is to be asked now, if anything is; see :class:`.restoring.Reads`."""
         if self._receipt is not None and self._receipt.is_pending:
             return None
-        if self._chunk is None and not self._begin():
+        if self._chunk is None and (now < self._not_before or not self._begin()):
             return None
         return self._chunk.reading.ask if self._chunk is not None else None
 
@@ -164,6 +168,7 @@ class Backfill:
         if chunk is None:
             return
         chunk.failures = 0
+        chunk.is_answered = True
         reading = chunk.reading
         self._proven.add(reading.ask.query)
         rows = reading.take(value)
@@ -171,14 +176,10 @@ class Backfill:
             self._page = max(self._page, len(rows))
         for row in rows:
             for series, item in row.values:
-                if not self._wanted(series):
-                    continue
-                if fits(series, item):
+                if self._wanted(series) and fits(series, item):
                     chunk.rows.setdefault(row.time_ns, []).append((series, item))
-                else:
-                    self.implausible += 1
         if reading.progress.is_over:
-            self._next(chunk)
+            self._next(chunk, now)
 
     def in_vain(self, now: float, *, refused: bool) -> None:
         """There was no answer: it is wanted once more the next time, but not for ever."""
@@ -186,9 +187,11 @@ class Backfill:
         if chunk is None:
             return
         chunk.failures += 1
-        is_proven = chunk.reading.ask.query in self._proven
-        if refused or chunk.failures >= (PROVEN_ATTEMPTS if is_proven else ATTEMPTS):
-            self._leave_out(chunk)
+        chunk.is_answered = chunk.is_answered or refused
+        query = chunk.reading.ask.query
+        if refused or chunk.failures >= (PROVEN_ATTEMPTS if query in self._proven else ATTEMPTS):
+            chunk.left_out.append(query)
+            self._next(chunk, now)
 
     # -- what is read ----------------------------------------------------------------------
 
@@ -235,32 +238,47 @@ class Backfill:
 
     # -- what comes of it ------------------------------------------------------------------
 
-    def _leave_out(self, chunk: GapChunk) -> None:
-        """The unit does not answer: the others go on without this signal."""
-        query = chunk.reading.ask.query
-        self._resting[query] = REST
-        text = "%s is not answered; what it was from %d to %d (Unix time) is not restored"
-        self._reports.say(log, logging.INFO, "unrestored", text, query.label, *chunk.span)
-        self._next(chunk)
-
-    def _next(self, chunk: GapChunk) -> None:
-        """Go on with the next signal of a chunk, or hand over what came."""
+    def _next(self, chunk: GapChunk, now: float) -> None:
+        """Go on with the next signal of a chunk, or end it."""
         chunk.failures = 0
         if chunk.waiting:
             chunk.reading = self._reading(chunk.waiting.popleft(), chunk.span)
             return
         self._chunk = None
+        if chunk.is_answered:
+            self._leave_out(chunk)
+            self._hand_over(chunk)
+            return
+        self._not_before = now + LATER_S
+        text = "nothing of the memory is answered; it is asked again in %g hours"
+        self._reports.say(log, logging.INFO, "unrestored", text, LATER_S / 3600)
+
+    def _leave_out(self, chunk: GapChunk) -> None:
+        """What the unit does not answer is not asked for in the next chunks."""
+        for query in chunk.left_out:
+            self._resting[query] = REST
+            text = "%s is not answered; what it was from %d to %d (Unix time) is not restored"
+            self._reports.say(log, logging.INFO, "unrestored", text, query.label, *chunk.span)
+
+    def _hand_over(self, chunk: GapChunk) -> None:
+        """Hand over what came."""
         receipt = self._receipt = Receipt()
         for time_ns in sorted(chunk.rows):
             self._restore(time_ns, chunk.rows[time_ns], SLOT_S, receipt)
-        receipt.then(partial(self._settled, chunk.span, len(chunk.rows)))
+        receipt.then(partial(self._settled, chunk.span, max(chunk.rows, default=None)))
         receipt.settle(True)  # noqa: FBT003 - by us
 
-    def _settled(self, span: SlotRange, rows: int, taken: bool) -> None:  # noqa: FBT001 - a callback
+    def _settled(
+        self,
+        span: SlotRange,
+        newest_ns: int | None,
+        taken: bool,  # noqa: FBT001 - a callback
+    ) -> None:
         """A chunk was taken over, or cannot be."""
         if taken:
-            self._coverage.restored(span)
-            self.restored += rows
+            end = span.start if newest_ns is None else floor(newest_ns / 1e9) + SLOT_S
+            self._coverage.searched(SlotRange(end, span.end))
+            self._coverage.restored(SlotRange(span.start, end))
         else:
             text = "what was restored could not be handed over, and is read again"
             self._reports.say(log, logging.WARNING, "untaken", text)

@@ -10,8 +10,8 @@ are the gaps. ::
 
 The host's clock may be set. Which of the two readings was right nobody can tell, so what was marked
 live since the start, or since the clock was set before, is taken back; it costs nothing but
-questions, as the same values come under the same times. What was restored has the unit's own times,
-and stays.
+questions, as the same values come under the same times. So is what the unit remembers nothing of:
+it may have been the future. What was restored has the unit's own times, and stays.
 """
 
 from __future__ import annotations
@@ -213,6 +213,11 @@ class Coverage:
         self._known.add(span)
         self._keep()
         self.close()
+
+    def searched(self, span: SlotRange) -> None:
+        """The unit remembers nothing of a span, which is the past only if the clock is right."""
+        self._known.add(span)
+        self._keep()
 
     def happened(self, events: Iterable[ToldEvent]) -> None:
         """Some events were handed over."""

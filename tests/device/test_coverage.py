@@ -133,6 +133,16 @@ def test_clock_that_was_set_takes_back_what_was_marked_live(step):
     assert not coverage.tick(WALL + 30 + step, 30.0)
 
 
+def test_clock_that_was_set_takes_back_what_was_searched_in_vain():
+    coverage = made(Kept())
+    coverage.restored(SlotRange(END - 1200, END - 900))
+    coverage.searched(SlotRange(END - 900, END))
+    assert END - 300.0 in coverage
+    assert coverage.tick(WALL - 3600.0, 10.0)
+    assert END - 1200.0 in coverage
+    assert END - 300.0 not in coverage
+
+
 def test_slow_drift_and_small_corrections_are_no_setting():
     coverage = made(Kept())
     coverage.handed_over(WALL)

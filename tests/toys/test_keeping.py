@@ -520,6 +520,22 @@ def watched(driver, unit, seconds, folder, during):
     return found, Restored(found)
 
 
+def test_memory_that_is_silent_for_an_hour_is_asked_again_hours_later(driver, tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    missing = SLOTS[:12]
+    unit = Keeping(whole(), lacks=PARTS)
+    silent = []
+
+    async def during(_run):
+        await asyncio.sleep(3600.0)
+        silent.append(len(unit.asked))
+        unit.lacks = ()
+
+    _, found = watched(driver, unit, 6 * 3600.0, covered(tmp_path, missing), during)
+    assert silent == [len(USUAL) * ATTEMPTS], "it is left alone after that"
+    assert set(found.values) == expected(unit.memory, missing)
+    assert "nothing of the memory is answered; it is asked again in 6 hours" in caplog.text
+
 
 def test_line_that_is_anothers_until_the_next_round_is_no_silence_of_the_unit(driver, tmp_path):
     missing = SLOTS[:12]
@@ -540,6 +556,24 @@ def test_line_that_is_anothers_until_the_next_round_is_no_silence_of_the_unit(dr
     assert asked[0] == asked[1], "no answer could have come in time"
     assert set(found.values) == expected(unit.memory, missing)
 
+
+def test_what_a_clock_that_is_ahead_takes_for_the_past_is_none_once_it_is_set(driver, tmp_path):
+    unit = Keeping(whole())
+
+    async def during(run):
+        clock = run.collector._options.clock
+        clock.step(7200.0)
+        await asyncio.sleep(600.0)
+        asked = len(unit.asked)
+        clock.step(-7200.0)
+        await asyncio.sleep(30.0)
+        return asked
+
+    run, _ = watched(driver, unit, 0.0, covered(tmp_path, []), during)
+    WRITER.finish(10.0)
+    content = json.loads((tmp_path / "toy+coverage.json").read_text())
+    assert run.result, "there seemed to be a gap"
+    assert content["covered"][-1][1] <= floor(WALL + 631.0) + SLOT_S
 
 
 def test_answer_about_faults_that_is_lost_brings_no_look_at_the_events(driver, tmp_path):
