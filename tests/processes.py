@@ -16,7 +16,7 @@ import urllib.request
 from http import HTTPStatus
 from pathlib import Path
 
-import pytest
+from tests.needs import lacking
 
 #: Others' python3 on the PATH would exchange the library under programs written in Python, and
 #: under those that embed it.
@@ -110,12 +110,8 @@ def get_json(url, **parameters):
 
 def require(program):
     """Skip the test where a program is missing; on a build server that is a failure."""
-    if program.exists():
-        return
-    reason = f"{program}, see tools/servers.py"
-    if os.environ.get("CI") == "true":
-        pytest.fail(f"CI=true, and there is no {reason}")
-    pytest.skip(f"needs {reason}")
+    if not program.exists():
+        lacking(f"{program}, see tools/servers.py")
 
 
 def program(name):

@@ -16,6 +16,7 @@ import pytest
 
 import rct_collector
 from tests.conftest import LONGEST, TOGETHER
+from tests.needs import library
 from tests.slow import slow_but
 
 ROOT = Path(__file__).parents[1]
@@ -282,7 +283,7 @@ def contracts():
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory):
     """A copy of the package and its laws, in which laws may be broken."""
-    pytest.importorskip("importlinter", reason="needs import-linter")
+    library("importlinter")
     folder = tmp_path_factory.mktemp("copy")
     ignored = shutil.ignore_patterns("__pycache__")
     shutil.copytree(PACKAGE, folder / "rct_collector", ignore=ignored)

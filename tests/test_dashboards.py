@@ -11,6 +11,7 @@ import pytest
 
 from rct_collector.catalog import catalog
 from rct_collector.drivers.rct.texts import CODES, FAULTS
+from tests.needs import library
 from tests.plugins.grafana import BUILT_IN, variables_in
 from tools.dashboards.panels import ROWS
 from tools.dashboards.queries import LANGUAGES
@@ -145,7 +146,7 @@ def test_each_fault_bit_is_told_in_words(found):
 @pytest.mark.slow
 def test_the_files_are_fresh():
     """If this fails: make docs."""
-    pytest.importorskip("grafana_foundation_sdk")
+    library("grafana_foundation_sdk")
     from rct_collector.docs import stale
     from tools.dashboards.build import files
 
@@ -154,7 +155,7 @@ def test_the_files_are_fresh():
 
 def test_grafanas_library_understands_all_of_it(found):
     """What it does not know it drops, and then there is a difference."""
-    pytest.importorskip("grafana_foundation_sdk")
+    library("grafana_foundation_sdk")
     from grafana_foundation_sdk.cog.encoder import JSONEncoder
     from grafana_foundation_sdk.cog.plugins import register_default_plugins
     from grafana_foundation_sdk.models import units

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.needs import library
 from tools import site_built, site_links
 
 ROOT = Path(__file__).parents[1]
@@ -68,7 +69,7 @@ def test_headings_have_the_anchors_of_forges(heading, anchor):
 
 @pytest.mark.parametrize("heading", ["Quick start", "4. Let your agent", "`write_http`", "a – b"])
 def test_the_site_makes_the_same_anchors(heading):
-    slugs = pytest.importorskip("pymdownx.slugs", reason="needs the extra site")
+    slugs = library("pymdownx.slugs")
     made = slugs.slugify(case="lower")(heading.replace("`", ""), "-")
     assert made == site_links.slug(heading)
 

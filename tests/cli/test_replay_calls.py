@@ -28,6 +28,7 @@ from tests.calling import Exchange
 from tests.capture.test_conversations import opening, pcap, segment
 from tests.drivers.solaredge.slaves import power
 from tests.faulty_solaredge import means
+from tests.needs import library
 from tests.toys.running import WALL
 from tests.virtual import START, Recorder, VirtualClock
 
@@ -184,7 +185,7 @@ class Again:
 @pytest.mark.parametrize("encrypt", [False, True])
 def test_a_collector_is_told_all_that_another_one_was(tmp_path, encrypt):
     if encrypt:
-        pytest.importorskip("cryptography")
+        library("cryptography")
     path, witness = tmp_path / "calls.pcap", SolarEdgeWitness()
     units = [
         SimulatedInverter(

@@ -121,7 +121,8 @@ def test_the_tests_of_the_build_need_no_more_than_it_asks_for():
     run = subprocess.run(
         [sys.executable, "-c", WITHOUT, ",".join(lacking), *quick, *chosen],
         cwd=ROOT,
-        env=unmeasured(PYTEST_DISABLE_PLUGIN_AUTOLOAD="1"),
+        # Who builds packages need not have what a build server is to have.
+        env=unmeasured(PYTEST_DISABLE_PLUGIN_AUTOLOAD="1", CI=""),
         capture_output=True,
         text=True,
         check=False,

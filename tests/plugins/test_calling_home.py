@@ -20,6 +20,7 @@ from rct_collector.drivers.solaredge.records import LAYOUTS, RawRecord, join
 from rct_collector.drivers.solaredge.simulator import SCENARIOS, SolarEdgeWitness
 from rct_collector.simulator import SimulatedInverter
 from tests.faulty_solaredge import means
+from tests.needs import library
 from tests.plugins.agent import SHIM
 from tests.processes import free_port, listening, wait_for
 
@@ -173,7 +174,7 @@ class EncryptingUnit:
 
 
 def test_a_killed_shim_goes_on_with_the_session_of_a_unit_that_encrypts(tmp_path):
-    pytest.importorskip("cryptography")
+    library("cryptography")
     port, kept = free_port(), tmp_path / "state" / "roof.keys"
     config = tmp_path / "config.yaml"
     config.write_text(

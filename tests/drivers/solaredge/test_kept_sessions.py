@@ -17,8 +17,9 @@ from rct_collector.drivers.solaredge.options import SolarEdgeOptions
 from rct_collector.drivers.solaredge.records import LAYOUTS, RawRecord, join
 from tests import virtual
 from tests.faulty_solaredge import World
+from tests.needs import library
 
-pytest.importorskip("cryptography")
+library("cryptography")
 
 UNIT, OTHER = 0x7F101234, 0x7F105678
 KEY, OTHER_KEY = UnitKey(bytes(range(16))), UnitKey(bytes(range(50, 66)))

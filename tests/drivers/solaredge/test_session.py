@@ -21,6 +21,7 @@ from rct_collector.drivers.solaredge.frame import Frame, FrameReader, assemble
 from rct_collector.drivers.solaredge.options import SolarEdgeOptions
 from rct_collector.drivers.solaredge.records import LAYOUTS, RawRecord, join
 from rct_collector.drivers.solaredge.session import SolarEdgeSession, owner
+from tests.needs import library
 
 UNIT, OTHER, OPTIMIZER = 0x7F101234, 0x7F105678, 0x1A2B3C4D
 NOW = 1_700_000_000
@@ -463,7 +464,7 @@ def opened(reply):
 
 @pytest.fixture
 def crypto():
-    return pytest.importorskip("cryptography")
+    return library("cryptography")
 
 
 @pytest.mark.usefixtures("crypto")

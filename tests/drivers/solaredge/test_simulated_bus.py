@@ -15,6 +15,7 @@ from rct_collector.simulator import SimulatedInverter
 from tests import virtual
 from tests.faulty_solaredge import means
 from tests.memory import MemoryPlug
+from tests.needs import library
 from tests.slow import slow_but
 from tests.virtual import Recorder, VirtualClock
 
@@ -101,7 +102,7 @@ def test_a_bus_always_knows_when_it_speaks_next(profile):
 
 @pytest.mark.parametrize("faults", [[], ["lost-ack"], ["crc", "collision"]])
 def test_units_on_a_bus_that_encrypt_are_understood(faults):
-    pytest.importorskip("cryptography")
+    library("cryptography")
     address = f"tcp://192.0.2.1:23{MASTER}"
     published, witness, bridge = collected("rs485", address, faults=faults, encrypt=True)
     assert len(set(published)) == len(published) > 200
@@ -114,7 +115,7 @@ def test_units_on_a_bus_that_encrypt_are_understood(faults):
 
 
 def test_who_listens_with_the_keys_understands_what_others_say_to_each_other():
-    pytest.importorskip("cryptography")
+    library("cryptography")
     address = "tcp://192.0.2.1:23?mode=passive"
     published, witness, _ = collected("passive", address, encrypt=True)
     whole = said(told for told in witness.told if told.whole)

@@ -14,6 +14,7 @@ from rct_collector.drivers.solaredge.simulator.home import HEARTBEAT_S, REPLY_S,
 from rct_collector.drivers.solaredge.simulator.outbox import MOST_KEPT
 from rct_collector.drivers.solaredge.simulator.profiles import PROFILES, MagicId, NoReply, faults
 from tests.drivers.solaredge.home import Portal, caller, live
+from tests.needs import library
 from tests.slow import slow_among
 from tests.virtual import START
 
@@ -36,7 +37,7 @@ def held(payload):
 @pytest.mark.parametrize("encrypt", [False, True])
 def test_all_that_is_made_is_posted_and_acknowledged(scenario, encrypt):
     if encrypt:
-        pytest.importorskip("cryptography")
+        library("cryptography")
     unit, witness = caller(scenario, encrypt=encrypt)
     secret = unit.outbox.unit.world.secret(0)
     portal = Portal(secret)

@@ -15,6 +15,7 @@ from rct_collector.drivers.solaredge.request import READS
 from rct_collector.drivers.solaredge.tools import command
 from rct_collector.errors import TransportError
 from tests.drivers.solaredge.tools.suite import SERVER, UNIT, post
+from tests.needs import library
 
 #: Function → what the unit of these tests answers.
 ANSWERS = {
@@ -324,7 +325,7 @@ def test_over_tcp(run):
 
 
 def test_over_a_serial_port(run):
-    pytest.importorskip("serial", reason="needs pyserial")
+    library("serial")
     far, near = os.openpty()
     thread = serve(lambda: os.read(far, 100), lambda data: os.write(far, data))
     done = run("solaredge", "command", "-c", "33/34", "-s", "7F101234", os.ttyname(near))

@@ -20,6 +20,7 @@ from tests import virtual
 from tests.calling import Exchange
 from tests.dialling import Doors
 from tests.memory import MemoryPlug
+from tests.needs import library
 from tests.virtual import VirtualClock
 
 LISTEN = "listen://127.0.0.1:22222"
@@ -106,7 +107,7 @@ def test_those_that_were_heard_are_recommended():
 
 
 def test_an_inverter_that_encrypts_without_a_key_is_a_problem():
-    pytest.importorskip("cryptography")
+    library("cryptography")
     visit = Visited(encrypt=True, inverters=1)
     finding = visit.finding("unreadable")
     assert finding.severity.word == "problem"
@@ -115,7 +116,7 @@ def test_an_inverter_that_encrypts_without_a_key_is_a_problem():
 
 
 def test_with_its_key_it_is_heard_like_any_other():
-    pytest.importorskip("cryptography")
+    library("cryptography")
     plain = Visited(encrypt=True, inverters=1)
     (unit,) = plain.units
     keys = {unit.name: unit.world.secret(0).hex()}

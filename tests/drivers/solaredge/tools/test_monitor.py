@@ -30,6 +30,7 @@ from tests.drivers.solaredge.tools.suite import (
     post,
     wire,
 )
+from tests.needs import library
 from tests.processes import free_port, listening, wait_for
 from tests.work import peak
 
@@ -167,7 +168,7 @@ def sealed(tunnel, frame, number=900):
 @pytest.fixture
 def secret(desk):
     """What a unit says that encrypts: its offer, and then posts."""
-    pytest.importorskip("cryptography", reason="needs cryptography")
+    library("cryptography")
     tunnel = Tunnel(UnitKey(KEY).session(OFFER))
     offer = Frame(1, UNIT, SERVER, SESSION_KEY, OFFER)
     desk.recorded = plain(wire(offer, *(sealed(tunnel, frame) for frame in POSTS)))
@@ -326,7 +327,7 @@ def test_units_that_call_are_answered_when_their_lines_are_out(start, tmp_path):
     ids=["network", "address", "serial", "serial server"],
 )
 def test_what_cannot_be_had_at_the_start_is_told_and_ends_it(run, words, message):
-    pytest.importorskip("serial", reason="needs pyserial")
+    library("serial")
     with socket.socket() as taken:
         taken.bind(("0.0.0.0", 0))
         taken.listen()
@@ -361,7 +362,7 @@ def test_units_are_not_told_that_it_was_taken_when_it_was_not(start):
 @contextlib.contextmanager
 def serial_port():
     """A descriptor, and the name of the port that it is the other end of."""
-    pytest.importorskip("serial", reason="needs pyserial")
+    library("serial")
     far, near = os.openpty()
     tty.setraw(near)
     try:
