@@ -41,7 +41,9 @@ def check(data):
     ], "every start is looked at"
     random = Random(data)
     for pieces in (grammar.singly(data), grammar.random_cuts(data, random)):
-        grammar.cut_changes_nothing(pieces, items, whole, FrameReader(), LONGEST_PENDING)
+        reader = FrameReader()
+        grammar.cut_changes_nothing(pieces, items, whole, reader, LONGEST_PENDING)
+        assert reader.idle == whole.idle
     hides_nothing_that_follows(data, random.choice(FOLLOWERS))
 
 
