@@ -155,15 +155,15 @@ class Files:
         except BlockingIOError:
             return None
         if self._follow and self._is_file:
-            self._is_known_again(data)
+            self._look_back(data)
         self._read += len(data)
         return data
 
-    def _is_known_again(self, data: bytes) -> None:
+    def _look_back(self, data: bytes) -> None:
         """Look whether what was read before still stands before what is read now.
 
         Raises:
-            CaptureError: It does not.
+            CaptureError: It does not: the file was written anew.
         """
         if not data:
             self._waited = True

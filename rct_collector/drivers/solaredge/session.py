@@ -310,7 +310,8 @@ class SolarEdgeSession:
                 more = str(values.get("battery", "")).encode("latin-1")
                 word = table.battery_word(more.decode("latin-1"))
             elif kind == EVENT:
-                word, more = str(values.get("event") or 0), body[4:]
+                # Without what nobody knows behind it: names are remembered, by the thousand.
+                word, more = str(values.get("event") or 0), body[4 : LAYOUTS[EVENT].size]
         unit = id_text(inverter)
         if inverter != source and not self._is_welcome(inverter):
             return Garbled(

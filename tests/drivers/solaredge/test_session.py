@@ -117,6 +117,14 @@ def test_records_of_one_time_are_told_apart():
     assert len(keys) == len(set(keys)) == 10  # and all batteries together
 
 
+@pytest.mark.parametrize("kind", LAYOUTS)
+def test_the_name_of_a_record_is_short_however_long_it_is(kind):
+    """Names of many thousand records are remembered, and anybody can send long ones."""
+    events = heard(session(), post(telemetry(kind, UNIT, 8000)))
+    (record,) = said(events, Record)
+    assert sum(len(part) for part in record.key if isinstance(part, bytes | str)) <= 24
+
+
 @pytest.mark.parametrize(
     ("inverter", "source", "expected"),
     [
