@@ -22,7 +22,6 @@ from tests.needs import lacking
 #: under those that embed it.
 CLEAN = {"PATH": "/usr/sbin:/usr/bin:/bin", "LANG": "C.UTF-8"}
 
-
 #: How the names of variables begin by which coverage is measured in programs, too.
 MEASURING = ("COV_", "COVERAGE_")
 

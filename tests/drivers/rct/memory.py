@@ -25,11 +25,6 @@ SECOND = 1_000_000_000
 STEP = 300
 
 
-def wall(unix, zone=UTC):
-    """What the unit's clock shows, as if it were UTC."""
-    return int(datetime.fromtimestamp(unix, zone).replace(tzinfo=UTC).timestamp())
-
-
 def unix_of(text):
     """Unix seconds of a time in ISO 8601."""
     return int(datetime.fromisoformat(text).timestamp())

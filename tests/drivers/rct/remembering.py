@@ -9,12 +9,11 @@ from rct_collector.drivers.rct.table import BY_OID, EVENT_TABLE
 
 OIDS = {item.name: oid for oid, item in BY_OID.items()}
 
-
 #: A unit that remembers nothing.
 EMPTY = {item.oid: lambda asked: asked for item in BY_OID.values() if item.logger}
 
 
-def wall(unix, zone):
+def wall(unix, zone=UTC):
     """What the unit's clock shows, as if it were UTC."""
     return int(datetime.fromtimestamp(unix, zone).replace(tzinfo=UTC).timestamp())
 

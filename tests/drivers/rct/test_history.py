@@ -28,8 +28,8 @@ from tests.drivers.rct.memory import (
     first,
     read,
     unix_of,
-    wall,
 )
+from tests.drivers.rct.remembering import wall
 from tests.work import calls
 
 BERLIN = ZoneInfo("Europe/Berlin")
