@@ -21,6 +21,7 @@ from rct_collector.cli.options import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from rct_collector.cli.trace import Trace
     from rct_collector.drivers.base import Driver
     from rct_collector.drivers.tools import FarEnd, Recorded
 
@@ -79,26 +80,20 @@ def command(
     recorded; then no more. Of these FILE may also hold the frames alone, as .rec and .dat do; then
     one frame follows on the other.
     """
-    from rct_collector.cli.trace import print_trace, read_trace
+    from rct_collector.cli.trace import print_trace
     from rct_collector.drivers import driver as load_driver
 
     family = load_driver(driver)
-    tools = family.tools()
-    try:
-        with file.open("rb") as stream:
-            found = read_trace(stream, str(file), tools.dissector())
-    except OSError as error:
-        raise click.UsageError(f"{file}: cannot be read: {error.strerror}") from error
+    found = _read(file, family)
     if printing:
         print_trace(found, form)
         return
     for sentence in found.trouble:
         click.echo(f"Warning: {sentence}", err=True)
-    made = tools.replay()
+    made = family.tools().replay()
     unit = made(found.items, speed)
     if unit.calls:
-        lines = range(1, len(found.lines) + 1)
-        each = [made([item for item in found.items if item.line == n], speed) for n in lines]
+        each = [made(items, speed) for items in found.of_lines()]
         _call(each, family, transport, to, str(file))
         return
     if to:
@@ -112,6 +107,17 @@ def command(
         serve_until_stopped(unit, host, usual_port(family) if port is None else port, name=name)
     else:
         _plug_in(unit, family, transport, path, name)
+
+
+def _read(file: Path, family: Driver) -> Trace:
+    """What is recorded of a device of the family."""
+    from rct_collector.cli.trace import read_trace
+
+    try:
+        with file.open("rb") as stream:
+            return read_trace(stream, str(file), family.tools().dissector())
+    except OSError as error:
+        raise click.UsageError(f"{file}: cannot be read: {error.strerror}") from error
 
 
 def _call(

@@ -60,6 +60,13 @@ class Trace(NamedTuple):
     trouble: list[str]
     dated: bool = True
 
+    def of_lines(self) -> list[list[TraceItem]]:
+        """The items of each line, in order of time."""
+        found: list[list[TraceItem]] = [[] for _ in self.lines]
+        for item in self.items:
+            found[item.line - 1].append(item)
+        return found
+
 
 def read_trace(file: BinaryIO, name: str, dissector: Dissector) -> Trace:
     """Read a recording and find out what is in it.
@@ -170,13 +177,14 @@ def _one_way(
         for piece in dissector.pieces(chunk.data):
             end = piece.offset + len(piece.data)
             offset = chunk.offset + piece.offset
-            told = replace(piece, offset=offset)
-            if not dissector.directed:
-                told = replace(told, direction="from device" if answer else "to device")
+            direction = "from device" if answer else "to device"
+            if dissector.directed:
+                direction = piece.direction
+            told = replace(piece, offset=offset, direction=direction)
             # Broken frames may overlap.
             data = chunk.data[position:end] or piece.data
             time_ns = stream.time_ns(chunk.offset + end - 1)
-            said = told.direction == "from device" if told.direction else answer
+            said = direction == "from device" if direction else answer
             yield TraceItem(time_ns, line, data, told, said)
             position = max(position, end)
 
@@ -192,11 +200,7 @@ def print_trace(found: Trace, form: str) -> None:
 
 
 def _print_table(found: Trace) -> None:
-    of_line: dict[int, list[TraceItem]] = {}
-    for item in found.items:
-        of_line.setdefault(item.line, []).append(item)
-    for number, ends in enumerate(found.lines, 1):
-        mine = of_line[number]
+    for number, (ends, mine) in enumerate(zip(found.lines, found.of_lines(), strict=True), 1):
         bad = sum(not item.piece.valid for item in mine)
         first, last = (_moment(mine[n].time_ns, dated=found.dated) for n in (0, -1))
         when = f"{first} … {last}{' UTC' if found.dated else ''}"
