@@ -7,7 +7,7 @@ the unit are its wall clock, and are shown as that.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime, tzinfo
 from functools import cache
 from typing import Any
@@ -33,9 +33,10 @@ _UNITS = {"%": "1 (100 %)"}
 def registry() -> Registry:
     """See :class:`.drivers.tools.Registry`."""
     known = {**BY_OID, **further()}
+    items = (_item(oid, known.get(oid)) for oid in {*known, *SECRET})
     return Registry(
         noun="object",
-        items=tuple(sorted(map(_item, _oids(known)), key=lambda item: item.name)),
+        items=tuple(sorted(items, key=lambda item: item.name)),
         session=lambda _options: RctSession(known),
         argument=_argument,
         plain=_plain,
@@ -43,12 +44,7 @@ def registry() -> Registry:
     )
 
 
-def _oids(known: Mapping[int, RctObject]) -> set[int]:
-    return {*known, *SECRET}
-
-
-def _item(oid: int) -> Item:
-    query = BY_OID.get(oid) or further().get(oid)
+def _item(oid: int, query: RctObject | None) -> Item:
     try:
         entry = REGISTRY.get_by_id(oid)
     except KeyError:  # only the driver knows it
