@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
-from rct_collector.cli.options import driver_option
+from rct_collector.cli.options import driver_option, format_option
 
 if TYPE_CHECKING:
     from rct_collector.drivers.tools import Dissector
@@ -29,10 +29,7 @@ Examples:
 
 @click.command("decode", short_help="Explain bytes of a device's line.", epilog=_EPILOG)
 @click.argument("source", nargs=-1, required=True, metavar="HEX...|FILE|-")
-@click.option(
-    "-f", "--format", "form", type=click.Choice(["table", "json"]), default="table",
-    help="How the frames are printed (default: table).",
-)  # fmt: skip
+@format_option("How the frames are printed")
 @driver_option("the devices whose bytes they are")
 def command(source: tuple[str, ...], form: str, driver: str) -> None:
     r"""Explain bytes of a device's line: hexadecimal text, a file of it, or of bytes.

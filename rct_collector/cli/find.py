@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rct_collector.cli.options import DRIVER, DURATION
+from rct_collector.cli.options import DRIVER, DURATION, format_option
 
 if TYPE_CHECKING:
     from rct_collector.finder.finder import Finder
@@ -42,10 +42,7 @@ Then:
     help="Also listen at the serial ports for so long, for devices that talk by themselves.",
 )  # fmt: skip
 @click.option("--driver", type=DRIVER, metavar="NAME", help="Look for devices of this family only.")
-@click.option(
-    "-f", "--format", "form", type=click.Choice(["table", "json"]), default="table",
-    help="How the places are printed (default: table).",
-)  # fmt: skip
+@format_option("How the places are printed")
 @click.pass_context
 def command(
     ctx: click.Context,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from rct_collector.cli.options import DURATION, TargetOptions, device_options
+from rct_collector.cli.options import DURATION, TargetOptions, device_options, format_option
 
 #: Words that need no import to be offered; the family tells which of them it keeps.
 RESOLUTIONS = ("5m", "day", "month", "year")
@@ -57,11 +57,7 @@ Into a database:
     "--events", is_flag=True,
     help="Also what happened: faults, changed settings; as CSV, which is one table, only that.",
 )  # fmt: skip
-@click.option(
-    "-f", "--format", "form", default="table",
-    type=click.Choice(["table", "csv", "influx", "json", "openmetrics"]),
-    help="How it is written (default: table).",
-)  # fmt: skip
+@format_option("How it is written", ["table", "csv", "influx", "json", "openmetrics"])
 @click.option(
     "-H", "--header-format", "header", type=click.Choice(["simple", "influx2", "none"]),
     default="simple", help="How CSV begins: with the names of the columns, also with what 'influx"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rct_collector.cli.options import Word
+from rct_collector.cli.options import Word, format_option
 from rct_collector.model import PollClass
 
 if TYPE_CHECKING:
@@ -44,10 +44,7 @@ def _installations() -> list[str]:
     "--class", "poll", type=click.Choice([*map(str, PollClass)]), help="Only metrics of this class."
 )
 @click.option("--default", "default", is_flag=True, help="Only metrics that are on by default.")
-@click.option(
-    "-f", "--format", "form", type=click.Choice(["table", "json", "md"]), default="table",
-    help="How the list is printed (default: table); JSON has one object per series.",
-)  # fmt: skip
+@format_option("How the list is printed; JSON has one object per series", ["table", "json", "md"])
 @click.option("--budget", is_flag=True, help="Requests per second and class, against the pace.")
 @click.option(
     "-c", "--config", type=click.Path(path_type=Path), metavar="FILE",

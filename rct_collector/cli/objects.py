@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rct_collector.cli.options import driver_option
+from rct_collector.cli.options import driver_option, format_option
 
 if TYPE_CHECKING:
     from rct_collector.drivers.tools import Item
@@ -32,10 +32,7 @@ Then:
                epilog=_EPILOG)  # fmt: skip
 @click.argument("patterns", nargs=-1, metavar="[PATTERN]...")
 @driver_option("the units")
-@click.option(
-    "-f", "--format", "form", type=click.Choice(["table", "json"]), default="table",
-    help="How the list is printed (default: table).",
-)  # fmt: skip
+@format_option("How the list is printed")
 def command(patterns: tuple[str, ...], driver: str, form: str) -> None:
     """List what units of a family can be asked for by name: all, or what matches any PATTERN.
 

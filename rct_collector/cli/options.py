@@ -274,6 +274,21 @@ def driver_option(what: str) -> Callable[[Function], Function]:
     )  # fmt: skip
 
 
+def format_option(
+    what: str, words: Sequence[str] = ("table", "json")
+) -> Callable[[Function], Function]:
+    """Add the option that chooses how something is printed: ``form``.
+
+    Args:
+        what: What it chooses, for the help.
+        words: The formats, the usual one first.
+    """
+    return click.option(
+        "-f", "--format", "form", type=click.Choice(words), default=words[0],
+        help=f"{what} (default: {words[0]}).",
+    )  # fmt: skip
+
+
 def listen_options(function: Function) -> Function:
     """Add the options of a command that serves: ``host``, and ``port``, see :func:`usual_port`."""
     host = click.option(

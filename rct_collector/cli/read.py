@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rct_collector.cli.options import DURATION, OBJECT, TargetOptions, target_options
+from rct_collector.cli.options import DURATION, OBJECT, TargetOptions, format_option, target_options
 
 if TYPE_CHECKING:
     from rct_collector.cli.snapshot import Reading, Snapshot
@@ -41,10 +41,7 @@ _WRITTEN = 1 << 16
 @click.command("read", short_help="Read everything from a device once.", epilog=_EPILOG)
 @click.argument("file", required=False, metavar="[ADDRESS|FILE]")
 @target_options
-@click.option(
-    "-f", "--format", "form", type=click.Choice(["table", "influx", "json"]), default="table",
-    help="How the values are printed (default: table).",
-)  # fmt: skip
+@format_option("How the values are printed", ["table", "influx", "json"])
 @click.option(
     "--object", "objects", type=OBJECT, multiple=True, metavar="NAME|ID",
     help="Only this, such as battery.soc or 0x959930BF, and print its value alone; can be given"

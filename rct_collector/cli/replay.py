@@ -14,6 +14,7 @@ from rct_collector.cli.options import (
     LOOPBACK,
     door_options,
     driver_option,
+    format_option,
     listen_options,
     usual_port,
 )
@@ -42,10 +43,7 @@ Then, in another terminal:
 @click.option(
     "--print", "printing", is_flag=True, help="Print what each frame was, instead of serving."
 )
-@click.option(
-    "-f", "--format", "form", type=click.Choice(["table", "json"]), default="table",
-    help="How --print prints (default: table).",
-)  # fmt: skip
+@format_option("How --print prints")
 @listen_options
 @door_options(["tcp", *DOORS])
 @click.option(
