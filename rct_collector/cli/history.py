@@ -109,6 +109,8 @@ def command(  # noqa: PLR0913 - of options
     start_logging(ctx.obj, "error")
     if output is not None and str(output) == "-":
         output = None
+    if header != "simple" and form != "csv":
+        raise click.UsageError(f"--header-format {header} needs --format csv")
     if flags["resume"] and output is None:
         raise click.UsageError("--resume needs -o FILE, where what was read is kept")
     from rct_collector.cli.history_output import HistoryRequest, read_history

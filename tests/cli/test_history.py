@@ -643,6 +643,7 @@ def test_a_device_that_cannot_be_reached_leaves_the_others(run, home, nobody):
         (["--signals", "moon_*"], "nothing of 5m matches 'moon_*'; known: pv_a_watts, "),
         (["--signals", "none"], "leaves nothing, unless --events is given"),
         (["--resume"], "--resume needs -o FILE"),
+        (["-H", "influx2"], "--header-format influx2 needs --format csv"),
         (["127.0.0.1:1", "127.0.0.1:1"], "127.0.0.1: named twice"),
         (["--simulate"], "roof and --simulate both name a device"),
         (["barn"], "there is no 'barn'; known: roof"),
