@@ -689,6 +689,14 @@ def test_single_glob_needs_no_list():
 
 
 @pytest.mark.parametrize(
+    "glob", ["inverter_event.*", "inverter_event*", "*.text", "inverter_event{code=115}.value"]
+)
+def test_what_only_a_memory_brings_can_be_left_out(glob):
+    """Which events there are, no unit has told before."""
+    assert device_problems(exclude=[glob]) == []
+
+
+@pytest.mark.parametrize(
     ("glob", "expected"),
     [
         ("inverter_[.*", "globs of names; 'inverter_[.*' has other characters or an open '['"),

@@ -205,7 +205,9 @@ def _open_metrics(family: Driver | None) -> Iterable[Metric]:
     """The metrics of which units may name components that nobody knows yet."""
     if family is None:
         return catalog().metrics
-    return [m for ms in family.pushed.records.values() for m in ms] if family.pushed else ()
+    told = family.pushed.records.values() if family.pushed else ()
+    kept = (kept.metrics for kept in family.history.kept.values()) if family.history else ()
+    return [metric for metrics in (*told, *kept) for metric in metrics]
 
 
 @lru_cache(maxsize=1024)
