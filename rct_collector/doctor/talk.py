@@ -12,7 +12,6 @@ from rct_collector.doctor.findings import Case, Rule, Severity
 from rct_collector.doctor.format import family_advice
 from rct_collector.doctor.surroundings import CLOCK_S
 from rct_collector.drivers.base import Fault
-from rct_collector.format import duration_text
 
 #: Records that are older than this many seconds are of the past: units tell every five minutes.
 PAST_S = 900.0
@@ -71,12 +70,19 @@ def _wrong_clock(unit: UnitFigures) -> str:
     if unit.misdated:
         return f"{unit.misdated} records of a time that cannot be"
     ahead = -min(unit.lags, default=0.0)
-    return f"{duration_text(ahead)} ahead" if ahead > CLOCK_S else ""
+    return f"{_duration(ahead)} ahead" if ahead > CLOCK_S else ""
 
 
 def _past(unit: UnitFigures) -> str:
     newest = min(unit.lags, default=0.0)
-    return f"what it tells is {duration_text(newest)} old and more" if newest > PAST_S else ""
+    return f"what it tells is {_duration(newest)} old and more" if newest > PAST_S else ""
+
+
+def _duration(seconds: float) -> str:
+    for size, word in ((86400.0, "days"), (3600.0, "h"), (60.0, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {word}"
+    return f"{seconds:.0f} s"
 
 
 def _told(case: Case, word: _Word) -> Iterator[str]:
