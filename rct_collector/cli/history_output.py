@@ -14,6 +14,7 @@ import click
 
 from rct_collector.cli.collect import quiet_link, run
 from rct_collector.cli.console import console
+from rct_collector.cli.files import check_replaceable, replaced
 from rct_collector.cli.history_formats import (
     FORMATS,
     Columns,
@@ -25,7 +26,6 @@ from rct_collector.cli.history_formats import (
 from rct_collector.cli.history_part import PartFile
 from rct_collector.cli.history_reading import NONE, SECOND, HistoryReading, Row, Selection, Slice
 from rct_collector.cli.moments import moment_of, parse_moment
-from rct_collector.cli.outside import replaced
 from rct_collector.cli.targets import Targets, reachable
 from rct_collector.config import DeviceConfig
 from rct_collector.device.options import Options
@@ -84,6 +84,8 @@ def read_history(found: Targets, options: HistoryRequest) -> None:
         CaptureError: The file cannot be written.
         click.exceptions.Exit: With the status of the first device that failed.
     """
+    if options.output:
+        check_replaceable(options.output)  # before an hour of reading
     names = [device.name for device in found.devices]
     if twice := {name for name in names if names.count(name) > 1}:
         raise ConfigError(

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from rct_collector.catalog import catalog
+from rct_collector.cli.files import unwritable
 from rct_collector.cli.history_reading import Row, Slice
 from rct_collector.errors import CaptureError, ConfigError
 from rct_collector.model import Series
@@ -118,7 +119,7 @@ class PartFile:
             self._known[key] = self._file.seek(0, os.SEEK_END)
             self._write([*key, series, plain])
         except OSError as error:
-            raise CaptureError(f"{self.path} cannot be written: {error.strerror}") from error
+            raise unwritable(self.path, error) from error
 
     def rows(self, device: str, part: Slice) -> Iterator[Row]:
         """The rows of a slice; none where it is not there."""

@@ -7,7 +7,6 @@ import errno
 import os
 import select
 import socket
-import stat
 import sys
 import tempfile
 import time
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
+from rct_collector.cli.files import replaced, unwritable
 from rct_collector.drivers.outside import Recordings
 from rct_collector.drivers.tools import Run
 from rct_collector.errors import CaptureError, ConfigError, TransportError
@@ -105,7 +105,7 @@ class ThisSide:
                     file.write(piece or b"")
                 file.flush()
             except OSError as error:
-                raise _unwritable(file.name, error) from error
+                raise unwritable(file.name, error) from error
             yield file.name
 
     def secret(self, path: str) -> str:
@@ -126,7 +126,7 @@ class ThisSide:
         try:
             file = Path(path).open("ab" if append else "wb", buffering=0)  # noqa: SIM115 - below
         except OSError as error:
-            raise _unwritable(path, error) from error
+            raise unwritable(path, error) from error
         with file:
             yield _Output(file, path)
 
@@ -167,50 +167,12 @@ class ThisSide:
         time.sleep(seconds)
 
 
-@contextlib.contextmanager
-def replaced(path: str, *, private: bool = False) -> Iterator[BinaryIO]:
-    """Write a file that takes the place of another when it is complete, and not before.
-
-    Args:
-        path: Where it will be.
-        private: Nobody else may read it; else it has the mode of what was there.
-
-    Raises:
-        CaptureError: It cannot be written.
-    """
-    place = Path(path)
-    try:
-        mode = 0o600 if private else _mode(place)
-        descriptor, name = tempfile.mkstemp(prefix=f".{place.name[:64]}.", dir=place.parent)
-        draft = Path(name)
-        try:
-            with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor is no path
-                os.fchmod(descriptor, mode)
-                yield file
-            draft.replace(place)
-        except BaseException:
-            draft.unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise _unwritable(path, error) from error
-
-
 def _addresses(host: str) -> set[str]:
     """The addresses of a name, as they stand in packets."""
     try:
         return {str(entry[4][0]) for entry in socket.getaddrinfo(host, None)}
     except OSError as error:
         raise TransportError(f"{host} has no address: {error.strerror}", "name") from error
-
-
-def _mode(place: Path) -> int:
-    """The mode of the file that is there, or that of a new one."""
-    try:
-        return stat.S_IMODE(place.stat().st_mode)
-    except FileNotFoundError:
-        mask = os.umask(0o077)
-        os.umask(mask)
-        return 0o666 & ~mask
 
 
 def _pieces(path: str | None, *, follow: bool) -> Iterator[bytes | None]:
@@ -286,7 +248,7 @@ class _Output:
         except BrokenPipeError:
             raise  # whoever has read standard output has ended
         except OSError as error:
-            raise _unwritable(self._name, error) from error
+            raise unwritable(self._name, error) from error
 
 
 class _Connection:
@@ -333,7 +295,3 @@ class _Connection:
 
 def _unreadable(path: str, error: OSError) -> CaptureError:
     return CaptureError(f"{path} cannot be read: {error.strerror}")
-
-
-def _unwritable(path: str, error: OSError) -> CaptureError:
-    return CaptureError(f"{path} cannot be written: {error.strerror}")

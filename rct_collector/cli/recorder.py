@@ -21,6 +21,7 @@ from rct_collector.capture.recording import (
     RecordedConversation,
     RecordedLine,
 )
+from rct_collector.cli.files import check_replaceable, unwritable
 from rct_collector.drivers.tools import FrameCounter, Tools
 from rct_collector.errors import CaptureError
 from rct_collector.lines.tap import ClockNs, Observer, tapped, tapped_calls
@@ -92,7 +93,7 @@ class Recorder:
         except FileExistsError as error:
             raise CaptureError(f"{path} is there already; --force replaces it") from error
         except OSError as error:
-            raise _unwritable(path, error) from error
+            raise unwritable(path, error) from error
         self._place = f"{address.scheme}://" + ("" if redact else str(address).partition("://")[2])
         self._pcap: PcapFile | None = None
 
@@ -128,7 +129,7 @@ class Recorder:
         """
         await self._failed.wait()
         assert self._error is not None  # noqa: S101 - or nothing would have failed
-        raise _unwritable(self.path, self._error)
+        raise unwritable(self.path, self._error)
 
     def _observe(self, began_ns: int, opened_ns: int, ends: Ends | None) -> Observer:
         self.counters.connections += 1
@@ -186,16 +187,13 @@ class _NewFile:
         if kind is None:
             flags = os.O_CREAT | os.O_EXCL
             self._created = True
-        elif kind == stat.S_IFREG:
+        elif kind in (stat.S_IFCHR, stat.S_IFIFO):  # such as another program's input
+            flags = os.O_NONBLOCK
+        else:
+            check_replaceable(path)
             descriptor, draft = tempfile.mkstemp(prefix=f".{path.name[:64]}.", dir=path.parent)
             self.descriptor, self._draft = descriptor, Path(draft)
             return
-        elif kind in (stat.S_IFCHR, stat.S_IFIFO):  # such as another program's input
-            flags = os.O_NONBLOCK
-        elif kind == stat.S_IFLNK:
-            raise CaptureError(f"{path} is a link, and is not followed; name the file itself")
-        else:
-            raise CaptureError(f"{path} is no file that could be replaced")
         self.descriptor = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | flags, 0o600)
 
     @property
@@ -254,7 +252,3 @@ def steady_clock() -> ClockNs:
     """Nanoseconds since 1970 that never jump: delays count more than the date."""
     offset = time.time_ns() - time.monotonic_ns()
     return lambda: time.monotonic_ns() + offset
-
-
-def _unwritable(path: Path, error: OSError) -> CaptureError:
-    return CaptureError(f"{path} cannot be written: {error.strerror}")

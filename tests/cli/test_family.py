@@ -187,6 +187,25 @@ def test_a_file_is_replaced_as_a_whole_and_keeps_its_mode(host, tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (os.mkfifo, "is no file that could be replaced"),
+        (os.mkdir, "is no file that could be replaced"),
+        (lambda path: path.symlink_to("/dev/null"), "is a link, and is not followed"),
+    ],
+)
+def test_what_is_no_file_is_not_replaced(host, tmp_path, make, words):
+    path = tmp_path / "state.json"
+    make(path)
+    before = path.lstat()
+    with pytest.raises(CaptureError, match=words):
+        host.replace(str(path), b"after")
+
+    assert path.lstat() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_a_new_file_has_the_usual_mode_and_a_secret_one_its_own(host, tmp_path):
     mask = os.umask(0o027)
     try:

@@ -660,6 +660,19 @@ def test_what_cannot_be_asked_for_is_told(run, home, options, told):
     assert served["roof"].asked == []
 
 
+def test_what_is_no_file_is_told_before_anything_is_asked(run, home, tmp_path):
+    path, served = home(roof=memory())
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    result = run("history", "roof", "-c", path, *QUARTER, *TWO, "-o", pipe)
+
+    assert result.exit_code == 2
+    assert f"{pipe} is no file that could be replaced; name another one" in result.stderr
+    assert served["roof"].asked == []
+    assert pipe.is_fifo()
+    assert not (tmp_path / "pipe.part").exists()
+
+
 def test_what_is_older_than_units_remember_is_told_and_not_asked_for(run, home):
     path, served = home(roof=memory())
     result = run("history", "roof", "-c", path, "--from", "2025-01-01", "--to", "2026-03-19",
