@@ -552,7 +552,8 @@ def test_line_that_is_anothers_until_the_next_round_is_no_silence_of_the_unit(dr
                 await asyncio.sleep(9.3)
         asked.append(len(unit.asked))
 
-    _, found = watched(driver, unit, 600.0, covered(tmp_path, missing), during)
+    run, found = watched(driver, unit, 605.0, covered(tmp_path, missing), during)
+    assert run.own("requests_total")[-1] == len(unit.heard)
     assert asked[0] == asked[1], "no answer could have come in time"
     assert set(found.values) == expected(unit.memory, missing)
 

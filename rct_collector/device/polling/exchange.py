@@ -340,13 +340,15 @@ class Exchange:
                 raise TransportError("others have spoken all the time", "busy")
             await asyncio.sleep(wait)
         self._pacer.sent(loop.time(), repeat=True)
-        self._stats.totals["requests"] += 1
+        asked = self.inquiry.asked
         try:
             async with asyncio.timeout_at(end):
                 return await self.inquiry.ask(ask.query, ask.argument, latest=latest)
         except TimeoutError:
             text = f"{ask.query.label} was not answered before the next round"
             raise TransportError(text, "timeout") from None
+        finally:
+            self._stats.totals["requests"] += self.inquiry.asked - asked
 
     def _idle_at(self) -> float:
         """When the gap is over, others have had their turn, and there is a token for it."""
