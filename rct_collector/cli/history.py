@@ -65,7 +65,8 @@ Into a database:
 )  # fmt: skip
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
-    metavar="FILE", help="Write into this file, when all is there (default: standard output).",
+    metavar="FILE", help="Write into this file, when all is there, as --format says, whatever its"
+    " name (default: standard output).",
 )  # fmt: skip
 @click.option(
     "--resume", is_flag=True, help="Go on where a reading into the same file was interrupted."

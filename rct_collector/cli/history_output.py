@@ -113,7 +113,10 @@ def read_history(found: Targets, options: HistoryRequest) -> None:
         raise
     if part_file:
         part_file.close(remove=complete is Exit.OK or part_file.is_empty)
-    _tell(readings, complete, options, something=not part_file or not part_file.is_empty)
+    something = (
+        not part_file.is_empty if part_file else any(reading.headway.done for reading in readings)
+    )
+    _tell(readings, complete, options, something=something)
     if complete:
         raise click.exceptions.Exit(complete)
 
@@ -143,7 +146,10 @@ def _range(device: DeviceConfig, selection: Selection, options: HistoryRequest) 
         raise ConfigError(problems)
     start, end = times[0], min(times[1], wall)
     if start >= end:
-        raise ConfigError([f"--from {options.start} is not before --to {options.end}, or not past"])
+        raise ConfigError(
+            [f"--from {options.start} is not before --to {options.end}, or not past: name both, the"
+             " earlier first"]
+        )  # fmt: skip
     reach = selection.reach_s(driver(device.driver))
     if math.isfinite(reach) and start < wall - reach - _SHORT_S:
         start = wall - reach

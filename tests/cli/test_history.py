@@ -619,6 +619,8 @@ def test_a_device_that_another_process_holds_is_left_alone(run, listener):
 
     assert result.exit_code == 4
     assert "already collected by" in result.stderr
+    assert "Incomplete: nothing was read" in result.stderr
+    assert "goes on with" not in result.stderr
     assert result.stdout == ""
 
 
@@ -639,6 +641,7 @@ def test_a_device_that_cannot_be_reached_leaves_the_others(run, home, nobody):
         (["--to", "2026-13-01"], "--to: found '2026-13-01', expected a date"),
         (["--from", "now"], "--from now is not before --to now"),
         (["--from", "2027-01-01"], "--from 2027-01-01 is not before --to now, or not past"),
+        (["--to", "-2d"], "--from -1d is not before --to -2d, or not past: name both"),
         (["--from", "2020-01-01", "--to", "2020-01-02"], "keep 5m for 90 days, and --to 2020"),
         (["--signals", "moon_*"], "nothing of 5m matches 'moon_*'; known: pv_a_watts, "),
         (["--signals", "none"], "leaves nothing, unless --events is given"),
