@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from rct_collector.cli.options import (
     DOORS,
@@ -92,7 +93,7 @@ def command(
     unit = made(found.items, speed)
     if unit.calls:
         each = [made(items, speed) for items in found.of_lines()]
-        _call(each, family, transport, to, str(file))
+        _call(each, family, to, str(file))
         return
     if to:
         raise click.UsageError("--to: devices of this family do not call, but are called")
@@ -118,15 +119,12 @@ def _read(file: Path, family: Driver) -> Trace:
         raise click.UsageError(f"{file}: cannot be read: {error.strerror}") from error
 
 
-def _call(
-    units: Sequence[Recorded], family: Driver, transport: str, to: str | None, file: str
-) -> None:
+def _call(units: Sequence[Recorded], family: Driver, to: str | None, file: str) -> None:
     """Let recorded units call until Ctrl-C."""
     from rct_collector.cli.serving import called_at, dialling, open_until_stopped
     from rct_collector.simulator import Hub
 
-    if transport != "tcp":
-        raise click.UsageError("--transport: devices of this family call, and are not plugged in")
+    _refuse_what_serves()
     units = [unit for unit in units if unit.objects]
     if not units:
         raise click.UsageError(f"{file}: no device in it says anything that waits for an answer")
@@ -135,6 +133,22 @@ def _call(
     frames = sum(unit.objects for unit in units)
     name = f"replay of {file} ({frames} frames)"
     open_until_stopped(openings, where=f"{host}:{port}", name=name)
+
+
+def _refuse_what_serves() -> None:
+    """Say of the options that tell where a device is to be found that this one calls instead."""
+    context = click.get_current_context()
+    given = {
+        name
+        for name in ("transport", "host", "port", "path")
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    }
+    if "transport" in given and context.params["transport"] != "tcp":
+        raise click.UsageError("--transport: devices of this family call, and are not plugged in")
+    for name in sorted(given - {"transport"}):
+        raise click.UsageError(
+            f"--{name} means nothing here: these devices call, and --to says whom"
+        )
 
 
 def _plug_in(unit: FarEnd, family: Driver, transport: str, path: Path | None, name: str) -> None:

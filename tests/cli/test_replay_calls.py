@@ -271,6 +271,9 @@ def test_as_a_process_it_calls_whom_it_is_told_to(start, rec):
     [
         (["--transport", "pty"], "devices of this family call, and are not plugged in"),
         (["--to", "udp://x"], "--to: found 'udp://x'"),
+        (["--port", "1234"], "--port means nothing here: these devices call, and --to says whom"),
+        (["--host", "192.0.2.5"], "--host means nothing here: these devices call, and --to says"),
+        (["--path", "port"], "--path means nothing here: these devices call, and --to says whom"),
     ],
 )
 def test_mistakes_are_told(run, rec, arguments, words):
