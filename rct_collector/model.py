@@ -95,7 +95,7 @@ class PollClass(StrEnum):
     MEDIUM = "M"  #: temperatures, insulation, limits, per-phase details, cells
     SLOW = "S"  #: energy totals, settings, health
     STATIC = "X"  #: identity and configuration
-    HISTORY = "H"  #: on demand only: logger, events
+    HISTORY = "H"  #: from the memory of a unit: logger, events; restored after outages
 
     #: Those with an interval, fastest first.
     POLLED: ClassVar[tuple[PollClass, ...]]

@@ -21,7 +21,7 @@ Classes and their default intervals:
   M  medium   1m    temperatures, insulation, details per phase, cells
   S  slow     5m    energy totals, settings, health
   X  static   1h    identity and configuration
-  H  history        on demand only
+  H  history        from the memory of a unit
 \b
 Examples:
   rct-collector metrics 'inverter_battery.*' --class M
