@@ -50,7 +50,7 @@ help:  ## explain the targets
 	@echo '  FAMILY       make demo: the family of the inverter, such as voltronic (rct)'
 	@echo '  COVERAGE     make test: anything to measure it as well, as make coverage does'
 	@echo '  PYTEST_ARGS  make test, coverage, quick, bench: further arguments for pytest'
-	@echo '  JOBS         make test, quick: how many tests side by side (cores and two more; cores and one)'
+	@echo '  JOBS         make test, quick: how many tests side by side (cores and four more; cores and one)'
 	@echo '  TELEGRAF     make test: the Telegraf binary to test with'
 	@echo '  TARGET       make fuzz: what to fuzz; tests/fuzz/__init__.py names all (frame)'
 	@echo '  SECONDS      make fuzz: for how long (600)'
@@ -75,7 +75,7 @@ test: $(TESTING)  ## run all tests
 	debian=$$($(RUN) tools/debian_env.py) || lacks 'tools for Debian packages'; \
 	env -u TELEGRAF -u COLLECTD_PACKAGES -u DEBIAN_BASE $${telegraf:+"TELEGRAF=$$telegraf"} \
 	    $${collectd:+"COLLECTD_PACKAGES=$$collectd"} $${debian:+"DEBIAN_BASE=$$debian"} \
-	    $(RUN) -m pytest -n $(or $(JOBS),$(shell expr 2 + $$(nproc))) $(SIDE_BY_SIDE) \
+	    $(RUN) -m pytest -n $(or $(JOBS),$(shell expr 4 + $$(nproc))) $(SIDE_BY_SIDE) \
 	    --timeout=300 --durations=10 $(if $(COVERAGE),--cov --cov-report=term) $(PYTEST_ARGS) || status=$$?; \
 	exit $$status
 
@@ -84,7 +84,7 @@ coverage: COVERAGE := yes
 coverage: test  ## run all tests, and tell which lines they run, more slowly
 
 # A few wait for a line, or for a process, so one more than there are cores.
-quick: $(TESTING)  ## run the short tests, in two minutes, for the loop while writing
+quick: $(TESTING)  ## run the short tests, in a minute, for the loop while writing
 	@$(RUN) -m pytest -n $(or $(JOBS),$(shell expr 1 + $$(nproc))) $(SIDE_BY_SIDE) --timeout=60 -q \
 	    --hypothesis-profile=quick -m '$(QUICK)' $(PYTEST_ARGS)
 

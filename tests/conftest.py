@@ -16,7 +16,7 @@ from tests.needs import lacking
 from tests.toys import register  # noqa: F401 - a fixture for all
 
 #: For the loop while writing: fewer examples where a test names no number of its own.
-hypothesis.settings.register_profile("quick", max_examples=20)
+hypothesis.settings.register_profile("quick", max_examples=10)
 
 GOLDEN = Path(__file__).parent / "golden"
 

@@ -141,6 +141,7 @@ def test_public_names_are_loaded_lazily_and_typed_all_the_same():
 NAMESAKES = {"Redactor", "Tools", "Bad", "Frame", "FrameReader"}
 
 
+@pytest.mark.slow
 def test_a_class_name_is_used_once():
     """So that a name in a message, a signature or a search says which class is meant."""
     found = {}
@@ -397,6 +398,7 @@ def files_of_the_repository():
     return [path for path in paths if path.is_file()]
 
 
+@pytest.mark.slow
 def test_no_file_names_a_folder_of_somebodys_machine():
     pattern = re.compile(rb"(?<![\w.-])/(?:work|root)/")
     files = files_of_the_repository()

@@ -124,6 +124,7 @@ def test_aligned_rounds_begin_at_full_multiples():
     assert all(offset < 0.5 for offset in late)
 
 
+@pytest.mark.slow
 def test_a_defect_in_one_device_is_logged_and_its_collection_begins_anew(monkeypatch, caplog):
     real = Device.round
     broken = iter([True])
@@ -147,6 +148,7 @@ def test_a_defect_in_one_device_is_logged_and_its_collection_begins_anew(monkeyp
     assert [r.getMessage() for r in caplog.records] == ["unit0: bug; its collection begins anew"]
 
 
+@pytest.mark.slow
 def test_a_device_that_cannot_be_made_stops_no_other_and_is_tried_again(monkeypatch, caplog):
     real = Device.__init__
     broken = iter([True, True])
@@ -488,6 +490,7 @@ def test_a_new_configuration_changes_what_differs_and_nothing_else():
     assert rounds(out, "unit4")
 
 
+@pytest.mark.slow
 def test_the_same_configuration_read_again_changes_nothing():
     more = {"timezone": "Europe/Berlin", "labels": {"site": "home"}, "cells": True}
     entries = [entry(0, **more), entry(1, timezone="local"), entry(2, exclude=["*"])]
@@ -505,6 +508,7 @@ def test_the_same_configuration_read_again_changes_nothing():
     assert not any(batch.health.removed for batch in out.batches)
 
 
+@pytest.mark.slow
 def test_devices_may_change_places():
     results = []
 
@@ -542,6 +546,7 @@ def test_what_was_read_of_a_removed_device_is_handed_over(seconds):
         assert any(not s.metric.own for batch in mine for s, _ in batch.values)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="locks are Linux's own")
 def test_the_lock_of_a_removed_device_is_free():
     host = f"removed-{os.getpid()}.test"  # runs of the tests on one host do not meet
@@ -657,6 +662,7 @@ def test_devices_for_which_there_are_no_files_are_refused_and_told(monkeypatch, 
     assert rounds(out, "unit1")
 
 
+@pytest.mark.slow
 def test_changes_that_overlap_take_their_turns():
     async def job(running):
         await asyncio.sleep(30)

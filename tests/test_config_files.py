@@ -349,6 +349,7 @@ def test_work_grows_with_the_number_of_devices_and_no_faster(options):
     assert more < 3000 * 600
 
 
+@pytest.mark.slow
 def test_the_rest_of_many_devices_is_kept():
     value = read_yaml(many(2000))
     value["devices"][700]["cels"] = "true"

@@ -397,6 +397,7 @@ def test_the_pattern_of_collectd_names_agrees_with_every_series():
         assert name == "-".join(series.collectd)
 
 
+@pytest.mark.slow
 def test_nothing_of_this_machine_gets_into_the_documentation():
     for generator in (*docs.FILES.values(), *docs.REGIONS.values()):
         assert str(ROOT) not in generator()

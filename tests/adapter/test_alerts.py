@@ -102,6 +102,7 @@ def test_a_device_that_is_silent_from_the_start_is_told(alerts):
     assert list(silence(alerts, 40)) == [30]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("battery", [[], [(BATTERY, 3.0)]], ids=["without", "empty"])
 def test_a_device_that_sleeps_is_told_of_only_when_no_night_is_so_long(alerts, battery):
     for _ in range(3):  # evenings and mornings

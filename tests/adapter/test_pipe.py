@@ -137,6 +137,7 @@ def test_each_write_is_of_whole_lines_and_of_a_size_that_the_system_never_cuts(m
     assert b"".join(writes).count(b"\n") == 2000
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=50)
 @given(st.lists(st.lists(st.integers(1, 3000), max_size=6), max_size=8))
 def test_any_lines_arrive_in_writes_that_are_never_cut(sizes):

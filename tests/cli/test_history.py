@@ -368,6 +368,7 @@ def test_a_signal_that_firmware_does_not_know_is_told_once_and_left_out(run, hom
     assert asked.count(OIDS["logger.minutes_eload_log_ts"]) == 12, "in one portion of two"
 
 
+@pytest.mark.slow
 def test_a_signal_that_fails_later_is_told_and_can_be_gone_on_with(run, home, tmp_path):
     path, served = home(roof=mute({**memory(), **SERIAL}, "eload", after=8))
     out = tmp_path / "out.csv"

@@ -25,11 +25,13 @@ def objects(run):
     return json.loads(run("metrics", "--format", "json").stdout)
 
 
+@pytest.mark.slow
 def test_json_has_one_object_per_series_with_exactly_these_keys(objects):
     assert len(objects) == len(every_series())
     assert {frozenset(o) for o in objects} == {frozenset(KEYS), frozenset(KEYS | {"inputs"})}
 
 
+@pytest.mark.slow
 def test_json_says_what_the_catalogue_says(objects):
     for series, found in zip(every_series(), objects, strict=True):
         metric = series.metric
@@ -45,6 +47,7 @@ def test_json_says_what_the_catalogue_says(objects):
         assert not {"source", "vendor"} & found["tags"].keys()
 
 
+@pytest.mark.slow
 def test_json_says_where_the_driver_finds_each_series(objects):
     rct, memory = driver("rct"), driver("rct").history
     places = [*rct.found(), *memory.found()]
@@ -93,6 +96,7 @@ def test_the_table_has_one_row_per_metric(run, golden):
     golden("metrics-table.txt", result.stdout)
 
 
+@pytest.mark.slow
 def test_markdown_is_that_of_the_documentation(run):
     from rct_collector.docs import REGIONS
 

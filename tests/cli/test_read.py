@@ -249,6 +249,7 @@ def test_silence_about_what_nobody_asked_for_is_not_told(run, serve, config_file
     assert (result.exit_code, result.stderr) == (0, "")
 
 
+@pytest.mark.slow
 def test_a_serial_number_that_is_not_answered_leaves_nothing_else_out(run, serve, config_file):
     unit = serve(faults=[UnsupportedObjects("inverter_sn")])
     result = run("read", "--config", config_file(roof=unit.address), "-f", "json")
@@ -273,6 +274,7 @@ class Fickle(Faults):
         return f"S{self.count}".encode() + bytes(8)
 
 
+@pytest.mark.slow
 def test_a_unit_that_never_says_twice_who_it_is_is_told(run, serve, config_file):
     unit = serve(faults=[Fickle("inverter_sn")])
     result = run("read", "--config", config_file(roof=unit.address), "-f", "json")

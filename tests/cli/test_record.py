@@ -101,6 +101,7 @@ def test_a_recorder_that_is_killed_leaves_a_file_that_can_be_read(start, serve, 
     assert all(item.piece.valid for item in items(path))
 
 
+@pytest.mark.slow
 def test_it_ends_after_the_given_time(run, serve, tmp_path):
     path = tmp_path / "roof.pcap"
     result = run("record", "-a", serve().address, "--duration", "300ms", path)

@@ -109,6 +109,7 @@ def test_mistakes(run, arguments):
 # -- demo --------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_demonstration_has_two_parts_and_says_what_to_do_next(run):
     result = run("demo", "--for", "300ms")
 
@@ -121,6 +122,7 @@ def test_the_demonstration_has_two_parts_and_says_what_to_do_next(run):
     assert "config sample > config.yaml " in after
 
 
+@pytest.mark.slow
 def test_the_demonstration_shows_a_real_inverter_too(run, serve):
     address = serve().address
     result = run("demo", "--address", address, "--for", "100ms")

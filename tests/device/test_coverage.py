@@ -160,6 +160,7 @@ def test_what_a_wrong_clock_has_marked_beyond_the_present_is_forgotten_in_time()
     assert future not in coverage
 
 
+@pytest.mark.slow
 def test_file_stays_small():
     kept = Kept()
     coverage = made(kept)

@@ -138,6 +138,7 @@ def test_every_default_series_of_the_equipment_appears_and_no_other():
     }
 
 
+@pytest.mark.slow
 def test_types_never_change_and_no_series_has_two_values_for_one_time():
     made = bench(200)
     types = {}
@@ -197,7 +198,6 @@ def sums(plan):
     return found
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("pace", [3.5, 3.9, 4.3, 4.7])
 @pytest.mark.parametrize("slow", ["60s", "90s", "130s"])
 def test_more_than_there_is_time_for_does_not_tear_sums_apart(pace, slow):
@@ -350,7 +350,6 @@ def test_a_total_that_was_really_reset_is_published():
     assert run(main).out.last()[LOAD_TOTAL] == 3.0
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("start", [5_000_000.0, 500.0, -500.0])
 def test_a_balance_that_falls_is_published_each_time_and_asked_once(start):
     """A unit that charges from the grid: 10 kW are 2.8 Wh each second."""
@@ -491,7 +490,6 @@ def test_a_state_file_that_somebody_spoilt_is_not_used(tmp_path):
     assert set(made.ups()) == {1}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("value", ["1", [1], {"a": 1}, -1, 256, 1.5, 10**300, "\\u0000", True])
 @pytest.mark.parametrize(
     "name", slow_but("battery.bms_sn", ["power_mng.n_batteries", "inverter_sn", "battery.bms_sn"])
@@ -644,6 +642,7 @@ def test_what_was_learnt_at_another_address_is_not_used(tmp_path):
     assert not {name for _, name in made.unit.asked} & {"battery.soc", "battery.voltage"}
 
 
+@pytest.mark.slow
 def test_a_serial_number_that_comes_damaged_once_costs_no_knowledge(tmp_path, caplog):
     bench(120, state_dir=tmp_path)
     unit, seen = ScriptedUnit(), []
@@ -881,6 +880,7 @@ class LockedBench(Bench):
         self.device = Device(config(address=f"tcp://{HOST}"), self.out, made)
 
 
+@pytest.mark.slow
 @needs_locks
 def test_a_device_that_another_has_is_down_until_that_ends(taken, caplog):
     caplog.set_level(logging.INFO)

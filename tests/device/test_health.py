@@ -170,6 +170,7 @@ def test_a_device_that_cannot_be_reached_says_why_and_since_when():
     assert {health.since for health in healths} == {START}
 
 
+@pytest.mark.slow
 def test_it_is_told_since_when_a_unit_answers_and_since_when_it_does_not():
     async def job(bench):
         await asyncio.sleep(65)

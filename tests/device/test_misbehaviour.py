@@ -211,6 +211,7 @@ def test_rounds_keep_half_an_interval_apart_however_often_the_line_is_lost(fast)
     assert len(plug.attempts) > 100 / fast, "the line is opened again all the same"
 
 
+@pytest.mark.slow
 def test_a_round_that_was_cut_short_is_done_again_before_the_next_is_due():
     async def main(loop):
         plug = Plug(ScriptedUnit())

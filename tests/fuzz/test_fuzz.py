@@ -494,6 +494,7 @@ def test_any_line_breaks_no_law(data):
     engine.load("session").check(data)
 
 
+@pytest.mark.slow
 @given(st.randoms(use_true_random=False), st.integers(1, 12))
 @relaxed
 def test_any_mutated_line_breaks_no_law(random, size):

@@ -182,6 +182,7 @@ def test_memory_is_asked_once_in_a_round_and_behind_it(driver, tmp_path):
     assert sum(counts) > 60
 
 
+@pytest.mark.slow
 def test_live_values_are_those_without_it(driver, tmp_path):
     def live(order):
         folder = covered(tmp_path / str(order), SLOTS)
@@ -207,6 +208,7 @@ def test_only_the_signals_that_are_wanted_are_asked_for(driver, tmp_path):
     assert {line.split()[1] for _, line in unit.asked} == {"pv"}
 
 
+@pytest.mark.slow
 def test_without_a_state_folder_what_is_missed_in_the_run_is_restored(driver):
     memory = whole([*SLOTS, *(floor(WALL) + n * SLOT_S for n in range(20))])
     unit = Keeping(memory)
@@ -360,6 +362,7 @@ def test_change_of_faults_brings_events_at_once(driver, tmp_path):
     assert at == [[(Origin.LIVE, 100, "event 18")]]
 
 
+@pytest.mark.slow
 def test_event_that_ends_comes_once_more_and_no_other_does(driver, tmp_path):
     unit = Keeping(whole(), events=[(WALL - 7200, "114", "60"), (WALL - 60, "90", "?")])
 
@@ -430,6 +433,7 @@ def test_what_an_agent_has_lost_is_read_again(driver, tmp_path):
     assert found.times == 2 * SLOTS[:20]
 
 
+@pytest.mark.slow
 def test_who_takes_nothing_gets_no_more_and_has_it_the_next_time(driver, tmp_path):
     missing = [*SLOTS[:10], *SLOTS[40:50]]
     folder = covered(tmp_path, missing)
@@ -456,6 +460,7 @@ class Crowded(Keeping):
         return ready
 
 
+@pytest.mark.slow
 def test_while_others_are_on_the_line_it_is_asked_less_often_and_in_the_pauses(driver, tmp_path):
     unit = Crowded(whole(), page=5)
     passed = []
@@ -474,6 +479,7 @@ def test_while_others_are_on_the_line_it_is_asked_less_often_and_in_the_pauses(d
     assert min(passed) >= QUIET_S
 
 
+@pytest.mark.slow
 def test_clock_that_is_set_meanwhile_costs_no_value(driver, tmp_path):
     """What was begun is begun anew; what was covered live may come as history, too."""
     unit = Keeping(whole([*SLOTS, *(floor(WALL) + n * SLOT_S for n in range(300))]), page=5)
@@ -520,6 +526,7 @@ def watched(driver, unit, seconds, folder, during):
     return found, Restored(found)
 
 
+@pytest.mark.slow
 def test_memory_that_is_silent_for_an_hour_is_asked_again_hours_later(driver, tmp_path, caplog):
     caplog.set_level(logging.INFO)
     missing = SLOTS[:12]
@@ -537,6 +544,7 @@ def test_memory_that_is_silent_for_an_hour_is_asked_again_hours_later(driver, tm
     assert "nothing of the memory is answered; it is asked again in 6 hours" in caplog.text
 
 
+@pytest.mark.slow
 def test_line_that_is_anothers_until_the_next_round_is_no_silence_of_the_unit(driver, tmp_path):
     missing = SLOTS[:12]
     unit = Keeping(whole())

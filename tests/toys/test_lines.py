@@ -157,6 +157,7 @@ def test_units_on_a_bus_are_collected_each_as_its_own_device(toys):
     assert wires.most == 1, "one is asked at a time"
 
 
+@pytest.mark.slow
 def test_a_silent_unit_does_not_stop_the_others(toys):
     """It keeps them waiting for as long as its answers are waited for, at most."""
     wires = Wires({"1": 100, "2": 200, "3": 300})

@@ -291,6 +291,7 @@ def test_no_value_is_ever_that_of_another_unit_on_the_line(register, delays):
 # -- what a "no" means -------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_refused_fact_is_one_that_the_unit_does_not_have(register):
     """What hangs on it is not asked for; now and then the unit is asked again."""
     conditions = {
@@ -594,6 +595,7 @@ def test_what_was_never_answered_is_asked_once_a_round_behind_all_else(driver):
     assert "load" not in asked[10:]
 
 
+@pytest.mark.slow
 def test_a_unit_that_lacks_most_is_asked_for_the_rest_all_the_time(register):
     """Of twelve questions ten are never answered: the two others come in each round."""
     load, grid, battery = nameless.QUERIES.values()

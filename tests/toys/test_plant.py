@@ -468,6 +468,7 @@ class Calling:
         virtual.run(main)
 
 
+@pytest.mark.slow
 def test_a_plant_calls_one_device_and_each_gets_its_own_acknowledgements(driver):
     async def test(plant_):
         calls = [plant_.call(f"{n};U{n};inverter;{WALL};{n}\n") for n in range(1000)]

@@ -373,6 +373,7 @@ parts = st.one_of(
 )
 
 
+@pytest.mark.slow
 @given(
     st.sampled_from([f"{scheme}://" for scheme in TRANSPORTS] + ["serial:/", "file:/", ""]),
     st.lists(parts, max_size=6).map("".join),

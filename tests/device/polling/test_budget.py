@@ -217,6 +217,7 @@ def test_where_the_line_has_no_time_rounds_give_way(slow_line):
     assert (found.ticks, found.seconds(FAST)) == (2, 6.0)
 
 
+@pytest.mark.slow
 @given(
     bytes_each=st.integers(1, 2000),
     intervals=st.lists(st.integers(1, 600), min_size=4, max_size=4),

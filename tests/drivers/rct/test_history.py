@@ -198,6 +198,7 @@ def test_a_short_answer_is_a_short_page_and_not_the_end(cuts):
     assert read(of_ring(kept), NOON - DAY, NOON).values == {u: number(u) for u in times}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("window", [math.inf, 4 * 3600])
 @pytest.mark.parametrize("hours", [1, 5, 6, 7, 11, 12, 13, 30, 60, 24 * 6])
 def test_holes_of_hours_and_days_are_jumped_over(hours, window):

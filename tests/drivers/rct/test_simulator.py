@@ -208,6 +208,7 @@ def test_energies_are_the_integral_of_the_powers():
         assert grown == pytest.approx(integral, rel=0.02 if "amp" in name else 0.002, abs=4.0), name
 
 
+@pytest.mark.slow
 def test_a_jump_of_years_costs_no_more_than_a_second():
     """Nothing is integrated from one reading to the next, so no gap is long."""
     unit = RctUnit(start=MIDNIGHT)
@@ -485,7 +486,6 @@ def test_every_object_has_a_reading_and_every_reading_an_object():
     assert names == {"".join(c for c in name if not c.isdigit()) for name in READINGS}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", slow_but("everything", SCENARIOS))
 def test_every_object_answers_and_decodes(name):
     """Over the line, with the collector's own session; what the firmware lacks stays silent."""

@@ -148,6 +148,7 @@ def test_each_binding_gives_one_value_per_series():
             assert len(binding.convert(raw, None)) == len(binding.series), item.name
 
 
+@pytest.mark.slow
 def test_index_is_the_place_of_the_tag():
     """The n-th of several like objects feeds the n-th phase, string or module."""
     checked = 0

@@ -163,6 +163,7 @@ def test_a_torn_frame_swallows_nothing_that_follows(solaredge):
     assert powers(done) == [(f"{FIRST:08X}", 0, 5.0)]
 
 
+@pytest.mark.slow
 def test_noise_and_stray_bytes_cost_no_record(solaredge):
     random = Random(5)
     units = [Slave(unit, *(power(unit, WALL + n, n) for n in range(9))) for unit in (FIRST, SECOND)]

@@ -257,6 +257,7 @@ def test_names():
 # -- what may be sent ----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_only_what_reads_may_be_sent():
     allowed = set()
     for function in range(0x10000):

@@ -75,6 +75,7 @@ def said(told):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("faults", [[], ["lost-ack"], ["crc"], ["collision"], ["torn", "noise"]])
 def test_our_master_collects_each_record_once(faults):
     published, witness, bridge = collected("rs485", f"tcp://192.0.2.1:23{MASTER}", faults=faults)
@@ -100,6 +101,7 @@ def test_a_bus_always_knows_when_it_speaks_next(profile):
         bus.pull(now)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("faults", [[], ["lost-ack"], ["crc", "collision"]])
 def test_units_on_a_bus_that_encrypt_are_understood(faults):
     library("cryptography")
@@ -114,6 +116,7 @@ def test_units_on_a_bus_that_encrypt_are_understood(faults):
     assert all(box.observed.writes == 0 for box in boxes)
 
 
+@pytest.mark.slow
 def test_who_listens_with_the_keys_understands_what_others_say_to_each_other():
     library("cryptography")
     address = "tcp://192.0.2.1:23?mode=passive"
@@ -124,6 +127,7 @@ def test_who_listens_with_the_keys_understands_what_others_say_to_each_other():
     assert len(published) >= 0.95 * len(whole)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("faults", [[], ["collision"], ["crc", "noise"]])
 def test_listening_gives_all_that_was_heard_whole(faults):
     published, witness, _ = collected("passive", "tcp://192.0.2.1:23?mode=passive", faults=faults)

@@ -372,6 +372,7 @@ class Faulty(Counting):
         }.get(fault, [(0.1, text)])
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Generating overly large repr")  # of all commands of a driver
 @given(faults)
 @example(["very late", "damaged"])  # energies came before it was known of which unit they are

@@ -75,6 +75,7 @@ def collected(scenario, seconds, *faults, **options):
     return line, virtual.run(main), batches
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scenario", ["sbu", "small", "parallel"])
 def test_the_gap_is_kept_and_what_looks_alike_never_follows_on_each_other(scenario):
     line, device, _ = collected(scenario, 300.0)

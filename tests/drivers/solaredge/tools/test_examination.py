@@ -132,6 +132,7 @@ def test_strangers_are_told_apart_from_those_that_are_welcome():
     assert other.name in visit.finding("strangers").measured
 
 
+@pytest.mark.slow
 def test_damaged_frames_are_told():
     visit = Visited(faults=["crc"], seconds=1800.0)
     assert visit.figures.damaged["crc"] > 2
@@ -139,6 +140,7 @@ def test_damaged_frames_are_told():
     assert "damage" not in visit.found, "nothing was asked for again"
 
 
+@pytest.mark.slow
 def test_records_that_nobody_knows_are_told():
     assert "unknown-talk" in Visited(faults=["flood"], seconds=1800.0).found
 
