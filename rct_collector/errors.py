@@ -44,7 +44,16 @@ class RefusedFrameError(CollectorError):
 
 
 class BusyError(CollectorError):
-    """Another process on this host holds the device."""
+    """Another process on this host holds the device.
+
+    Attributes:
+        door: Name of the socket at which that process can be asked; b"" where there is none.
+    """
+
+    def __init__(self, message: str, door: bytes = b"") -> None:
+        """Keep the name for those who ask there."""
+        super().__init__(message)
+        self.door = door
 
 
 class TransportError(CollectorError):

@@ -12,14 +12,15 @@ import asyncio
 import contextlib
 import logging
 import math
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from rct_collector.config import DeviceConfig
+from rct_collector.device.consumers import Consumers
 from rct_collector.device.options import Options
 from rct_collector.device.plausibility import Plausibility
-from rct_collector.device.polling.plan import is_wanted
+from rct_collector.device.polling.plan import Choice, Plan, choice_of
 from rct_collector.device.polling.rounds import Polling
 from rct_collector.device.polling.schedule import Schedule
 from rct_collector.device.publisher import Emit, Publisher
@@ -27,8 +28,9 @@ from rct_collector.device.state import COVERED
 from rct_collector.device.stats import Stats
 from rct_collector.drivers import driver as load_driver
 from rct_collector.drivers.base import Driver, Event, History, Query, Record
+from rct_collector.errors import TransportError
 from rct_collector.lines.port import Port
-from rct_collector.model import PollClass, Series
+from rct_collector.model import PollClass
 from rct_collector.receipt import Receipt
 from rct_collector.reports import Reports
 from rct_collector.transport import manner
@@ -54,9 +56,9 @@ class Device:
 
     Attributes:
         name: Configured name.
+        consumers: Who takes what it says.
         polling: What it is asked for in rounds.
-        plan: What is wanted of it; the polling's own, like the next two.
-        discovery: What it has.
+        discovery: What it has; the polling's own, like the next one.
         exchange: What is asked and answered.
         units: Take what is sent unasked; None where its family sends nothing.
         settings: The gate through which it may be set; None where its family cannot.
@@ -78,7 +80,9 @@ class Device:
         self.driver: Driver = load_driver(config.driver)
         self._clock = options.clock
         self.reports = Reports(config.name)
-        self.stats = Stats(lambda series: is_wanted(series, config))
+        self.consumers = Consumers(choice_of(config), emit)
+        self._wants = self.consumers.wants
+        self.stats = Stats(self._wants)
         self._options = options
         self._state = options.memory(config)
         self._plausibility = Plausibility()
@@ -88,7 +92,7 @@ class Device:
             self.driver.vendor,
             tuple(sorted(config.labels.items())),
             self._schedule.interval,
-            emit,
+            self.consumers,
             now=self._clock.wall(),
         )
         self.polling = Polling(
@@ -104,7 +108,6 @@ class Device:
             stats=self.stats,
             reports=self.reports,
         )
-        self.plan = self.polling.plan
         self.discovery = self.polling.discovery
         self.exchange = self.polling.exchange
         self.units = self._made_units(options)
@@ -196,24 +199,74 @@ class Device:
         known = query.condition in self.driver.conditions
         return known and self.discovery.has(query.condition) is False
 
-    def _wants(self, series: Series) -> bool:
-        return is_wanted(series, self.config)
+    @property
+    def plan(self) -> Plan:
+        """What is wanted of it at present."""
+        return self.polling.plan
+
+    def listen(self, emit: Emit, choice: Choice | None = None) -> Callable[[], None]:
+        """Have one more told what the device says, and the device asked for what that one wants.
+
+        Whoever listens already, the agent of this process before all, gets what it got before.
+
+        Args:
+            emit: Takes the batches; must not block. Receipts are not handed to it.
+            choice: What it wants; None for what the user of the device does.
+
+        Returns:
+            Ends it.
+        """
+        consumer = self.consumers.add(choice or choice_of(self.config), emit)
+        self._choose()
+
+        def end() -> None:
+            if self.consumers.remove(consumer):
+                self._choose()
+
+        return end
+
+    def _choose(self) -> None:
+        self.polling.choose(self.consumers.choices[1:])  # the first is the user's own
+
+    def chosen(self) -> None:
+        """What those who listen have chosen is asked for; see :class:`.polling.rounds.Host`."""
+        self.consumers.settle()
+        self.stats.choose(self._wants)
+        if self.units is not None:
+            self.units.choose()
 
     # -- running ---------------------------------------------------------------------------
 
-    async def run(self) -> None:
+    async def run(self, refused: float = math.inf) -> None:
         """Collect until cancelled.
 
-        While another process on this host collects from the device, its rounds bring nothing.
+        Args:
+            refused: In so many rounds another process on this host may have the device before it
+                is left to that one; such rounds bring nothing.
+
+        Raises:
+            BusyError: Another process has it. When it was ours before, that is raised at once.
         """
+        line, left = self.port.line, refused
+        if not left:
+            with contextlib.suppress(TransportError):  # nor could the line be opened
+                line.claim()
         if ours := manner(self.config.address.options):
             log.info("%s: %s %s", self.name, self.config.address, ours)
         self._restoring = self._made_restoring()
+        line.link.yields = not left
         async with self._line(FIRST_CONNECT_S):
             while True:
+                if line.refusal is None:
+                    left = 0 if left < math.inf else left
+                elif left:
+                    left -= 1
+                else:
+                    raise line.refusal
+                line.link.yields = not left
                 begun = self._clock.wall()
                 await self.round()
-                if self._restoring is not None:
+                if self._restoring is not None and line.refusal is None:
                     await self._restore(self._restoring)
                 await self._sleep_to_tick(begun)
 

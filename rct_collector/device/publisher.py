@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 
 from rct_collector.catalog import catalog
-from rct_collector.model import PREFIX, Batch, Health, Origin, Series, Tags, Value
+from rct_collector.device.consumers import Consumers, Emit, is_about_unit
+from rct_collector.model import Batch, Health, Origin, Series, Tags, Value
 from rct_collector.receipt import Receipt
 
-#: Takes what a device has to say. Must not block and must not raise.
-Emit = Callable[[Batch], None]
+__all__ = ["Emit", "Publisher"]
 
 
 class Publisher:
-    """Turns samples into batches, and gathers the texts of the unit on one line.
+    """Turns samples into batches, and has the texts of the unit gathered on one line.
 
     Attributes:
         health: How the unit does; goes out with each batch.
+        consumers: Take the batches.
     """
 
     def __init__(
@@ -25,7 +26,7 @@ class Publisher:
         vendor: str,
         labels: Tags,
         interval: float,
-        emit: Emit,
+        consumers: Consumers,
         *,
         now: float,
         unit: str = "",
@@ -37,7 +38,7 @@ class Publisher:
             vendor: Vendor of the device family.
             labels: The user's own tags.
             interval: Seconds between two rounds.
-            emit: Takes the batches.
+            consumers: Take the batches.
             now: Unix seconds.
             unit: Which of its units, of a device that takes many.
         """
@@ -46,8 +47,7 @@ class Publisher:
         self._vendor = vendor
         self._labels = labels
         self._interval = interval
-        self._emit = emit
-        self._texts: dict[Series, Value] = {}
+        self.consumers = consumers
         self._heard_at = now
         self.health = Health(up=False, since=now)
 
@@ -63,7 +63,7 @@ class Publisher:
             self._vendor,
             self._labels,
             self._interval,
-            self._emit,
+            self.consumers,
             now=now,
             unit=unit,
         )
@@ -98,7 +98,29 @@ class Publisher:
     ) -> None:
         """Hand over samples of one time, if there are any, and that a round is over."""
         if values or ends_round:
-            self._emit(self._batch(time_ns, tuple(values), origin, ends_round, receipt))
+            self.consumers.send(self._batch(time_ns, tuple(values), origin, ends_round, receipt))
+
+    def send_round(
+        self,
+        time_ns: int,
+        values: list[tuple[Series, Value]],
+        texts: dict[Series, Value],
+        expected: Callable[[], Collection[Series]],
+    ) -> None:
+        """Hand over what is new of a round, and the texts of the unit once all are there.
+
+        Args:
+            time_ns: Time of the round, nanoseconds since the epoch.
+            values: What is new.
+            texts: Texts about the unit that are.
+            expected: Tells which of them the unit is known to have.
+        """
+        batch = self._batch(time_ns, ())
+        self.consumers.texts.update(texts)
+        for consumer in self.consumers:
+            mine = consumer.of(values) if consumer.is_narrow else values
+            if mine := mine + consumer.line(texts, expected):
+                self.consumers.hand(consumer, batch, tuple(mine))
 
     def send_apart(
         self,
@@ -108,10 +130,11 @@ class Publisher:
         receipt: Receipt | None = None,
     ) -> None:
         """Hand over values that no round has brought; texts about the unit on a line of theirs."""
-        texts = dict([pair for pair in values if type(pair[1]) is str and _is_about_unit(pair[0])])
+        texts = dict([pair for pair in values if type(pair[1]) is str and is_about_unit(pair[0])])
         if texts:
+            complete = [pair for pair in texts.items() if pair[1] != ""]
             values = [pair for pair in values if pair[0] not in texts]
-            values += self.info_line(texts, lambda: texts)
+            values += [(catalog().info, 1), *complete] if complete else []
         self.send(time_ns, values, origin, receipt=receipt)
 
     def restore(
@@ -123,12 +146,12 @@ class Publisher:
     ) -> None:
         """Hand over what a unit remembers of a time, each value of which is of so many seconds."""
         batch = self._batch(time_ns, tuple(values), Origin.HISTORY, receipt=receipt)
-        self._emit(batch._replace(interval_s=resolution_s))
+        self.consumers.send(batch._replace(interval_s=resolution_s))
 
     def remove(self, time_ns: int) -> None:
         """Tell that nothing will come any more."""
         self.health = self.health._replace(removed=True)
-        self._emit(self._batch(time_ns, ()))
+        self.consumers.send(self._batch(time_ns, ()))
 
     def _batch(
         self,
@@ -154,30 +177,4 @@ class Publisher:
 
     def forget(self) -> None:
         """Another unit answers now."""
-        self._texts.clear()
-
-    def info_line(
-        self, texts: dict[Series, Value], expected: Callable[[], Iterable[Series]]
-    ) -> list[tuple[Series, Value]]:
-        """All texts of the unit, once they are complete, as one line; then wait for new ones.
-
-        A line with some of them would open new series in agents that turn texts into labels.
-
-        Args:
-            texts: Those of the present round.
-            expected: Tells those that the unit is known to have.
-        """
-        self._texts.update(texts)
-        if not self._texts:
-            return []
-        wanted = set(expected())
-        if not wanted or not wanted <= self._texts.keys():
-            return []
-        complete = [(s, self._texts[s]) for s in wanted if self._texts[s] != ""]
-        self._texts.clear()
-        return [(catalog().info, 1), *complete] if complete else []
-
-
-def _is_about_unit(series: Series) -> bool:
-    """Whether a text tells what the unit is, and not what happened to it."""
-    return series.metric.measurement == PREFIX
+        self.consumers.forget()

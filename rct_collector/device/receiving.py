@@ -148,6 +148,11 @@ class Receiving:
         self.records = self.repeated = self.misdated = self.unknown = self.implausible = 0
         self.newest_ns = 0
 
+    def choose(self) -> None:
+        """Something else is wanted from now on."""
+        self._unwanted.clear()
+        self._newest = {s: newest for s, newest in self._newest.items() if self._wanted(s)}
+
     def heard(self, now: float) -> None:
         """The unit said something that makes sense, at a time in monotonic seconds."""
         self._heard_at = now

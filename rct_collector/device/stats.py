@@ -31,9 +31,17 @@ class Stats:
         Args:
             wanted: Whether the user wants a series.
         """
-        rows = catalog()
         self.totals: Counter[str] = Counter()
         self.errors: Counter[str] = Counter()
+        self.choose(wanted)
+
+    def choose(self, wanted: Callable[[Series], bool]) -> None:
+        """Tell from now on what is wanted now.
+
+        Args:
+            wanted: Whether anybody wants a series.
+        """
+        rows = catalog()
         self._fields = {
             metric.field: rows.series(metric.name)
             for metric in rows.metrics

@@ -104,6 +104,11 @@ class Units:
         """
         return self._units[unit]
 
+    def choose(self) -> None:
+        """Something else is wanted from now on."""
+        for unit in self._units.values():
+            unit.receiving.choose()
+
     def take(
         self,
         events: Sequence[Event],

@@ -214,7 +214,8 @@ class _Claim:
         raise BusyError(
             f"{self._what}already collected by {holder}"
             + (f", as {other._ours}" if other is not None else "")
-            + "; a device serves one collector at a time, so stop one of the two"
+            + "; a device serves one collector at a time, so stop one of the two",
+            b"" if other is not None else name,
         )
 
     def answer(self) -> None:

@@ -38,6 +38,7 @@ class Link(Generic[Held]):
 
     Attributes:
         excused: Something was told of that brings losses with it, which are not told of as well.
+        yields: Whoever else has the device is to have it: that is nothing to complain of.
         opened: Times that the line was opened.
         attempted: Set once the first attempt to open it has ended, well or not.
         judged: Set once it is known whether the line that was opened last, or was to be, is of use.
@@ -78,6 +79,7 @@ class Link(Generic[Held]):
         self._counted = ""
         self._lost_at = -math.inf
         self.excused = False
+        self.yields = False
         self.attempted = asyncio.Event()
         self.judged = asyncio.Event()
         self.opened = 0
@@ -211,7 +213,9 @@ class Link(Generic[Held]):
         self.attempted.set()
         self.judged.set()
         error = state.outcome.exception() if state.outcome else None
-        if isinstance(error, BusyError):
+        if isinstance(error, BusyError) and self.yields:
+            self.last_error = str(error)
+        elif isinstance(error, BusyError):
             self._complain(str(error), logging.ERROR)
         elif error is None or isinstance(error, TransportError):
             self._complain(str(error))

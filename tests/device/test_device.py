@@ -912,6 +912,30 @@ def test_a_device_that_another_has_is_down_until_that_ends(taken, caplog):
 
 
 @needs_locks
+@pytest.mark.parametrize("refused", [0, 2])
+def test_a_device_can_be_left_to_another_after_some_rounds(taken, refused, caplog):
+    async def main(loop):
+        made = LockedBench(loop)
+        with pytest.raises(BusyError) as caught:
+            await made.device.run(refused)
+        found = [value for _, value in made.out.values().get("inverter_collector.up", ())]
+        taken.release()
+        task = asyncio.create_task(made.device.run(refused))
+        await asyncio.sleep(35)
+        assert made.ups()[-1] == 1
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        return caught.value, found
+
+    error, found = run(main)
+    assert error.door == b"", "it is a door of this process"
+    assert found == [0] * refused
+    assert ["already collected" in r.getMessage() for r in caplog.records].count(True) == (
+        1 if refused else 0
+    ), "nobody who gives way complains"
+
+
+@needs_locks
 def test_without_descriptors_a_device_waits_for_its_lock(monkeypatch, caplog):
     """It is not the same as a host that has no locks."""
     poor = [True]

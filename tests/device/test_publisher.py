@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from rct_collector.catalog import catalog
+from rct_collector.device.consumers import Consumers
+from rct_collector.device.polling.plan import Choice
 from rct_collector.device.publisher import Publisher
 from rct_collector.model import Origin
 
@@ -11,7 +13,8 @@ ROWS = catalog()
 
 def sent(*values):
     batches = []
-    publisher = Publisher("roof", "toy", (), 10.0, batches.append, now=0.0)
+    consumers = Consumers(Choice(), batches.append)
+    publisher = Publisher("roof", "toy", (), 10.0, consumers, now=0.0)
     publisher.send_apart(1000, list(values), Origin.HISTORY)
     return {(series.name, value) for batch in batches for series, value in batch.values}
 

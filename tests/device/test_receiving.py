@@ -116,6 +116,17 @@ def test_stored_records_that_come_before_the_newest_are_not_late(made):
     assert [origin for _, _, origin in made.values] == ["live"] * 3
 
 
+def test_what_is_not_wanted_any_more_is_left_out_and_what_is_again_is_not():
+    unwanted = set()
+    made = Made(unwanted=unwanted)
+    for age, some in ((30, ()), (20, (GRID,)), (10, ())):
+        unwanted.clear()
+        unwanted.update(some)
+        made.receiving.choose()
+        made.take(record(age, (GRID, float(age))))
+    assert made.values == [(30, 30.0, "live"), (10, 10.0, "live")]
+
+
 def test_same_time_from_another_component_is_no_second_live_value(made):
     made.take(record(10))
     made.take(record(10, key="copy"))

@@ -120,7 +120,7 @@ def test_the_wall_clock_may_step_by_hours_while_values_keep_coming(steps):
         made = Bench(loop)
         clock = made.options.clock
         seen = []
-        made.device._publisher._emit = lambda b: seen.append((loop.time(), clock.wall(), b))
+        made.device.listen(lambda b: seen.append((loop.time(), clock.wall(), b)))
         async with made.running():
             await asyncio.sleep(each)
             for step in steps:

@@ -163,6 +163,25 @@ class Backlog:
             self._want(query, now)
         return fresh
 
+    def choose(self, plan: Plan, more: Iterable[Query], now: float) -> None:
+        """Something else is wanted from now on.
+
+        Args:
+            plan: What is asked in which class.
+            more: The queries that bring what was not wanted before.
+            now: Monotonic seconds.
+        """
+        self._plan = plan
+        self._asked = ()  # so that the budget is worked out anew
+        for kept in (self._waiting, self._turns, self._shift):
+            for query in kept.keys() - plan.classes.keys():
+                del kept[query]
+        self._announced &= plan.classes.keys()
+        self._joined &= plan.classes.keys()
+        for query in self.present(more, now):
+            if plan.classes[query] is not PollClass.FAST:
+                self._want(query, now)
+
     def forget(self) -> None:
         """Another unit, or new firmware: all is news again."""
         self._announced.clear()

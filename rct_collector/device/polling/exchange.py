@@ -181,6 +181,7 @@ class Exchange:
             TokenBucket(REPEATS * requests.per_second, size),
             TokenBucket(advance / ADVANCE_S, float(advance)),
         )
+        self._interval = interval
         self._slowest_gap = interval / (LEEWAY * size)
         self._requests = requests
         self._window = 1 if drains else requests.window
@@ -248,6 +249,18 @@ class Exchange:
         bucket = self._pacer.bucket
         missing = max(0.0, count - bucket.tokens(now)) / bucket.rate
         return max(count * self._pacer.gap, missing) + 2 * self._timeout
+
+    def fit(self, fast: int, advance: int) -> None:
+        """Something else is asked from now on; what was learnt of the pace stays.
+
+        Args:
+            fast: Queries of a fast round.
+            advance: As for the beginning.
+        """
+        size = float(max(fast, 1))
+        self._pacer.bucket.burst = self._pacer.repeats.burst = size
+        self._pacer.advance.burst, self._pacer.advance.rate = float(advance), advance / ADVANCE_S
+        self._slowest_gap = self._interval / (LEEWAY * size)
 
     def want(self, query: Query) -> None:
         """Ask for one thing more in this round."""

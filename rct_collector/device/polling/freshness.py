@@ -7,6 +7,7 @@ beyond its day, so that what is counted by days is read anew soon after midnight
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date, datetime, tzinfo
 
 from rct_collector.device.clock import Clock
@@ -48,6 +49,11 @@ class Freshness:
             return queries
         today = self._today()
         return [q for q in queries if q not in good or not self._is_good(q, now, today)]
+
+    def ask_again(self, queries: Iterable[Query]) -> None:
+        """More is wanted of some answers than was taken when they came."""
+        for query in queries:
+            self._good.pop(query, None)
 
     def forget(self) -> None:
         """Another unit answers now."""

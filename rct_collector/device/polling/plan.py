@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple
@@ -35,9 +35,9 @@ class Derived:
 class Choice(NamedTuple):
     """What a user wants of a device; see the options of the same names."""
 
-    enabled: frozenset[str]
-    include: tuple[str, ...]
-    exclude: tuple[str, ...]
+    enabled: frozenset[str] = frozenset()
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
 
 
 class Plan:
@@ -56,9 +56,21 @@ class Plan:
     """
 
     def __init__(
-        self, driver: Driver, config: DeviceConfig | Choice, rows: Catalog | None = None
+        self,
+        driver: Driver,
+        config: DeviceConfig | Choice,
+        rows: Catalog | None = None,
+        *,
+        others: Collection[Choice] = (),
     ) -> None:
-        """Work it out once; conditions of the unit are applied at run time."""
+        """Work it out once; conditions of the unit are applied at run time.
+
+        Args:
+            driver: The family.
+            config: What is wanted.
+            rows: The catalogue; by default that of the project.
+            others: What others want besides.
+        """
         rows = rows or catalog()
         self._rows = rows
         self._homes = driver.homes
@@ -70,7 +82,11 @@ class Plan:
             if len(homes) > 1 and len(self.conditions(series)) > 1
         }
         self._computable: dict[Series, tuple[tuple[Series, ...], ...]] = {}
-        self.wanted = {s for s in self._candidates(driver) if is_wanted(s, config)}
+        self.wanted = {
+            series
+            for series in self._candidates(driver)
+            if is_wanted(series, config) or any(is_wanted(series, other) for other in others)
+        }
         self.classes: dict[Query, PollClass] = {}
         self.derived: list[Derived] = []
         self._columns: dict[tuple[Series, ...], tuple[tuple[Series, tuple[str, ...]], ...]] = {}
@@ -91,6 +107,21 @@ class Plan:
     def queries(self, poll: PollClass) -> list[Query]:
         """The queries of one class, in the driver's order, which keeps snapshots together."""
         return self._queries[poll]
+
+    def beyond(self, other: Plan) -> list[Query]:
+        """The queries whose answers bring what another plan does not want of them.
+
+        Args:
+            other: Of the same family.
+        """
+        fresh = self.wanted - other.wanted
+        places = {n for n, item in enumerate(self.derived) if item.series in fresh}
+        return [
+            query
+            for query in self.classes
+            if not set(self.takes.get(query, ())) <= set(other.takes.get(query, ()))
+            or not places.isdisjoint(self.dependents.get(query, ()))
+        ]
 
     def homes(self, series: Series) -> tuple[tuple[Query, Binding], ...]:
         """Where a series is found: in one place of those that the unit has. None for derived."""
@@ -201,7 +232,12 @@ def _shared(driver: Driver, choice: Choice) -> Plan:
 
 def plan_for(driver: Driver, config: DeviceConfig) -> Plan:
     """The plan of a device; devices of which the same is wanted share one."""
-    return _shared(driver, Choice(config.enabled, config.include, config.exclude))
+    return _shared(driver, choice_of(config))
+
+
+def choice_of(config: DeviceConfig) -> Choice:
+    """What the user of a device wants of it."""
+    return Choice(config.enabled, config.include, config.exclude)
 
 
 def is_wanted(series: Series, config: DeviceConfig | Choice) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Container, Sequence
+from collections.abc import Collection, Container, Sequence
 from typing import Protocol
 
 from rct_collector.catalog.faults import fault_metrics
@@ -20,7 +20,7 @@ from rct_collector.device.polling.backlog import SLOW_CLASSES, Backlog
 from rct_collector.device.polling.discovery import Discovery, Undecided, facts_from
 from rct_collector.device.polling.exchange import Exchange
 from rct_collector.device.polling.freshness import Freshness
-from rct_collector.device.polling.plan import plan_for
+from rct_collector.device.polling.plan import Choice, Plan, plan_for
 from rct_collector.device.polling.round import Round
 from rct_collector.device.polling.unsupported import LONG_MUTE_S, MUTE_S, Unsupported
 from rct_collector.device.publisher import Publisher
@@ -53,6 +53,9 @@ class Host(Protocol):
 
     def unasked(self, events: Sequence[Event], now: float, receipt: Receipt | None) -> None:
         """The unit said something by itself; see :class:`.exchange.Owner`."""
+
+    def chosen(self) -> None:
+        """What was chosen last is what is asked for from now on."""
 
 
 class Polling:
@@ -107,7 +110,9 @@ class Polling:
         self._place = f"{config.address.scheme}://{config.address.place} {config.unit}".rstrip()
         self.plan = plan_for(driver, config)
         self.discovery = self._recall()
-        self._faults = tuple(s for s in self.plan.wanted if s.metric in fault_metrics())
+        self._others: Collection[Choice] = ()
+        self._planned: Collection[Choice] = ()  # of those is what the plan has
+        self._faults = self._fault_series()
         self._change = self.discovery.change
         self.changes = 0
         self._told: set[str] = set()
@@ -149,6 +154,40 @@ class Polling:
                 self._config.name,
             )
         return discovery
+
+    def _fault_series(self) -> tuple[Series, ...]:
+        """Those that tell of faults, as far as its own user wants them."""
+        wanted = plan_for(self._driver, self._config).wanted
+        return tuple(series for series in wanted if series.metric in fault_metrics())
+
+    def choose(self, others: Collection[Choice]) -> None:
+        """Ask for what others want besides, and for nothing else any more.
+
+        A round that goes on ends as it was begun.
+
+        Args:
+            others: What they have chosen; none where the user of the device is the only one.
+        """
+        self._others = others
+        if others == self._planned:
+            self._host.chosen()
+        elif self._round is None:
+            self._replan()
+
+    def _replan(self) -> None:
+        old, own = self.plan, plan_for(self._driver, self._config)
+        plan = Plan(self._driver, self._config, others=self._others) if self._others else own
+        if plan.wanted == own.wanted:
+            plan = own
+        if plan.wanted != old.wanted:
+            self.plan = plan
+            now = asyncio.get_running_loop().time()
+            more = plan.beyond(old)
+            self._freshness.ask_again(more)
+            self._backlog.choose(plan, more, now)
+            self.exchange.fit(len(plan.queries(PollClass.FAST)), self._advance())
+        self._planned = self._others
+        self._host.chosen()
 
     def _advance(self) -> int:
         """Requests that it takes to ask for everything once, at the pace of the gap."""
@@ -239,6 +278,8 @@ class Polling:
         """Nothing is wanted any more, and all is published."""
         self._round = None
         self.exchange.end_round(now)
+        if self._planned != self._others:
+            self._replan()
 
     def faults(self) -> tuple[Value | None, ...]:
         """What the round has brought of faults, as far as it is wanted."""
@@ -389,8 +430,8 @@ class Polling:
             return
         self._publisher.heard(current.time_ns / 1e9)
         values = current.publish()
-        line = self._publisher.info_line(current.texts(), self._expected)
-        self._publisher.send(current.time_ns, values + line)
+        texts = current.texts()
+        self._publisher.send_round(current.time_ns, values, texts, self._expected)
 
     def _expected(self) -> list[Series]:
         """The texts that the unit is known to have."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import struct
 
 from rct_collector.adapter.lineprotocol import LineProtocol
+from rct_collector.device.consumers import Consumers
 from rct_collector.device.plausibility import Plausibility
+from rct_collector.device.polling.plan import Choice
 from rct_collector.device.publisher import Publisher
 from rct_collector.device.stats import Stats
 from rct_collector.device.units import Units
@@ -41,7 +43,8 @@ class Sure:
 
 def test_a_value_costs_no_more_calls_than_it_did():
     batches, lines = [], []
-    publisher = Publisher("roof", "solaredge", (), 120.0, batches.append, now=0.0)
+    consumers = Consumers(Choice(), batches.append)
+    publisher = Publisher("roof", "solaredge", (), 120.0, consumers, now=0.0)
     session, written = ListeningSession(SolarEdgeOptions()), LineProtocol()
     units = Units(
         DRIVER.pushed,
