@@ -33,6 +33,8 @@ class Answering:
         self.late = []
         self.lost = ""
         self.busy = False
+        self.opened = 1
+        self.before = None
         self.heard_at = -math.inf
         self.inquiry = Inquiry(self, timeout)
 
@@ -55,8 +57,16 @@ class Answering:
         finally:
             self.busy = False
 
+    def confuses(self, query):
+        """As a line on which answers do not name what they answer."""
+        before = self.before
+        if before is None or query.shape is None:
+            return False
+        return before is not query and before.shape == query.shape
+
     def ask(self, ask, now):
         assert self.busy, "asked out of turn"
+        self.before = ask.query
         loop = asyncio.get_running_loop()
         self.asked.append((now, ask.query.name, ask.argument))
         value = self.answer(ask.query, ask.argument)

@@ -24,7 +24,7 @@ from rct_collector.device.polling.plan import Choice, Plan, choice_of
 from rct_collector.device.polling.rounds import Polling
 from rct_collector.device.polling.schedule import Schedule
 from rct_collector.device.publisher import Emit, Publisher
-from rct_collector.device.state import COVERED
+from rct_collector.device.state import COVERED, WRITTEN
 from rct_collector.device.stats import Stats
 from rct_collector.drivers import driver as load_driver
 from rct_collector.drivers.base import Driver, Event, History, Query, Record
@@ -188,11 +188,22 @@ class Device:
         """The gate of the unit's settings; None where the family has none."""
         if not self.driver.settings:
             return None
+        from rct_collector.device.journal import Journal
         from rct_collector.device.settings import Gate
 
-        allowed = getattr(self.config.options, "writes", ())
-        inquiry = self.exchange.inquiry
-        return Gate(self.name, self.driver.settings, allowed, inquiry, lambda: self.discovery.facts)
+        file = self._options.file(self.config, WRITTEN)
+        gate = Gate(
+            self.name,
+            self.driver.settings,
+            self.config.options.permission,
+            self.exchange.inquiry,
+            lambda: self.discovery.facts,
+            Journal(self._clock, file),
+            has=self.discovery.holds,
+            totals=self.stats.totals,
+        )
+        self.polling.listen(gate.reads, gate.note)
+        return gate
 
     def _lacks(self, query: Query) -> bool:
         """Whether the unit has said that it lacks the part that a query is about."""

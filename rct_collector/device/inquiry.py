@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Callable
 
 from rct_collector.drivers.base import Answer, Ask, Garbled, Query, Refused
 from rct_collector.errors import TransportError
@@ -42,8 +43,19 @@ class Inquiry:
         self.query: Query | None = None
         self.asked = 0
 
+    @property
+    def connection(self) -> int:
+        """Number of the connection over which is asked now: who answers over another may differ."""
+        return self._port.opened
+
     async def ask(
-        self, query: Query, argument: object = None, *, latest: float = math.inf
+        self,
+        query: Query,
+        argument: object = None,
+        *,
+        latest: float = math.inf,
+        connection: int | None = None,
+        sent: Callable[[], object] | None = None,
     ) -> Answer | Refused:
         """Ask, once.
 
@@ -51,12 +63,15 @@ class Inquiry:
             query: What is asked.
             argument: What goes with it; see :class:`rct_collector.drivers.base.Ask`.
             latest: When it may be sent at the latest, in monotonic seconds.
+            connection: Over which it is to be sent, and over no other; None for any.
+            sent: Called when it has been sent.
 
         Raises:
             TransportError: The line is not open or was lost, or the answer did not come in time;
                 the kind of the latter is ``timeout``. What was asked may have arrived all the same.
                 Of an answer that came and is none, where that can be told, it is ``garbled``; of a
-                line that others had until it was too late, ``busy``.
+                line that others had until it was too late, ``busy``; and of a question that was not
+                sent since its answer could be taken for that to the one before, ``alike``.
             RefusedFrameError: The driver does not send such a frame.
         """
         ask = Ask(query, self._port.unit, argument)
@@ -66,8 +81,14 @@ class Inquiry:
                 await self._quiet()
             if loop.time() > latest:
                 raise TransportError("others had the line all the time", "busy")
+            if connection is not None and self._port.opened != connection:
+                raise TransportError("the line was opened anew meanwhile: it may be another unit's")
+            if self._port.confuses(query):
+                raise TransportError("the answer could be taken for another one", "alike")
             self._port.ask(ask, loop.time())
             self.asked += 1
+            if sent is not None:
+                sent()
             answer: asyncio.Future[Answer | Refused]
             answer = self._answer = loop.create_future()
             self.query, self._argument = query, argument

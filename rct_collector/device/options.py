@@ -108,9 +108,14 @@ class Options:
             config: The device.
             content: What is to be kept.
         """
+        file = self.file(config, content)
+        return Memory(file) if file else None
+
+    def file(self, config: DeviceConfig, content: Content) -> StateFile | None:
+        """The file in which something about a device is kept; None where nothing is."""
         if not self.state_dir:
             return None
-        return Memory(StateFile(self.state_dir, config.name, config.driver, content))
+        return StateFile(self.state_dir, config.name, config.driver, content)
 
     def _vault(self, config: DeviceConfig) -> Vault | None:
         """Where a line keeps what is nobody else's business; recordings have nothing to keep."""

@@ -1,7 +1,7 @@
 """What was learnt about a device, kept on disk: one small JSON file per device.
 
-What is nobody else's business has a second one, which only the own user may read, and which times
-are covered (:mod:`.coverage`) a third.
+What is nobody else's business has a second one, which only the own user may read, which times are
+covered (:mod:`.coverage`) a third, and what was written into it (:mod:`.journal`) a fourth.
 
 A folder that cannot be written to costs a message, not a sample: everything is learnt again
 after each start then. So does a file that is damaged, or not one of ours: what lies in files is
@@ -60,6 +60,11 @@ COVERED = Content(
     "what is restored from the unit's memory will be restored again after each start",
     save_s=300.0,
 )
+WRITTEN = Content(
+    "+settings.json",
+    "what was written into the unit",
+    "no setting is written without a record of it",
+)
 
 
 class StateFile:
@@ -107,10 +112,13 @@ class StateFile:
             log.warning("%s: %s is not used: %s", self._device, self.path, _reason(error))
             return {}
 
-    def save(self, kept: dict[str, Any]) -> None:
+    def save(self, kept: dict[str, Any]) -> bool:
         """Keep something; the file is replaced as a whole or not at all. Nothing is raised.
 
         It blocks until everything is on the disk.
+
+        Returns:
+            Whether it is.
         """
         content = {**kept, "version": VERSION, "driver": self.driver}
         try:
@@ -127,6 +135,8 @@ class StateFile:
                     self.content.without,
                 )
             self._complained = True
+            return False
+        return True
 
 
 def _reason(error: Exception) -> str:
@@ -149,7 +159,7 @@ def sweep(folder: Path, devices: Iterable[str]) -> None:
         devices: Configured names; what belongs to others is left alone.
     """
     try:
-        contents = (LEARNT, KEYS, COVERED)
+        contents = (LEARNT, KEYS, COVERED, WRITTEN)
         names = [f"{device}{content.ending}" for device in devices for content in contents]
         Folder(folder).sweep(frozenset(Path(name).stem for name in names))
     except Exception as error:  # the folder is told of when it cannot be written to

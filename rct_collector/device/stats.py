@@ -22,8 +22,20 @@ class Stats:
     #: Kinds that are somebody's mistake rather than somebody else's traffic.
     MISTAKES = (Fault.CRC, Fault.LENGTH, Fault.COMMAND, Fault.DECODE)
 
-    #: Fields that only devices have which take many units: those that count them at all.
-    OF_MANY = frozenset({"units", "units_replaced_total", "callers", "callers_rejected_total"})
+    #: Fields that only devices have which take many units, or may be set: those that count them at
+    #: all.
+    OF_MANY = frozenset(
+        {
+            "units",
+            "units_replaced_total",
+            "callers",
+            "callers_rejected_total",
+            "settings_sent_total",
+            "settings_applied_total",
+            "settings_refused_total",
+            "settings_unconfirmed_total",
+        }
+    )
 
     def __init__(self, wanted: Callable[[Series], bool] = lambda _series: True) -> None:
         """Start at zero.

@@ -586,34 +586,124 @@ class History:
 # -- settings ----------------------------------------------------------------------------------
 
 
+class Domain(NamedTuple):
+    """What a setting takes: some values, or the numbers of a range.
+
+    Attributes:
+        choices: Words or numbers; empty for a range.
+        low: Smallest number.
+        high: Largest number.
+        step: Numbers are multiples of this above the smallest; 0 for any.
+        flag: It is on or off.
+    """
+
+    choices: tuple[str | float, ...] = ()
+    low: float = 0.0
+    high: float = 0.0
+    step: float = 0.0
+    flag: bool = False
+
+    @property
+    def kind(self) -> str:
+        """``flag``, ``choice`` of words, or ``number``."""
+        if self.flag:
+            return "flag"
+        return "choice" if self.choices and isinstance(self.choices[0], str) else "number"
+
+    def __str__(self) -> str:
+        """What it takes, in words."""
+        if self.flag:
+            return "on or off"
+        if self.choices:
+            *most, last = (item if isinstance(item, str) else f"{item:g}" for item in self.choices)
+            return f"{', '.join(most)} or {last}" if most else str(last)
+        text = f"a number from {self.low:g} to {self.high:g}"
+        return text + (f" in steps of {self.step:g}" if self.step else "")
+
+    def __contains__(self, value: object) -> bool:
+        """Whether it takes a value: numbers as they are written, flags as true and false."""
+        if self.flag:
+            return isinstance(value, bool)
+        if isinstance(value, str):
+            return value in self.choices
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            return False
+        if self.choices:
+            return any(not isinstance(item, str) and is_close(value, item) for item in self.choices)
+        if not self.low <= value <= self.high:
+            return False
+        steps = (value - self.low) / self.step if self.step else 0.0
+        return math.isclose(steps, round(steps), abs_tol=1e-6)
+
+
+def is_close(one: float, other: float) -> bool:
+    """Whether two numbers are the same but for how they are written."""
+    return math.isclose(one, other, rel_tol=1e-6, abs_tol=1e-6)
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Setting:
     """Something that may be set in a unit.
 
+    Where units of a family are set in different ways, several have the same name, under conditions
+    that exclude each other.
+
     Attributes:
         name: Name for people; ends in its unit, like a field.
+        title: What it is, in a few words.
+        unit: Unit of a number, such as ``V``; "" for none.
+        rank: ``A`` for what is harmless, ``B`` for what changes how the unit charges or uses the
+            grid, ``C`` for what battery or supply depend on, see :attr:`guarded`.
+        condition: Name of the condition under which it is the unit's; "" for any unit.
         query: What is asked, with the value, to set it.
         shown_by: The query whose answer tells the present value.
-        shown: That answer's value → the present value.
-        choices: The words it takes; empty for a number.
-        low: Smallest number.
-        high: Largest number.
+        shown: That answer's value → the present value; None where it tells none.
+        evidence: What else is read before it is written, in this order. The answers are among the
+            facts, None for what the unit refuses to say.
+        choices: The words or numbers that some unit takes; empty for a range.
+        low: Smallest number that any unit takes.
+        high: Largest number that any unit takes.
         step: Numbers are multiples of this above the smallest; 0 for any.
+        flag: It is on or off.
+        narrow: Facts → what this unit takes of that, or why it is not to be set in words; None for
+            all of it.
+        guarded: Facts → whether it may be set only where the user has also said within which
+            limits.
         rule: Value, facts → why this unit must not get it, or "". Among the facts is the answer
             to ``shown_by``, just read.
+        text: Value, facts → what is sent, in the words of the protocol.
         visible_s: Seconds within which a value that was accepted is to show.
     """
 
     name: str
+    title: str = ""
+    unit: str = ""
+    rank: str = "B"
+    condition: str = ""
     query: Query
     shown_by: Query
     shown: Callable[[Any], Any] = lambda value: value
-    choices: tuple[str, ...] = ()
+    evidence: tuple[Query, ...] = ()
+    choices: tuple[str | float, ...] = ()
     low: float = 0.0
     high: float = 0.0
     step: float = 0.0
+    flag: bool = False
+    narrow: Callable[[Facts], Domain | str | None] = lambda _facts: None
+    guarded: Callable[[Facts], bool] = lambda _facts: False
     rule: Callable[[Any, Facts], str] = lambda _value, _facts: ""
+    text: Callable[[Any, Facts], str] = lambda _value, _facts: ""
     visible_s: float = 60.0
+
+    @property
+    def domain(self) -> Domain:
+        """What some unit takes."""
+        return Domain(self.choices, self.low, self.high, self.step, self.flag)
+
+    @property
+    def reads(self) -> tuple[Query, ...]:
+        """All that is read before it is written: what tells the present value comes last."""
+        return (*(query for query in self.evidence if query is not self.shown_by), self.shown_by)
 
 
 class Approved(NamedTuple):
@@ -622,10 +712,14 @@ class Approved(NamedTuple):
     Attributes:
         setting: What is set.
         value: To what.
+        text: What is sent, in the words of the protocol.
+        number: Each has a higher one than those before it, in one process.
     """
 
     setting: Setting
     value: Any
+    text: str = ""
+    number: int = 0
 
 
 # -- the family --------------------------------------------------------------------------------

@@ -5,11 +5,52 @@ A configuration says them beside those that all devices share, see :mod:`rct_col
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import inf
-from typing import Any
+from typing import Any, NamedTuple
 
 from rct_collector.option import Invalid, number, option, parse_duration
+
+
+class Limit(NamedTuple):
+    """Within what the user lets a guarded setting be written.
+
+    Attributes:
+        words: The words or flags; empty for a range of numbers.
+        low: Smallest number.
+        high: Largest number.
+    """
+
+    words: tuple[str | bool, ...] = ()
+    low: float = -inf
+    high: float = inf
+
+    def __contains__(self, value: object) -> bool:
+        """Whether it lets a value be written."""
+        if self.words:
+            return value in self.words
+        return isinstance(value, int | float) and self.low <= value <= self.high
+
+    def __str__(self) -> str:
+        """As messages say it."""
+        if self.words:
+            return " or ".join(str(word) for word in self.words)
+        return f"{self.low:g} to {self.high:g}"
+
+
+class Permission(NamedTuple):
+    """What of the settings of a unit the user lets be written.
+
+    Attributes:
+        names: Names of settings.
+        guarded: Settings that battery or supply depend on may be among them …
+        limits: … within these limits, by name.
+    """
+
+    names: tuple[str, ...] = ()
+    guarded: bool = False
+    limits: Mapping[str, Limit] = {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,6 +59,14 @@ class FamilyOptions:
 
     A flag may be named by rows of the catalogue, which it turns on (``Metric.option``).
     """
+
+    @property
+    def permission(self) -> Permission:
+        """What of the settings may be written: what the option ``writes`` names, if there is one.
+
+        Nothing unless the user has named it.
+        """
+        return Permission(tuple(getattr(self, "writes", ())))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -130,6 +130,10 @@ class Port:
         """Take the turn for one request; see :meth:`Turns.take`."""
         return self.conversation is not None and self.conversation.turns.take(self._party)
 
+    def confuses(self, query: Query) -> bool:
+        """Whether an answer to what was asked before could be taken for one to a query."""
+        return self.conversation is not None and self.conversation.confuses(query)
+
     def tells_apart(self, query: Query) -> bool:
         """Whether an answer to what was asked before cannot be taken for one to a query.
 

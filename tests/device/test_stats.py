@@ -24,6 +24,8 @@ def named(samples):
 def test_every_figure_of_the_catalogue_is_given_once():
     stats = Stats()
     stats.totals["callers_rejected"] = stats.totals["units_replaced"] = 0
+    for kind in ("sent", "applied", "refused", "unconfirmed"):
+        stats.totals[f"settings_{kind}"] = 0
     samples = stats.samples(up=True, **GAUGES)
     own = [series.name for series in catalog() if series.metric.own]
     assert sorted(series.name for series, _ in samples) == sorted(own)

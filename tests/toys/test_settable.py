@@ -51,7 +51,7 @@ def write(driver, unit, value=54.0, **options):
 
 def test_setting_is_written_and_its_value_reaches_line_protocol(driver):
     run = write(driver, Settable())
-    assert run.result.state is State.WRITTEN
+    assert run.result.state is State.APPLIED
     assert run.unit.written == ["volts=54.0"]
     assert run.lines[0].startswith(
         "inverter_battery,battery=0,source=toy,vendor=toys voltage_volts=52.0 "
@@ -65,9 +65,9 @@ def test_setting_is_written_and_its_value_reaches_line_protocol(driver):
     ("unit", "state"),
     [
         (Settable("no", takes=False), State.REFUSED),
-        (Settable("", takes=True), State.WRITTEN),
-        (Settable("", takes=False), State.UNCONFIRMED),
-        (Settable("ok", takes=False), State.UNCONFIRMED),
+        (Settable("", takes=True), State.APPLIED),
+        (Settable("", takes=False), State.UNKNOWN),
+        (Settable("ok", takes=False), State.ACCEPTED_NOT_VISIBLE),
     ],
     ids=["refused", "answer lost", "request lost", "accepted but not shown"],
 )
@@ -84,7 +84,9 @@ def test_whatever_becomes_of_it_it_is_sent_once(driver, unit, state):
 )
 def test_what_is_not_allowed_never_leaves(driver, value, options):
     run = write(driver, Settable(), value, **options)
-    assert run.result.state is State.DENIED
+    assert run.result.state is State.REFUSED
+    assert run.result.denied
+    assert not run.result.sent
     assert run.unit.written == []
 
 
@@ -92,7 +94,7 @@ def test_nothing_may_be_set_unless_the_user_names_it(driver):
     run = Run(
         driver, Settable(), 5.0, during=lambda run: run.device.settings.set("float_volts", 54.0)
     )
-    assert run.result.state is State.DENIED
+    assert run.result.state is State.REFUSED
     assert "not among the settings" in run.result.why
 
 

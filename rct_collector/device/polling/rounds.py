@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Container, Sequence
-from typing import Protocol
+from collections.abc import Callable, Collection, Container, Sequence
+from typing import Any, Protocol
 
 from rct_collector.catalog.faults import fault_metrics
 from rct_collector.config import DeviceConfig
@@ -140,6 +140,8 @@ class Polling:
             reports=reports,
         )
         self._round: Round | None = None
+        self._listened: Container[Query] = ()
+        self._listener: Callable[[Query, Any], object] = lambda _query, _value: None
         self._probe: list[Query] = []
         self._one_shot = self._blind = False
 
@@ -194,6 +196,15 @@ class Polling:
         if self._config.requests.per_second < self._config.usual.per_second:
             return 0  # whoever asks for less than usual on average knows why
         return len(self.plan.classes) + len(self._driver.deciding())
+
+    def listen(self, queries: Container[Query], listener: Callable[[Query, Any], object]) -> None:
+        """Have somebody told what is answered to some queries.
+
+        Args:
+            queries: They.
+            listener: Takes the query and the value of each answer.
+        """
+        self._listened, self._listener = queries, listener
 
     # -- one round -------------------------------------------------------------------------
 
@@ -334,6 +345,8 @@ class Polling:
         """Take an answer that the round wants."""
         current, query = self.current, answer.query
         self._stats.totals["answers"] += 1
+        if query in self._listened:
+            self._listener(query, answer.value)
         if self._refused:
             self._refused.discard(query)
         if self._unsupported.answered(query):

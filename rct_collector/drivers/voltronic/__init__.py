@@ -8,6 +8,7 @@ from rct_collector.drivers.voltronic.conditions import CONDITIONS
 from rct_collector.drivers.voltronic.detection import RESYNC
 from rct_collector.drivers.voltronic.options import VoltronicOptions, VoltronicRequests
 from rct_collector.drivers.voltronic.session import VoltronicSession
+from rct_collector.drivers.voltronic.settings import SETTINGS
 from rct_collector.drivers.voltronic.table import COMMANDS
 from rct_collector.drivers.voltronic.texts import CODES, FAULTS
 
@@ -41,6 +42,7 @@ DRIVER = Driver(
         least_interval_s=5.0,  # a round takes some seconds at 2400 baud
         resync=RESYNC,
     ),
+    settings=SETTINGS,
     texts=CODES,
     faults=FAULTS,
     toolbox="rct_collector.drivers.voltronic.tools",

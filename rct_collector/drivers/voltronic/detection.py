@@ -327,6 +327,11 @@ def is_refusal(frame: Frame) -> bool:
     return frame.text == ("NAK" if frame.head == "(" else "0") and frame.head != "^D"
 
 
+def is_consent(frame: Frame) -> bool:
+    """Whether an answer is a yes, in any dialect."""
+    return frame.text == ("ACK" if frame.head == "(" else "1") and frame.head != "^D"
+
+
 def _number(frame: Frame) -> str | None:
     """The number of the protocol; None where the answer tells none."""
     if frame.head == "(":

@@ -8,6 +8,8 @@ Every question and every answer is a line of text that ends with CR::
                PI17           ^P003  GS                CR
                PI16           QPIGS                    CR
                PI16, PI17     … ED20240615   123       CR     three digits behind dated ones
+    order      PI30, PI41     POP02          checksum  CR
+               PI18           ^S007  POP1    checksum  CR
     answer     PI30 … PI16    (  000.0 …     checksum  CR
                PI18, PI17     ^D106  2232,…  checksum  CR     106: all that follows
                               ^1   or  ^0    checksum  CR     yes, no
@@ -58,6 +60,9 @@ _BARE = re.compile(rb"\((?:NAK|ACK)|\^[01]")
 #: What only questions begin with.
 _QUESTION = re.compile(rb"\^[PS]\d{3}")
 _WORD = re.compile(rb"[A-Z][A-Z0-9]+:?")
+
+#: What sets something.
+_ORDER = re.compile(r"[A-Z]+[0-9][0-9.,]*|P[ED][a-z]|P[ED][A-I]", re.ASCII)
 
 #: PI18: text → number in its head, where that is not the count of what follows.
 _HEADS = {"FWS": 5, "ACCT": 5, "ACLT": 5}
@@ -124,6 +129,24 @@ def pack(text: str, dialect: str = "pi30", *, crc: bool = True) -> bytes:
     if dialect == "pi30revo" and _SUMMED.fullmatch(text):
         return line + bytes(((sum(line) + 1) & 0xFF,)) + b"\r"
     return _closed(line, crc)
+
+
+def pack_order(text: str, dialect: str = "pi30", *, crc: bool = True) -> bytes:
+    """Put together what sets something; see :func:`pack`, which says the rest.
+
+    Args:
+        text: What is sent, such as ``POP02`` or ``PCP0,1``.
+        dialect: PI18, or one that frames as PI30 does.
+        crc: Send the checksum.
+
+    Raises:
+        ValueError: The text is empty, or holds what no order holds.
+    """
+    if not _ORDER.fullmatch(text):
+        raise ValueError(f"{text!r} is no order")
+    if dialect == "pi18":
+        return _closed(f"^S{len(text) + 3:03}{text}".encode(), crc)
+    return _closed(text.encode(), crc)
 
 
 def _closed(line: bytes, crc: bool) -> bytes:

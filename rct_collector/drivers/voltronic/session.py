@@ -23,6 +23,7 @@ from typing import Any
 
 from rct_collector.drivers.base import (
     Answer,
+    Approved,
     Ask,
     Event,
     Fault,
@@ -32,9 +33,15 @@ from rct_collector.drivers.base import (
     Resync,
 )
 from rct_collector.drivers.voltronic.command import PROTOCOL, Command
-from rct_collector.drivers.voltronic.detection import RESYNC, Detection, is_refusal
-from rct_collector.drivers.voltronic.frame import Bad, Frame, FrameReader, pack
+from rct_collector.drivers.voltronic.detection import (
+    RESYNC,
+    Detection,
+    is_consent,
+    is_refusal,
+)
+from rct_collector.drivers.voltronic.frame import Bad, Frame, FrameReader, pack, pack_order
 from rct_collector.drivers.voltronic.options import VoltronicOptions
+from rct_collector.drivers.voltronic.settings import WRITES, WriteCommand
 from rct_collector.errors import RefusedFrameError
 
 #: Part of an answer: what the unit's clock shows, in ISO 8601.
@@ -75,6 +82,7 @@ class VoltronicSession:
         self._before: tuple[Query, str] | None = None
         self._doubted: Query | None = None
         self._clock: tuple[datetime, int] | None = None
+        self._approved = 0  # number of what was sent last
 
     @property
     def pending(self) -> int:
@@ -92,6 +100,8 @@ class VoltronicSession:
         query = ask.query
         if query is PROTOCOL:
             data = self._detection.question()
+        elif isinstance(query, WriteCommand):
+            data = self._order(query, ask.argument)
         elif isinstance(query, Command) and self._detection.dialect:
             text = query.asked(self._moment(ask)) if query.date else query.text
             data = _packed(text, self._detection.dialect, self._crc)
@@ -103,6 +113,24 @@ class VoltronicSession:
         if query is not PROTOCOL:
             self._late = None
         return data
+
+    def _order(self, order: WriteCommand, approved: object) -> bytes:
+        """The bytes that set something: of an approved value, once, and of the table alone.
+
+        Raises:
+            RefusedFrameError: It was not approved, was sent before, or is none of what this may be.
+        """
+        dialect = self._detection.dialect
+        if not isinstance(approved, Approved) or approved.setting.query is not order:
+            raise RefusedFrameError(f"{order.label} is written through the gate of settings only")
+        if order not in WRITES or dialect not in order.dialects or not order.fits(approved.text):
+            raise RefusedFrameError(
+                f"{approved.text!r} is not what {order.label} is in the dialect {dialect or '?'}"
+            )
+        if approved.number <= self._approved:
+            raise RefusedFrameError(f"{order.label} is sent once, and was")
+        self._approved = approved.number
+        return pack_order(approved.text, dialect, crc=self._crc)
 
     def _moment(self, ask: Ask) -> datetime:
         """What the unit's clock shows when it is asked; as this host's, while it is not known.
@@ -126,6 +154,8 @@ class VoltronicSession:
         self._reader.reset()
         if ask.query is PROTOCOL:
             return self._detection.given_up()
+        if isinstance(ask.query, WriteCommand):
+            return RESYNC  # a late "yes" tells nothing: the value is read back
         if ask.query.shape is not None:
             return _ALIKE
         self._late = ask
@@ -198,6 +228,9 @@ class VoltronicSession:
         self._doubted = None
         if is_refusal(frame):
             return [Refused(query, unit)]
+        if isinstance(query, WriteCommand) and is_consent(frame):
+            self._before = query, frame.text
+            return [Answer(query, True, unit)]
         value = self._read(frame, query)
         if value is None:
             return [Garbled(Fault.DECODE, query, frame.size, unit)]
