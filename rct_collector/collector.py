@@ -16,6 +16,8 @@ from itertools import accumulate
 from typing import Any, NamedTuple
 
 from rct_collector.config import Config, DeviceConfig, state_dir
+from rct_collector.control.broker import Broker
+from rct_collector.control.doorway import opened
 from rct_collector.device.device import Device
 from rct_collector.device.options import Options
 from rct_collector.device.publisher import Emit
@@ -122,7 +124,11 @@ class _Member:
 
 
 class Collector:
-    """Collects from every device of a configuration."""
+    """Collects from every device of a configuration.
+
+    Attributes:
+        broker: What others on this host can ask of the devices.
+    """
 
     def __init__(
         self,
@@ -143,6 +149,7 @@ class Collector:
         """
         self._given = options
         self._restore = restore
+        self.broker = Broker()
         self._options = self._common(config)
         self._emit = emit
         self._reports = Reports("collector")
@@ -291,13 +298,14 @@ class Collector:
 
     def _common(self, config: Config) -> Options:
         """What all devices of a configuration share."""
-        if self._given is not None:
-            return self._given
-        return Options(
-            state_dir=state_dir(config),
-            aligned=config.phase == "aligned",
-            restore=self._restore,
-        )
+        options = self._given
+        if options is None:
+            options = Options(
+                state_dir=state_dir(config),
+                aligned=config.phase == "aligned",
+                restore=self._restore,
+            )
+        return opened(options, self.broker)
 
     def _sweep(self, items: Iterable[DeviceConfig]) -> None:
         if self._options.state_dir:
@@ -337,7 +345,7 @@ class Collector:
             self._start(member)
 
     def _make(self, item: DeviceConfig) -> Device:
-        return Device(item, self._guarded, self._options)
+        return self.broker.join(Device(item, self._guarded, self._options))
 
     def _start(self, member: _Member) -> None:
         assert self._group is not None  # noqa: S101 - the caller has looked
@@ -366,6 +374,7 @@ class Collector:
             self._options.leave(member.config)
             if member.device is not None:
                 member.device.removed()
+            self.broker.leave(name)
 
     def _guarded(self, batch: Batch) -> None:
         try:
@@ -377,6 +386,7 @@ class Collector:
                 log, logging.ERROR, "emit", "bug: samples of %s could not be handed over",
                 batch.source, exc_info=error,
             )  # fmt: skip
+        self.broker.take(batch)
         if batch.ends_round:
             self._reports.sum_up()
 

@@ -7,6 +7,8 @@
     ├── RefusedFrameError  somebody asked for a frame that must never leave the driver
     ├── BusyError          another process on this host already collects this device
     ├── TransportError     the line could not be opened, or was lost
+    │   └── NobodyError    nobody on this host collects from the device
+    ├── RpcError           whoever collects from the device has answered that it does not do this
     ├── CaptureError       a file with a recorded line cannot be read, or not be written
     └── MissingToolError   the device's family has no tool for what was wanted of it
 
@@ -16,6 +18,7 @@ Bad bytes from a device are no exceptions: sessions report them as events, and c
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 
 class CollectorError(Exception):
@@ -68,6 +71,27 @@ class TransportError(CollectorError):
         """Keep the kind for those who tell causes apart."""
         super().__init__(message)
         self.kind = kind
+
+
+class NobodyError(TransportError):
+    """Nobody on this host collects from the device, so that nobody can be asked about it."""
+
+
+class RpcError(CollectorError):
+    """What was asked of whoever collects from a device was answered with an error.
+
+    Attributes:
+        code: Which; see :class:`rct_collector.control.messages.Code`.
+        message: Why, in words.
+        data: More of it, such as the rule that stands against a value; None for nothing.
+    """
+
+    def __init__(self, code: int, message: str, data: Any = None) -> None:
+        """Keep what was answered."""
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.data = data
 
 
 class CaptureError(CollectorError):

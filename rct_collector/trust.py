@@ -10,17 +10,36 @@ from __future__ import annotations
 import grp
 import os
 import pwd
+from collections.abc import Container
 
 #: The group of those who collect on one host; the Debian packages make it.
 GROUP = "rct-collector"
 
 
-def trusted(uid: int) -> bool:
-    """Whether a user is root, the own one or a member of the group."""
-    if uid in (0, os.geteuid()):
-        return True
+def trusted(uid: int, groups: Container[int] = ()) -> bool:
+    """Whether a user is root, the own one or a member of the group.
+
+    Args:
+        uid: The user.
+        groups: Those of a process of it, where they are known; see :func:`is_member`.
+    """
+    return uid in (0, os.geteuid()) or is_member(GROUP, uid, groups)
+
+
+def is_member(name: str, uid: int, groups: Container[int] = ()) -> bool:
+    """Whether a user is a member of a group.
+
+    Args:
+        name: Of the group.
+        uid: The user.
+        groups: Those of a process of it, where they are known: a service may have groups that its
+            user has not.
+    """
     try:
-        group, user = grp.getgrnam(GROUP), pwd.getpwuid(uid)
+        group = grp.getgrnam(name)
+        if group.gr_gid in groups:
+            return True
+        user = pwd.getpwuid(uid)
     except (KeyError, OverflowError):
         return False
     return user.pw_gid == group.gr_gid or user.pw_name in group.gr_mem

@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 
 from rct_collector.cli.snapshot import Snapshot
 from rct_collector.cli.targets import hurried
+from rct_collector.control.broker import Broker
+from rct_collector.control.doorway import opened
 from rct_collector.device.device import Device
 from rct_collector.device.options import Options
 from rct_collector.device.publisher import Emit
@@ -38,6 +40,7 @@ async def read_once(
     started: Callable[[Device], None] | None = None,
     emit: Emit | None = None,
     options: Options | None = None,
+    broker: Broker | None = None,
 ) -> tuple[Device, Exit]:
     """Read everything of one device once, quickly; the snapshot takes the values and the trouble.
 
@@ -48,6 +51,7 @@ async def read_once(
         started: Told of the device before anything is asked.
         emit: Told of the batches too, after the snapshot.
         options: What it shares with the others that are read.
+        broker: Answers those on this host who ask about it meanwhile.
 
     Returns:
         The device, for what was learnt about it, and how it went.
@@ -58,7 +62,9 @@ async def read_once(
         if emit:
             emit(batch)
 
-    device = Device(hurried(snapshot.config), take, options)
+    device = Device(hurried(snapshot.config), broker.through(take) if broker else take, options)
+    if broker:
+        broker.join(device)
     if started:
         started(device)
     begun = asyncio.get_running_loop().time()
@@ -98,18 +104,20 @@ async def follow(
     Returns:
         Why not, when no device could be read.
     """
-    options = Options(opener=opener, listen=listen)
+    broker = Broker()
+    options = opened(Options(opener=opener, listen=listen), broker)
     results = await asyncio.gather(
         *(
-            read_once(s, _FIRST_ROUND_S, patient=False, emit=first, options=options)
+            read_once(s, _FIRST_ROUND_S, patient=False, emit=first, options=options, broker=broker)
             for s in snapshots
         )
     )
     if not any(device.stats.totals["answers"] or _may_speak(device) for device, _ in results):
         return results[0][1]
     # Other lines: of those of the first round, what was wrong was said where nobody hears it.
-    options = Options(opener=opener, listen=listen)
-    devices = [Device(snapshot.config, emit, options) for snapshot in snapshots]
+    options = opened(Options(opener=opener, listen=listen), broker)
+    told = broker.through(emit)
+    devices = [broker.join(Device(snapshot.config, told, options)) for snapshot in snapshots]
     for device, (known, _) in zip(devices, results, strict=True):
         # What the first round has learnt need not be asked again.
         device.discovery.adopt(known.discovery)

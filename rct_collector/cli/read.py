@@ -183,16 +183,21 @@ async def _read(
     from rct_collector.cli.collect import read_once
     from rct_collector.cli.progress import progress
     from rct_collector.cli.targets import reachable
+    from rct_collector.control.broker import Broker
+    from rct_collector.control.doorway import opened
     from rct_collector.device.options import Options
 
-    options = Options()  # of all: those on one line are to share it
+    broker = Broker()
+    options = opened(Options(), broker)  # of all: those on one line are to share it
     async with reachable(found) as devices:
         for snapshot, device in zip(snapshots, devices, strict=True):
             snapshot.config = device
         with progress(snapshots) as started:
             results = await asyncio.gather(
                 *(
-                    read_once(s, timeout, started=started, emit=emit, options=options)
+                    read_once(
+                        s, timeout, started=started, emit=emit, options=options, broker=broker
+                    )
                     for s in snapshots
                 )
             )

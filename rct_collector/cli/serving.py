@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _STATUS_S = 2.0
 
 
-class Door(Protocol):
+class Entrance(Protocol):
     """Where a unit is reached, or what dials for it: classes of :mod:`rct_collector.simulator`."""
 
     @property
@@ -40,7 +40,7 @@ class Door(Protocol):
 
 
 #: Makes a unit reachable.
-Opening = Callable[[], Awaitable[Door]]
+Opening = Callable[[], Awaitable[Entrance]]
 
 
 def serve_until_stopped(unit: FarEnd, host: str, port: int, *, name: str) -> None:
@@ -67,7 +67,7 @@ def plugged_in(transport: str, hub: Callable[[], Hub], path: Path) -> Opening:
         path: Where it is to be.
     """
 
-    async def plug_in() -> Door:
+    async def plug_in() -> Entrance:
         from rct_collector.simulator import ReportNode, SerialNode
 
         return (SerialNode if transport == "pty" else ReportNode)(hub(), path)
@@ -84,7 +84,7 @@ def dialling(hub: Callable[[], Hub], host: str, port: int) -> Opening:
         port: Port there.
     """
 
-    async def dial() -> Door:
+    async def dial() -> Entrance:
         from rct_collector.simulator.dialler import Dialler
 
         return Dialler(hub(), host, port)

@@ -30,7 +30,7 @@ from rct_collector.drivers import driver as load_driver
 from rct_collector.drivers.base import Driver, Event, History, Query, Record
 from rct_collector.errors import TransportError
 from rct_collector.lines.port import Port
-from rct_collector.model import PollClass
+from rct_collector.model import Health, PollClass
 from rct_collector.receipt import Receipt
 from rct_collector.reports import Reports
 from rct_collector.transport import manner
@@ -358,6 +358,16 @@ class Device:
     def port(self) -> Port:
         """Its end of the line."""
         return self.exchange.port
+
+    @property
+    def health(self) -> Health:
+        """How it does by now."""
+        return self._publisher.health
+
+    @property
+    def interval_s(self) -> float:
+        """Seconds between two rounds."""
+        return self._schedule.interval
 
     async def history(self, query: Query, start_ns: int, end_ns: int) -> Progress:
         """Read a range of the unit's memory, and hand it over, while the device runs.

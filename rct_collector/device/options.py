@@ -13,7 +13,7 @@ from rct_collector.device.state import KEYS, LEARNT, Content, Memory, StateFile
 from rct_collector.drivers import driver as load_driver
 from rct_collector.drivers.base import Session, SessionOptions, Vault
 from rct_collector.lines.kept import KeptLine
-from rct_collector.lines.lock import DeviceLock
+from rct_collector.lines.lock import DeviceLock, Reception
 from rct_collector.lines.shared import SharedLine
 from rct_collector.model import GapOrder
 from rct_collector.transport import (
@@ -50,6 +50,8 @@ class Options:
         doubt: Whether the wall clock may be wrong.
         restore: What was missed is restored from the memory of the unit, in this order; None for
             whoever has no use for the past.
+        reception: Makes what takes the calls that come in on the lock of a device's line; None
+            where nobody does.
     """
 
     state_dir: Path | None = None
@@ -60,6 +62,7 @@ class Options:
     lock: bool = True
     session: Callable[[SessionOptions], Session] | None = None
     restore: GapOrder | None = None
+    reception: Callable[[DeviceConfig], Reception] | None = field(default=None, compare=False)
     doubt: Doubt = field(init=False, repr=False, compare=False)
     #: By :attr:`DeviceConfig.line`.
     _lines: dict[tuple[str, str], _Shared] = field(
@@ -125,7 +128,7 @@ class Options:
 
     def _new_line(self, config: DeviceConfig) -> KeptLine:
         driver, name, address = load_driver(config.driver), config.name, config.address
-        lock = DeviceLock(address, name) if self.lock else None
+        lock = self._new_lock(config) if self.lock else None
         resync = driver.polled.resync if driver.polled else None
         vault, knows_time = self._vault(config), self.doubt.knows_time
         known = config.session._replace(vault=vault, knows_time=knows_time)
@@ -145,6 +148,10 @@ class Options:
         return SharedLine(
             name, self.opener, address, session(), wall_ns=now, resync=resync, lock=lock
         )
+
+    def _new_lock(self, config: DeviceConfig) -> DeviceLock:
+        reception = self.reception(config) if self.reception else None
+        return DeviceLock(config.address, config.name, reception)
 
     def _listen(self, config: DeviceConfig) -> Listen:
         """What takes calls, and puts them through where the device wants that."""

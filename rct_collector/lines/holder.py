@@ -7,6 +7,7 @@ user (sock_diag(7)), and the folder /proc the process, as far as we may look.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import socket
@@ -19,6 +20,10 @@ from rct_collector.trust import trusted
 
 #: For want of these nothing can be said about a name.
 LACK = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
+
+# Linux: asm/socket.h, socket(7); Python has no name for it.
+_SO_PEERGROUPS = 59
+_MOST_GROUPS = 1024
 
 # Linux: linux/netlink.h, linux/sock_diag.h, linux/unix_diag.h.
 _NETLINK_SOCK_DIAG = 4
@@ -41,16 +46,18 @@ class Holder(NamedTuple):
         uid: The user, or None if that cannot be found out.
         pid: The process, or 0 if that cannot be found out, or it is outside of our container.
         inode: The socket in the kernel's list, or 0 if it was not looked for there.
+        groups: Groups of the process, as far as they were told.
     """
 
     uid: int | None
     pid: int = 0
     inode: int = 0
+    groups: tuple[int, ...] = ()
 
     @property
     def is_obeyed(self) -> bool:
         """Whether it may keep us from a device; somebody unknown may."""
-        return self.uid is None or trusted(self.uid)
+        return self.uid is None or trusted(self.uid, self.groups)
 
     def __str__(self) -> str:
         """In words, as far as they can be found."""
@@ -74,9 +81,24 @@ def ask(name: bytes) -> Holder | None:
             if error.errno in LACK:
                 raise
             return None
-        credentials = caller.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
-    pid, uid, _ = struct.unpack("iII", credentials)
-    return Holder(uid, pid)
+        return other_end(caller)
+
+
+def other_end(connection: socket.socket) -> Holder:
+    """Whoever is at the other end of a connection, as the kernel has seen it when it was made.
+
+    Args:
+        connection: A Unix socket, in whatever name space.
+
+    Raises:
+        OSError: There is no other end.
+    """
+    said = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+    pid, uid, gid = struct.unpack("iII", said)
+    groups = b""
+    with contextlib.suppress(OSError):  # before Linux 4.13, or of more than anybody has
+        groups = connection.getsockopt(socket.SOL_SOCKET, _SO_PEERGROUPS, 4 * _MOST_GROUPS)
+    return Holder(uid, pid, groups=(gid, *(group for (group,) in struct.iter_unpack("I", groups))))
 
 
 def look_up(name: bytes) -> Holder | None:

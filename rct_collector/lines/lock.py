@@ -8,18 +8,24 @@ Such names are anybody's, so only those who are trusted are obeyed (:mod:`.trust
 others behind it, ``…/1``, ``…/2`` and so on: who finds one in a stranger's hands takes the next,
 and so meets whoever is trusted and had to do the same.
 
+Where somebody takes the calls that come in on the lock (:class:`Reception`), it is also the door at
+which others ask this process about the device.
+
 A device is locked by the key of its configured address before the line is opened, and by that of
 where it turned out to lead once it is open: ``localhost`` and ``127.0.0.1`` are one device.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import errno
 import logging
 import socket
 import sys
 import zlib
+from pathlib import Path
+from typing import Protocol
 from weakref import WeakValueDictionary
 
 from rct_collector.errors import BusyError, TransportError
@@ -36,11 +42,35 @@ _LONGEST = 107 - len("/99")
 #: Processes that may ask who holds the lock until it is tended again.
 _CALLERS = 128
 
+#: So many of them are taken in at once; then the loop has other work, for so many seconds.
+_CALLERS_AT_ONCE = 16
+_REST_S = 0.05
+
 #: Names that strangers must hold until a device is collected from without a lock.
-_MOST_NAMES = 64
+MOST_NAMES = 64
+
+_PREFIX = b"\0rct-collector/"
+
+#: How the kernel's list shows that, and a socket that listens (linux/net.h).
+_LISTED = b"@" + _PREFIX[1:]
+_ACCEPTS = 1 << 16
 
 #: The claims of this process by name.
 _ours: WeakValueDictionary[bytes, _Claim] = WeakValueDictionary()
+
+
+class Reception(Protocol):
+    """Takes the calls that come in on the locks of a line, in the thread of the event loop."""
+
+    def admit(self, call: socket.socket) -> None:
+        """Take a connection over; the other end may have gone already.
+
+        Args:
+            call: Does not block; to be closed by whoever has it now.
+        """
+
+    def close(self) -> None:
+        """The lock is given back: hang up on all."""
 
 
 class DeviceLock:
@@ -50,16 +80,21 @@ class DeviceLock:
         refusal: Why the lock could not be had the last time; None when it could.
     """
 
-    def __init__(self, address: Address, device: str = "") -> None:
+    def __init__(
+        self, address: Address, device: str = "", reception: Reception | None = None
+    ) -> None:
         """Name the lock.
 
         Args:
             address: Address of the device.
             device: Configured name, for messages.
+            reception: Takes the calls that come in, for which the lock must be taken in a running
+                event loop; None for nobody, and then who calls is hung up on.
         """
         self.refusal: BusyError | None = None
         self._where = address.place
         self._device = device or self._where
+        self._reception = reception
         self._by_address = self._claim(address)
         self._by_peer: _Claim | None = None
         self._is_offered = sys.platform.startswith("linux")
@@ -113,10 +148,12 @@ class DeviceLock:
         if self._by_peer is not None:
             self._by_peer.release()
             self._by_peer = None
+        if self._reception is not None:
+            self._reception.close()
 
     def _claim(self, address: Address, what: str = "") -> _Claim:
         ours = f"device {self._device} with the address {self._where}"
-        return _Claim(address.key, address.place, what, ours)
+        return _Claim(address.key, address.place, what, ours, self._reception)
 
     def _take(self, claim: _Claim) -> None:
         if not self._is_offered:
@@ -159,18 +196,18 @@ class _Claim:
         where: The place, for messages.
     """
 
-    def __init__(self, key: str, where: str, what: str, ours: str) -> None:
-        name = f"\0rct-collector/{key}".encode()
-        if len(name) > _LONGEST:
-            # No cryptographic hash: its library alone would cost the shim 3 MB.
-            name = name[: _LONGEST - 9] + b"/%08x" % zlib.crc32(key.encode())
+    def __init__(
+        self, key: str, where: str, what: str, ours: str, reception: Reception | None
+    ) -> None:
         self.key = key
         self.where = where
         self._what = what
         self._ours = ours
-        self._stem = name
+        self._reception = reception
         self._socket: socket.socket | None = None
-        self._number = _MOST_NAMES
+        self._number = MOST_NAMES
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._rest: asyncio.TimerHandle | None = None
 
     def take(self) -> list[Holder]:
         """Take the first name that nobody has, in front of the one held already, if any.
@@ -184,7 +221,7 @@ class _Claim:
         """
         strangers = []
         for number in range(self._number):
-            name = self._name(number)
+            name = lock_name(self.key, number)
             taken = _bound(name)
             if taken is not None:
                 self._settle(taken, number)
@@ -196,7 +233,7 @@ class _Claim:
 
     def _settle(self, taken: socket.socket, number: int) -> None:
         """Stay at a name, unless somebody is behind it whom a stranger had kept from it."""
-        behind = self._name(number + 1)
+        behind = lock_name(self.key, number + 1)
         with contextlib.ExitStack() as undo:
             undo.enter_context(taken)
             if _ours.get(behind) is not self:
@@ -204,7 +241,10 @@ class _Claim:
             undo.pop_all()
         self.release()
         self._socket, self._number = taken, number
-        _ours[self._name(number)] = self
+        _ours[lock_name(self.key, number)] = self
+        if self._reception is not None:
+            self._loop = asyncio.get_running_loop()
+            self._listen()
 
     def _give_way(self, holder: Holder | None, name: bytes) -> None:
         """Complain of somebody who is obeyed."""
@@ -221,19 +261,77 @@ class _Claim:
     def answer(self) -> None:
         """Take the calls of those who have asked, so that others can ask."""
         with contextlib.suppress(OSError):  # no more of them, or no descriptor
-            for _ in range(_CALLERS if self._socket else 0):
+            for _ in range(_CALLERS if self._socket and self._reception is None else 0):
                 assert self._socket is not None  # noqa: S101 - the range says so
                 self._socket.accept()[0].close()
 
+    def _listen(self) -> None:
+        """Take calls in from now on."""
+        assert self._loop is not None  # noqa: S101 - the callers have seen to that
+        assert self._socket is not None  # noqa: S101
+        self._rest = None
+        self._loop.add_reader(self._socket, self._admit)
+
+    def _admit(self) -> None:
+        """Take in who has called; after many of them the devices have their turn."""
+        if self._socket is None or self._reception is None or self._loop is None:
+            return
+        try:
+            for _ in range(_CALLERS_AT_ONCE):
+                call, _ = self._socket.accept()
+                call.setblocking(False)
+                self._reception.admit(call)
+        except BlockingIOError:
+            return
+        except OSError as error:  # no descriptor: the callers wait
+            log.debug("%s: who calls is not answered: %s", self.where, error.strerror or error)
+        self._loop.remove_reader(self._socket)
+        self._rest = self._loop.call_later(_REST_S, self._listen)
+
     def release(self) -> None:
         """Give it back."""
+        if self._rest is not None:
+            self._rest.cancel()
+            self._rest = None
         if self._socket is not None:
-            _ours.pop(self._name(self._number), None)
+            _ours.pop(lock_name(self.key, self._number), None)
+            if self._loop is not None:
+                self._loop.remove_reader(self._socket)
             self._socket.close()
-        self._socket, self._number = None, _MOST_NAMES
+        self._socket, self._number = None, MOST_NAMES
 
-    def _name(self, number: int) -> bytes:
-        return self._stem + (b"/%d" % number if number else b"")
+
+def lock_name(key: str, number: int = 0) -> bytes:
+    """Name of the socket that locks a line.
+
+    Args:
+        key: Of its address.
+        number: How many names in front of it strangers have.
+    """
+    name = _PREFIX + key.encode()
+    if len(name) > _LONGEST:
+        # No cryptographic hash: its library alone would cost the shim 3 MB.
+        name = name[: _LONGEST - 9] + b"/%08x" % zlib.crc32(key.encode())
+    return name + (b"/%d" % number if number else b"")
+
+
+def lock_names(path: Path = Path("/proc/net/unix")) -> list[bytes]:
+    """Names of the locks that anybody on this host holds, whoever that is.
+
+    Args:
+        path: The kernel's list of sockets: address, references, protocol, flags, type, state,
+            inode, name (proc(5)); there an abstract name begins with ``@`` in place of the zero.
+    """
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError:
+        return []
+    found = []
+    for line in lines[1:]:
+        fields = line.split(None, 7)
+        if len(fields) == 8 and int(fields[3], 16) & _ACCEPTS and fields[7].startswith(_LISTED):
+            found.append(b"\0" + fields[7][1:])
+    return sorted(set(found))
 
 
 def _bound(name: bytes) -> socket.socket | None:

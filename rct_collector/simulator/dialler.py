@@ -8,7 +8,7 @@ import logging
 
 from rct_collector.simulator.closing import Closing
 from rct_collector.simulator.hub import Hub
-from rct_collector.simulator.server import Client
+from rct_collector.simulator.server import HubClient
 from rct_collector.transport import hosts
 from rct_collector.transport.tcp import explain
 
@@ -88,7 +88,7 @@ class Dialler(Closing):
         loop = asyncio.get_running_loop()
         try:
             await loop.create_connection(
-                lambda: Client(self.hub, self._over.set), self.host, self.port
+                lambda: HubClient(self.hub, self._over.set), self.host, self.port
             )
         except OSError as error:
             log.debug("cannot call %s: %s", self.address, explain(error))

@@ -105,7 +105,7 @@ class Server(Closing):
         return self.hub.open and not self._closed.is_set()
 
 
-class Client(asyncio.Protocol):
+class HubClient(asyncio.Protocol):
     """One TCP connection of a simulated inverter, whoever has made it."""
 
     def __init__(self, hub: Hub, over: Callable[[], None] = lambda: None) -> None:
@@ -171,5 +171,5 @@ async def serve(bridge: FarEnd | Hub, host: str = "127.0.0.1", port: int = 0) ->
 
 async def _listen(hub: Hub, host: str, port: int) -> asyncio.Server:
     return await asyncio.get_running_loop().create_server(
-        lambda: Client(hub), host, port, reuse_address=True
+        lambda: HubClient(hub), host, port, reuse_address=True
     )

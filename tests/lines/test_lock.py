@@ -21,6 +21,7 @@ from rct_collector.lines import holder, lock
 from rct_collector.lines.lock import DeviceLock, locked
 from rct_collector.transport import hosts
 from tests.addresses import tcp
+from tests.strangers import squatter
 
 pytestmark = pytest.mark.skipif(
     not sys.platform.startswith("linux"), reason="abstract sockets are Linux's own"
@@ -181,44 +182,6 @@ def test_other_systems_have_no_lock(held, monkeypatch):
 
 
 # -- strangers -----------------------------------------------------------------------------------
-
-#: Takes names as a user without rights, fills a queue of callers, and waits.
-SQUATTER = """\
-import os, socket, sys
-os.setgroups([]); os.setgid(65534); os.setuid(65534)
-kept = []
-for name in sys.argv[2:]:
-    sock = socket.socket(socket.AF_UNIX)
-    sock.bind(chr(0) + name)
-    kept.append(sock)
-    if sys.argv[1] != "deaf":
-        sock.listen(1)
-    while sys.argv[1] == "full":
-        caller = socket.socket(socket.AF_UNIX)
-        caller.setblocking(False)
-        try:
-            caller.connect(chr(0) + name)
-        except BlockingIOError:
-            break
-        kept.append(caller)
-print("held", flush=True)
-sys.stdin.read()
-"""
-
-
-@contextlib.contextmanager
-def squatter(manner, *names):
-    """A process of user nobody that has names."""
-    words = [name.decode().strip("\0") for name in names]
-    process = subprocess.Popen(
-        [sys.executable, "-c", SQUATTER, manner, *words],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    )
-    with process:
-        assert process.stdout.readline() == b"held\n"
-        yield process
-        process.kill()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")

@@ -1,0 +1,165 @@
+"""What a process knows of its devices for those who call.
+
+This is all that a process has of the door while nobody calls; what speaks to callers, with JSON and
+all that, is loaded when the first one does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rct_collector.device.device import Device
+from rct_collector.device.publisher import Emit
+from rct_collector.model import Batch, Health, Origin, Series, Value
+from rct_collector.reports import Reports
+
+if TYPE_CHECKING:
+    from rct_collector.control.subscriptions import Subscriptions
+
+log = logging.getLogger(__name__)
+
+#: What devices have in common that share a line; see :attr:`DeviceConfig.line`.
+Line = tuple[str, str]
+
+
+class Latest:
+    """What one unit has said last.
+
+    Attributes:
+        values: Series → its last value, and of when that is in nanoseconds since the epoch.
+        health: How the unit does.
+        time_ns: Of the last values that were of now; 0 before the first.
+    """
+
+    __slots__ = ("health", "time_ns", "values")
+
+    def __init__(self, health: Health) -> None:
+        """Nothing was said yet."""
+        self.values: dict[Series, tuple[Value, int]] = {}
+        self.health = health
+        self.time_ns = 0
+
+    def take(self, batch: Batch) -> None:
+        """Keep what is new, whenever it comes."""
+        time_ns, values = batch.time_ns, self.values
+        if batch.origin is Origin.LIVE:
+            self.health = batch.health
+            if batch.values and batch.health.up:  # of a unit that is away, figures of ours come
+                self.time_ns = max(self.time_ns, time_ns)
+        for series, value in batch.values:
+            known = values.get(series)
+            if known is None or known[1] <= time_ns:
+                values[series] = value, time_ns
+
+
+class Topic:
+    """One device of the process.
+
+    Attributes:
+        device: What collects from it.
+        units: Unit → what it has said last; "" of a device that is a unit itself.
+        feed: Those who are told what is new; None while nobody was.
+        cut: Subscribers that were cut off, since they did not read.
+    """
+
+    def __init__(self, device: Device) -> None:
+        """Nothing was said yet."""
+        self.device = device
+        self.units: dict[str, Latest] = {}
+        self.feed: Subscriptions | None = None
+        self.cut = 0
+
+    def take(self, batch: Batch) -> None:
+        """Remember what is told, and tell it."""
+        if batch.health.removed:
+            self.units.pop(batch.unit, None)
+        elif batch.origin is not Origin.HISTORY:
+            latest = self.units.get(batch.unit)
+            if latest is None:
+                latest = self.units[batch.unit] = Latest(batch.health)
+            latest.take(batch)
+        if self.feed is not None:
+            self.feed.take(batch)
+
+
+class Broker:
+    """The devices of one process, as others see them.
+
+    Attributes:
+        topics: Name → device.
+        since: Unix seconds at which the process began.
+        clients: Those who are connected to any of its doors.
+        reload: Reads the configuration again, and returns what has changed, for JSON; None where
+            there is none to be read.
+    """
+
+    def __init__(self, wall: Callable[[], float] = time.time) -> None:
+        """Begin without devices.
+
+        Args:
+            wall: Tells the time, in Unix seconds.
+        """
+        self.topics: dict[str, Topic] = {}
+        self.since = wall()
+        self.clients = 0
+        self.reload: Callable[[], Awaitable[Any]] | None = None
+        self._reports = Reports("door")
+
+    def join(self, device: Device) -> Device:
+        """One more is there; one of the same name is not any more."""
+        self.topics[device.name] = Topic(device)
+        return device
+
+    def leave(self, name: str) -> None:
+        """A device is there no more."""
+        self.topics.pop(name, None)
+
+    def through(self, emit: Emit) -> Emit:
+        """Takes the batches of devices for somebody, and for those who call.
+
+        Args:
+            emit: Takes them first; what it raises is the caller's.
+        """
+
+        def both(batch: Batch) -> None:
+            emit(batch)
+            self.take(batch)
+
+        return both
+
+    def take(self, batch: Batch) -> None:
+        """Remember what a device has said, and tell those who want to know. Never raises."""
+        topic = self.topics.get(batch.source)
+        if topic is None:
+            return
+        try:
+            topic.take(batch)
+        except Exception as error:
+            text = "bug: what %s says could not be told to those who have called"
+            self._reports.say(log, logging.ERROR, "feed", text, batch.source, exc_info=error)
+        if batch.ends_round:
+            self._reports.sum_up()
+
+    def on(self, line: Line) -> list[Topic]:
+        """The devices on a line."""
+        return [topic for topic in self.topics.values() if topic.device.config.line == line]
+
+
+def program() -> str:
+    """What this process is called, as far as it can be told."""
+    words = [Path(word).name for word in getattr(sys, "argv", [])[:2]]
+    name = words[0].removesuffix(".py").replace("_", "-") if words else ""
+    if name in ("", "-c", "-m"):
+        with contextlib.suppress(OSError):  # a daemon that has taken us in
+            name = Path("/proc/self/comm").read_text(encoding="utf-8", errors="replace").strip()
+    if name == "--main--":
+        name = "rct-collector"
+    command = words[1] if name == "rct-collector" and len(words) > 1 else ""
+    return f"{name} {command}".strip() or f"process {os.getpid()}"

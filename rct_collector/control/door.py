@@ -1,0 +1,284 @@
+"""The door of one line: who may come in, how many, and how much of each is taken and kept.
+
+It is served in the event loop that the devices run in, so nothing here waits: what is not read
+stays with the caller, and who does not read is cut off.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+from collections.abc import Awaitable
+from typing import Any
+
+from rct_collector.control.broker import Broker, Line, Topic
+from rct_collector.control.messages import (
+    Call,
+    Code,
+    Lines,
+    Mistake,
+    TooLongError,
+    failure,
+    line_of,
+    read,
+    result,
+)
+from rct_collector.control.methods import Methods
+from rct_collector.control.rights import Rights, rights_of
+from rct_collector.errors import RpcError
+from rct_collector.lines.holder import Holder, other_end
+from rct_collector.trust import GROUP
+
+log = logging.getLogger(__name__)
+
+#: Clients of one device's line at a time.
+MOST_CLIENTS = 8
+
+#: Bytes that a client may be behind.
+MOST_BEHIND = 1 << 20
+
+#: Seconds in which a client has to say something whole, and to end what it has begun to say.
+LINE_S = 10.0
+
+#: Messages of one client that are answered before others have their turn.
+AT_ONCE = 8
+
+#: Calls of one client that may be under way.
+MOST_UNDER_WAY = 4
+
+#: Seconds for which it is remembered what somebody may do: to look up groups may take long.
+KNOWN_S = 60.0
+_MOST_KNOWN = 64
+
+
+class DoorServer:
+    """The door of one line."""
+
+    def __init__(self, broker: Broker, line: Line) -> None:
+        """Nobody has called yet.
+
+        Args:
+            broker: Of the process.
+            line: Which of its lines.
+        """
+        self.broker = broker
+        self.methods = Methods(broker, line)
+        self._clients: set[Visitor] = set()
+        self._known: dict[tuple[Any, ...], Rights] = {}
+        self._forget_at = 0.0
+
+    def admit(self, call: socket.socket) -> None:
+        """Take a connection over, if it may come in."""
+        try:
+            caller = other_end(call)
+        except OSError:  # gone
+            call.close()
+            return
+        rights = self._rights(caller)
+        if not rights.reads:
+            text = f"only root, the user of this process and members of the group {GROUP} may ask"
+            _refuse(call, RpcError(Code.NOT_PERMITTED, text))
+        elif len(self._clients) >= MOST_CLIENTS:
+            text = f"{MOST_CLIENTS} clients are connected, as many as there may be"
+            _refuse(call, RpcError(Code.TOO_OFTEN, text))
+        else:
+            self._clients.add(Visitor(self, call, caller, rights))
+            self.broker.clients += 1
+
+    def gone(self, client: Visitor) -> None:
+        """A client has left."""
+        if client in self._clients:
+            self._clients.remove(client)
+            self.broker.clients -= 1
+
+    def close(self) -> None:
+        """Hang up on all."""
+        for client in list(self._clients):
+            client.close()
+
+    def _rights(self, caller: Holder) -> Rights:
+        """What somebody may do, who may call very often."""
+        now = asyncio.get_running_loop().time()
+        if now >= self._forget_at or len(self._known) >= _MOST_KNOWN:
+            self._known.clear()
+            self._forget_at = now + KNOWN_S
+        who = (caller.uid, caller.groups)
+        rights = self._known.get(who)
+        if rights is None:
+            rights = self._known[who] = rights_of(caller)
+        return rights
+
+
+def _refuse(call: socket.socket, error: RpcError) -> None:
+    """Say why, if that is read, and hang up."""
+    with call, contextlib.suppress(OSError):
+        call.send(line_of(failure(None, error)))
+
+
+class Visitor(asyncio.Protocol):
+    """One client.
+
+    Attributes:
+        caller: The process at the other end.
+        rights: What it may do.
+        follows: The devices that it has subscribed to.
+    """
+
+    def __init__(
+        self, server: DoorServer, call: socket.socket, caller: Holder, rights: Rights
+    ) -> None:
+        """Take it over; it counts from now on.
+
+        Args:
+            server: The door.
+            call: The connection.
+            caller: The process at the other end.
+            rights: What it may do.
+        """
+        self.caller = caller
+        self.rights = rights
+        self.follows: set[Topic] = set()
+        self._server = server
+        self._lines = Lines()
+        self._transport: asyncio.Transport | None = None
+        self._deadline: asyncio.TimerHandle | None = None
+        self._loop = loop = asyncio.get_running_loop()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._connecting = loop.create_task(self._connect(call), name="door")
+
+    async def _connect(self, call: socket.socket) -> None:
+        try:
+            await self._loop.connect_accepted_socket(lambda: self, call)
+        except BaseException:
+            call.close()
+            self.connection_lost(None)
+            raise
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The connection is ours."""
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - what else could it be
+        self._transport = transport
+        self._deadline = self._loop.call_later(LINE_S, self._is_slow)
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        """The other end has gone, or we have hung up."""
+        self._set_deadline(is_needed=False)
+        for task in self._tasks:
+            task.cancel()
+        for topic in self.follows:
+            if topic.feed is not None:
+                topic.feed.drop(self)
+        self.follows.clear()
+        self._server.gone(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Something was said."""
+        self._lines.push(data)
+        self._work()
+
+    def _work(self) -> None:
+        """Answer some of what was said; the rest when others have had their turn."""
+        transport = self._transport
+        if transport is None:
+            return
+        for _ in range(AT_ONCE):
+            if transport.is_closing():
+                return
+            try:
+                line = self._lines.pop()
+            except TooLongError as error:
+                self._hang_up(RpcError(Code.INVALID, str(error)))
+                return
+            if line is None:
+                self._set_deadline(is_needed=self._lines.is_open)
+                transport.resume_reading()
+                return
+            self._set_deadline(is_needed=False)
+            self._hear(line)
+        transport.pause_reading()
+        self._loop.call_soon(self._work)
+
+    def _hear(self, line: bytes) -> None:
+        """Answer a message: at once, or when all is done that it asks for."""
+        said, together = read(line)
+        answers = [self._answer(item) for item in said]
+        if not any(asyncio.iscoroutine(answer) for answer in answers):
+            self._reply(answers, together=together)
+            return
+        task = self._loop.create_task(self._reply_later(answers, together=together))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _answer(self, said: Call | Mistake) -> Any:  # noqa: ANN401 - an object, None, or either later
+        """The answer to a call; None for none."""
+        if isinstance(said, Mistake):
+            return failure(said.id, said.error)
+        try:
+            found = self._server.methods.call(self, said)
+            if asyncio.iscoroutine(found):
+                return self._answer_later(said, found)
+        except Exception as error:  # noqa: BLE001 - it is told
+            return self._failed(said, error)
+        return result(said.id, found) if said.is_answered else None
+
+    async def _answer_later(self, said: Call, found: Awaitable[Any]) -> Any:  # noqa: ANN401
+        if len(self._tasks) > MOST_UNDER_WAY:
+            found.close()  # type: ignore[attr-defined] # a coroutine, which does not begin
+            text = f"{MOST_UNDER_WAY} calls are under way, as many as there may be"
+            return failure(said.id, RpcError(Code.TOO_OFTEN, text))
+        try:
+            value = await found
+        except Exception as error:  # noqa: BLE001 - it is told
+            return self._failed(said, error)
+        return result(said.id, value) if said.is_answered else None
+
+    def _failed(self, said: Call, error: Exception) -> Any:  # noqa: ANN401
+        if not isinstance(error, RpcError):
+            log.error("bug: %s could not be answered", said.method, exc_info=error)
+            error = RpcError(Code.INTERNAL, f"bug: {error!r}")
+        return failure(said.id, error) if said.is_answered else None
+
+    async def _reply_later(self, answers: list[Any], *, together: bool) -> None:
+        done = [await item if asyncio.iscoroutine(item) else item for item in answers]
+        self._reply(done, together=together)
+
+    def _reply(self, answers: list[Any], *, together: bool) -> None:
+        told = [answer for answer in answers if answer is not None]
+        if told:
+            self.send(line_of(told if together else told[0]))
+
+    def send(self, data: bytes) -> None:
+        """Send whole lines; who does not read is cut off."""
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        if transport.get_write_buffer_size() <= MOST_BEHIND:
+            transport.write(data)
+            return
+        for topic in self.follows:
+            topic.cut += 1
+        log.warning("%s does not read what it is told; it is hung up on", self.caller)
+        transport.abort()
+
+    def close(self) -> None:
+        """Hang up, once what was said is sent."""
+        if self._transport is not None:
+            self._transport.close()
+        else:
+            self._connecting.cancel()
+
+    def _hang_up(self, error: RpcError) -> None:
+        self.send(line_of(failure(None, error)))
+        self.close()
+
+    def _is_slow(self) -> None:
+        self._hang_up(RpcError(Code.INVALID, f"a message is to be whole within {LINE_S:g} s"))
+
+    def _set_deadline(self, *, is_needed: bool) -> None:
+        if not is_needed and self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+        elif is_needed and self._deadline is None:
+            self._deadline = self._loop.call_later(LINE_S, self._is_slow)

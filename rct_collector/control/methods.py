@@ -1,0 +1,211 @@
+"""What can be asked at a door, and the answers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Coroutine, Mapping
+from typing import Any, Protocol
+
+from rct_collector import __version__
+from rct_collector.control.broker import Broker, Latest, Line, Topic, program
+from rct_collector.control.messages import Call, Code
+from rct_collector.control.rights import Rights
+from rct_collector.control.subscriptions import Subscriber, Subscriptions, Wish
+from rct_collector.device.polling.plan import Choice
+from rct_collector.errors import RpcError
+from rct_collector.model import Health, Series
+
+#: Globs that one may be given; and characters of each.
+MOST_GLOBS = 64
+LONGEST_GLOB = 200
+
+
+class RpcCaller(Subscriber, Protocol):
+    """Who asks.
+
+    Attributes:
+        rights: What it may do.
+        follows: The devices that it has subscribed to.
+    """
+
+    rights: Rights
+    follows: set[Topic]
+
+
+#: Takes who asks, and its params; returns what JSON has, now or later.
+Method = Callable[[RpcCaller, "Params"], Any | Coroutine[Any, Any, Any]]
+
+
+class Params:
+    """What goes with a call; wrong ones are told with what would be right."""
+
+    def __init__(self, said: Mapping[str, Any], known: Collection[str]) -> None:
+        """Look whether all of them are known.
+
+        Args:
+            said: What was said.
+            known: Those that the method takes.
+
+        Raises:
+            RpcError: One is not.
+        """
+        for name in said:
+            if name not in known:
+                right = ", ".join(known) or "none"
+                raise RpcError(Code.PARAMS, f"there is no parameter {name}; there are: {right}")
+        self._said = said
+
+    def globs(self, name: str) -> tuple[str, ...]:
+        """Globs of series."""
+        found = self._said.get(name, [])
+        if (
+            isinstance(found, list)
+            and len(found) <= MOST_GLOBS
+            and all(isinstance(glob, str) and len(glob) <= LONGEST_GLOB for glob in found)
+        ):
+            return tuple(found)
+        right = f"at most {MOST_GLOBS} globs of at most {LONGEST_GLOB} characters, in a list"
+        raise RpcError(Code.PARAMS, f"{name} is {right}")
+
+    def text(self, name: str) -> str | None:
+        """Some text, if it was said."""
+        found = self._said.get(name)
+        if found is None or isinstance(found, str):
+            return found
+        raise RpcError(Code.PARAMS, f"{name} is text, not {found!r}")
+
+    def flag(self, name: str, default: bool | None = None) -> bool | None:
+        """True or false, if it was said."""
+        found = self._said.get(name, default)
+        if found is None or isinstance(found, bool):
+            return found
+        raise RpcError(Code.PARAMS, f"{name} is true or false, not {found!r}")
+
+
+class Methods:
+    """What is answered at the door of one line."""
+
+    def __init__(self, broker: Broker, line: Line) -> None:
+        """Prepare.
+
+        Args:
+            broker: Of the process.
+            line: Which of its lines.
+        """
+        self._broker = broker
+        self._line = line
+        self._methods: dict[str, tuple[Method, tuple[str, ...]]] = {
+            "status": (self._status, ("source",)),
+            "values": (self._values, ("source", "series")),
+            "subscribe": (
+                self._subscribe,
+                ("source", "series", "include", "exclude", "cells"),
+            ),
+        }
+
+    def call(self, caller: RpcCaller, call: Call) -> Any:  # noqa: ANN401 - anything that JSON has
+        """Do what is asked.
+
+        Returns:
+            The answer, or a coroutine that returns it.
+
+        Raises:
+            RpcError: It cannot be done.
+        """
+        found = self._methods.get(call.method)
+        if found is None:
+            known = ", ".join(self._methods)
+            text = f"there is no method {call.method!r}; there are: {known}"
+            raise RpcError(Code.UNKNOWN, text)
+        method, names = found
+        return method(caller, Params(call.params, names))
+
+    def _member(self, params: Params) -> Topic:
+        """The device that is meant."""
+        source = params.text("source")
+        topics = {topic.device.name: topic for topic in self._broker.on(self._line)}
+        if source is None and len(topics) == 1:
+            return next(iter(topics.values()))
+        known = ", ".join(topics) or "none"
+        if source is None:
+            raise RpcError(Code.PARAMS, f"source is missing; there are: {known}")
+        if source not in topics:
+            raise RpcError(Code.PARAMS, f"there is no source {source!r}; there are: {known}")
+        return topics[source]
+
+    # -- reading ---------------------------------------------------------------------------
+
+    def _status(self, _caller: RpcCaller, params: Params) -> dict[str, Any]:
+        one = params.text("source") is not None
+        topics = [self._member(params)] if one else self._broker.on(self._line)
+        return {
+            "collector": {
+                "version": __version__,
+                "pid": os.getpid(),
+                "program": program(),
+                "since": self._broker.since,
+                "clients": self._broker.clients,
+            },
+            "devices": [_status_of(topic) for topic in topics],
+        }
+
+    def _values(self, _caller: RpcCaller, params: Params) -> dict[str, Any]:
+        wish, topic = Wish(params.globs("series")), self._member(params)
+        return {
+            "source": topic.device.name,
+            "units": [
+                {"unit": unit, **_health_of(latest.health), "values": _values_of(latest, wish)}
+                for unit, latest in topic.units.items()
+            ],
+        }
+
+    def _subscribe(self, caller: RpcCaller, params: Params) -> dict[str, Any]:
+        topic, choice = self._member(params), None
+        include, exclude = params.globs("include"), params.globs("exclude")
+        cells = params.flag("cells")
+        if include or exclude or cells is not None:
+            enabled = frozenset({"cells"}) if cells else frozenset[str]()
+            choice = Choice(enabled, include, exclude)
+        if topic.feed is None:
+            topic.feed = Subscriptions()
+        topic.feed.add(caller, Wish(params.globs("series"), choice))
+        caller.follows.add(topic)
+        return {"subscribed": topic.device.name}
+
+
+def _status_of(topic: Topic) -> dict[str, Any]:
+    device = topic.device
+    config = device.config
+    latest = max((latest.time_ns for latest in topic.units.values()), default=0)
+    return {
+        "source": device.name,
+        "driver": config.driver,
+        "vendor": device.driver.vendor,
+        "address": str(config.address),
+        **_health_of(device.health),
+        "time": latest / 1e9 if latest else None,
+        "interval": device.interval_s,
+        "rounds": device.rounds,
+        "labels": dict(config.labels),
+        "units": sorted(unit for unit in topic.units if unit),
+        "writes": sorted(getattr(config.options, "writes", ())),
+        "totals": dict(device.stats.totals),
+        "subscribers_cut": topic.cut,
+    }
+
+
+def _health_of(health: Health) -> dict[str, Any]:
+    found = health._asdict()
+    del found["removed"]
+    return found
+
+
+def _values_of(latest: Latest, wish: Wish) -> dict[str, dict[str, Any]]:
+    def taken(series: Series) -> bool:
+        return not wish.series or wish.takes(series)
+
+    return {
+        series.name: {"value": value, "time": time_ns / 1e9}
+        for series, (value, time_ns) in latest.values.items()
+        if taken(series)
+    }

@@ -1,0 +1,123 @@
+"""Who is told what is new of a device: each what it wants, encoded once for all who want that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple, Protocol
+
+from rct_collector.config import matches
+from rct_collector.control.batches import to_json
+from rct_collector.control.messages import LONGEST, line_of, notification
+from rct_collector.device.polling.plan import Choice, is_wanted
+from rct_collector.model import Batch, Series
+
+
+class Wish(NamedTuple):
+    """Which series somebody wants.
+
+    Attributes:
+        series: Globs, one of which must match; none of them takes everything.
+        choice: What is to be wanted besides, as the options of a device have it; None for all that
+            the device tells.
+    """
+
+    series: tuple[str, ...] = ()
+    choice: Choice | None = None
+
+    def takes(self, series: Series) -> bool:
+        """Whether a series is wanted."""
+        if self.series and not any(matches(glob, series) for glob in self.series):
+            return False
+        return self.choice is None or is_wanted(series, self.choice)
+
+
+class Subscriber(Protocol):
+    """Who is told."""
+
+    def send(self, data: bytes) -> None:
+        """Send whole lines, or give it up; never waits, never raises."""
+
+
+class _Group:
+    """Those who want the same."""
+
+    def __init__(self, wish: Wish) -> None:
+        self._wish = wish
+        self._known: dict[Series, bool] = {}
+        self.subscribers: list[Subscriber] = []
+
+    def of(self, batch: Batch) -> Batch | None:
+        """What they want of a batch; None where that is nothing."""
+        if self._wish == Wish():
+            return batch
+        values = tuple(pair for pair in batch.values if self._takes(pair[0]))
+        if batch.values and not values and not batch.ends_round:
+            return None
+        return batch._replace(values=values)
+
+    def _takes(self, series: Series) -> bool:
+        taken = self._known.get(series)
+        if taken is None:
+            taken = self._known[series] = self._wish.takes(series)
+        return taken
+
+
+class Subscriptions:
+    """Those who have subscribed to one device."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._groups: dict[Wish, _Group] = {}
+
+    def __len__(self) -> int:
+        return sum(len(group.subscribers) for group in self._groups.values())
+
+    @property
+    def wishes(self) -> list[Wish]:
+        """What is wanted by anybody."""
+        return list(self._groups)
+
+    def add(self, subscriber: Subscriber, wish: Wish) -> None:
+        """Tell one more what is new, or from now on other things."""
+        self.drop(subscriber)
+        self._groups.setdefault(wish, _Group(wish)).subscribers.append(subscriber)
+
+    def drop(self, subscriber: Subscriber) -> None:
+        """Tell one no more, if it was told anything."""
+        for wish, group in list(self._groups.items()):
+            if subscriber in group.subscribers:
+                group.subscribers.remove(subscriber)
+                if not group.subscribers:
+                    del self._groups[wish]
+
+    def take(self, batch: Batch) -> None:
+        """Tell what is new."""
+        for group in list(self._groups.values()):
+            wanted = group.of(batch)
+            if wanted is None:
+                continue
+            data = b"".join(updates(wanted))
+            for subscriber in list(group.subscribers):
+                subscriber.send(data)
+
+    def tell(self, data: bytes) -> None:
+        """Tell everybody something."""
+        for group in list(self._groups.values()):
+            for subscriber in list(group.subscribers):
+                subscriber.send(data)
+
+
+def updates(batch: Batch, method: str = "update") -> Iterator[bytes]:
+    """The lines that tell a batch: one, or where that would be too long several.
+
+    Args:
+        batch: What is told.
+        method: As what.
+    """
+    line = line_of(notification(method, to_json(batch)))
+    half = len(batch.values) // 2
+    if len(line) <= LONGEST or not half:
+        yield line
+    else:
+        yield from updates(batch._replace(values=batch.values[:half], ends_round=False), method)
+        yield from updates(batch._replace(values=batch.values[half:]), method)
