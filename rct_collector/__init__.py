@@ -9,9 +9,10 @@ plugin pays only for what it needs.
   :class:`Background` does so in a thread of its own.
 * :class:`Batch` is what comes of it: values of :class:`Series`, whose :class:`Origin` tells of
   when they are, and the :class:`Health` of the unit. What was missed is restored in the
-  :class:`GapOrder` that the agent stands. :class:`LineProtocol`,
-  :class:`Gauges` and :class:`Alerts` make of it what an agent takes; :class:`PipeWriter` writes
-  without ever waiting. ``unit_name`` tells the units of one device apart.
+  :class:`GapOrder` that the agent stands. :class:`LineProtocol`, :class:`Gauges` and
+  :class:`Alerts` make of it what an agent takes, and :class:`HomeAssistant` what that learns of
+  units, with :class:`TelegrafTopics` for where their values are. :class:`PipeWriter` writes without
+  ever waiting. ``unit_name`` tells the units of one device apart.
 * ``process`` is what a process inherits: ``prepare`` it first, and ask it for the
   ``output_failure`` at the end.
 """
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from rct_collector.adapter.background import Background
     from rct_collector.adapter.devices import DeviceList, unit_name
     from rct_collector.adapter.gauges import Gauge, Gauges
+    from rct_collector.adapter.home_assistant.discovery import HomeAssistant
+    from rct_collector.adapter.home_assistant.topics import TelegrafTopics
     from rct_collector.adapter.lineprotocol import LineProtocol
     from rct_collector.adapter.pipe import PipeWriter
     from rct_collector.collector import Collector
@@ -48,6 +51,7 @@ __all__ = [
     "Config",
     "ConfigError",
     "DeviceConfig",
+    "HomeAssistant",
     "Gauge",
     "Gauges",
     "Health",
@@ -57,6 +61,7 @@ __all__ = [
     "PipeWriter",
     "DeviceList",
     "Series",
+    "TelegrafTopics",
     "__version__",
     "new_event_loop",
     "process",
@@ -74,6 +79,7 @@ _HOMES = {
     "Config": "config",
     "ConfigError": "errors",
     "DeviceConfig": "config",
+    "HomeAssistant": "adapter.home_assistant.discovery",
     "Gauge": "adapter.gauges",
     "Gauges": "adapter.gauges",
     "Health": "model",
@@ -83,6 +89,7 @@ _HOMES = {
     "PipeWriter": "adapter.pipe",
     "DeviceList": "adapter.devices",
     "Series": "model",
+    "TelegrafTopics": "adapter.home_assistant.topics",
     "new_event_loop": "loop",
     "process": "process",
     "unit_name": "adapter.devices",

@@ -214,9 +214,14 @@ class Collector:
 
     def dropped(self, source: str, samples: int) -> None:
         """An agent could not take samples: count them with their device."""
+        device = self.device(source)
+        if device is not None:
+            device.stats.totals["samples_dropped"] += samples
+
+    def device(self, source: str) -> Device | None:
+        """The device of a name; None where there is none, or it could not be made."""
         member = self._members.get(source)
-        if member is not None and member.device is not None:
-            member.device.stats.totals["samples_dropped"] += samples
+        return None if member is None else member.device
 
     def hang_up(self) -> None:
         """Close all lines: nothing that comes over them is to hold up the end any more."""

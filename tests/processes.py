@@ -126,9 +126,11 @@ class Server:
     Attributes:
         program: The program's path.
         folder: For all that it writes.
+        user: Who runs it; None for who runs the tests.
     """
 
     program = Path()
+    user = None
 
     def __init__(self, folder):
         self.folder = folder
@@ -157,6 +159,7 @@ class Server:
                 list(map(str, [self.program, *self.command()])),
                 env={**CLEAN, "HOME": str(self.folder), **self.environment()},
                 cwd=self.folder,
+                user=self.user,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

@@ -2,10 +2,11 @@
 """Install the programs that the tests talk to, or let read what was written.
 
 Databases and brokers behind Telegraf and collectd: Graphite's carbon and web application,
-InfluxDB 1.x, Prometheus, Mosquitto, RabbitMQ, NATS and rrdtool; dnsmasq, which leads inverters to
-the collector; and for recordings of lines and dumps of bytes tcpdump, tshark, hexdump and xxd. What
-is missing is installed with apt-get, as root or with sudo; no service is started or enabled. The
-tests start what they need themselves, on loopback, on free ports and in folders of their own.
+InfluxDB 1.x, PostgreSQL, Prometheus, Mosquitto, RabbitMQ, NATS and rrdtool; dnsmasq, which leads
+inverters to the collector; and for recordings of lines and dumps of bytes tcpdump, tshark, hexdump
+and xxd. What is missing is installed with apt-get, as root or with sudo; no service is started or
+enabled. The tests start what they need themselves, on loopback, on free ports and in folders of
+their own.
 
 Exit status: 0 all are there, 1 something failed, 2 wrong usage, 3 some are missing and there is
 no way to install them.
@@ -26,6 +27,7 @@ PACKAGES = {
     "influxdb": "/usr/bin/influxd",
     "mosquitto": "/usr/sbin/mosquitto",
     "nats-server": "/usr/sbin/nats-server",
+    "postgresql": "/usr/lib/postgresql/*/bin/postgres",
     "prometheus": "/usr/bin/prometheus",
     "rabbitmq-server": "/usr/lib/rabbitmq/bin/rabbitmq-server",
     "rrdtool": "/usr/bin/rrdtool",

@@ -120,14 +120,14 @@ def ensure(packages: Mapping[str, str], *, install: bool, purpose: str) -> None:
     """Install those of some Debian packages that are missing.
 
     Args:
-        packages: Package → a file of it by which it is known to be installed.
+        packages: Package → a file of it by which it is known to be installed, or a pattern of it.
         install: Install them; else missing ones are an error.
         purpose: What they are for, to be told.
 
     Raises:
         MissingError: Some are missing and stay so.
     """
-    missing = [name for name, file in packages.items() if not Path(file).exists()]
+    missing = [name for name, file in packages.items() if not any(Path("/").glob(file[1:]))]
     if missing and not install:
         raise MissingError(f"missing: {', '.join(missing)}", EXIT_NOT_AVAILABLE)
     if missing:

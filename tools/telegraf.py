@@ -54,6 +54,8 @@ TAGS = (
     "outputs.amqp",
     "outputs.nats",
     "outputs.http",
+    "outputs.kafka",
+    "outputs.postgresql",
     "parsers.influx",
     "serializers.influx",
     "serializers.json",
@@ -61,9 +63,11 @@ TAGS = (
     "serializers.graphite",
     "serializers.prometheusremotewrite",
     "serializers.prometheus",
+    "serializers.template",
     "processors.rename",
     "processors.starlark",
     "processors.regex",
+    "aggregators.basicstats",
 )
 
 PROGRESS_EVERY_S = 10.0

@@ -215,6 +215,7 @@ class Shim:
         """
         self._once = once
         self._serializer = rct_collector.LineProtocol(config.prefix)
+        self._discovery: rct_collector.HomeAssistant | None = None
         self._config = config
         self._stdout = stdout
 
@@ -241,6 +242,12 @@ class Shim:
             dropped=lambda source, samples: collector.dropped(source, samples),
             gone=lambda: _tell(loop, stop.set),
         )
+        if self._config.home_assistant:
+            self._discovery = rct_collector.HomeAssistant(
+                lambda source: collector.device(source),
+                rct_collector.TelegrafTopics(self._config.prefix),
+                self._config.prefix,
+            )
         restore = None if self._once else rct_collector.GapOrder.NEWEST
         collector = rct_collector.Collector(self._config, self._emit, restore=restore)
         for number in _SIGNALS:
@@ -281,6 +288,8 @@ class Shim:
 
     def _emit(self, batch: rct_collector.Batch) -> None:
         lines, size = self._serializer.lines(batch), len(batch.values)
+        if self._discovery is not None:
+            lines += self._discovery.lines(batch)
         receipt = batch.receipt
         if receipt is None:
             self._writer.put(lines, batch.source, size)

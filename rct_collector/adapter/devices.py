@@ -111,7 +111,7 @@ class DeviceList:
         told = list(problems)
         kept = []
         for device in config.devices:
-            member = Member(device, config.prefix, _plain(device.name))
+            member = Member(device, config.prefix, plain_name(device.name))
             reason = self._conflict(member)
             if reason:
                 told.append(f"{origin}: {device.name} is left out: {reason}")
@@ -140,9 +140,10 @@ def unit_name(name: str, unit: str) -> str:
         name: Plain name of the device, which has no dash.
         unit: As the unit calls itself; at its end the name is not cut off where it is too long.
     """
-    unit = _plain(unit)
+    unit = plain_name(unit)
     return f"{name[: LONGEST_NAME - len(unit) - 1]}-{unit}"
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
+    """A name in ASCII letters, digits and ``_``, cut off where it is too long for agents."""
     return re.sub(r"[^A-Za-z0-9_]", "_", name)[:LONGEST_NAME]

@@ -26,12 +26,15 @@ _TAG_SPECIAL = re.compile(r"([,= ])")
 _INT64 = 1 << 63
 
 
+def clean(text: str) -> str:
+    """A tag value as it arrives: without what the protocol cannot carry."""
+    text = _CONTROL.sub("_", text).strip()
+    return text + "_" if text.endswith("\\") else text
+
+
 def tag_value(text: str) -> str:
     """Escape a tag value; "" when nothing is left of it."""
-    text = _CONTROL.sub("_", text).strip()
-    if text.endswith("\\"):
-        text += "_"
-    return _TAG_SPECIAL.sub(r"\\\1", text)
+    return _TAG_SPECIAL.sub(r"\\\1", clean(text))
 
 
 def field_value(value: Value) -> str | None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
 from rct_collector.catalog import catalog
 from rct_collector.catalog.faults import FAULT_WORDS, fault_metrics, fault_numbers
 from rct_collector.config import DeviceConfig
 from rct_collector.drivers import driver
-from rct_collector.model import Batch, Health, Metric, Origin, Series, Value
+from rct_collector.model import Batch, Health, Origin, Series, Value
 
 
 class Reading(NamedTuple):
@@ -57,7 +56,6 @@ class Snapshot:
         self.trouble = ""
         self.undecided: tuple[str, ...] = ()
         self._labels: tuple[tuple[str, str], ...] = ()
-        self._codes = _codes(config.driver)
 
     def take(self, batch: Batch) -> bool:
         """Take what a device has to say.
@@ -130,7 +128,7 @@ class Snapshot:
 
     def text(self, series: Series, value: Value) -> str:
         """What a code means, or ""."""
-        meanings = self._codes.get(series) or self._codes.get(series.metric) or {}
+        meanings = self.driver.meanings_of(series)
         return meanings.get(value, "") if isinstance(value, int) else ""
 
     def ordered(self) -> list[tuple[Series, Reading]]:
@@ -168,12 +166,3 @@ class Snapshot:
             Batch(name, vendor, self._labels, time_ns, tuple(values), interval, unit=unit)
             for time_ns, values in sorted(moments.items())
         ]
-
-
-def _codes(name: str) -> dict[Series | Metric, Mapping[int, str]]:
-    """What has codes → code → meaning; where it is found in several places, the first one's."""
-    family = driver(name)
-    found: dict[Series | Metric, Mapping[int, str]] = {}
-    for feed, place in family.coded():
-        found[feed] = {**family.texts[place], **found.get(feed, {})}
-    return found

@@ -12,7 +12,7 @@ from rct_collector.config.options import DeviceConfig
 from rct_collector.config.values import LEVELS, Shard, parse_path, parse_prefix, parse_shard
 from rct_collector.errors import ConfigError
 from rct_collector.model import PREFIX
-from rct_collector.option import choice, option
+from rct_collector.option import choice, option, parse_bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +44,12 @@ class Config:
         parse_prefix,
         "First word of every measurement.",
         example="inverter", takes="name", default=PREFIX, shown=PREFIX,
+    )  # fmt: skip
+    home_assistant: bool = option(
+        parse_bool,
+        "Let Telegraf tell Home Assistant by MQTT what the units have; see"
+        " plugins/telegraf/outputs/home_assistant.conf.",
+        example="true", takes="true or false", default=False, shown="false",
     )  # fmt: skip
 
     @staticmethod

@@ -30,7 +30,7 @@ from rct_collector.drivers import driver as load_driver
 from rct_collector.drivers.base import Driver, Event, History, Query, Record
 from rct_collector.errors import TransportError
 from rct_collector.lines.port import Port
-from rct_collector.model import Health, PollClass
+from rct_collector.model import Health, PollClass, Series
 from rct_collector.receipt import Receipt
 from rct_collector.reports import Reports
 from rct_collector.transport import manner
@@ -129,6 +129,12 @@ class Device:
             return {PollClass.FAST: self.driver.pushed.heartbeat_s}
         intervals = self.config.intervals
         return {poll: intervals.seconds(poll) for poll in PollClass.POLLED}
+
+    def every(self, series: Series) -> float:
+        """Seconds from one value of a series to the next, as far as it is known beforehand."""
+        if self.driver.polled is None and self.driver.pushed is not None:
+            return self._schedule.interval if series.metric.own else self.driver.pushed.record_s
+        return self.polling.every(series)
 
     def _made_units(self, options: Options) -> Units | None:
         """What takes records that come unasked; None where the family sends none."""

@@ -469,6 +469,7 @@ class Pushed:
         records: Kind of record → the metrics that it may bring.
         heartbeat_s: Seconds within which a unit that is well is heard; so often it is told whether
             it is, though nothing comes.
+        record_s: Seconds from one record of a kind to the next, as units are mostly set.
         many: A device takes any number of units, which nobody has to configure: each record names
             its own, and what is said of one is said under its name.
         origins: Where records have a series, for programs that list the metrics: each place as
@@ -478,6 +479,7 @@ class Pushed:
 
     records: Mapping[str, tuple[Metric, ...]]
     heartbeat_s: float = 60.0
+    record_s: float = 300.0
     many: bool = False
     origins: Mapping[Series | Metric, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
 
@@ -822,6 +824,17 @@ class Driver:
             for place in places:
                 if metric.kind is Kind.CODE and place["record"] in self.texts:
                     yield feed, place["record"]
+
+    def meanings_of(self, series: Series) -> Mapping[int, str]:
+        """Code → what it means; where a series is found in several places, the first one's."""
+        return self._meanings.get(series) or self._meanings.get(series.metric) or {}
+
+    @cached_property
+    def _meanings(self) -> Mapping[Series | Metric, Mapping[int, str]]:
+        found: dict[Series | Metric, Mapping[int, str]] = {}
+        for feed, place in self.coded():
+            found[feed] = {**self.texts[place], **found.get(feed, {})}
+        return found
 
     @cached_property
     def homes(self) -> Mapping[Series, tuple[tuple[Query, Binding], ...]]:

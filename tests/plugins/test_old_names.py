@@ -233,7 +233,7 @@ def test_all_shipped_files_go_together(run):
     """As in telegraf.d: old names from all three, beside the new ones."""
     agent, _ = run("prometheus.conf")
     others = [*PLUGIN.glob("outputs/*.conf"), *PLUGIN.glob("rctmon/[im]*.conf")]
-    assert len(others) == 11
+    assert len(others) == 16
     files = [word for path in others for word in ("--config", str(path))]
     metrics, complaints = agent.try_out(*files)
     names = {line.split(",")[0] for line in metrics}

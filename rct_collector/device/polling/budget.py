@@ -22,7 +22,7 @@ from math import inf
 from rct_collector.config import DeviceConfig
 from rct_collector.device.polling.plan import Plan
 from rct_collector.drivers.base import Query
-from rct_collector.model import PollClass
+from rct_collector.model import PollClass, Series
 
 #: Share of the pace that is left for repeats, second readings and discovery.
 REPEATS = 0.04
@@ -139,6 +139,19 @@ class Budget:
             total: Whether its energy totals are meant.
         """
         return self._seconds[poll, total]
+
+    def every(self, series: Series, plan: Plan) -> float:
+        """Seconds from one value of a series to the next.
+
+        Args:
+            series: One that is wanted.
+            plan: What is asked for, class by class.
+        """
+        asked = [
+            max(self.seconds(plan.classes[query], total=query in plan.energy), query.every_s)
+            for query in plan.sources(series)
+        ]
+        return max(asked, default=self.seconds(PollClass.FAST))
 
     @cached_property
     def _seconds(self) -> dict[tuple[PollClass, bool], float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import NamedTuple
 
 from rct_collector.catalog import Catalog, catalog
@@ -126,6 +126,18 @@ class Plan:
     def homes(self, series: Series) -> tuple[tuple[Query, Binding], ...]:
         """Where a series is found: in one place of those that the unit has. None for derived."""
         return self._homes.get(series, ())
+
+    def sources(self, series: Series) -> set[Query]:
+        """The queries that bring a series, or what it is computed from; none for own figures."""
+        found = {query for query, _ in self.homes(series) if query in self.classes}
+        item = self._computed.get(series)
+        if found or item is None:
+            return found
+        return found.union(*(self.sources(s) for column in item.inputs for s, _ in column))
+
+    @cached_property
+    def _computed(self) -> dict[Series, Derived]:
+        return {item.series: item for item in self.derived}
 
     def conditions(self, series: Series) -> tuple[str, ...]:
         """The conditions under which a series is found, any one of them; none for derived ones."""

@@ -234,6 +234,10 @@ class Polling:
         self._probe = self._backlog.probe([*who, *fast, *rest], self.exchange.proven)
         return [*who, *fast, *self._probe], rest
 
+    def every(self, series: Series) -> float:
+        """Seconds from one value of a series to the next, at the pace that there is."""
+        return self._backlog.budget.every(series, self.plan)
+
     @property
     def ticks(self) -> int:
         """Fast intervals from one round to the next, as many as the pace needs."""

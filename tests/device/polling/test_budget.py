@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from rct_collector.catalog import catalog
 from rct_collector.cli.budget import would_fit
 from rct_collector.config import Config, DeviceConfig, Intervals
 from rct_collector.device.polling.budget import (
@@ -243,3 +244,38 @@ def test_all_is_asked_of_a_line_that_has_no_time_for_it(slow_line, caplog):
         "toy: what is wanted takes 135 % of the time on the line; rounds come every 8 s, and what"
         " is slower comes later than configured; longer intervals or fewer metrics would fit"
     ]
+
+
+def test_it_tells_how_often_each_series_comes():
+    """As its slowest source does; what a line is too slow for, as much later."""
+    usual, slow = replace(DEVICE), replace(DEVICE, requests=RctRequests(per_second=1.0, gap=0.5))
+    for device, fits in ((usual, True), (slow, False)):
+        plan = Plan(RCT, device)
+        found = budget(plan, {"always"}, device)
+        assert found.fits is fits
+        fast, medium = found.seconds(PollClass.FAST), found.seconds(PollClass.MEDIUM)
+        every = {s.name: found.every(s, plan) for s in plan.wanted}
+        assert every["inverter_power.grid_watts"] == fast
+        assert every["inverter_power.grid_import_watts"] == fast, "is computed from it"
+        assert every["inverter_temperature{sensor=core}.celsius"] == medium
+        assert every["inverter_energy{flow=pv}.watt_hours_total"] == found.seconds(
+            PollClass.SLOW, total=True
+        )
+    assert found.every(catalog().series("inverter_collector.up"), plan) == fast
+
+
+def test_an_answer_that_is_good_for_long_comes_as_rarely():
+    family = driver("voltronic")
+    device = DeviceConfig(name="axpert", driver="voltronic", address=tcp("192.0.2.1"))
+    plan = Plan(family, device)
+    found = budget(plan, set(family.conditions), device)
+    rare = {
+        s: query.every_s
+        for query, bindings in plan.takes.items()
+        if query.every_s
+        for binding in bindings
+        for s in binding.series
+        if s in plan.wanted
+    }
+    assert rare
+    assert all(found.every(s, plan) >= seconds for s, seconds in rare.items())
