@@ -234,7 +234,11 @@ def test_other_dialects_have_shapes_and_framing_of_their_own(dialect, command, s
         ("pi18", b"^P005PI\r", NO),
         ("pi18", asked("^P006PI"), NO),
         ("pi18", asked("^P006FWS"), NO),
-        ("pi18", asked("^S007POP1"), NO),
+        ("pi18", asked("^S006POP1"), NO),
+        ("pi18", asked("POP02"), NO),
+        ("pi17", asked("^S007POP1"), NO),
+        ("pi30", asked("^S007POP1"), NAK),
+        ("pi30", b"POP02\xe2\n\r", NAK),  # its checksum is not escaped
         ("pi17", asked("QPI"), NO),
         ("pi17", asked("^P005PI"), NO),
         ("pi17", b"^P014ED20260621143\r", NO),
@@ -299,12 +303,81 @@ def test_letters_that_a_ups_obeys_are_offences(letter):
 
 
 @pytest.mark.parametrize(
-    "text", ["POP02", "PF", "MCHGC060", "MUCHGC002", "PEa", "F50", "^S007POP1"]
-)
-def test_settings_are_refused_and_counted(text):
+    "text",
+    ["PF", "MCHGC160", "MCHGC065", "MNCHGC1060", "MUCHGC005", "PEq", "F50", "V230", "PCP00",
+     "PBT10", "POP03", "POPM00", "PBATCD010", "RTEY", "PBCV4.0", "^S007POP1"],
+)  # fmt: skip
+def test_settings_that_it_has_not_are_refused_and_counted(text):
     talk = Talk()
     assert talk.ask(asked(text)) == NAK
     assert talk.line.observed.writes == {text: 1}
+
+
+#: Dialect, what sets something → question, and what its answer holds before and after.
+SET = [
+    ("pi30max", "POP00", "QPIRI", " 0 2 3 9 01", " 0 0 3 9 01"),
+    ("pi30max", "PCP01", "QPIRI", " 0 2 3 9 01", " 0 2 1 9 01"),
+    ("pi30max", "PGR01", "QPIRI", " 0 2 3 9 01", " 1 2 3 9 01"),
+    ("pi30max", "MUCHGC120", "QPIRI", " 30 080 0", " 120 080 0"),
+    ("pi30max", "MCHGC060", "QPIRI", " 30 080 0", " 30 060 0"),
+    ("pi30max", "MNCHGC0120", "QPIRI", " 30 080 0", " 30 120 0"),
+    ("pi30", "MUCHGC020", "QPIRI", " 30 080 0", " 20 080 0"),
+    ("pi30", "PBCV48.0", "QPIRI", " 50.0 46.0 56.4 54.0", " 48.0 46.0 56.4 54.0"),
+    ("pi30", "PSDV44.0", "QPIRI", " 50.0 46.0 56.4 54.0", " 50.0 44.0 56.4 54.0"),
+    ("pi30", "PCVV57.0", "QPIRI", " 50.0 46.0 56.4 54.0", " 50.0 46.0 57.0 54.0"),
+    ("pi30", "PBFT53.1", "QPIRI", " 50.0 46.0 56.4 54.0", " 50.0 46.0 56.4 53.1"),
+    ("pi30", "PBDV00.0", "QPIRI", " 53.0 0 1", " 0.0 0 1"),
+    ("pi30max", "PCVT015", "QPIRI", " 000 0 000", " 015 0 000"),
+    ("pi30max", "POPLG02", "QPIRI", " 000 0 000", " 000 2 000"),
+    ("pi30max", "PBATMAXDISC150", "QPIRI", " 000 0 000", " 000 0 150"),
+    ("pi30max", "PBEQE1", "QBEQI", "(0 060 030", "(1 060 030"),
+    ("pi30max", "PBEQT065", "QBEQI", "(0 060 030", "(0 065 030"),
+    ("pi30max", "PBEQV55.40", "QBEQI", " 56.40 ", " 55.40 "),
+    ("pi30", "PDa", "QFLAG", "(EakxyzDbjuv", "(EkxyzDabjuv"),
+    ("pi30max", "PEb", "QFLAG", "(EakxyzDbduv", "(EabkxyzDduv"),
+    ("pi18", "^S007POP0", "^P007PIRI", ",0,1,2,9,0", ",0,0,2,9,0"),
+    ("pi18", "^S009PCP0,0", "^P007PIRI", ",0,1,2,9,0", ",0,1,0,9,0"),
+    ("pi18", "^S014BUCD460,000", "^P007PIRI", ",500,530,460,", ",460,000,460,"),
+    ("pi18", "^S015MCHGV570,545", "^P007PIRI", ",564,540,", ",570,545,"),
+    ("pi18", "^S006PDA", "^P007FLAG", "1,0,1,0", "0,0,1,0"),
+]
+
+
+@pytest.mark.parametrize(("dialect", "text", "question", "before", "after"), SET)
+def test_what_was_set_shows_some_time_later(dialect, text, question, before, after):
+    talk = of_dialect(dialect)
+    assert before in talk.say(question)
+    assert talk.ask(asked(text), wait=0.2) == (
+        b"^1\x0b\xc2\r" if dialect == "pi18" else b"(ACK9 \r"
+    )
+    assert before in talk.say(question)
+    talk.wait(2.0)
+    assert after in talk.say(question)
+    assert talk.line.observed.writes.total() == 1
+
+
+def test_digits_of_a_current_mean_what_they_do_on_the_model():
+    """120 A on a MAX, 20 A for unit 1 on others, where there is none."""
+    assert of_dialect("pi30").ask(asked("MUCHGC120")) == NAK
+    assert of_dialect("pi30max").ask(asked("MUCHGC120")) == b"(ACK9 \r"
+
+
+def test_another_unit_of_a_system_is_set_by_its_number():
+    talk = Talk(unit=VoltronicUnit("parallel", start=1_782_036_000.0, seed=3))
+    before = talk.say("QPGS1").split(" ")[21]
+    assert talk.ask(asked("PPCP101")) == b"(ACK9 \r"
+    assert (before, talk.say("QPGS1").split(" ")[21]) == ("3", "1")
+    assert talk.ask(asked("PPCP401")) == NAK
+
+
+@pytest.mark.parametrize(
+    ("profile", "answer", "shows"), [("set-unheard", b"", "0"), ("set-refused", NAK, "2")]
+)
+def test_settings_go_wrong(profile, answer, shows):
+    talk = Talk(profiles=faults([profile]))
+    assert talk.ask(asked("POP00")) == answer
+    assert talk.say("QPIRI").split(" ")[16] == shows
+    assert talk.say("QMOD").startswith("(")
 
 
 def test_questions_are_no_settings():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from functools import cached_property
+from typing import Any
 
 from rct_collector.drivers.voltronic.simulator.day import Powers, volts_at_rest
 from rct_collector.drivers.voltronic.simulator.scenario import VoltronicScenario
@@ -39,6 +40,47 @@ NUMBERED_MODES = {
 }
 
 
+class Settable:
+    """What can be set in a unit: what somebody has set, or what it comes with."""
+
+    def __init__(self, usual: Any) -> None:
+        """Keep what it comes with: a value, or what makes it of the moment."""
+        self._usual = usual
+        self._name = ""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        """Learn what it is called."""
+        self._name = name
+
+    def __get__(self, moment: VoltronicMoment, owner: type | None = None) -> Any:
+        """What it is at a moment."""
+        usual = self._usual(moment) if callable(self._usual) else self._usual
+        return moment.world.setting(moment.number, self._name, moment.unix, usual)
+
+
+def _of_48(volts: float) -> Settable:
+    """Volts of a battery of 48 V; of others as many as are alike."""
+    return Settable(lambda moment: volts * moment.scenario.volts / 48.0)
+
+
+#: Flags that a unit comes with, on and off; of PI18 and of MAX others are there or on.
+_ON = ("buzzer", "lcd_escape", "backlight", "primary_interrupt_alarm", "fault_code_record")
+_OFF = ("overload_bypass", "power_saving", "overload_restart", "over_temperature_restart")
+_OFF_MAX = ("overload_bypass", "solar_feed", "overload_restart", "over_temperature_restart")
+_ON_18 = ("buzzer", "lcd_escape", "backlight", "fault_code_record")
+_OFF_18 = (
+    "overload_bypass",
+    "overload_restart",
+    "over_temperature_restart",
+    "primary_interrupt_alarm",
+)
+
+#: Amperes that can be chosen.
+_CURRENTS, _GRID_CURRENTS = (10, 20, 30, 40, 50, 60, 70, 80), (2, 10, 20, 30)
+_CURRENTS_MAX = (*range(10, 121, 10),)
+_CURRENTS_18 = _CURRENTS[:6]
+
+
 class VoltronicMoment:
     """One unit at one Unix time of its world.
 
@@ -50,15 +92,22 @@ class VoltronicMoment:
     parallel_max_num = 9
     machine_type_code = "01"
     topology_code = 0
-    pv_ok_condition_code = 0
-    pv_power_balance_code = 1
-    input_voltage_range_code = 0
-    battery_type_code = 2
-    max_cv_charging_time = 0
-    operation_logic_code = 0
-    max_discharging_current = 0
-    max_ac_charging_current = 30
-    max_charging_current = 80
+    pv_ok_condition_code = Settable(0)
+    pv_power_balance_code = Settable(1)
+    input_voltage_range_code = Settable(0)
+    battery_type_code = Settable(2)
+    max_cv_charging_time = Settable(0)
+    operation_logic_code = Settable(0)
+    max_discharging_current = Settable(0)
+    max_ac_charging_current = Settable(30)
+    max_charging_current = Settable(80)
+    solar_power_priority_code = Settable(0)
+    equalization_enabled = Settable(False)
+    equalization_time_min = Settable(60)
+    equalization_period_day = Settable(30)
+    equalization_voltage = Settable(56.4)
+    equalization_over_time_min = Settable(120)
+    equalization_active = Settable(False)
     max_charger_range = 120
     fan_on_voltage_offset_10mv = 0
     eeprom_version = 0
@@ -113,12 +162,10 @@ class VoltronicMoment:
         """What the mains should have."""
         return 120.0 if self.scenario.dialect == "pi41" else 230.0
 
-    output_rating_voltage = grid_rating_voltage
-
-    @property
-    def output_rating_frequency(self) -> float:
-        """Hertz."""
-        return 60.0 if self.scenario.dialect == "pi41" else 50.0
+    output_rating_voltage = Settable(lambda moment: moment.grid_rating_voltage)
+    output_rating_frequency = Settable(
+        lambda moment: 60.0 if moment.scenario.dialect == "pi41" else 50.0
+    )
 
     @property
     def grid_rating_current(self) -> float:
@@ -142,43 +189,36 @@ class VoltronicMoment:
         """12, 24 or 48."""
         return float(self.scenario.volts)
 
-    def _of_48(self, volts: float) -> float:
-        return volts * self.scenario.volts / 48.0
+    battery_recharge_voltage = _of_48(50.0)  # back to the mains
+    battery_redischarge_voltage = _of_48(53.0)  # back to the battery
+    battery_under_voltage = _of_48(46.0)  # cut-off
+    battery_bulk_voltage = _of_48(56.4)
+    battery_float_voltage = _of_48(54.0)
+    #: As QPIRI counts.
+    output_source_priority_code = Settable(lambda moment: int(moment.scenario.source))
+    charger_source_priority_code = Settable(lambda moment: int(moment.scenario.charger))
 
     @property
-    def battery_recharge_voltage(self) -> float:
-        """Back to the mains."""
-        return self._of_48(50.0)
+    def flags(self) -> dict[str, bool]:
+        """All flags that it has."""
+        of = {"pi18": (_ON_18, _OFF_18), "pi30max": (_ON, _OFF_MAX)}
+        on, off = of.get(self.scenario.dialect, (_ON, _OFF))
+        usual = {**dict.fromkeys(on, True), **dict.fromkeys(off, False)}
+        return {
+            name: self.world.setting(self.number, name, self.unix, is_on)
+            for name, is_on in usual.items()
+        }
 
     @property
-    def battery_redischarge_voltage(self) -> float:
-        """Back to the battery."""
-        return self._of_48(53.0)
+    def currents(self) -> tuple[int, ...]:
+        """Charging currents that can be chosen, in amperes."""
+        of = {"pi18": _CURRENTS_18, "pi30max": _CURRENTS_MAX}
+        return of.get(self.scenario.dialect, _CURRENTS)
 
     @property
-    def battery_under_voltage(self) -> float:
-        """Cut-off."""
-        return self._of_48(46.0)
-
-    @property
-    def battery_bulk_voltage(self) -> float:
-        """Constant voltage."""
-        return self._of_48(56.4)
-
-    @property
-    def battery_float_voltage(self) -> float:
-        """Float."""
-        return self._of_48(54.0)
-
-    @property
-    def output_source_priority_code(self) -> int:
-        """As QPIRI counts."""
-        return int(self.scenario.source)
-
-    @property
-    def charger_source_priority_code(self) -> int:
-        """As QPIRI counts."""
-        return int(self.scenario.charger)
+    def grid_currents(self) -> tuple[int, ...]:
+        """Those from the mains."""
+        return (2, *_CURRENTS_MAX) if self.scenario.dialect == "pi30max" else _GRID_CURRENTS
 
     @property
     def output_mode_code(self) -> int:
@@ -287,7 +327,7 @@ class VoltronicMoment:
         """Less while it gives, more while it takes; the charger lets it rise to bulk at most."""
         sag = self._battery_amperes * self.scenario.volts * _OHMS_PER_VOLT
         volts = self._volts_at_rest - sag + 0.03 * self.noise("battery")
-        return min(volts, self.battery_bulk_voltage)
+        return min(volts, float(self.battery_bulk_voltage))
 
     @property
     def battery_charging_current(self) -> float:

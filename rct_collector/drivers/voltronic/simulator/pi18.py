@@ -28,6 +28,7 @@ from rct_collector.drivers.voltronic.simulator.moment import NUMBERED_MODES, Vol
 from rct_collector.drivers.voltronic.simulator.vocabulary import Argued, Vocabulary
 
 NO = Saying((), head="^0", refused=True)
+YES = Saying((), head="^1")
 
 #: Requests whose head counts otherwise than all others.
 HEADS = {"FWS": 5}
@@ -101,7 +102,7 @@ _PIRI = (
     TextForm("0", {"machine_type_code": 0}),
     FieldForm("topology_code", "d"),
     FieldForm("output_mode_code", "d"),
-    TextForm("0", {"solar_power_priority_code": 0}),
+    FieldForm("solar_power_priority_code", "d"),
     FieldForm("mppt_strings", "d"),
     TextForm("00", {"extra_fields": ["00"]}),
 )
@@ -154,8 +155,6 @@ _FLAGS = (
     "primary_interrupt_alarm",
     "fault_code_record",
 )
-#: Those that are on.
-_ON = frozenset({"buzzer", "lcd_escape", "backlight", "fault_code_record"})
 
 
 def _faults(moment: VoltronicMoment) -> Saying:
@@ -163,6 +162,12 @@ def _faults(moment: VoltronicMoment) -> Saying:
     set_ = {name: bit in moment.warnings for name, bit in _WARNINGS.items()}
     warnings = (Written(str(int(on)), {name: on}) for name, on in set_.items())
     return counted(code, *warnings, Written("0", {"extra_fields": ["0"]}))
+
+
+def _flags(moment: VoltronicMoment) -> Saying:
+    said = moment.flags
+    written = (Written(str(int(said[name])), {name: said[name]}) for name in _FLAGS)
+    return counted(*written, Written("0"))
 
 
 def _serial(moment: VoltronicMoment) -> Saying:
@@ -203,10 +208,7 @@ PI18 = Vocabulary(
         "GS": commas(*_GS),
         "PIRI": commas(*_PIRI),
         "FWS": _faults,
-        "FLAG": commas(
-            *(TextForm(str(int(name in _ON)), {name: name in _ON}) for name in _FLAGS),
-            TextForm("0"),
-        ),
+        "FLAG": _flags,
         "VFW": commas(
             TextForm("05220", {"main_firmware": "05220"}),
             TextForm("00000", {"slave1_firmware": "00000"}),

@@ -21,7 +21,6 @@ from rct_collector.drivers.voltronic.simulator.answer import (
     Written,
     blanks,
     fixed,
-    listed,
     one,
     timed,
 )
@@ -30,6 +29,7 @@ from rct_collector.drivers.voltronic.simulator.moment import MODES, VoltronicMom
 from rct_collector.drivers.voltronic.simulator.vocabulary import Argued, Vocabulary
 
 NAK = Saying((Written("NAK"),), refused=True)
+ACK = Saying((Written("ACK"),))
 
 _VOLTS, _HERTZ = "05.1f", "04.1f"
 
@@ -151,25 +151,18 @@ _DEFAULTS: Mapping[str, Any] = {
 }
 _DEFAULTS_TEXT = "230.0 50.0 0030 42.0 54.0 56.4 46.0 60 0 0 2 0 0 0 0 0 1 1 0 0 1 0 54.0 0 1 000"
 
-#: Letter of QFLAG → what it is, of which the first row is on.
-_FLAGS_ON = {
-    "a": "buzzer",
-    "k": "lcd_escape",
-    "x": "backlight",
-    "y": "primary_interrupt_alarm",
-    "z": "fault_code_record",
-}
-_FLAGS_OFF = {
-    "b": "overload_bypass",
-    "j": "power_saving",
-    "u": "overload_restart",
-    "v": "over_temperature_restart",
-}
-_FLAGS_OFF_MAX = {
-    "b": "overload_bypass",
-    "d": "solar_feed",
-    "u": "overload_restart",
-    "v": "over_temperature_restart",
+#: Flag → letter of QFLAG.
+_LETTERS = {
+    "buzzer": "a",
+    "overload_bypass": "b",
+    "solar_feed": "d",
+    "power_saving": "j",
+    "lcd_escape": "k",
+    "overload_restart": "u",
+    "over_temperature_restart": "v",
+    "backlight": "x",
+    "primary_interrupt_alarm": "y",
+    "fault_code_record": "z",
 }
 
 _QPGS = (
@@ -222,13 +215,24 @@ _NOBODY = Saying(
 )
 
 
-def _letters(on: Mapping[str, str], off: Mapping[str, str]) -> Maker:
-    said: dict[str, Any] = {
-        **dict.fromkeys(on.values(), True),
-        **dict.fromkeys(off.values(), False),
-    }
-    answer = one(Written(f"E{''.join(on)}D{''.join(off)}", said))
-    return lambda _: answer
+def _flags(moment: VoltronicMoment) -> Saying:
+    """QFLAG: letters of what is on, and of what is off."""
+    said = moment.flags
+    on, off = (
+        "".join(_LETTERS[name] for name in _LETTERS if said.get(name) is state)
+        for state in (True, False)
+    )
+    return one(Written(f"E{on}D{off}", said))
+
+
+def _currents(name: str, of: str) -> Maker:
+    """The currents that can be chosen."""
+
+    def make(moment: VoltronicMoment) -> Saying:
+        found = list(getattr(moment, of))
+        return one(Written(" ".join(f"{amperes:03d}" for amperes in found), {name: found}))
+
+    return make
 
 
 def _warnings(count: int, code: slice | None = None) -> Maker:
@@ -273,15 +277,15 @@ _COMMON: Mapping[str, Maker] = {
     "QVFW2": fixed("VERFW2:00000.30", slave_firmware="00000.30"),
     "QBOOT": fixed("1", boot_loader=True),
     "QMOD": blanks(_MODE),
-    "QMCHGCR": listed("selectable_max_charging_current", "010 020 030 040 050 060 070 080"),
-    "QMUCHGCR": listed("selectable_max_utility_charging_current", "002 010 020 030"),
+    "QMCHGCR": _currents("selectable_max_charging_current", "currents"),
+    "QMUCHGCR": _currents("selectable_max_utility_charging_current", "grid_currents"),
 }
 
 PI30: Mapping[str, Maker] = {
     **_COMMON,
     "QPIGS": blanks(*_OUTPUT, *_BY_BATTERY, *_CHARGER, _STATUS, *_REST),
     "QPIRI": blanks(*_RATINGS),
-    "QFLAG": _letters(_FLAGS_ON, _FLAGS_OFF),
+    "QFLAG": _flags,
     "QPIWS": _warnings(32),
     "QDI": fixed(_DEFAULTS_TEXT, **_DEFAULTS),
 }
@@ -300,22 +304,23 @@ PI30MAX: Mapping[str, Maker] = {
         tail=" ",
     ),
     "QPIRI": blanks(*_RATINGS_MAX),
-    "QFLAG": _letters(_FLAGS_ON, _FLAGS_OFF_MAX),
+    "QFLAG": _flags,
     "QPIWS": _warnings(36, slice(32, 34)),
     "QDI": fixed(_DEFAULTS_TEXT, **_DEFAULTS),
     "QT": timed(one),
     "QET": total(0, EnergyStep("pv_energy_total_wh", 100), one),
     "QLT": total(1, EnergyStep("load_energy_total_wh", 100), one),
-    "QBEQI": fixed(
-        "0 060 030 080 030 56.40 000 120 0 0000",
-        equalization_enabled=False,
-        equalization_time_min=60,
-        equalization_period_day=30,
-        equalization_max_current=80,
-        equalization_voltage=56.4,
-        equalization_over_time_min=120,
-        equalization_active=False,
-        equalization_elapsed_h=0,
+    "QBEQI": blanks(
+        FieldForm("equalization_enabled", "d"),
+        FieldForm("equalization_time_min", "03d"),
+        FieldForm("equalization_period_day", "03d"),
+        TextForm("080", {"equalization_max_current": 80}),
+        TextForm("030"),
+        FieldForm("equalization_voltage", "05.2f"),
+        TextForm("000"),
+        FieldForm("equalization_over_time_min", "03d"),
+        FieldForm("equalization_active", "d"),
+        TextForm("0000", {"equalization_elapsed_h": 0}),
     ),
 }
 _WIDE = blanks(*_OUTPUT, *_BY_GENERATOR, *_CHARGER, _STATUS, *_REST, *_FEED)
@@ -342,7 +347,7 @@ PI41: Mapping[str, Maker] = {
         TextForm("00000000", {"l2_status_bits": "00000000"}),
     ),
     "QPIRI": blanks(*_RATINGS, FieldForm("max_cv_charging_time", "03d")),
-    "QFLAG": _letters(_FLAGS_ON, _FLAGS_OFF),
+    "QFLAG": _flags,
     "QPIWS": _warnings(32),
 }
 

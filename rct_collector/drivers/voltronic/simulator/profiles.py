@@ -10,6 +10,7 @@ that were damaged, garbage between frames, USB devices that vanish and come back
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from rct_collector.drivers.chance import Daily, Range, Windows, between, fraction, key, octets
@@ -176,6 +177,29 @@ class InFrame(AlteredFrame):
         return frame._replace(data=data)
 
 
+class LostConsent(AlteredFrame):
+    """A "yes" to what sets something is not heard; it is set all the same."""
+
+    def alter(self, frame: Outgoing, now: float) -> Outgoing:  # noqa: ARG002 - always the same
+        """Say nothing."""
+        return frame._replace(data=b"") if frame.answer.text in _CONSENTS else frame
+
+
+class RefusedOrder(ByChance):
+    """What sets something is refused, as over USB where RS232 would do."""
+
+    def on_request(self, line: bytes, now: float) -> bytes | None:
+        """Damage it."""
+        if not _ORDERS.match(line) or not self.hits(now):
+            return line
+        return line[:-1] + bytes((line[-1] ^ 0x40,))
+
+
+#: What is said to what sets something, and how that begins.
+_CONSENTS = ("(ACK", "^1")
+_ORDERS = re.compile(rb"\^S|P[A-PR-Z]|MU?N?CHGC|F[56]0|V\d")
+
+
 class Windowed(LineFaults):
     """A fault that has windows of time.
 
@@ -338,6 +362,16 @@ _ALL = (
         "dashes",
         "In a third of the answers a number is unknown.",
         lambda seed: (Dashes(0.33, seed=seed),),
+    ),
+    FaultProfile(
+        "set-unheard",
+        "What is set is set, but the answer that says so is lost.",
+        lambda seed: (LostConsent(seed=seed),),
+    ),
+    FaultProfile(
+        "set-refused",
+        "Whatever sets something is refused.",
+        lambda seed: (RefusedOrder(seed=seed),),
     ),
     FaultProfile(
         "unplug",

@@ -12,9 +12,10 @@ from rct_collector.drivers.voltronic.simulator import framing, pi16, pi17, pi18,
 from rct_collector.drivers.voltronic.simulator.answer import Maker, Saying
 from rct_collector.drivers.voltronic.simulator.moment import VoltronicMoment
 from rct_collector.drivers.voltronic.simulator.scenario import SCENARIOS, VoltronicScenario
+from rct_collector.drivers.voltronic.simulator.setup import taken
 from rct_collector.drivers.voltronic.simulator.world import VoltronicWorld
 
-#: What changes something in a unit, in any dialect; a collector sends none of it.
+#: What changes something in a unit, in any dialect; a collector sends none of it unasked.
 _WRITES = re.compile(
     r"\^S|P(?!I|QSE)[A-Z]|POP|MU?N?CHGC|F[56]0|V\d|DAT|BTA|RTEY|RTDL|ATE|Q?LED[A-Z]"
 )
@@ -28,15 +29,20 @@ class Dialect:
         read: Bytes before CR → text of the request; None of what it does not understand.
         maker: Text of a request → what makes the answer; None of what it does not know.
         refusal: What it says instead.
+        consent: What it says to what sets something.
+        order: Bytes before CR → text of what sets something.
     """
 
     read: Callable[[bytes], str | None]
     maker: Callable[[str], Maker | None]
     refusal: Saying
+    consent: Saying = pi30.ACK
+    order: Callable[[bytes], str | None] = framing.checked
 
 
 _SUMMED = ("QALL", "PQSE", "PSET", "QLITH0")
 _COUNTED = re.compile(r"\^P(\d{3})(.+)")
+_ORDER = re.compile(r"\^S(\d{3})(.+)")
 _DATED = re.compile(r"(Q?E[DMYH]\d{4,8})(\d{3})")
 
 
@@ -52,6 +58,12 @@ def _revo(line: bytes) -> str | None:
 def _pi18(line: bytes) -> str | None:
     """A request of PI18: a head that counts what follows, and the checksum."""
     return _counted(framing.checked(line) or "", behind=3)
+
+
+def _pi18_order(line: bytes) -> str | None:
+    """What sets something in PI18, which counts alike."""
+    found = _ORDER.fullmatch(framing.checked(line) or "")
+    return found[2] if found and int(found[1]) == len(found[2]) + 3 else None
 
 
 def _pi17(line: bytes) -> str | None:
@@ -87,7 +99,7 @@ def _dialect(scenario: VoltronicScenario) -> Dialect:
     """What a unit of that dialect understands and says."""
     word = scenario.dialect
     if word == "pi18":
-        return Dialect(_pi18, pi18.PI18, pi18.NO)
+        return Dialect(_pi18, pi18.PI18, pi18.NO, pi18.YES, _pi18_order)
     if word == "pi17":
         return Dialect(_pi17, pi17.PI17, pi18.NO)
     if word == "pi16":
@@ -119,6 +131,7 @@ class VoltronicUnit:
         world: The system that it is a part of.
         number: Which unit of the system it is, from 0 on.
         start: Unix time at which the simulation begins.
+        shows_after: Seconds of its world until what was set shows.
     """
 
     def __init__(
@@ -130,6 +143,7 @@ class VoltronicUnit:
         zone: tzinfo | None = UTC,
         sun: float | None = None,
         number: int = 0,
+        shows_after: float = 1.0,
         **clock: Any,
     ) -> None:
         """Build it.
@@ -141,6 +155,7 @@ class VoltronicUnit:
             zone: Time zone of the unit's clock; None for that of this host.
             sun: Hour of day at which the sun stands at the start; None for the local time.
             number: Which unit of the system it is, from 0 on.
+            shows_after: Seconds of its world until what was set shows.
             clock: ``fast`` and ``drift`` of the unit's clock.
 
         Raises:
@@ -154,6 +169,7 @@ class VoltronicUnit:
         self.world = VoltronicWorld(scenario, seed=seed, start=start, zone=zone, sun=sun, **clock)
         self.number = number
         self.start = start
+        self.shows_after = shows_after
         self._dialect = _dialect(scenario)
 
     @property
@@ -184,6 +200,19 @@ class VoltronicUnit:
             "offends": len(bare) == 1,
         }
         maker = self._dialect.maker(text) if text is not None else None
-        if maker is None:
-            return Heard(text or "", self._dialect.refusal, **marks)
-        return Heard(text or "", maker(self.moment(unix)), **marks)
+        if maker is not None:
+            return Heard(text or "", maker(self.moment(unix)), **marks)
+        order = self._dialect.order(line)
+        if order is not None and self._set(order, unix):
+            return Heard(order, self._dialect.consent, **marks)
+        return Heard(text or order or "", self._dialect.refusal, **marks)
+
+    def _set(self, order: str, unix: float) -> bool:
+        """Take what sets something, if the unit knows it; it shows some time later."""
+        found = taken(order, self.moment(unix))
+        if found is None:
+            return False
+        number = self.number if found.unit is None else found.unit
+        for name, value in found.changes.items():
+            self.world.set(number, name, value, unix + self.shows_after)
+        return True

@@ -101,7 +101,7 @@ class ObservedLine:
         refused: Requests that the unit did not know, or not understand.
         offences: One-letter requests, which a UPS with the same USB id obeys. A collector sends
             none before the probes of all dialects have failed, and then ``M`` only.
-        writes: Requests that would have changed something. A collector sends none.
+        writes: Requests that would change something. A collector sends none that nobody asked for.
         dropped: Requests and answers that the faults of the line have lost.
         most_outstanding: Most requests that waited for their answers at a time.
         least_gap: Shortest time from the last byte of an answer to the next request, in seconds.

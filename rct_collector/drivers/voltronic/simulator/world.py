@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import lru_cache
+from typing import Any
 
 from rct_collector.drivers.chance import between, fraction, key, wave
 from rct_collector.drivers.voltronic.simulator.day import DAY, Powers, VoltronicDays
@@ -14,6 +15,10 @@ _EPOCH = date(1970, 1, 1)
 _USED_DAYS = 700
 
 _key_of = lru_cache(maxsize=1024)(key)
+
+
+#: What something was set to of late that is kept, since it does not show at once.
+_MOST_KEPT = 8
 
 
 class DeviceClock:
@@ -89,6 +94,29 @@ class VoltronicWorld:
         self._days = VoltronicDays(scenario, seed, self._first)
         self._began = self.clock.at(start).date()
         self.since = self._began - timedelta(days=_USED_DAYS)
+        self._settings: dict[tuple[int, str], list[tuple[float, Any]]] = {}
+
+    # -- settings --------------------------------------------------------------------------------
+
+    def set(self, number: int, name: str, value: Any, shows_from: float) -> None:
+        """Set something in one of the units.
+
+        Args:
+            number: Of the unit.
+            name: What it is.
+            value: What it is to be.
+            shows_from: Unix time from which it shows.
+        """
+        kept = self._settings.setdefault((number, name), [])
+        kept.append((shows_from, value))
+        del kept[:-_MOST_KEPT]
+
+    def setting(self, number: int, name: str, unix: float, usual: Any) -> Any:
+        """What something is set to in one of the units at a time; ``usual`` if nobody has."""
+        found = self._settings.get((number, name), ()) if self._settings else ()
+        return next((value for since, value in reversed(found) if since <= unix), usual)
+
+    # -- powers ----------------------------------------------------------------------------------
 
     def flows(self, unix: float) -> Powers:
         """Powers at one moment."""
