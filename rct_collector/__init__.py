@@ -6,7 +6,8 @@ plugin pays only for what it needs.
 * :class:`Config` is what the user wants: ``load`` takes it from a file, ``parse`` from a mapping.
   :class:`DeviceConfig` is that of one device, :class:`DeviceList` gathers them from many places.
 * :class:`Collector` collects on an event loop, which ``new_event_loop`` makes;
-  :class:`Background` does so in a thread of its own.
+  :class:`Background` does so in a thread of its own. :class:`Reloading` has the configuration read
+  again, which the :class:`Version` of its file tells to be due.
 * :class:`Batch` is what comes of it: values of :class:`Series`, whose :class:`Origin` tells of
   when they are, and the :class:`Health` of the unit. What was missed is restored in the
   :class:`GapOrder` that the agent stands. :class:`LineProtocol`, :class:`Gauges` and
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from rct_collector.errors import CollectorError, ConfigError
     from rct_collector.loop import new_event_loop
     from rct_collector.model import Batch, CollectdId, GapOrder, Health, Origin, Series
+    from rct_collector.reloading import Reloading, Version
 
 __all__ = [
     "Alert",
@@ -60,8 +62,10 @@ __all__ = [
     "Origin",
     "PipeWriter",
     "DeviceList",
+    "Reloading",
     "Series",
     "TelegrafTopics",
+    "Version",
     "__version__",
     "new_event_loop",
     "process",
@@ -88,8 +92,10 @@ _HOMES = {
     "Origin": "model",
     "PipeWriter": "adapter.pipe",
     "DeviceList": "adapter.devices",
+    "Reloading": "reloading",
     "Series": "model",
     "TelegrafTopics": "adapter.home_assistant.topics",
+    "Version": "reloading",
     "new_event_loop": "loop",
     "process": "process",
     "unit_name": "adapter.devices",

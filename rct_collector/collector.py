@@ -10,7 +10,7 @@ import asyncio
 import dataclasses
 import logging
 from bisect import bisect_right
-from collections.abc import Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import accumulate
 from typing import Any, NamedTuple
@@ -99,6 +99,7 @@ class Applied(NamedTuple):
         changed: Those that were removed and added, since their options differ.
         unchanged: Those that go on as before: same line, same rounds.
         refused: Name of each that should have been added, or added again, and was not → why.
+        later: What else was changed, and counts from the next start on, in words.
     """
 
     added: tuple[str, ...]
@@ -106,6 +107,11 @@ class Applied(NamedTuple):
     changed: tuple[str, ...]
     unchanged: tuple[str, ...]
     refused: dict[str, str]
+    later: tuple[str, ...] = ()
+
+
+#: Reads the configuration of a process again, and applies it; see :mod:`rct_collector.reloading`.
+Reload = Callable[[], Coroutine[Any, Any, Applied]]
 
 
 class _Member:
@@ -128,6 +134,8 @@ class Collector:
 
     Attributes:
         broker: What others on this host can ask of the devices.
+        config: The configuration that was applied last.
+        reload: Has that read again; None where whoever made the collector cannot.
     """
 
     def __init__(
@@ -137,6 +145,7 @@ class Collector:
         options: Options | None = None,
         *,
         restore: GapOrder | None = None,
+        reload: Reload | None = None,
     ) -> None:
         """Prepare the devices.
 
@@ -146,7 +155,11 @@ class Collector:
             options: For tests; by default what the configuration says.
             restore: In which order what was missed is wanted from the memories of units; None for
                 not at all.
+            reload: Has the configuration of the process read again, see
+                :class:`rct_collector.reloading.Reloading`.
         """
+        self.config = config
+        self.reload = reload
         self._given = options
         self._restore = restore
         self.broker = Broker()
@@ -277,6 +290,7 @@ class Collector:
             What was done. A device that cannot be added stops no other.
         """
         async with self._changing:
+            self.config = config
             mine = {item.name: item for item in share(config)}
             options = self._common(config)
             restart = options != self._options

@@ -142,6 +142,7 @@ class Plugin:
             deque()
         )
         self._share = 0
+        self._members: dict[str, tuple[rct_collector.DeviceConfig, str, str]] = {}
         self._background: rct_collector.Background | None = None
 
     @_guarded
@@ -165,17 +166,35 @@ class Plugin:
             if not _told:
                 _tell(["there is no device to read"])
             return
-        for name in _devices.members:
+        self._members = dict(_devices.members)
+        for name in self._members:
             self._target(name)
         logger = logging.getLogger("rct_collector")
         logger.handlers[:] = [LogHandler()]
         logger.propagate = False
         logger.setLevel(_devices.log_level.upper())
         self._background = rct_collector.Background(
-            _devices.configs, agent="collectd", restore=rct_collector.GapOrder.OLDEST
+            _devices.configs,
+            agent="collectd",
+            restore=rct_collector.GapOrder.OLDEST,
+            again=self._again,
         )
         collectd.register_read(self.read, READ_S, name=NAME)
         self._background.start(START_S)
+
+    def _again(self) -> list[rct_collector.Config]:
+        """Read all files again; called in another thread.
+
+        Raises:
+            ConfigError: There is a mistake in them, and so nothing is to change.
+        """
+        fresh, problems = _devices.again()
+        if problems:
+            raise rct_collector.ConfigError(problems)
+        logging.getLogger("rct_collector").setLevel(fresh.log_level.upper())
+        # Of those who are removed something may still come.
+        self._members = {**self._members, **fresh.members}
+        return fresh.configs
 
     @_guarded
     def shutdown(self) -> None:
@@ -205,7 +224,7 @@ class Plugin:
     def _target(self, name: str, unit: str = "") -> Target:
         """Where the values of a unit go; made anew for one that was removed and is back."""
         if (name, unit) not in self._targets:
-            config, prefix, instance = _devices.members[name]
+            config, prefix, instance = self._members[name]
             if unit:
                 instance = rct_collector.unit_name(instance, unit)
             parts = rct_collector.Gauges(config), rct_collector.Alerts(config, unit=unit)

@@ -1,8 +1,10 @@
 """Telegraf shim: solar inverter metrics as line protocol on stdout, for ``inputs.execd``.
 
 stdin tells when to stop (end of file) and, with ``signal = "STDIN"``, when Telegraf would like
-values (a newline); the signals HUP, USR1 and USR2 mean the same as a newline. stdout carries
-metrics only. stderr carries the log, with the prefixes that Telegraf turns into levels.
+values (a newline); the signals HUP, USR1 and USR2 mean the same as a newline. HUP also has the
+configuration read again, but only where its file has changed, since it may come every few seconds.
+stdout carries metrics only. stderr carries the log, with the prefixes that Telegraf turns into
+levels.
 """
 
 from __future__ import annotations
@@ -124,6 +126,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _run(arguments: Arguments, log: logging.Logger) -> int:
     path = arguments.config or rct_collector.Config.default_path()
+    version = rct_collector.Version(path)
     try:
         config = rct_collector.Config.load(path)
     except rct_collector.ConfigError as error:
@@ -141,7 +144,7 @@ def _run(arguments: Arguments, log: logging.Logger) -> int:
         log.error("%s: %s", _UNWRITABLE, error.strerror)
         return 1
     (config,) = rct_collector.Collector.fitting([config])
-    failure = Shim(config, stdout, once=arguments.once).run()
+    failure = Shim(config, stdout, path=path, version=version, once=arguments.once).run()
     if failure is not None:
         log.error("%s: %s", _UNWRITABLE, getattr(failure, "strerror", None) or repr(failure))
         return 1
@@ -205,15 +208,28 @@ def _parser() -> argparse.ArgumentParser:
 class Shim:
     """The collector between Telegraf's pipes."""
 
-    def __init__(self, config: rct_collector.Config, stdout: int, *, once: bool) -> None:
+    def __init__(
+        self,
+        config: rct_collector.Config,
+        stdout: int,
+        *,
+        path: Path,
+        version: rct_collector.Version,
+        once: bool,
+    ) -> None:
         """Prepare.
 
         Args:
             config: A checked configuration.
             stdout: File descriptor for the metrics.
+            path: The configuration's file.
+            version: That of the file when it was read.
             once: End after the first round.
         """
         self._once = once
+        self._path = path
+        self._version = version
+        self._attempts: set[asyncio.Task[object]] = set()
         self._serializer = rct_collector.LineProtocol(config.prefix)
         self._discovery: rct_collector.HomeAssistant | None = None
         self._config = config
@@ -249,9 +265,21 @@ class Shim:
                 self._config.prefix,
             )
         restore = None if self._once else rct_collector.GapOrder.NEWEST
-        collector = rct_collector.Collector(self._config, self._emit, restore=restore)
+        reloading = rct_collector.Reloading(self._read, lambda: [collector])
+        collector = rct_collector.Collector(
+            self._config, self._emit, restore=restore, reload=reloading
+        )
+
+        def hang_up() -> None:
+            collector.hurry()
+            if self._version.has_changed():
+                attempt = loop.create_task(reloading.attempt())
+                self._attempts.add(attempt)
+                attempt.add_done_callback(self._attempts.discard)
+
         for number in _SIGNALS:
             loop.add_signal_handler(number, collector.hurry)
+        loop.add_signal_handler(signal.SIGHUP, hang_up)
 
         def end() -> None:
             _tell(loop, stop.set)
@@ -269,6 +297,13 @@ class Shim:
                 daemon=True,
             ).start()
         await collector.run_until(self._until(stop, collector))
+
+    def _read(self) -> list[rct_collector.Config]:
+        """Read the file again; what of it is the process's own counts from now on."""
+        self._version = rct_collector.Version(self._path)
+        config = rct_collector.Config.load(self._path)
+        logging.getLogger().setLevel(config.log_level.upper())
+        return [config]
 
     async def _until(self, stop: asyncio.Event, collector: rct_collector.Collector) -> None:
         """Wait until it is told to stop, and the first round is done."""

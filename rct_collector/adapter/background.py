@@ -17,6 +17,7 @@ from rct_collector.collector import RESERVE, RESTART_S, Collector
 from rct_collector.config import Config
 from rct_collector.loop import new_event_loop
 from rct_collector.model import Batch, GapOrder
+from rct_collector.reloading import Reloading
 from rct_collector.tasks import first_of, keep_running
 
 log = logging.getLogger(__name__)
@@ -43,6 +44,7 @@ class Background:
         *,
         agent: str = "this process",
         restore: GapOrder | None = None,
+        again: Callable[[], Sequence[Config]] | None = None,
     ) -> None:
         """Prepare; nothing is started yet.
 
@@ -51,8 +53,11 @@ class Background:
             most_waiting: Batches that may wait; then the oldest go, and are counted.
             agent: Whose process this is, for messages.
             restore: As for :class:`rct_collector.collector.Collector`.
+            again: Reads the configurations anew, as many in the same order, in another thread;
+                raises ConfigError. None where that cannot be.
         """
         self._configs = configs
+        self._again = again
         self._restore = restore
         self._most_waiting = most_waiting
         self._agent = agent
@@ -125,10 +130,11 @@ class Background:
         if self._stopped.is_set():
             return
         self._ready.set()
-        configs = Collector.fitting(self._configs, reserve=AGENTS_RESERVE, who=self._agent)
+        self._configs = Collector.fitting(self._configs, reserve=AGENTS_RESERVE, who=self._agent)
+        reload = self._reloading()
         running = (
-            keep_running(functools.partial(self._run_one, number, config), pause=RESTART_S)
-            for number, config in enumerate(configs)
+            keep_running(functools.partial(self._run_one, number, reload), pause=RESTART_S)
+            for number in range(len(self._configs))
         )
         await first_of(stop.wait(), *running)
 
@@ -138,10 +144,27 @@ class Background:
             if self._loop is not None:
                 self._loop.call_soon_threadsafe(callback)
 
-    async def _run_one(self, number: int, config: Config) -> None:
+    def _reloading(self) -> Reloading | None:
+        """What has all configurations read anew, if that can be."""
+        again = self._again
+        if again is None:
+            return None
+
+        def read() -> Sequence[Config]:
+            self._configs = again()
+            return self._configs
+
+        def collectors() -> Sequence[Collector]:
+            return [self._collectors[number] for number in range(len(self._configs))]
+
+        return Reloading(read, collectors)
+
+    async def _run_one(self, number: int, reload: Reloading | None) -> None:
         """Collect from the devices of one configuration."""
-        self._collectors[number] = Collector(config, self._emit, restore=self._restore)
-        await self._collectors[number].run()
+        config = self._configs[number]
+        collector = Collector(config, self._emit, restore=self._restore, reload=reload)
+        self._collectors[number] = collector
+        await collector.run()
 
     def _emit(self, batch: Batch) -> None:
         if batch.receipt is not None:

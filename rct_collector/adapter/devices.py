@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from rct_collector.adapter.blocks import Block, from_blocks
 from rct_collector.config import LEVELS, Config, DeviceConfig, read
@@ -41,7 +41,8 @@ class DeviceList:
     """Devices of all files and blocks; all names, and all addresses, differ.
 
     Attributes:
-        configs: What was read, with the devices that were kept.
+        configs: What was read at each place, with the devices that were kept; of a place where
+            nothing could be used, a configuration without any.
         members: Name of each device that was kept → the device.
     """
 
@@ -56,11 +57,27 @@ class DeviceList:
         self.members: dict[str, Member] = {}
         self._names: set[str] = set()
         self._identities: set[tuple[str, str]] = set()
+        self._places: list[Callable[[Self], Sequence[str]]] = []
 
     @property
     def log_level(self) -> str:
         """The most talkative of all."""
-        return max((config.log_level for config in self.configs), key=LEVELS.index)
+        levels = [config.log_level for config in self.configs if config.devices]
+        return max(levels or [Config().log_level], key=LEVELS.index)
+
+    def again(self) -> tuple[Self, Sequence[str]]:
+        """The devices of the same places, read anew; their measurements are still called the same.
+
+        Returns:
+            They, and what is wrong with them.
+        """
+        fresh = type(self)(self._agent)
+        problems = [text for take in self._places for text in take(fresh)]
+        for before, config in zip(self.configs, fresh.configs, strict=True):
+            for device in config.devices if before.devices else ():
+                member = fresh.members[device.name]
+                fresh.members[device.name] = member._replace(prefix=before.prefix)
+        return fresh, problems
 
     def add_blocks(self, blocks: Iterable[Block], origin: str) -> Sequence[str]:
         """Take the lines of one block: the name of a file, or options and devices, or nothing.
@@ -90,10 +107,13 @@ class DeviceList:
     def add_file(self, path: Path | None = None) -> Sequence[str]:
         """Take a file, by default the one where the configuration usually is."""
         path = path or Config.default_path()
+        self._places.append(lambda fresh: fresh.add_file(path))
         try:
-            return self.add(read(path), str(path))
+            value = read(path)
         except ConfigError as error:
+            self.configs.append(Config())
             return error.problems
+        return self._take(value, str(path))
 
     def add(self, value: Any, origin: str) -> Sequence[str]:
         """Take options and devices.
@@ -105,10 +125,15 @@ class DeviceList:
         Returns:
             What is wrong with them.
         """
+        self._places.append(lambda fresh: fresh.add(value, origin))
+        return self._take(value, origin)
+
+    def _take(self, value: Any, origin: str) -> Sequence[str]:
+        """Take what was read at one place."""
         config, problems = Config.salvage(value, origin)
-        if config is None:
-            return problems
         told = list(problems)
+        if config is None:
+            config = Config()
         kept = []
         for device in config.devices:
             member = Member(device, config.prefix, plain_name(device.name))
@@ -120,8 +145,7 @@ class DeviceList:
                 self._names.add(member.name)
                 self._identities.add(device.identity)
                 kept.append(device)
-        if kept:
-            self.configs.append(dataclasses.replace(config, devices=tuple(kept)))
+        self.configs.append(dataclasses.replace(config, devices=tuple(kept)))
         return told
 
     def _conflict(self, new: Member) -> str:

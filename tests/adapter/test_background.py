@@ -224,3 +224,32 @@ def test_what_waits_is_taken_when_the_agent_has_come_and_lost_when_it_must_go(
     assert background.stop(5)
     assert [entry[:2] for entry in told[1:]] == [(1, True), (2, True), (3, True)]
     assert {entry[2] for entry in told} == {background._thread}
+
+
+@pytest.mark.slow
+def test_its_configurations_are_read_again_where_one_of_its_collectors_is_told_to(tmp_path):
+    """As the doors of the devices tell it, in the thread of the collectors."""
+    with running_inverter() as one, running_inverter(seed=2) as other:
+        new = [config(tmp_path, one.address), config(tmp_path, other.address, "barn")]
+        background = Background([new[0], Config()], again=lambda: new)
+        background.start(5)
+        found = set()
+        try:
+            assert wait_for(lambda: len(background._collectors) == 2)
+            reload = background._collectors[1].reload
+            (told,) = [asyncio.run_coroutine_threadsafe(reload(), background._loop).result(30)]
+            assert (told.added, told.unchanged) == (("barn",), ("roof",))
+            assert wait_for(
+                lambda: found.update(b.source for b in background.take()) or len(found) > 1
+            )
+        finally:
+            assert background.stop(5)
+    assert found == {"roof", "barn"}
+
+
+def test_what_cannot_be_read_again_is_not():
+    background = Background([Config()])
+    background.start(5)
+    assert wait_for(lambda: background._collectors)
+    assert background._collectors[0].reload is None
+    assert background.stop(5)

@@ -55,7 +55,7 @@ def test_the_second_of_a_name_or_an_address_is_left_out(devices):
     ) == ["third: barn is left out: tcp://192.0.2.1 is asked by another one"]
     assert list(devices.members) == ["roof", "shed"]
     kept = [[device.name for device in config.devices] for config in devices.configs]
-    assert kept == [["roof"], ["shed"]]
+    assert kept == [["roof"], [], ["shed"]], "each place stays one, in its order"
 
 
 @pytest.mark.parametrize("second", ["tcp://ROOF.lan.:8899", "tcp://roof.lan:8899/"])
@@ -113,3 +113,58 @@ def test_units_of_a_device_have_names_that_stay_apart_however_long_the_device_s_
     names = {unit_name("r" * 127, unit) for unit in ("7F101234", "7F105678")}
     assert {len(name) for name in names} == {127}
     assert len(names) == 2
+
+
+# -- read again ----------------------------------------------------------------------------------
+
+
+def names(devices):
+    return [[device.name for device in config.devices] for config in devices.configs]
+
+
+def test_all_places_are_read_again_in_their_order(devices, usual, tmp_path):
+    other = tmp_path / "other.yaml"
+    other.write_text("devices: [{name: barn, driver: rct, address: 'tcp://192.0.2.3'}]\n")
+    assert not devices.add_blocks([block("roof", "192.0.2.1")], "a block")
+    assert not devices.add_blocks([Block("Config", (str(other),))], "a block")
+    assert not devices.add_blocks([], "a block")
+    usual.write_text("devices: [{name: shed, driver: rct, address: 'tcp://192.0.2.4'}]\n")
+    fresh, problems = devices.again()
+    assert not problems
+    assert names(devices) == [["roof"], ["barn"], ["usual"]]
+    assert names(fresh) == [["roof"], ["barn"], ["shed"]]
+    assert list(fresh.members) == ["roof", "barn", "shed"]
+    later, problems = fresh.again()
+    assert (names(later), problems) == (names(fresh), [])
+
+
+def test_what_is_wrong_is_told_again(devices, usual):
+    assert not devices.add_file()
+    usual.write_text("devices: [{name: usual, driver: rct, address: nowhere}]\n")
+    fresh, (problem,) = devices.again()
+    assert problem.startswith(f"{usual}: devices[0].address: found 'nowhere'")
+    assert names(fresh) == [[]]
+    usual.unlink()
+    _, (problem,) = devices.again()
+    assert problem == f"{usual}: cannot be read: No such file or directory"
+
+
+def test_what_was_wrong_may_be_right_by_now(devices, usual):
+    right = usual.read_text()
+    usual.write_text("log_level: loud\n")
+    assert devices.add_file()
+    assert names(devices) == [[]]
+    assert devices.log_level == "info"
+    usual.write_text(f"prefix: solar\nlog_level: debug\n{right}")
+    fresh, problems = devices.again()
+    assert not problems
+    assert fresh.members["usual"].prefix == "solar"
+    assert fresh.log_level == "debug"
+
+
+def test_measurements_are_not_renamed_by_it(devices, usual):
+    assert not devices.add_file()
+    usual.write_text(f"prefix: solar\n{usual.read_text()}")
+    fresh, problems = devices.again()
+    assert not problems
+    assert fresh.members["usual"].prefix == "inverter"

@@ -96,6 +96,30 @@ def test_a_tick_right_after_the_start_does_no_harm(shim, write_config, inverter,
     assert fields(out)["inverter_collector.up"] == 1
 
 
+def test_sighup_has_a_file_read_again_that_has_changed(shim, write_config, inverter):
+    """Otherwise it is a tick, as Telegraf may send it every few seconds."""
+    path = write_config(inverter.address, extra="    intervals: {fast: 5s}\n")
+    one = shim(path)
+    one.lines_until("kind=plant")
+    one.process.send_signal(signal.SIGHUP)
+    one.lines_until("kind=plant")
+    path.write_text(path.read_text() + "  - {name: barn, driver: rct, address: 'tcp://[::1]:1'}\n")
+    one.process.send_signal(signal.SIGHUP)
+    one.lines_until("source=barn")
+    path.write_text("devices: []\n")
+    for _ in range(3):
+        one.process.send_signal(signal.SIGHUP)
+        one.lines_until("source=unit0")
+    _, err, code = one.finish()
+    assert code == 0
+    told = [line for line in err if "barn" not in line or "was read again" in line]
+    assert told == [
+        "I! the configuration was read again: 1 device added (barn), 1 unchanged",
+        f"E! {path}: devices: found [], expected a list with at least one device",
+        "E! the configuration is wrong; going on with the one before",
+    ]
+
+
 def test_many_newlines_are_one_round(shim, write_config, inverter):
     path = write_config(inverter.address, extra="    intervals: {fast: 5s}\n")
     one = shim(path)

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from rct_collector import Batch
+from rct_collector import Batch, ConfigError
 from rct_collector.adapter.alerts import MOST_EACH, MOST_TOGETHER
 from rct_collector.catalog import catalog
 from rct_collector.model import Health, Origin
@@ -97,6 +97,29 @@ def test_units_of_one_device_are_told_apart(collectd, tmp_path):
     feed(plugin, batch(unit="7F105678", health=Health(removed=True)))
     collectd.read()
     assert set(plugin._plugin._targets) == {("roof", ""), ("roof", "7F101234")}
+    collectd.shutdown()
+
+
+def test_files_are_read_again_and_blocks_stay(collectd, tmp_path, write_config):
+    """Of a removed device something may still be waiting; a new one goes by what is new."""
+    path = write_config(NOBODY)
+    plugin = load()
+    collectd.configure(Config("StateDir", str(tmp_path)), device("roof", f"{NOBODY}0"))
+    collectd.configure(Config("Config", str(path)))
+    collectd.init()
+    path.write_text(
+        path.read_text().replace("unit0", "barn") + "    labels: {site: home}\nprefix: solar\n"
+    )
+    configs = plugin._plugin._again()
+    assert [[d.name for d in found.devices] for found in configs] == [["roof"], ["barn"]]
+    feed(plugin, batch((GRID, 1.0), source="unit0"), batch((GRID, 2.0), source="barn"))
+    collectd.read()
+    told = [(v["plugin"], v["plugin_instance"], v["meta"]) for v in collectd.values]
+    assert told == [("inverter", "unit0", {}), ("inverter", "barn", {"site": "home"})]
+    path.write_text("devices: []\n")
+    with pytest.raises(ConfigError, match="at least one device"):
+        plugin._plugin._again()
+    assert set(plugin._plugin._members) == {"roof", "unit0", "barn"}
     collectd.shutdown()
 
 
