@@ -135,7 +135,6 @@ class Collector:
     Attributes:
         broker: What others on this host can ask of the devices.
         config: The configuration that was applied last.
-        reload: Has that read again; None where whoever made the collector cannot.
     """
 
     def __init__(
@@ -159,10 +158,10 @@ class Collector:
                 :class:`rct_collector.reloading.Reloading`.
         """
         self.config = config
-        self.reload = reload
         self._given = options
         self._restore = restore
         self.broker = Broker()
+        self.broker.reload = reload
         self._options = self._common(config)
         self._emit = emit
         self._reports = Reports("collector")

@@ -123,14 +123,18 @@ class Invalid(ValueError):  # noqa: N818 - says what would be right, not that it
         text: What would be right.
         word: What was found, if it may have been meant as one of the known words.
         known: Those words, for a hint at the one that was meant.
+        at: The keys that lead to it, where an option is a mapping.
     """
 
-    def __init__(self, text: str, word: str = "", known: Iterable[str] = ()) -> None:
+    def __init__(
+        self, text: str, word: str = "", known: Iterable[str] = (), *, at: tuple[str, ...] = ()
+    ) -> None:
         """Keep the words; the hint is only looked for when it is read, since that takes time."""
         super().__init__(text)
         self.text = text
         self.word = word
         self.known = known
+        self.at = at
 
     def __str__(self) -> str:
         return self.text + (nearest(self.word, self.known) if self.word else "")

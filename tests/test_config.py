@@ -267,15 +267,15 @@ def test_device_has_a_name_a_driver_and_an_address():
 )
 def test_unknown_option_is_answered_with_the_nearest(typed, meant):
     assert problems({"devices": [ROOF], typed: 1}) == [
-        f"{typed}: unknown option (did you mean {meant!r}?); known: log_level, state_dir, shard,"
-        " phase, prefix, home_assistant, devices"
+        f"{typed}: unknown option (did you mean {meant!r}?); known: log_level, logging,"
+        " state_dir, shard, phase, prefix, home_assistant, devices"
     ]
 
 
 def test_unknown_option_that_resembles_none_gets_no_guess():
     assert problems({"devices": [ROOF], 7: 1}) == [
-        "7: unknown option; known: log_level, state_dir, shard, phase, prefix, home_assistant,"
-        " devices"
+        "7: unknown option; known: log_level, logging, state_dir, shard, phase, prefix,"
+        " home_assistant, devices"
     ]
 
 
@@ -334,8 +334,8 @@ devices:
     assert file_problems(tmp_path, content.encode()) == [
         "log_level: found 'loud', expected error or warning or info or debug",
         "phase: found 'noon', expected spread or aligned",
-        "colour: unknown option; known: log_level, state_dir, shard, phase, prefix, home_assistant,"
-        " devices",
+        "colour: unknown option; known: log_level, logging, state_dir, shard, phase, prefix,"
+        " home_assistant, devices",
         "devices[0].driver: found 'rtc', expected rct or voltronic or solaredge"
         " (did you mean 'rct'?)",
         f"devices[0].address: found '192.0.2.10', expected {address}",

@@ -37,6 +37,7 @@ COMMANDS = {
     "record": "rct_collector.cli.record",
     "replay": "rct_collector.cli.replay",
     "decode": "rct_collector.cli.decode",
+    "daemon": "rct_collector.cli.daemon",
     "completion": "rct_collector.cli.completion",
 }
 

@@ -95,6 +95,8 @@ class _Checker:
         try:
             result[key] = known.parse(item)
         except Invalid as error:
+            for inner in error.at:
+                path, item = _inside(path, inner), item.get(inner)
             if known.secret:
                 self.problem(path, f"expected {error}; what was found is not shown")
             else:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 from rct_collector.config import checking, files
+from rct_collector.config.logs import parse_logging
 from rct_collector.config.options import DeviceConfig
 from rct_collector.config.values import LEVELS, Shard, parse_path, parse_prefix, parse_shard
 from rct_collector.errors import ConfigError
 from rct_collector.model import PREFIX
-from rct_collector.option import choice, option, parse_bool
+from rct_collector.option import Shape, choice, option, parse_bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +25,13 @@ class Config:
     log_level: str = option(
         choice(*LEVELS), "How much is logged.",
         example="info", takes=", ".join(LEVELS), default="info", shown="info",
+    )  # fmt: skip
+    logging: Mapping[str, Any] = option(
+        parse_logging,
+        "Where the log of the service goes, as dictConfig of Python's logging takes it. Only for"
+        " rct-collector daemon; Telegraf and collectd have logs of their own.",
+        example="{root: {level: DEBUG}}", takes="mapping", default={}, shown="{}",
+        shape=Shape.MAPPING,
     )  # fmt: skip
     state_dir: Path | None = option(
         parse_path,

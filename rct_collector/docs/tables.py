@@ -85,6 +85,8 @@ def collectd_options() -> str:
 
 def _collectd_options() -> Iterator[tuple[str, ...]]:
     for (*place, name), option in every_option():
+        if (*place, name) == ("logging",):  # of the service; collectd has a log of its own
+            continue
         block = ", ".join(_word(key).removesuffix("s[]") for key in place) or "Module"
         written, takes, default = _word(name), option.takes, _default(option)
         if option.shape is Shape.MAPPING:

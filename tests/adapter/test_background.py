@@ -236,7 +236,7 @@ def test_its_configurations_are_read_again_where_one_of_its_collectors_is_told_t
         found = set()
         try:
             assert wait_for(lambda: len(background._collectors) == 2)
-            reload = background._collectors[1].reload
+            reload = background._collectors[1].broker.reload
             (told,) = [asyncio.run_coroutine_threadsafe(reload(), background._loop).result(30)]
             assert (told.added, told.unchanged) == (("barn",), ("roof",))
             assert wait_for(
@@ -251,5 +251,5 @@ def test_what_cannot_be_read_again_is_not():
     background = Background([Config()])
     background.start(5)
     assert wait_for(lambda: background._collectors)
-    assert background._collectors[0].reload is None
+    assert background._collectors[0].broker.reload is None
     assert background.stop(5)
