@@ -48,8 +48,7 @@ BINARY = {"battery_charging", "connectivity", "problem"}
 #: Keys of every platform.
 COMMON = {
     *("platform", "name", "unique_id", "entity_category", "enabled_by_default"),
-    *("availability_topic", "payload_available", "payload_not_available"),
-    *("availability_template",),
+    *("availability", "availability_mode"),
 }
 
 #: Platform → keys that it must have, and those that it may have besides.
@@ -111,7 +110,14 @@ def check_component(component):
     keys = set(component)
     assert {"platform", "name", "unique_id"} | must <= keys, component
     assert keys <= COMMON | must | may, component
-    for topic in (value for key, value in component.items() if key.endswith("_topic")):
+    heard = component.get("availability", [])
+    for place in heard:
+        assert {"topic"} <= set(place) <= {
+            "topic", "payload_available", "payload_not_available", "value_template",
+        }  # fmt: skip
+    assert component.get("availability_mode", "all") in {"all", "any", "latest"}
+    topics = [value for key, value in component.items() if key.endswith("_topic")]
+    for topic in (*topics, *(place["topic"] for place in heard)):
         assert topic, component
         assert not set("+#\0") & set(topic), component
         assert not topic.startswith("/"), component
@@ -156,6 +162,19 @@ def template(text):
     return made.from_string(text)
 
 
+def is_available(component, last):
+    """Whether an entity shows anything, by the last message of each topic."""
+    heard = [
+        template(place.get("value_template", "{{ value }}")).render(
+            value=last[place["topic"]].decode()
+        )
+        == place["payload_available"]
+        for place in component.get("availability", [])
+        if place["topic"] in last
+    ]
+    return len(heard) == len(component.get("availability", [])) and all(heard)
+
+
 def state(component, payload):
     """What an entity shows of a message.
 
@@ -166,9 +185,14 @@ def state(component, payload):
     text = payload.decode()
     if "value_template" in component:
         text = template(component["value_template"]).render(value=text)
-    if component["platform"] == "binary_sensor":
+    if component["platform"] in ("binary_sensor", "switch"):
         assert text in (component["payload_on"], component["payload_off"]), (component, text)
         return text == component["payload_on"]
+    if component["platform"] == "select":
+        assert text in component["options"], (component, text)
+        return text
+    if component["platform"] == "number":
+        assert component["min"] <= float(text) <= component["max"], (component, text)
     if component.get("device_class") == "timestamp":
         return datetime.fromisoformat(text)
     if {"unit_of_measurement", "state_class"} & component.keys():

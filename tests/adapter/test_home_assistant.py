@@ -13,10 +13,16 @@ from rct_collector.adapter.home_assistant.discovery import HomeAssistant, key_of
 from rct_collector.adapter.home_assistant.entities import entity, is_entity, name
 from rct_collector.adapter.home_assistant.topics import CollectdTopics, TelegrafTopics
 from rct_collector.catalog import catalog
+from rct_collector.config import Config
+from rct_collector.device.device import Device
+from rct_collector.device.options import Options
 from rct_collector.drivers import driver
 from rct_collector.drivers import series as every_series
 from rct_collector.model import Batch, Health, Kind, Origin, PollClass
-from tests import home_assistant
+from rct_collector.simulator import SimulatedInverter
+from tests import home_assistant, virtual
+from tests.memory import MemoryPlug
+from tests.virtual import START, VirtualClock
 
 START_NS = 1_782_036_003_500_000_000
 S = 10**9
@@ -32,10 +38,14 @@ FIRMWARE = catalog().series("inverter.firmware")
 class Known:
     """A device of which no more is known than its family."""
 
+    settings = None
+
     def __init__(self, family="rct"):
         self.driver = driver(family)
+        self.asked = 0
 
     def every(self, series):
+        self.asked += 1
         return {PollClass.FAST: 10.0, PollClass.MEDIUM: 60.0}.get(series.metric.poll, 300.0)
 
 
@@ -91,13 +101,17 @@ def test_a_unit_is_a_device_with_an_entity_for_each_series():
         "state_class": "measurement",
         "unit_of_measurement": "V",
         "expire_after": 30,
-        "availability_topic": "solar/roof/inverter_collector/up",
-        "payload_available": "1",
-        "payload_not_available": "0",
+        "availability": [
+            {
+                "topic": "solar/roof/inverter_collector/up",
+                "payload_available": "1",
+                "payload_not_available": "0",
+            }
+        ],
     }
     up = document["components"]["collector_up"]
     assert (up["platform"], up["device_class"]) == ("binary_sensor", "connectivity")
-    assert "availability_topic" not in up, "else nobody would see that it is down"
+    assert "availability" not in up, "else nobody would see that it is down"
 
 
 @pytest.mark.parametrize(("topics", "given"), [
@@ -300,9 +314,140 @@ def test_names_with_dots_are_topics_of_their_own():
 
 def test_a_round_without_news_costs_a_look_at_what_is_known():
     """No document is made that is not sent."""
-    asked = []
-    discovery = HomeAssistant(lambda source: asked.append(source) or Known(), TelegrafTopics())
-    for seconds in range(0, 3600, 10):
-        time_ns = START_NS + seconds * S
-        discovery.lines(Batch("roof", "rct", (), time_ns, SAID, 10.0, ends_round=True))
-    assert asked == ["roof"]
+    told = Told(known=(known := Known()))
+    told.round(0, *SAID)
+    asked = known.asked
+    for seconds in range(10, 3600, 10):
+        told.round(seconds, *SAID)
+    assert known.asked == asked == 3
+
+
+# -- what may be set ---------------------------------------------------------------------------
+
+
+class Settings:
+    """What a gate tells."""
+
+    writes = ("output_priority",)
+
+    def __init__(self, **more):
+        self.more = more
+        self.hidden = set()
+
+    def describe(self):
+        usual = {"unit": "", "choices": [], "low": 0.0, "high": 0.0, "step": 0.0, "value": None}
+        return [
+            {"name": name, "title": name.capitalize(), "kind": "number", "rank": "B", **usual,
+             "why": "", **parts, "enabled": name not in self.hidden}
+            for name, parts in self.more.items()
+        ]  # fmt: skip
+
+
+EVERY_KIND = {
+    "priority": {"kind": "choice", "choices": ["utility", "solar", "sbu"], "value": "sbu"},
+    "charge": {"choices": [2.0, 10.0, 60.0], "unit": "A", "value": 10.0},
+    "bulk": {"low": 48.0, "high": 58.4, "step": 0.1, "unit": "V", "value": 56.4},
+    "hours": {"low": 0.0, "high": 900.0, "unit": "min", "value": 30},
+    "buzzer": {"kind": "flag", "value": True},
+}
+
+
+def settable_unit(settings):
+    known = Known("voltronic")
+    known.settings = settings
+    return Told(known=known)
+
+
+def test_what_may_be_set_is_an_entity_that_commands_the_bridge():
+    told = settable_unit(Settings(**EVERY_KIND))
+    document, *values = (line["fields"]["payload"] for line in _lines(told, 0, *SAID))
+    document = json.loads(document)
+    home_assistant.check(document)
+    found = {key: c for key, c in document["components"].items() if key.startswith("set_")}
+    assert {key: (c["platform"], c["command_topic"]) for key, c in found.items()} == {
+        "set_priority": ("select", "inverter/roof/set/priority"),
+        "set_charge": ("select", "inverter/roof/set/charge"),
+        "set_bulk": ("number", "inverter/roof/set/bulk"),
+        "set_hours": ("number", "inverter/roof/set/hours"),
+        "set_buzzer": ("switch", "inverter/roof/set/buzzer"),
+    }
+    assert found["set_charge"]["options"] == ["2", "10", "60"]
+    assert (found["set_bulk"]["device_class"], found["set_bulk"]["step"]) == ("voltage", 0.1)
+    assert values == ["sbu", "10", "56.4", "30", "on"]
+    shown = {line["tags"]["topic"]: line["fields"]["payload"].encode() for line in told.lines[1:]}
+    states = [home_assistant.state(c, shown[c["state_topic"]]) for c in found.values()]
+    assert states == ["sbu", "10", 56.4, 30.0, True]
+    up = {"solar/roof/inverter_collector/up": b"1"}
+    for bridge, expected in ((b"online", True), (b"offline", False)):
+        last = {**up, "inverter/bridge/availability": bridge}
+        assert {home_assistant.is_available(c, last) for c in found.values()} == {expected}
+    assert not home_assistant.is_available(found["set_bulk"], up), "nobody takes a command"
+
+
+def _lines(told, seconds, *values):
+    """All lines of a round, of which only the first may be a document."""
+    batch = Batch("roof", "voltronic", (), START_NS + seconds * S, values, 10.0, ends_round=True)
+    told.lines = [parse_line(line.decode()) for line in told.discovery.lines(batch)]
+    return told.lines
+
+
+def test_a_setting_is_told_when_it_changes_and_with_each_document():
+    settings = Settings(priority=dict(EVERY_KIND["priority"]))
+    told = settable_unit(settings)
+    assert len(_lines(told, 0, *SAID)) == 2
+    assert _lines(told, 10) == []
+    settings.more["priority"]["value"] = "solar"
+    (line,) = _lines(told, 20)
+    assert line["tags"]["topic"] == "inverter/roof/setting/priority"
+    assert line["fields"] == {"payload": "solar"}
+    assert [len(_lines(told, seconds)) for seconds in (30, 3600)] == [0, 2]
+
+
+def test_what_cannot_be_set_for_a_while_stays_and_what_may_not_be_is_not_there():
+    settings = Settings(priority=EVERY_KIND["priority"], buzzer=EVERY_KIND["buzzer"])
+    settings.hidden = {"buzzer"}
+    told = settable_unit(settings)
+    for seconds in (0, 3600):
+        (document, *_) = (line["fields"]["payload"] for line in _lines(told, seconds, *SAID))
+        assert "set_priority" in document
+        assert "set_buzzer" not in document
+        settings.hidden = {"buzzer", "priority"}  # the unit has a fault
+    settings = Settings(**EVERY_KIND)
+    settings.writes = ()
+    told = settable_unit(settings)
+    assert "set_" not in _lines(told, 0, *SAID)[0]["fields"]["payload"]
+
+
+def test_a_real_unit_is_told_with_what_may_be_set_in_it():
+    """Simulated, but with the real gate, and in the order in which a unit says it all."""
+    wanted = ["output_priority", "max_charge_amperes", "battery_float_volts", "buzzer"]
+    entry = {
+        "name": "roof", "driver": "voltronic", "address": "tcp://192.0.2.1:1", "writes": wanted,
+        "allow_battery_limits": True, "limits": {"battery_float_volts": "52..55"},
+    }  # fmt: skip
+    (config,) = Config.parse({"devices": [entry]}).devices
+    lines = []
+
+    async def main(loop):
+        unit = SimulatedInverter(driver="voltronic", start=START, sun=9.0, seed=1)
+        options = Options(clock=VirtualClock(loop), opener=MemoryPlug(unit), lock=False)
+        device = Device(config, lambda batch: lines.extend(discovery.lines(batch)), options)
+        discovery = HomeAssistant(lambda _: device, TelegrafTopics())
+        await virtual.collect(device, 400)
+        unit.hub().close()
+
+    virtual.run(main)
+    parsed = [parse_line(line.decode()) for line in lines]
+    payloads = {line["tags"]["topic"]: line["fields"]["payload"] for line in parsed}
+    document = json.loads(payloads["homeassistant/device/voltronic-roof/config"])
+    home_assistant.check(document)
+    components = document["components"]
+    assert [key for key in components if key.startswith("set_")] == [f"set_{w}" for w in wanted]
+    assert components["set_battery_float_volts"]["min"] == 52
+    for setting in wanted:
+        home_assistant.state(
+            components[f"set_{setting}"], payloads[f"inverter/roof/setting/{setting}"].encode()
+        )
+    assert document["device"]["serial_number"]
+    documents = [line for line in parsed if line["tags"]["topic"].startswith("homeassistant")]
+    assert len(documents) < 12, "what is learnt bit by bit is told a few times"

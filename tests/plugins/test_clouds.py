@@ -148,10 +148,7 @@ def test_every_value_arrives_where_home_assistant_looks_for_it(run):
     assert shown["clock_time_seconds"].tzinfo is not None
     others = last.keys() - _state_topics(run.documents)
     assert all(topic.startswith(TEXTS) for topic in others)
-    for component in document["components"].values():
-        if component["unique_id"].endswith("_collector_up"):
-            continue
-        assert last[component["availability_topic"]] == component["payload_available"].encode()
+    assert all(home_assistant.is_available(c, last) for c in document["components"].values())
 
 
 def test_what_home_assistant_is_told_stays_out_of_all_else(run):

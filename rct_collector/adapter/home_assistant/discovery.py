@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
 from rct_collector._version import __version__
 from rct_collector.adapter.home_assistant.entities import entity, is_entity
+from rct_collector.adapter.home_assistant.settables import (
+    BRIDGE,
+    settable,
+    state_topic,
+    text_of,
+)
 from rct_collector.adapter.home_assistant.topics import Topics
 from rct_collector.adapter.lineprotocol import field_value, tag_value
 from rct_collector.catalog import catalog
@@ -35,6 +41,13 @@ INTERVALS = 3
 #: Texts that a device of Home Assistant has a place for.
 _PLACES = {"inverter.model": "model", "inverter.firmware": "sw_version"}
 
+#: Without the bridge nothing can be set.
+_BRIDGE_IS_THERE = {
+    "topic": BRIDGE,
+    "payload_available": "online",
+    "payload_not_available": "offline",
+}
+
 _OTHER = re.compile(r"[^A-Za-z0-9_-]")
 
 
@@ -45,8 +58,23 @@ class Known(Protocol):
     def driver(self) -> Driver:
         """Its family."""
 
+    @property
+    def settings(self) -> Settings | None:
+        """What may be set; None where its family has nothing."""
+
     def every(self, series: Series) -> float:
         """Seconds from one value of a series to the next."""
+
+
+class Settings(Protocol):
+    """The settings of a device; see :class:`rct_collector.device.settings.Gate`."""
+
+    @property
+    def writes(self) -> tuple[str, ...]:
+        """Names of those that the user lets be written."""
+
+    def describe(self) -> list[dict[str, Any]]:
+        """What there is, as far as it is known."""
 
 
 class Described:
@@ -57,6 +85,7 @@ class Described:
         serial: What tells it from all others; "" where that is not known.
         model: Text → what it is, for a device of Home Assistant.
         series: All that it has values of.
+        settings: Name → what may be set; what cannot be set for a while stays.
     """
 
     def __init__(self, source: str, name: str, vendor: str) -> None:
@@ -73,6 +102,7 @@ class Described:
         self.serial = name
         self.model: dict[str, str] = {}
         self.series: set[Series] = set()
+        self.settings: dict[str, dict[str, Any]] = {}
 
     def take(self, values: Iterable[tuple[Series, Value]]) -> bool:
         """Learn from values; whether there was anything new."""
@@ -90,9 +120,24 @@ class Described:
         if name == "inverter.serial" and not self._name and text != self.serial:
             if self.serial:  # another unit, which may lack what this one has
                 self.series.clear()
+                self.settings.clear()
             self.serial = text
         elif name in _PLACES:
             self.model[_PLACES[name]] = text
+
+    def take_settings(self, known: Known) -> tuple[bool, dict[str, str]]:
+        """Learn what may be set; whether there was anything new, and name → present value."""
+        settings = known.settings
+        if self._name or settings is None or not settings.writes:
+            return False, {}
+        found = {item["name"]: item for item in settings.describe()}
+        values = {name: item.pop("value") for name, item in found.items()}
+        found = {name: item for name, item in found.items() if item["enabled"]}
+        is_new = any(self.settings.get(name) != item for name, item in found.items())
+        self.settings |= found
+        return is_new, {
+            name: text_of(values[name]) for name in self.settings if values.get(name) is not None
+        }
 
     @property
     def topic(self) -> str:
@@ -131,21 +176,24 @@ class Described:
             component = entity(series, known.driver.meanings_of(series), topics.value)
             component["state_topic"] = topics.topic(self.source, self._name, series)
             component["expire_after"] = round(INTERVALS * known.every(series))
-            if up in self.series and series is not up:
-                component |= self._availability(topics.topic(self.source, self._name, up), topics)
+            if series is not up:
+                component |= self._availability(topics)
             yield key_of(series), component
+        for name, described in self.settings.items():
+            component = settable(self.source, described)
+            yield f"set_{name}", component | self._availability(topics, _BRIDGE_IS_THERE)
 
-    @staticmethod
-    def _availability(topic: str, topics: Topics) -> dict[str, str]:
+    def _availability(self, topics: Topics, *more: dict[str, str]) -> dict[str, Any]:
         """A unit that does not answer has no values, and is not to show its last ones."""
-        found = {
-            "availability_topic": topic,
-            "payload_available": "1",
-            "payload_not_available": "0",
-        }
-        if topics.value != "value":
-            found["availability_template"] = f"{{{{ {topics.value} }}}}"
-        return found
+        up = catalog().series("inverter_collector.up")
+        found = list(more)
+        if up in self.series:
+            topic = topics.topic(self.source, self._name, up)
+            found.append({"topic": topic, "payload_available": "1", "payload_not_available": "0"})
+            if topics.value != "value":
+                found[-1]["value_template"] = f"{{{{ {topics.value} }}}}"
+        mode = {"availability_mode": "all"} if len(found) > 1 else {}
+        return {"availability": found, **mode} if found else {}
 
 
 def key_of(series: Series) -> str:
@@ -161,13 +209,14 @@ def _plain(text: str) -> str:
 
 
 class _Document:
-    """When the document of a unit was due last.
+    """What was sent of a unit, and when.
 
     Attributes:
         unit: What it has said.
         heard_ns: When it was heard for the first time.
         sent_ns: When its document was sent; None when that was never so.
         news: It has said something new since.
+        values: Name of a setting → its value, as it was sent last.
     """
 
     def __init__(self, unit: Described, heard_ns: int) -> None:
@@ -175,6 +224,7 @@ class _Document:
         self.heard_ns = heard_ns
         self.sent_ns: int | None = None
         self.news = False
+        self.values: dict[str, str] = {}
 
     def is_due(self, now_ns: int) -> bool:
         """Whether to send it; a clock that was set back is no reason to wait."""
@@ -207,7 +257,9 @@ class HomeAssistant:
         self._units: dict[tuple[str, str], _Document] = {}
 
     def lines(self, batch: Batch) -> list[bytes]:
-        """Line protocol with the document of a unit, where it is due; mostly nothing.
+        """Line protocol with the document of a unit, where it is due, and with settings.
+
+        Mostly nothing.
 
         Args:
             batch: What a device says.
@@ -226,16 +278,27 @@ class HomeAssistant:
             sent.heard_ns = batch.time_ns
         elif sent.unit.take(batch.values):
             sent.news = True
-        if not batch.ends_round or not sent.is_due(batch.time_ns):
-            return []
-        known = self._known(batch.source)
-        if known is None:
-            return []
-        sent.sent_ns, sent.news = batch.time_ns, False
-        return [self._line(sent.unit, known, batch.time_ns)]
+        known = self._known(batch.source) if batch.ends_round else None
+        return [] if known is None else list(self._due(sent, known, batch.time_ns))
 
-    def _line(self, unit: Described, known: Known, time_ns: int) -> bytes:
-        document = unit.document(known, self._topics)
-        payload = field_value(json.dumps(document, ensure_ascii=False, separators=(",", ":")))
-        head = f"{self._measurement},source={tag_value(unit.source)},topic={tag_value(unit.topic)}"
-        return f"{head} payload={payload} {time_ns}\n".encode()
+    def _due(self, sent: _Document, known: Known, time_ns: int) -> Iterator[bytes]:
+        """What of a unit is due at the end of a round."""
+        is_new, values = sent.unit.take_settings(known)
+        sent.news = sent.news or is_new
+        if sent.is_due(time_ns):
+            sent.sent_ns, sent.news = time_ns, False
+            sent.values.clear()
+            document = sent.unit.document(known, self._topics)
+            text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+            yield self._line(sent.unit.source, sent.unit.topic, text, time_ns)
+        if sent.sent_ns is None:
+            return
+        for name, value in values.items():
+            if sent.values.get(name) != value:
+                sent.values[name] = value
+                topic = state_topic(sent.unit.source, name)
+                yield self._line(sent.unit.source, topic, value, time_ns)
+
+    def _line(self, source: str, topic: str, payload: str, time_ns: int) -> bytes:
+        head = f"{self._measurement},source={tag_value(source)},topic={tag_value(topic)}"
+        return f"{head} payload={field_value(payload)} {time_ns}\n".encode()
