@@ -25,7 +25,7 @@ _numbers = itertools.count()
 class Leading(Plug):
     """Leads to a unit that turns out to be at another address."""
 
-    def __init__(self, unit: ScriptedUnit, peer: Address | None) -> None:
+    def __init__(self, unit: Any, peer: Address | None) -> None:
         super().__init__(unit)
         self._peer = peer
 
@@ -37,7 +37,7 @@ class Leading(Plug):
 
 
 class House:
-    """A collector of one scripted unit, at an address that no other test has.
+    """A collector of one unit, at an address that no other test has.
 
     Attributes:
         unit: The unit.
@@ -49,7 +49,12 @@ class House:
     """
 
     def __init__(
-        self, loop: VirtualLoop, more: dict[str, Any] | None = None, peer: Address | None = None
+        self,
+        loop: VirtualLoop,
+        more: dict[str, Any] | None = None,
+        *,
+        unit: Any = None,
+        peer: Address | None = None,
     ) -> None:
         host = f"door-{os.getpid()}-{next(_numbers)}.test"
         config = Config.parse(
@@ -66,7 +71,7 @@ class House:
             }
         )
         self.loop = loop
-        self.unit = ScriptedUnit()
+        self.unit = unit or ScriptedUnit()
         self.plug = Leading(self.unit, peer)
         self.out = Recorder()
         self.device: DeviceConfig = config.devices[0]
@@ -97,16 +102,19 @@ class House:
         return heard
 
 
-def visited(job: Callable[[House], Coroutine[Any, Any, Any]], **more: Any) -> Any:
+def visited(
+    job: Callable[[House], Coroutine[Any, Any, Any]], *, unit: Any = None, **more: Any
+) -> Any:
     """Run a job while a collector runs that has done its first round.
 
     Args:
         job: What is to be done.
+        unit: What is collected from; a scripted one by default.
         more: Further options of the device.
     """
 
     async def main(loop: VirtualLoop) -> Any:
-        house = House(loop, more)
+        house = House(loop, more, unit=unit)
         running = asyncio.create_task(house.made.run())
         try:
             await asyncio.sleep(20)

@@ -2,84 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import Callable, Collection, Coroutine, Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from rct_collector import __version__
 from rct_collector.control.broker import Broker, Latest, Line, Topic, program
+from rct_collector.control.changing import Changes
 from rct_collector.control.messages import Call, Code
-from rct_collector.control.rights import Rights
-from rct_collector.control.subscriptions import Subscriber, Subscriptions, Wish
+from rct_collector.control.params import Params, RpcCaller
+from rct_collector.control.subscriptions import Subscriptions, Wish
 from rct_collector.device.polling.plan import Choice
-from rct_collector.errors import RpcError
+from rct_collector.errors import ConfigError, RpcError
 from rct_collector.model import Health, Series
 
-#: Globs that one may be given; and characters of each.
-MOST_GLOBS = 64
-LONGEST_GLOB = 200
-
-
-class RpcCaller(Subscriber, Protocol):
-    """Who asks.
-
-    Attributes:
-        rights: What it may do.
-        follows: The devices that it has subscribed to.
-    """
-
-    rights: Rights
-    follows: set[Topic]
-
-
 #: Takes who asks, and its params; returns what JSON has, now or later.
-Method = Callable[[RpcCaller, "Params"], Any | Coroutine[Any, Any, Any]]
-
-
-class Params:
-    """What goes with a call; wrong ones are told with what would be right."""
-
-    def __init__(self, said: Mapping[str, Any], known: Collection[str]) -> None:
-        """Look whether all of them are known.
-
-        Args:
-            said: What was said.
-            known: Those that the method takes.
-
-        Raises:
-            RpcError: One is not.
-        """
-        for name in said:
-            if name not in known:
-                right = ", ".join(known) or "none"
-                raise RpcError(Code.PARAMS, f"there is no parameter {name}; there are: {right}")
-        self._said = said
-
-    def globs(self, name: str) -> tuple[str, ...]:
-        """Globs of series."""
-        found = self._said.get(name, [])
-        if (
-            isinstance(found, list)
-            and len(found) <= MOST_GLOBS
-            and all(isinstance(glob, str) and len(glob) <= LONGEST_GLOB for glob in found)
-        ):
-            return tuple(found)
-        right = f"at most {MOST_GLOBS} globs of at most {LONGEST_GLOB} characters, in a list"
-        raise RpcError(Code.PARAMS, f"{name} is {right}")
-
-    def text(self, name: str) -> str | None:
-        """Some text, if it was said."""
-        found = self._said.get(name)
-        if found is None or isinstance(found, str):
-            return found
-        raise RpcError(Code.PARAMS, f"{name} is text, not {found!r}")
-
-    def flag(self, name: str, default: bool | None = None) -> bool | None:
-        """True or false, if it was said."""
-        found = self._said.get(name, default)
-        if found is None or isinstance(found, bool):
-            return found
-        raise RpcError(Code.PARAMS, f"{name} is true or false, not {found!r}")
+Method = Callable[[RpcCaller, Params], Any | Coroutine[Any, Any, Any]]
 
 
 class Methods:
@@ -94,6 +33,7 @@ class Methods:
         """
         self._broker = broker
         self._line = line
+        self._changes = Changes()
         self._methods: dict[str, tuple[Method, tuple[str, ...]]] = {
             "status": (self._status, ("source",)),
             "values": (self._values, ("source", "series")),
@@ -101,6 +41,9 @@ class Methods:
                 self._subscribe,
                 ("source", "series", "include", "exclude", "cells"),
             ),
+            "settings": (self._settings, ("source", "read")),
+            "set": (self._set, ("source", "name", "value", "expect")),
+            "reload": (self._reload, ()),
         }
 
     def call(self, caller: RpcCaller, call: Call) -> Any:  # noqa: ANN401 - anything that JSON has
@@ -172,6 +115,28 @@ class Methods:
         caller.follows.add(topic)
         return {"subscribed": topic.device.name}
 
+    # -- changing --------------------------------------------------------------------------
+
+    def _settings(self, _caller: RpcCaller, params: Params) -> Coroutine[Any, Any, Any]:
+        return self._changes.settings(self._member(params), params)
+
+    def _set(self, caller: RpcCaller, params: Params) -> dict[str, Any]:
+        return self._changes.set(caller, self._member(params), params)
+
+    async def _reload(self, caller: RpcCaller, _params: Params) -> Any:  # noqa: ANN401 - JSON
+        if not caller.rights.governs:
+            text = "only root and the user of this process may have the configuration read again"
+            raise RpcError(Code.NOT_PERMITTED, text)
+        if self._broker.reload is None:
+            raise RpcError(Code.NOT_ENABLED, "this process has no configuration to read again")
+        # It may close the very door that it was asked for at, and is not to stop in the middle.
+        reading = self._changes.keep(self._broker.reload(), "reload")
+        try:
+            return await asyncio.shield(reading)
+        except ConfigError as error:
+            text = f"nothing has changed: {'; '.join(error.problems)}"
+            raise RpcError(Code.REFUSED, text, list(error.problems)) from None
+
 
 def _status_of(topic: Topic) -> dict[str, Any]:
     device = topic.device
@@ -188,7 +153,7 @@ def _status_of(topic: Topic) -> dict[str, Any]:
         "rounds": device.rounds,
         "labels": dict(config.labels),
         "units": sorted(unit for unit in topic.units if unit),
-        "writes": sorted(getattr(config.options, "writes", ())),
+        "writes": list(device.settings.writes) if device.settings is not None else [],
         "totals": dict(device.stats.totals),
         "subscribers_cut": topic.cut,
     }
