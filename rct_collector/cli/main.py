@@ -32,6 +32,7 @@ COMMANDS = {
     "metrics": "rct_collector.cli.metrics",
     "objects": "rct_collector.cli.objects",
     "config": "rct_collector.cli.config",
+    "web": "rct_collector.cli.web",
     "find": "rct_collector.cli.find",
     "simulate": "rct_collector.cli.simulate",
     "record": "rct_collector.cli.record",

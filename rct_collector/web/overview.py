@@ -1,0 +1,324 @@
+"""One subscription for each device, whoever looks on, and what becomes of it for all of them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from rct_collector.control.batches import from_json
+from rct_collector.control.client import Client
+from rct_collector.control.doors import Door, doors
+from rct_collector.control.messages import Code, line_of, notification
+from rct_collector.errors import CollectorError, RpcError
+from rct_collector.model import Origin
+from rct_collector.web.past import KEPT, STEP_S
+from rct_collector.web.state import REMEMBERED, DeviceState, UnitState
+from rct_collector.web.words import words
+
+log = logging.getLogger(__name__)
+
+#: Seconds from one look for collectors to the next: so soon a device is followed to who takes it
+#: over.
+LOOK_S = 1.0
+
+#: Seconds from one question of how a collector does to the next.
+ASK_S = 10.0
+
+#: Seconds within which a collector that is there is to answer.
+ANSWER_S = 30.0
+
+#: Seconds within which a setting comes to its end: those of a unit in which it shows late.
+SET_S = 180.0
+
+#: Methods that a browser or a program may call → whether they set something.
+METHODS = {"status": False, "values": False, "settings": False, "set": True}
+
+
+class Overview:
+    """What all browsers look at.
+
+    Attributes:
+        devices: By name.
+    """
+
+    def __init__(
+        self,
+        find: Callable[[], Iterable[Door]] = doors,
+        *,
+        cells: bool = False,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Do nothing yet.
+
+        Args:
+            find: Looks for the doors of this host.
+            cells: Have the voltages of single cells read, even where nobody else wants them.
+            clock: Tells the time in Unix seconds.
+        """
+        self.devices: dict[str, DeviceState] = {}
+        self._find = find
+        self._cells = cells
+        self._clock = clock
+        self._links: dict[bytes, asyncio.Task[None]] = {}
+        self._clients: dict[str, Client] = {}
+        self._listeners: set[Callable[[str], None]] = set()
+        self._tickets: dict[str, asyncio.Future[dict[str, Any]]] = {}
+
+    # -- for whoever looks on --------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def listening(self, listener: Callable[[str], None]) -> Any:
+        """Tell somebody of all changes while the context lasts, as lines of JSON-RPC."""
+        self._listeners.add(listener)
+        try:
+            yield
+        finally:
+            self._listeners.discard(listener)
+
+    def state(self) -> dict[str, Any]:
+        """Everything that is known, for who begins to look on."""
+        now = self._clock()
+        return {
+            "now": now,
+            "devices": [self._told(device) for _, device in sorted(self.devices.items())],
+        }
+
+    async def call(self, method: str, params: Mapping[str, Any]) -> Any:  # noqa: ANN401
+        """Ask whoever collects from a device.
+
+        Args:
+            method: One of :data:`METHODS`.
+            params: Its parameters; ``source`` may be left out where there is one device.
+
+        Raises:
+            RpcError: It was refused, or there is nobody to ask.
+        """
+        source = params.get("source", next(iter(self.devices), None))
+        if "source" not in params and len(self.devices) > 1:
+            raise RpcError(
+                Code.PARAMS, f"source is missing: one of {', '.join(sorted(self.devices))}"
+            )
+        client = self._clients.get(source) if isinstance(source, str) else None
+        if client is None:
+            known = ", ".join(sorted(self._clients)) or "none"
+            raise RpcError(Code.AWAY, f"nobody collects from {source!r} now; known: {known}")
+        return await client.call(method, {**params, "source": source}, timeout=ANSWER_S)
+
+    async def outcome(self, ticket: str) -> dict[str, Any]:
+        """What became of a setting that was accepted.
+
+        Raises:
+            RpcError: It is not known in time.
+        """
+        waiting = self._tickets.setdefault(ticket, asyncio.get_running_loop().create_future())
+        try:
+            async with asyncio.timeout(SET_S):
+                return await waiting
+        except TimeoutError:
+            raise RpcError(Code.AWAY, f"nothing was heard of the setting in {SET_S:g} s") from None
+        finally:
+            self._tickets.pop(ticket, None)
+
+    def _told(self, device: DeviceState) -> dict[str, Any]:
+        return {**device.to_json(self._clock()), "words": words(device.driver)}
+
+    def _publish(self, method: str, params: Mapping[str, Any]) -> None:
+        if not self._listeners:
+            return
+        text = text_of(notification(method, dict(params)))
+        for listener in tuple(self._listeners):
+            listener(text)
+
+    # -- the doors -------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Follow all collectors of this host, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._tend())
+            while True:
+                self._look(group)
+                await asyncio.sleep(LOOK_S)
+
+    def _look(self, group: asyncio.TaskGroup) -> None:
+        self._links = {name: task for name, task in self._links.items() if not task.done()}
+        try:
+            found = {door.name for door in self._find()}
+        except OSError as error:
+            log.error("the collectors of this host cannot be looked for: %s", error)
+            return
+        for name in found - self._links.keys():
+            self._links[name] = group.create_task(self._follow(name))
+
+    async def _follow(self, name: bytes) -> None:
+        """Follow one collector until it ends."""
+        sources: list[str] = []
+        why = "its collector has ended"
+        try:
+            client = await Client.connect(name)
+        except CollectorError as error:
+            log.debug("%s: %s", name, error)
+            return
+        try:
+            await self._attend(client, sources)
+        except CollectorError as error:
+            log.warning("%s: %s", ", ".join(sources) or name, error)
+            why = str(error)
+        except (KeyError, TypeError, ValueError):  # another version of this program
+            log.exception("%s: what it tells is not understood", ", ".join(sources) or name)
+        finally:
+            await client.close()
+            self._lost(client, sources, why)
+        if not sources:  # the second door of a line, or none for us: it is not to be stormed
+            await asyncio.sleep(ASK_S)
+
+    async def _attend(self, client: Client, sources: list[str]) -> None:
+        status = await client.call("status")
+        for told in status["devices"]:
+            await self._begin(client, told, status["collector"], sources)
+        if not sources:
+            return
+        asking = asyncio.create_task(self._ask(client, _what(status)))
+        pasts = [asyncio.create_task(self._restore(client, source)) for source in sources]
+        try:
+            async for method, params in client.notifications:
+                self._take(method, params)
+                if asking.done():
+                    return
+        finally:
+            for task in (asking, *pasts):
+                task.cancel()
+            await asyncio.gather(asking, *pasts, return_exceptions=True)
+
+    async def _begin(
+        self,
+        client: Client,
+        told: Mapping[str, Any],
+        collector: Mapping[str, Any],
+        sources: list[str],
+    ) -> None:
+        """Begin with a device."""
+        source = str(told["source"])
+        if source in self._clients:
+            if self.devices[source].collector["pid"] != collector["pid"]:
+                log.error("there are two devices called %s on this host; one is left out", source)
+            return
+        device = DeviceState(told, collector)
+        device.units = self._known(told)
+        self._clients[source], self.devices[source] = client, device
+        sources.append(source)
+        more = {"cells": True} if self._cells else {}
+        await client.call("subscribe", {"source": source, **more})
+        device.start(told, await client.call("values", {"source": source}))
+        self._publish("device", self._told(device))
+
+    def _known(self, told: Mapping[str, Any]) -> dict[str, UnitState]:
+        """The units of a device that was known before.
+
+        By its address, since who takes it over may have another name for it.
+        """
+        for source, device in tuple(self.devices.items()):
+            if device.address == told["address"] and source not in self._clients:
+                del self.devices[source]
+                if source != told["source"]:
+                    self._publish("removed", {"source": source})
+                return device.units
+        return {}
+
+    def _lost(self, client: Client, sources: list[str], why: str) -> None:
+        """Nobody tells of these devices any more."""
+        for source in sources:
+            del self._clients[source]
+            if device := self.devices.get(source):
+                for unit in device.units.values():
+                    unit.lose(self._clock(), why)
+                self._publish("device", self._told(device))
+
+    async def _ask(self, client: Client, before: Any) -> None:  # noqa: ANN401
+        """Ask now and then how a collector does; ends, and closes, when it has other devices."""
+        with contextlib.suppress(CollectorError):
+            while before == _what(await client.call("status")):
+                await asyncio.sleep(ASK_S)
+        await client.close()
+
+    async def _restore(self, client: Client, source: str) -> None:
+        """Have the unit's own memory fill the curves, where it has one."""
+        now = self._clock()
+        params = {
+            "source": source,
+            "from": now - (KEPT - 1) * STEP_S,
+            "to": now,
+            "resolution": "5m",
+            "series": [f"{name.replace('.', '{*}.')}" for name in REMEMBERED],
+        }
+        try:
+            await client.call("history", params, timeout=600.0)
+        except CollectorError as error:
+            log.debug("%s: no past: %s", source, error)
+        else:
+            self._tell_past([self.devices[source]])
+
+    def _take(self, method: str, params: Mapping[str, Any]) -> None:
+        """Take what a door tells."""
+        if method == "setting":
+            waiting = self._tickets.get(str(params["ticket"]))
+            if waiting is not None and not waiting.done():
+                waiting.set_result(dict(params))
+            self._publish(method, params)
+            return
+        device = self.devices.get(str(params.get("source")))
+        if device is None:
+            return
+        if method == "past":
+            device.unit(str(params["unit"])).remember(from_json(params))
+        elif method == "update":
+            device.take(from_json(params), self._clock())
+            if params["origin"] != Origin.HISTORY:
+                self._publish(method, params)
+
+    # -- time ------------------------------------------------------------------------------
+
+    async def _tend(self) -> None:
+        """Let go of what is too old, and tell that time goes on."""
+        step = self._clock() // STEP_S
+        while True:
+            self._expire()
+            now = self._clock()
+            self._publish("tick", {"now": now})
+            if now // STEP_S != step:
+                step = now // STEP_S
+                self._tell_past(self.devices.values())
+            await asyncio.sleep(ASK_S)
+
+    def _expire(self) -> None:
+        for device in self.devices.values():
+            for unit in device.units.values():
+                if old := unit.expire(self._clock(), device.intervals):
+                    names = [series.name for series in old]
+                    params = {"source": device.source, "unit": unit.name, "series": names}
+                    self._publish("expired", params)
+
+    def _tell_past(self, devices: Iterable[DeviceState]) -> None:
+        now = self._clock()
+        for device in devices:
+            for unit in device.units.values():
+                params = {"source": device.source, "unit": unit.name}
+                self._publish("past", {**params, "past": unit.past.to_json(now)})
+
+    def expired(self) -> Iterable[DeviceState]:
+        """All devices, without what is too old at this moment."""
+        self._expire()
+        return self.devices.values()
+
+
+def text_of(message: Any) -> str:  # noqa: ANN401 - anything that JSON has
+    """A message as it is sent to a browser."""
+    return line_of(message).decode().rstrip()
+
+
+def _what(status: Mapping[str, Any]) -> Any:  # noqa: ANN401
+    """What a page needs to know anew where it has changed."""
+    return [(d["source"], d["address"], d["writes"]) for d in status["devices"]]

@@ -1,0 +1,115 @@
+"""The page of a real collector that collects from a simulated unit, all in one thread."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from contextlib import contextmanager
+
+from rct_collector.collector import Collector
+from rct_collector.config import Config
+from rct_collector.control.doors import doors
+from rct_collector.web.guard import Guard
+from rct_collector.web.overview import Overview
+from rct_collector.web.server import PageServer, serve
+from rct_collector.web.tokens import Right, Tokens
+from tests.inverter import running_inverter
+from tests.processes import free_port
+
+READ, SET = "r" * 43, "s" * 43
+PUBLIC = "https://solar.example"
+
+#: Asked without any pause, of a unit that answers at once.
+_QUICK = {
+    "requests": {"per_second": 50, "gap": "1ms", "timeout": "500ms"},
+    "intervals": {"fast": "1s", "medium": "2s", "slow": "5s"},
+}
+
+
+def ours():
+    """The doors of this process: other tests have some, too."""
+    return [door for door in doors() if door.pid == os.getpid()]
+
+
+class Site:
+    """What runs.
+
+    Attributes:
+        port: Of the page.
+        address: Of the page.
+        overview: What all browsers look at.
+        config: Of the collector.
+    """
+
+    def __init__(self, devices) -> None:
+        self.port = free_port()
+        self.address = f"http://127.0.0.1:{self.port}"
+        self.config = Config.parse({"state_dir": "/nonexistent", "devices": list(devices)})
+        self.overview = Overview(ours)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+
+    def run(self, job):
+        """Have something done within the loop."""
+        return asyncio.run_coroutine_threadsafe(job, self._loop).result(30)
+
+    def start(self):
+        self._thread.start()
+        self.run(self._start())
+
+    async def _start(self):
+        self._tasks = [asyncio.create_task(self.overview.run())]
+        self.collect()
+        guard = Guard(self.port, [PUBLIC])
+        server = PageServer(self.overview, Tokens({Right.READ: READ, Right.SET: SET}), guard)
+        self._runner = await serve(server, "127.0.0.1", self.port)
+
+    def collect(self):
+        """Have a collector collect."""
+        self.collector = Collector(self.config, lambda batch: None)
+        self._tasks.append(asyncio.create_task(self.collector.run()))
+
+    def stop(self):
+        self.run(self._stop())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(30)
+        self._loop.close()
+
+    async def _stop(self):
+        await self._runner.cleanup()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def unit(self, source="roof"):
+        """What the overview knows of a unit."""
+        device = self.overview.devices.get(source)
+        return device and device.units.get("")
+
+
+def roof(address, **more):
+    """A device of the configuration."""
+    return {"name": "roof", "driver": "rct", "address": address, **_QUICK, **more}
+
+
+@contextmanager
+def running_site(*devices):
+    """A page for some devices."""
+    site = Site(devices)
+    site.start()
+    try:
+        yield site
+    finally:
+        site.stop()
+
+
+@contextmanager
+def sunny_site(**more):
+    """A page for one simulated unit at which the sun shines."""
+    quick = {"latency": (0.0, 0.0), "rate": 1e9}
+    with (
+        running_inverter(**quick) as inverter,
+        running_site(roof(inverter.address, **more)) as site,
+    ):
+        yield site
