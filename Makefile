@@ -151,6 +151,9 @@ clean:  ## remove .venv and everything built
 	    .fuzz .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find rct_collector plugins tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
 
+# The bridge is tried with both generations of paho-mqtt, of which only one can be installed.
+BESIDE = @$(RUN) -m pip install -q --upgrade --no-deps --target $(VENV)/paho2 'paho-mqtt>=2'
+
 $(VENV)/.venv-done:
 	@tools/venv.sh $(PYTHON) $(VENV)
 	@echo '$(CURDIR)' >$(VENV)/.made-in
@@ -162,8 +165,10 @@ $(RUNTIME): $(INSTALL_FROM) | $(VENV)/.venv-done
 
 $(TESTING): $(INSTALL_FROM) | $(VENV)/.venv-done
 	$(RUN) -m pip install -q -e '.[test]'
+	$(BESIDE)
 	@touch $(RUNTIME) $@
 
 $(DEVELOP): $(INSTALL_FROM) | $(VENV)/.venv-done
 	$(RUN) -m pip install -q -e '.[dev]'
+	$(BESIDE)
 	@touch $(RUNTIME) $(TESTING) $@

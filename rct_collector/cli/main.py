@@ -39,6 +39,7 @@ COMMANDS = {
     "replay": "rct_collector.cli.replay",
     "decode": "rct_collector.cli.decode",
     "daemon": "rct_collector.cli.daemon",
+    "bridge": "rct_collector.cli.bridge",
     "completion": "rct_collector.cli.completion",
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 from contextlib import contextmanager
@@ -17,16 +18,22 @@ class RabbitMQ(Server):
 
     program = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 
-    def __init__(self, folder):
+    def __init__(self, folder, *, mqtt=False):
+        """Mqtt: whether it speaks that as well, for the user guest, at ``mqtt_port``."""
         super().__init__(folder)
         self.port = free_port()
+        self.mqtt_port = free_port() if mqtt else None
         self.url = f"amqp://127.0.0.1:{self.port}/"
         self._mapper = {"ERL_EPMD_ADDRESS": "127.0.0.1", "ERL_EPMD_PORT": str(free_port())}
 
     def command(self):
         config = self.folder / "rabbitmq.conf"
-        config.write_text(f"listeners.tcp.local = 127.0.0.1:{self.port}\nlog.console = true\n")
-        (self.folder / "enabled_plugins").write_text("[].\n")
+        text = f"listeners.tcp.local = 127.0.0.1:{self.port}\nlog.console = true\n"
+        if self.mqtt_port:
+            text += f"mqtt.listeners.tcp.local = 127.0.0.1:{self.mqtt_port}\n"
+        config.write_text(text)
+        plugins = "rabbitmq_mqtt" if self.mqtt_port else ""
+        (self.folder / "enabled_plugins").write_text(f"[{plugins}].\n")
         return []
 
     def environment(self):
@@ -56,6 +63,15 @@ class RabbitMQ(Server):
         # Erlang's port mapper, which the broker has started, would stay.
         command = ["/usr/bin/epmd", "-kill"]
         subprocess.run(command, env={**CLEAN, **self._mapper}, capture_output=True)
+
+    def send(self, exchange, key, body):
+        """Publish one message, which outlives a restart."""
+        connection = pika.BlockingConnection(
+            pika.ConnectionParameters("127.0.0.1", self.port, socket_timeout=10)
+        )
+        with contextlib.closing(connection):
+            properties = pika.BasicProperties(delivery_mode=2)
+            connection.channel().basic_publish(exchange, key, body, properties)
 
     @contextmanager
     def bound(self, exchange, kind="topic", key="#"):

@@ -1,0 +1,124 @@
+"""The bridge as a whole, from its start to its end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from rct_collector.bridge.broker import MqttBroker, MqttSession
+from rct_collector.bridge.commands import TopicNames
+from rct_collector.bridge.journal import CommandJournal
+from rct_collector.bridge.judge import LOOK_S
+from rct_collector.bridge.relay import Relay
+from rct_collector.control.client import Client
+from rct_collector.control.doors import Door, Seen, survey
+from rct_collector.control.messages import Code
+from rct_collector.errors import RpcError
+from rct_collector.reports import Reports
+
+log = logging.getLogger(__name__)
+
+#: Of what is said about commands and the broker, so much in an hour is shown.
+_MOST = 60
+
+
+class HouseDoors:
+    """Finds the door of a device, wherever on this host it is collected from."""
+
+    def __init__(self) -> None:
+        """Know none yet."""
+        self._known: dict[str, bytes] = {}
+
+    @asynccontextmanager
+    async def opened(self, source: str) -> AsyncIterator[Client]:
+        """The door of a device.
+
+        Args:
+            source: Name of the device.
+
+        Raises:
+            RpcError: There is none, or more than one device of that name.
+            TransportError: It does not take us in.
+        """
+        async with await Client.connect(await self._find(source)) as door:
+            yield door
+
+    async def _find(self, source: str) -> bytes:
+        """Name of the door, where it was before if it is still there: others may be slow."""
+        known = self._known.pop(source, None)
+        for doors in ([Door(known, 0, 0)] if known else [], None):
+            found = [seen.door.name for seen in await survey(doors) if _has(seen, source)]
+            if len(found) > 1:
+                text = f"{len(found)} processes on this host collect from a device {source}"
+                told = {"rule": "one device of a name", "right": "other names"}
+                raise RpcError(Code.REFUSED, text, told)
+            if found:
+                self._known[source] = found[0]
+                return found[0]
+        raise RpcError(Code.AWAY, f"nobody on this host collects from {source}")
+
+
+def _has(seen: Seen, source: str) -> bool:
+    """Whether a door is that of a device."""
+    status = seen.status
+    return status is not None and any(item["source"] == source for item in status["devices"])
+
+
+async def run(broker: MqttBroker, topics: TopicNames, folder: Path) -> None:
+    """Serve until the process is told to end.
+
+    Args:
+        broker: Where commands come from.
+        topics: How they are called.
+        folder: Where is kept what outlives the process.
+
+    Raises:
+        ConfigError: A file with certificates cannot be used.
+    """
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    reports = Reports("bridge")
+
+    def say(level: int, kind: str, text: str) -> None:
+        reports.say(log, level, kind, "%s", text, most=_MOST)
+
+    session = MqttSession(broker, topics, lambda message: relay.take(message), say)
+
+    def renew() -> int:
+        session.renew()
+        return session.number
+
+    relay = Relay(
+        topics=topics,
+        journal=CommandJournal(folder, time.time),
+        opened=HouseDoors().opened,
+        publish=session.publish,
+        renew=renew,
+        say=say,
+        wall=time.time,
+        awake=_awake,
+    )
+    session.start()
+    relay.take_up()
+    try:
+        while not stop.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), LOOK_S)
+            relay.look()
+            reports.sum_up()
+    finally:
+        await relay.stop()
+        await session.stop()
+
+
+def _awake() -> float:
+    """Seconds that go on while the system is asleep, where that can be had."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
