@@ -15,6 +15,8 @@ class Exit(IntEnum):
     BUSY = 4
     PROBLEM = 5
     OUTPUT = 6
+    REFUSED = 7
+    UNCONFIRMED = 8
     INTERRUPTED = 130
     PIPE = 141
 
@@ -28,6 +30,8 @@ MEANINGS: dict[Exit, str] = {
     Exit.BUSY: "Another process on this host holds the device.",
     Exit.PROBLEM: "The doctor found a problem, and printed what to do about it.",
     Exit.OUTPUT: "The output could not be written, for example since the disk is full.",
+    Exit.REFUSED: "A setting was refused: by a rule, by the device, or since it is not allowed.",
+    Exit.UNCONFIRMED: "A setting was sent, and does not show: perhaps not yet.",
     Exit.INTERRUPTED: "Interrupted with Ctrl-C; what was read by then was printed.",
     Exit.PIPE: "The program that read the output has ended.",
 }

@@ -27,6 +27,7 @@ COMMANDS = {
     "read": "rct_collector.cli.read",
     "watch": "rct_collector.cli.watch",
     "history": "rct_collector.cli.history",
+    "settings": "rct_collector.cli.settings",
     "doctor": "rct_collector.cli.doctor",
     "demo": "rct_collector.cli.demo",
     "metrics": "rct_collector.cli.metrics",

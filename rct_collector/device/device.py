@@ -310,6 +310,23 @@ class Device:
         return self.stats.totals["answers"] > 0
 
     @asynccontextmanager
+    async def held(self, limit: float) -> AsyncIterator[None]:
+        """Hold the line while the block runs, for rounds by hand and for what is beside them.
+
+        Args:
+            limit: Seconds that the first attempt to open it may take.
+
+        Raises:
+            BusyError: Another process on this host collects from the device.
+        """
+        line = self.port.line
+        line.claim()
+        async with self._line(limit):
+            if line.refusal and not self.port.opened:
+                raise line.refusal
+            yield
+
+    @asynccontextmanager
     async def _line(self, timeout: float) -> AsyncIterator[None]:
         """Take part in the line, see :meth:`lines.kept.KeptLine.open`; keep what was learnt."""
         try:

@@ -385,7 +385,7 @@ class Gate:
                 result = await self._set(name, value, expect, who, dry=dry)
         finally:
             self._is_busy = False
-        return self._told(name, value, who, result)
+        return result if dry else self._told(name, value, who, result)
 
     def _told(self, name: str, value: Any, who: str, result: Result) -> Result:
         """Count and log it."""
