@@ -36,7 +36,7 @@ Described = dict[str, Any]
 _FLAGS = {"on": True, "true": True, "yes": True, "off": False, "false": False, "no": False}
 
 
-class Outcome(NamedTuple):
+class SetOutcome(NamedTuple):
     """What became of it.
 
     Attributes:
@@ -52,13 +52,13 @@ class Outcome(NamedTuple):
     is_away: bool = False
 
 
-class Access(Protocol):
+class SettingAccess(Protocol):
     """The way to the settings of one unit."""
 
     async def describe(self) -> list[Described]:
         """All settings, with present values as far as the unit tells them."""
 
-    async def set(self, name: str, value: Any, expect: Any, *, dry: bool) -> Outcome:
+    async def set(self, name: str, value: Any, expect: Any, *, dry: bool) -> SetOutcome:
         """Write one."""
 
 
@@ -73,16 +73,16 @@ class FromHere:
         self._gate = gate
 
     async def describe(self) -> list[Described]:
-        """See :class:`Access`."""
+        """See :class:`SettingAccess`."""
         await self._gate.refresh()
         return self._gate.describe()
 
-    async def set(self, name: str, value: Any, expect: Any, *, dry: bool) -> Outcome:
-        """See :class:`Access`."""
+    async def set(self, name: str, value: Any, expect: Any, *, dry: bool) -> SetOutcome:
+        """See :class:`SettingAccess`."""
         who = f"uid {os.getuid()}, pid {os.getpid()}"
         result = await self._gate.set(name, value, expect=expect, who=who, dry=dry)
         is_away = result.denied is not None and result.denied.cause is Cause.AWAY
-        return Outcome(str(result.state), result.why, result.after, is_away)
+        return SetOutcome(str(result.state), result.why, result.after, is_away)
 
 
 class ThroughDoor:
@@ -99,14 +99,14 @@ class ThroughDoor:
         self._source = {"source": source}
 
     async def describe(self) -> list[Described]:
-        """See :class:`Access`."""
+        """See :class:`SettingAccess`."""
         params = {**self._source, "read": True}
         found = await self._client.call("settings", params, timeout=_FIRST_S)
         settings: list[Described] = found["settings"]
         return settings
 
-    async def set(self, name: str, value: Any, expect: Any, *, dry: bool) -> Outcome:
-        """See :class:`Access`."""
+    async def set(self, name: str, value: Any, expect: Any, *, dry: bool) -> SetOutcome:
+        """See :class:`SettingAccess`."""
         params = {**self._source, "name": name, "value": value}
         if expect is not ANY:
             params["expect"] = expect
@@ -117,19 +117,19 @@ class ThroughDoor:
         except RpcError as error:
             if error.code in (Code.PARAMS, Code.UNKNOWN, Code.INTERNAL):
                 raise
-            return Outcome(State.REFUSED, str(error), is_away=error.code == Code.AWAY)
+            return SetOutcome(State.REFUSED, str(error), is_away=error.code == Code.AWAY)
         try:
             async with asyncio.timeout(_SET_S):
                 async for method, told in self._client.notifications:
                     if method == "setting" and told.get("ticket") == ticket:
-                        return Outcome(told["state"], told.get("why", ""), told.get("after"))
+                        return SetOutcome(told["state"], told.get("why", ""), told.get("after"))
         except TimeoutError:
             pass
-        return Outcome(State.UNKNOWN, "whoever collects from the device does not tell any more")
+        return SetOutcome(State.UNKNOWN, "whoever collects from the device does not tell any more")
 
 
 @asynccontextmanager
-async def access(device: DeviceConfig, folder: Path | None) -> AsyncIterator[Access]:
+async def access(device: DeviceConfig, folder: Path | None) -> AsyncIterator[SettingAccess]:
     """The way to a device's settings.
 
     Args:
@@ -265,7 +265,7 @@ def set_setting(
         raise click.UsageError("there is no terminal to ask at; --yes writes without asking")
     device, folder = _chosen(device_name, path)
 
-    async def main() -> Outcome | None:
+    async def main() -> SetOutcome | None:
         async with access(device, folder) as way:
             setting = _known({item["name"]: item for item in await way.describe()}, name)
             value, before = value_of(setting, text), setting["value"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from itertools import count
 from typing import Any, TypeVar
 
@@ -17,7 +17,7 @@ from rct_collector.control.broker import Topic
 from rct_collector.control.messages import Code, line_of, notification
 from rct_collector.control.params import Params, RpcCaller
 from rct_collector.control.rights import CONTROL
-from rct_collector.device.settings import ANY, Cause, Denied, Gate, Result, State
+from rct_collector.device.settings import ANY, Cause, Denied, Result, State
 from rct_collector.errors import RpcError
 from rct_collector.lines.holder import Holder
 from rct_collector.trust import user_name
@@ -71,7 +71,7 @@ class Changes:
             text = f"{topic.device.driver.title} units have no settings that can be written"
             raise RpcError(Code.PARAMS, text)
         name, value = params.needed_text("name"), params.needed_scalar("value")
-        expect = params.scalar("expect", ANY)
+        expect, dry = params.scalar("expect", ANY), bool(params.flag("dry"))
         if denied := gate.objection(name, value):
             raise error_of(denied)
         if topic in self._written:  # its task may not have come to the gate yet
@@ -79,8 +79,11 @@ class Changes:
         self._written.add(topic)
         ticket = f"{os.getpid()}-{next(self._numbers)}"
         who = _words_for(caller.caller)
-        writing = self._write(caller, topic, gate, ticket, (name, value, expect), who)
-        self.keep(writing, f"set {name}")
+
+        async def writing() -> Result:
+            return await gate.set(name, value, expect=expect, who=who, dry=dry)
+
+        self.keep(self._write(caller, topic, ticket, name, writing), f"set {name}")
         return {"state": "accepted", "ticket": ticket}
 
     def keep(self, job: Awaitable[T], name: str) -> asyncio.Future[T]:
@@ -103,15 +106,13 @@ class Changes:
         self,
         caller: RpcCaller,
         topic: Topic,
-        gate: Gate,
         ticket: str,
-        what: tuple[str, Any, Any],
-        who: str,
+        name: str,
+        writing: Callable[[], Awaitable[Result]],
     ) -> None:
         """Write it, whatever becomes of the caller, and tell."""
-        name, value, expect = what
         try:
-            result = await gate.set(name, value, expect=expect, who=who)
+            result = await writing()
         except Exception as error:
             log.exception("bug: %s of %s", name, topic.device.name)
             result = Result(State.UNKNOWN, why=f"bug: {error!r}")

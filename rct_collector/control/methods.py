@@ -42,7 +42,7 @@ class Methods:
                 ("source", "series", "include", "exclude", "cells"),
             ),
             "settings": (self._settings, ("source", "read")),
-            "set": (self._set, ("source", "name", "value", "expect")),
+            "set": (self._set, ("source", "name", "value", "expect", "dry")),
             "reload": (self._reload, ()),
         }
 

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
+import os
 from functools import partial
 
 import pytest
 
 from rct_collector.cli import setting
+from rct_collector.collector import Collector
+from rct_collector.config import Config
+from rct_collector.control import door
+from rct_collector.control.rights import Rights
 from rct_collector.device import inquiry
 from rct_collector.device.options import Options
 from rct_collector.exits import Exit
@@ -16,14 +22,18 @@ from rct_collector.simulator import SimulatedInverter
 from tests import virtual
 from tests.memory import MemoryPlug
 
+_numbers = itertools.count()
+
 WRITES = "[output_priority, buzzer, battery_float_volts, max_charge_amperes]"
 
 
 class House:
     """A configuration, and a simulated unit that is there while a command runs."""
 
-    def __init__(self, run, folder, monkeypatch, **unit):
-        self._run, self._unit = run, unit
+    def __init__(self, run, folder, monkeypatch, *, collected=False, **unit):
+        """``collected``: a collector of this host holds the unit meanwhile, and answers for it."""
+        self._run, self._unit, self._collected = run, unit, collected
+        self._host = f"settings-{os.getpid()}-{next(_numbers)}.test"
         self.path = folder / "config.yaml"
         self.state = folder / "state"
         self.written = {}
@@ -38,7 +48,7 @@ class House:
         lines = [f"    {name}: {value}" for name, value in options.items() if value]
         self.path.write_text(
             "\n".join([f"state_dir: {self.state}", "devices:", "  - name: house",
-                       f"    driver: {driver}", "    address: tcp://unit:1", *lines, ""])
+                       f"    driver: {driver}", f"    address: tcp://{self._host}:1", *lines, ""])
         )  # fmt: skip
 
     def _options(self, **more):
@@ -55,13 +65,25 @@ class House:
             )  # fmt: skip
             self.plug = MemoryPlug(inverter)
             inverter.bridge.unit.shows_after = self.shows_after
+            running = asyncio.create_task(self._collect()) if self._collected else None
             try:
+                if running is not None:
+                    await asyncio.sleep(60)
                 return await coroutine
             finally:
+                if running is not None:
+                    running.cancel()
+                    await asyncio.gather(running, return_exceptions=True)
                 self.written = dict(inverter.bridge.observed.writes)
                 inverter.hub().close()
 
         return virtual.run(main)
+
+    async def _collect(self):
+        config = Config.load(self.path)
+        clock = virtual.VirtualClock(asyncio.get_running_loop())
+        common = Options(clock=clock, opener=self.plug, state_dir=self.state)
+        await Collector(config, lambda _batch: None, common).run()
 
     shows_after = 1.0
 
@@ -248,3 +270,53 @@ def test_unit_that_does_not_answer(house, monkeypatch):
     result = made.set("buzzer", "off", "--yes")
     assert "cannot connect: refused" in result.stderr
     assert result.exit_code == Exit.UNREACHABLE
+
+
+# -- through whoever collects from the unit --------------------------------------------------------
+
+
+@pytest.fixture
+def collected(house, monkeypatch):
+    def made(*, sets=True, **more):
+        monkeypatch.setattr(door, "rights_of", lambda _caller: Rights(reads=True, sets=sets))
+        return house(collected=True, **more)
+
+    return made
+
+
+def test_collector_that_holds_the_unit_does_it(collected):
+    made = collected()
+    result = made.set("output_priority", "utility", "--yes")
+    assert lines(result) == ["house: output_priority: sbu → utility", "applied"]
+    assert made.written == {"POP00": 1}
+    ((_, who, *_),) = json.loads((made.state / "house+settings.json").read_text())["entries"]
+    assert f"process {os.getpid()}" in who
+
+
+def test_collector_that_holds_the_unit_tells_its_settings(collected):
+    assert lines(collected()("get", "output_priority", "max_charge_amperes")) == ["sbu", "80"]
+
+
+@pytest.mark.parametrize(
+    ("words", "sets", "why", "status"),
+    [
+        (["buzzer", "off", "--yes"], False, "rct-collector-control", Exit.REFUSED),
+        (["backlight", "off", "--yes"], True, "not among the settings", Exit.REFUSED),
+        (["max_charge_amperes", "65", "--yes"], True, "takes 10, 20", Exit.REFUSED),
+        (["output_priority", "sbu", "--yes"], True, "has this value", Exit.OK),
+    ],
+)
+def test_what_the_collector_does_not_write(collected, words, sets, why, status):
+    made = collected(sets=sets)
+    result = made.set(*words)
+    assert why in lines(result)[-2]
+    assert lines(result)[-1] == ("applied" if status is Exit.OK else "refused")
+    assert result.exit_code == status
+    assert made.written == {}
+
+
+def test_dry_run_through_the_collector_writes_nothing(collected):
+    made = collected()
+    result = made.set("output_priority", "solar", "--dry-run")
+    assert lines(result)[-1] == "'POP01' would be sent"
+    assert made.written == {}
