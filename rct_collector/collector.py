@@ -114,6 +114,11 @@ class Applied(NamedTuple):
 Reload = Callable[[], Coroutine[Any, Any, Applied]]
 
 
+async def _told(reload: Reload) -> dict[str, Any]:
+    """What has changed, for JSON."""
+    return (await reload())._asdict()
+
+
 class _Member:
     """One device of a collector.
 
@@ -161,7 +166,7 @@ class Collector:
         self._given = options
         self._restore = restore
         self.broker = Broker()
-        self.broker.reload = reload
+        self.broker.reload = partial(_told, reload) if reload is not None else None
         self._options = self._common(config)
         self._emit = emit
         self._reports = Reports("collector")

@@ -40,6 +40,7 @@ COMMANDS = {
     "replay": "rct_collector.cli.replay",
     "decode": "rct_collector.cli.decode",
     "daemon": "rct_collector.cli.daemon",
+    "reload": "rct_collector.cli.reload",
     "bridge": "rct_collector.cli.bridge",
     "completion": "rct_collector.cli.completion",
 }

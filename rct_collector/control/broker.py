@@ -96,8 +96,8 @@ class Broker:
         topics: Name → device.
         since: Unix seconds at which the process began.
         clients: Those who are connected to any of its doors.
-        reload: Reads the configuration again, and returns what has changed, as a named tuple of
-            what JSON has; raises ConfigError. None where there is none to be read.
+        reload: Reads the configuration again, and returns what has changed, for JSON; None where
+            there is none to be read.
     """
 
     def __init__(self, wall: Callable[[], float] = time.time) -> None:

@@ -124,6 +124,7 @@ class Visitor(asyncio.Protocol):
         caller: The process at the other end.
         rights: What it may do.
         follows: The devices that it has subscribed to.
+        stays: Whether it waits for an answer that it gets although the door was closed.
     """
 
     def __init__(
@@ -140,6 +141,8 @@ class Visitor(asyncio.Protocol):
         self.caller = caller
         self.rights = rights
         self.follows: set[Topic] = set()
+        self.stays = False
+        self._is_leaving = False
         self._server = server
         self._lines = Lines()
         self._transport: asyncio.Transport | None = None
@@ -243,6 +246,9 @@ class Visitor(asyncio.Protocol):
     async def _reply_later(self, answers: list[Any], *, together: bool) -> None:
         done = [await item if asyncio.iscoroutine(item) else item for item in answers]
         self._reply(done, together=together)
+        self.stays = False
+        if self._is_leaving:
+            self.close()
 
     def _reply(self, answers: list[Any], *, together: bool) -> None:
         told = [answer for answer in answers if answer is not None]
@@ -263,8 +269,10 @@ class Visitor(asyncio.Protocol):
         transport.abort()
 
     def close(self) -> None:
-        """Hang up, once what was said is sent."""
-        if self._transport is not None:
+        """Hang up, once what was said is sent, and what is still to be said."""
+        if self.stays:
+            self._is_leaving = True
+        elif self._transport is not None:
             self._transport.close()
         else:
             self._connecting.cancel()

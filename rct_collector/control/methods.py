@@ -130,6 +130,7 @@ class Methods:
         if self._broker.reload is None:
             raise RpcError(Code.NOT_ENABLED, "this process has no configuration to read again")
         # It may close the very door that it was asked for at, and is not to stop in the middle.
+        caller.stays = True
         reading = self._changes.keep(self._broker.reload(), "reload")
         try:
             return await asyncio.shield(reading)

@@ -24,11 +24,13 @@ class RpcCaller(Subscriber, Protocol):
         caller: The process at the other end.
         rights: What it may do.
         follows: The devices that it has subscribed to.
+        stays: It waits for an answer that it is to get although the door is closed.
     """
 
     caller: Holder
     rights: Rights
     follows: set[Topic]
+    stays: bool
 
 
 class Params:

@@ -315,12 +315,13 @@ def lock_name(key: str, number: int = 0) -> bytes:
     return name + (b"/%d" % number if number else b"")
 
 
-def lock_names(path: Path = Path("/proc/net/unix")) -> list[bytes]:
+def lock_names(path: Path = Path("/proc/self/net/unix")) -> list[bytes]:
     """Names of the locks that anybody on this host holds, whoever that is.
 
     Args:
-        path: The kernel's list of sockets: address, references, protocol, flags, type, state,
-            inode, name (proc(5)); there an abstract name begins with ``@`` in place of the zero.
+        path: The kernel's list of sockets, under the name that a hardened service has as well:
+            address, references, protocol, flags, type, state, inode, name (proc(5)); there an
+            abstract name begins with ``@`` in place of the zero.
     """
     try:
         lines = path.read_bytes().splitlines()

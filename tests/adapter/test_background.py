@@ -237,8 +237,8 @@ def test_its_configurations_are_read_again_where_one_of_its_collectors_is_told_t
         try:
             assert wait_for(lambda: len(background._collectors) == 2)
             reload = background._collectors[1].broker.reload
-            (told,) = [asyncio.run_coroutine_threadsafe(reload(), background._loop).result(30)]
-            assert (told.added, told.unchanged) == (("barn",), ("roof",))
+            told = asyncio.run_coroutine_threadsafe(reload(), background._loop).result(30)
+            assert (told["added"], told["unchanged"]) == (("barn",), ("roof",))
             assert wait_for(
                 lambda: found.update(b.source for b in background.take()) or len(found) > 1
             )

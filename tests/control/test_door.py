@@ -175,6 +175,42 @@ def test_a_removed_device_says_so_and_its_door_is_closed():
     assert not any(params["health"]["removed"] for params in told), "the lock goes first"
 
 
+def test_a_reload_that_closes_the_door_is_answered_all_the_same():
+    async def job(house):
+        async def reload():
+            await house.made.remove("roof")
+            await asyncio.sleep(1)
+            return {"removed": ["roof"]}
+
+        house.made.broker.reload = reload
+        async with await house.client() as client:
+            found = await client.call("reload")
+            with pytest.raises(TransportError, match="has hung up"):
+                await client.call("status")
+            return found, house.made.broker.clients
+
+    assert visited(job) == ({"removed": ["roof"]}, 0)
+
+
+def test_who_asks_for_a_reload_and_leaves_does_not_stop_it():
+    async def job(house):
+        done = []
+
+        async def reload():
+            await asyncio.sleep(5)
+            done.append(True)
+            return {}
+
+        house.made.broker.reload = reload
+        async with await house.client() as client:
+            with pytest.raises(TransportError, match="timeout|not answered"):
+                await client.call("reload", timeout=1)
+        await asyncio.sleep(10)
+        return done
+
+    assert visited(job) == [True]
+
+
 @pytest.mark.parametrize(
     ("method", "params", "code", "words"),
     [
