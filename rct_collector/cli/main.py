@@ -42,6 +42,7 @@ COMMANDS = {
     "daemon": "rct_collector.cli.daemon",
     "reload": "rct_collector.cli.reload",
     "bridge": "rct_collector.cli.bridge",
+    "discovery": "rct_collector.cli.discovery",
     "completion": "rct_collector.cli.completion",
 }
 

@@ -145,20 +145,47 @@ def read_and_print(found: Targets, form: str, timeout: float) -> None:
     Raises:
         click.exceptions.Exit: With the status of the first device that failed.
     """
-    from rct_collector.cli.collect import run
-    from rct_collector.cli.snapshot import Snapshot
-    from rct_collector.exits import Exit
-
     each = EachRecord(found.prefix) if form == "influx" and _are_files(found) else None
-    snapshots = [Snapshot(device, values=each is None) for device in found.devices]
-    try:
-        results: list[Exit] = run(_read(found, snapshots, timeout, each.take if each else None))
-    except KeyboardInterrupt:
-        results = [Exit.INTERRUPTED]
+    snapshots, results = read_all(found, timeout, each)
     if each:
         each.flush()
     else:
         FORMS[form](snapshots, found.prefix)
+    tell(snapshots, results)
+
+
+def read_all(
+    found: Targets, timeout: float, each: EachRecord | None = None
+) -> tuple[list[Snapshot], list[Exit]]:
+    """Do one round with each device.
+
+    Args:
+        found: The devices.
+        timeout: Seconds.
+        each: Takes what comes in place of the snapshots.
+
+    Returns:
+        A snapshot of each, and how it went with each.
+    """
+    from rct_collector.cli.collect import run
+    from rct_collector.cli.snapshot import Snapshot
+    from rct_collector.exits import Exit
+
+    snapshots = [Snapshot(device, values=each is None) for device in found.devices]
+    try:
+        return snapshots, run(_read(found, snapshots, timeout, each.take if each else None))
+    except KeyboardInterrupt:
+        return snapshots, [Exit.INTERRUPTED]
+
+
+def tell(snapshots: list[Snapshot], results: list[Exit]) -> None:
+    """Say what went wrong.
+
+    Raises:
+        click.exceptions.Exit: With the status of the first device that failed.
+    """
+    from rct_collector.exits import Exit
+
     for snapshot in snapshots:
         for text in filter(None, (snapshot.trouble, *snapshot.undecided)):
             click.echo(f"Error: {snapshot.config.name}: {text}", err=True)

@@ -15,8 +15,14 @@ from pathlib import Path
 
 import pytest
 
+from rct_collector.adapter.home_assistant.topics import CollectdTopics
+from rct_collector.cli.discovery import documents
+from rct_collector.cli.snapshot import Reading, Snapshot
+from rct_collector.config import DeviceConfig
 from rct_collector.drivers import series as every_series
 from rct_collector.model import PollClass
+from tests import home_assistant
+from tests.addresses import tcp
 from tests.inverter import running_inverter
 from tests.plugins.collectd.daemon import PLUGIN, QUICK, ROOT, Daemon, ask, device, module
 from tests.processes import CLEAN, free_port, require, wait_for
@@ -228,6 +234,26 @@ def test_mqtt(run):
         when, value = payload.rstrip(b"\0").split(b":")
         found[topic.removeprefix(f"collectd/{HOST}/")].append((float(when), float(value)))
     assert differences(run.rows, found, seconds=0) == {}
+
+
+def test_home_assistant_finds_its_values_in_mqtt(run):
+    """By the document of ``rct-collector discovery`` for this device, made of what it had."""
+    snapshot = Snapshot(DeviceConfig(name=DEVICE, driver="rct", address=tcp("192.0.2.1")))
+    places = {"-".join(s.collectd): s for s in every_series() if s.collectd}
+    for name in run.rows:
+        series = places[name.removeprefix(f"{PLACE}/")]
+        snapshot.readings[series] = Reading(1, 1)
+    ((topic, text),) = documents([snapshot], CollectdTopics(HOST))
+    home_assistant.check_topic(topic)
+    document = json.loads(text)
+    home_assistant.check(document)
+    last = dict(run.messages)
+    components = document["components"]
+    assert len(components) == len(run.rows) - 1, "all but the line of texts"
+    shown = {key: home_assistant.state(c, last[c["state_topic"]]) for key, c in components.items()}
+    assert shown["collector_up"] is True
+    assert shown["grid_l1_voltage_volts"] > 200
+    assert all(home_assistant.is_available(c, last) for c in components.values())
 
 
 def test_http(run):

@@ -1,0 +1,73 @@
+"""``discovery``: the document by which Home Assistant learns of a unit."""
+
+from __future__ import annotations
+
+import json
+import socket
+
+import pytest
+
+from tests import home_assistant
+
+pytestmark = pytest.mark.slow
+
+ONLY = ("--only", "inverter_grid.*", "--only", "inverter_collector.up", "--only", "inverter.serial")
+
+
+def topics_of(document):
+    return {c["state_topic"] for c in document["components"].values()}
+
+
+def test_one_unit_is_its_document_alone(run, monkeypatch):
+    monkeypatch.setattr(socket, "getfqdn", lambda: "solar1.example")
+    result = run("discovery", "--simulate", *ONLY)
+    assert result.exit_code == 0
+    document = json.loads(result.stdout)
+    home_assistant.check(document)
+    assert "collectd/solar1.example/inverter-simulated/voltage-grid_l1" in topics_of(document)
+    component = document["components"]["grid_l1_voltage_volts"]
+    assert home_assistant.state(component, b"1782036003.525:231.4\0") == 231.4
+    assert component["expire_after"] >= 6, "three intervals"
+
+
+def test_several_units_need_their_topics(run, tmp_path, inverters):
+    result = run("discovery", "--config", inverters, *ONLY)
+    assert result.exit_code == 2
+    assert "roof, shed" in result.stderr
+    result = run("discovery", "--config", inverters, "--topics", "--host", "solar1", *ONLY)
+    assert result.exit_code == 0
+    found = dict(line.split(" ", 1) for line in result.stdout.splitlines())
+    assert list(found) == [
+        "homeassistant/device/rct-roof/config", "homeassistant/device/rct-shed/config",
+    ]  # fmt: skip
+    for topic, document in found.items():
+        home_assistant.check_topic(topic)
+        home_assistant.check(json.loads(document))
+
+
+@pytest.fixture
+def inverters(tmp_path):
+    from tests.inverter import running_inverter
+
+    with running_inverter("inverter-only") as roof, running_inverter("inverter-only") as shed:
+        path = tmp_path / "config.yaml"
+        entries = "".join(
+            f"  - {{name: {name}, driver: rct, address: '{unit.address}'}}\n"
+            for name, unit in (("roof", roof), ("shed", shed))
+        )
+        path.write_text(f"state_dir: {tmp_path}/state\ndevices:\n{entries}")
+        yield path
+
+
+def test_for_telegraf_the_topics_are_those_of_its_output(run):
+    result = run("discovery", "--simulate", "--driver", "voltronic", "--agent", "telegraf")
+    document = json.loads(result.stdout)
+    home_assistant.check(document)
+    assert "solar/simulated/inverter_grid/l1/voltage_volts" in topics_of(document)
+
+
+def test_what_is_not_there_is_told_of_in_words(run):
+    result = run("discovery", "--address", "tcp://127.0.0.1:1", "--timeout", "1s")
+    assert result.exit_code != 0
+    assert result.stdout == ""
+    assert "127.0.0.1" in result.stderr
