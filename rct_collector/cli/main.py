@@ -43,6 +43,7 @@ COMMANDS = {
     "reload": "rct_collector.cli.reload",
     "bridge": "rct_collector.cli.bridge",
     "discovery": "rct_collector.cli.discovery",
+    "status": "rct_collector.cli.status",
     "completion": "rct_collector.cli.completion",
 }
 
