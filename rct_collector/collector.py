@@ -13,7 +13,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import accumulate
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rct_collector.config import Config, DeviceConfig, state_dir
 from rct_collector.control.broker import Broker
@@ -22,12 +22,15 @@ from rct_collector.device.device import Device
 from rct_collector.device.options import Options
 from rct_collector.device.publisher import Emit
 from rct_collector.device.state import WRITER, sweep
-from rct_collector.errors import ConfigError
+from rct_collector.errors import BusyError, ConfigError
 from rct_collector.model import Batch, GapOrder
 from rct_collector.process import descriptors
 from rct_collector.reports import Reports
 from rct_collector.tasks import first_of, keep_running
 from rct_collector.transport import is_dialled_in, transport
+
+if TYPE_CHECKING:
+    from rct_collector.control.following import Following, Owners
 
 log = logging.getLogger(__name__)
 
@@ -119,6 +122,32 @@ async def _told(reload: Reload) -> dict[str, Any]:
     return (await reload())._asdict()
 
 
+class Sharing:
+    """Devices that other processes on this host may have: then theirs is what is handed over."""
+
+    def __init__(self) -> None:
+        """Follow nobody yet."""
+        self._owners: Owners | None = None
+
+    async def run(self, device: Device) -> None:
+        """Collect from a device, or follow whoever does, until cancelled."""
+        following, refused = None, 0
+        while True:
+            try:
+                await device.run(refused)
+            except BusyError as busy:
+                if following is None:
+                    following = self._following(device)
+                refused = await following.run(busy)
+
+    def _following(self, device: Device) -> Following:
+        from rct_collector.control.following import Following, Owners  # few need to
+
+        if self._owners is None:
+            self._owners = Owners()
+        return Following(device, self._owners)
+
+
 class _Member:
     """One device of a collector.
 
@@ -173,6 +202,7 @@ class Collector:
         self._members: dict[str, _Member] = {}
         self._places: dict[tuple[str, str], str] = {}
         self._group: asyncio.TaskGroup | None = None
+        self._sharing = Sharing()
         self._changing = asyncio.Lock()
         mine = share(config)
         if config.devices and not mine:
@@ -383,7 +413,7 @@ class Collector:
     async def _run(self, member: _Member) -> None:
         if member.device is None:
             member.device = self._make(member.config)
-        await member.device.run()
+        await self._sharing.run(member.device)
 
     async def _remove(self, name: str) -> None:
         member = self._members[name]

@@ -11,8 +11,10 @@ from typing import Any, TypeVar
 
 from rct_collector.cli.snapshot import Snapshot
 from rct_collector.cli.targets import hurried
+from rct_collector.collector import Sharing
 from rct_collector.control.broker import Broker
 from rct_collector.control.doorway import opened
+from rct_collector.control.following import Following, Owners
 from rct_collector.device.device import Device
 from rct_collector.device.options import Options
 from rct_collector.device.publisher import Emit
@@ -23,6 +25,10 @@ from rct_collector.model import Batch
 from rct_collector.transport import Listen, Opener, listen_at, open_line
 
 T = TypeVar("T")
+
+#: Where somebody else asks the unit for our sake: all is there when so many rounds bring nothing
+#: that is new, which is looked for after so many seconds.
+QUIET_ROUNDS, STEP_S = 3, 0.2
 
 #: Seconds that the first, complete round of a device that is followed may take.
 _FIRST_ROUND_S = 90.0
@@ -68,12 +74,18 @@ async def read_once(
     if started:
         started(device)
     begun = asyncio.get_running_loop().time()
-    try:
-        with quiet_link():
-            await _round(device, timeout, patient=patient)
-    except BusyError as error:
-        snapshot.trouble = str(error)
-        return device, Exit.BUSY
+    following: Following | None = None
+    while True:
+        try:
+            with quiet_link():
+                await _round(device, timeout, patient=patient)
+        except BusyError as busy:
+            following = following or Following(device, Owners())
+            status = await _through_owner(following, snapshot, busy, timeout)
+            if status is not None:
+                return device, status
+        else:
+            break
     elapsed = asyncio.get_running_loop().time() - begun
     snapshot.trouble = _trouble(device, timeout if elapsed >= timeout else None)
     if device.stats.totals["answers"]:
@@ -82,6 +94,51 @@ async def read_once(
         snapshot.undecided = tuple(map(str, found))
     incomplete = snapshot.trouble or snapshot.undecided
     return device, Exit.UNREACHABLE if incomplete else Exit.OK
+
+
+async def _through_owner(
+    following: Following, snapshot: Snapshot, busy: BusyError, timeout: float
+) -> Exit | None:
+    """Take what whoever has a device knows of it, and what that asks the unit for our sake.
+
+    Args:
+        following: Of the device.
+        snapshot: Takes the values and the trouble.
+        busy: Says who has it.
+        timeout: Seconds for everything.
+
+    Returns:
+        How it went; None where nobody has it any more.
+    """
+    task = asyncio.create_task(following.run(busy))
+    complete = asyncio.create_task(_complete(following, snapshot))
+    try:
+        await asyncio.wait({task, complete}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+        if task.done() and not task.result():
+            return None
+    finally:
+        for part in (task, complete):
+            part.cancel()
+        await asyncio.gather(task, complete, return_exceptions=True)
+    if following.trouble:
+        snapshot.trouble = following.trouble
+        return Exit.BUSY
+    if not following.known.is_set():
+        snapshot.trouble = str(busy)
+        return Exit.BUSY
+    if not snapshot.answered:
+        snapshot.trouble = snapshot.trouble or following.health.error or "nothing was heard of it"
+    return Exit.UNREACHABLE if snapshot.trouble else Exit.OK
+
+
+async def _complete(following: Following, snapshot: Snapshot) -> None:
+    """Wait until an owner has told what it knows, and nothing more comes that it asks for us."""
+    await following.known.wait()
+    size, rounds = -1, snapshot.rounds
+    while following.wider and snapshot.rounds < rounds + QUIET_ROUNDS:
+        if (found := sum(len(part.readings) for part in snapshot.each)) != size:
+            size, rounds = found, snapshot.rounds
+        await asyncio.sleep(STEP_S)
 
 
 async def follow(
@@ -112,7 +169,10 @@ async def follow(
             for s in snapshots
         )
     )
-    if not any(device.stats.totals["answers"] or _may_speak(device) for device, _ in results):
+    heard = any(snapshot.answered for snapshot in snapshots)
+    if not heard and not any(
+        device.stats.totals["answers"] or _may_speak(device) for device, _ in results
+    ):
         return results[0][1]
     # Other lines: of those of the first round, what was wrong was said where nobody hears it.
     options = opened(Options(opener=opener, listen=listen), broker)
@@ -121,7 +181,8 @@ async def follow(
     for device, (known, _) in zip(devices, results, strict=True):
         # What the first round has learnt need not be asked again.
         device.discovery.adopt(known.discovery)
-    await asyncio.gather(*(device.run() for device in devices))
+    sharing = Sharing()
+    await asyncio.gather(*map(sharing.run, devices))
     raise AssertionError("devices run for ever")
 
 

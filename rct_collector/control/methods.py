@@ -110,10 +110,11 @@ class Methods:
             enabled = frozenset({"cells"}) if cells else frozenset[str]()
             choice = Choice(enabled, include, exclude)
         if topic.feed is None:
-            topic.feed = Subscriptions()
+            topic.feed = Subscriptions(topic.device.listen)
         topic.feed.add(caller, Wish(params.globs("series"), choice))
         caller.follows.add(topic)
-        return {"subscribed": topic.device.name}
+        wider = choice is not None and topic.device.wants_more(choice)
+        return {"subscribed": topic.device.name, "wider": wider}
 
     # -- changing --------------------------------------------------------------------------
 
@@ -148,6 +149,7 @@ def _status_of(topic: Topic) -> dict[str, Any]:
         "driver": config.driver,
         "vendor": device.driver.vendor,
         "address": str(config.address),
+        "line_unit": config.unit,
         **_health_of(device.health),
         "time": latest / 1e9 if latest else None,
         "interval": device.interval_s,
@@ -171,7 +173,7 @@ def _values_of(latest: Latest, wish: Wish) -> dict[str, dict[str, Any]]:
         return not wish.series or wish.takes(series)
 
     return {
-        series.name: {"value": value, "time": time_ns / 1e9}
+        series.name: {"value": value, "time": time_ns / 1e9, "time_ns": time_ns}
         for series, (value, time_ns) in latest.values.items()
         if taken(series)
     }

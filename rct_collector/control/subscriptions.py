@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple, Protocol
 
 from rct_collector.config import matches
 from rct_collector.control.batches import to_json
 from rct_collector.control.messages import LONGEST, line_of, notification
-from rct_collector.device.polling.plan import Choice, is_wanted
+from rct_collector.device.polling.plan import Choice
+from rct_collector.device.publisher import Emit
 from rct_collector.model import Batch, Series
 
 
@@ -17,18 +18,16 @@ class Wish(NamedTuple):
 
     Attributes:
         series: Globs, one of which must match; none of them takes everything.
-        choice: What is to be wanted besides, as the options of a device have it; None for all that
-            the device tells.
+        choice: What the device is to be asked for, as its options have it; None for all that its
+            own user wants.
     """
 
     series: tuple[str, ...] = ()
     choice: Choice | None = None
 
     def takes(self, series: Series) -> bool:
-        """Whether a series is wanted."""
-        if self.series and not any(matches(glob, series) for glob in self.series):
-            return False
-        return self.choice is None or is_wanted(series, self.choice)
+        """Whether a series is one of those; the device itself sees to what is to be asked."""
+        return not self.series or any(matches(glob, series) for glob in self.series)
 
 
 class Subscriber(Protocol):
@@ -45,10 +44,19 @@ class _Group:
         self._wish = wish
         self._known: dict[Series, bool] = {}
         self.subscribers: list[Subscriber] = []
+        self.end: Callable[[], None] | None = None
+
+    def take(self, batch: Batch) -> None:
+        """Tell what is new."""
+        wanted = self.of(batch)
+        if wanted is not None:
+            data = b"".join(updates(wanted))
+            for subscriber in list(self.subscribers):
+                subscriber.send(data)
 
     def of(self, batch: Batch) -> Batch | None:
         """What they want of a batch; None where that is nothing."""
-        if self._wish == Wish():
+        if not self._wish.series:
             return batch
         values = tuple(pair for pair in batch.values if self._takes(pair[0]))
         if batch.values and not values and not batch.ends_round:
@@ -65,8 +73,14 @@ class _Group:
 class Subscriptions:
     """Those who have subscribed to one device."""
 
-    def __init__(self) -> None:
-        """Begin with none."""
+    def __init__(self, listen: Callable[[Emit, Choice], Callable[[], None]]) -> None:
+        """Begin with none.
+
+        Args:
+            listen: As :meth:`.device.device.Device.listen`, for those who want something else than
+                the user of the device.
+        """
+        self._listen = listen
         self._groups: dict[Wish, _Group] = {}
 
     def __len__(self) -> int:
@@ -80,7 +94,12 @@ class Subscriptions:
     def add(self, subscriber: Subscriber, wish: Wish) -> None:
         """Tell one more what is new, or from now on other things."""
         self.drop(subscriber)
-        self._groups.setdefault(wish, _Group(wish)).subscribers.append(subscriber)
+        group = self._groups.get(wish)
+        if group is None:
+            group = self._groups[wish] = _Group(wish)
+            if wish.choice is not None:
+                group.end = self._listen(group.take, wish.choice)
+        group.subscribers.append(subscriber)
 
     def drop(self, subscriber: Subscriber) -> None:
         """Tell one no more, if it was told anything."""
@@ -89,16 +108,14 @@ class Subscriptions:
                 group.subscribers.remove(subscriber)
                 if not group.subscribers:
                     del self._groups[wish]
+                    if group.end is not None:
+                        group.end()
 
     def take(self, batch: Batch) -> None:
-        """Tell what is new."""
+        """Tell those what is new who want what the user of the device does."""
         for group in list(self._groups.values()):
-            wanted = group.of(batch)
-            if wanted is None:
-                continue
-            data = b"".join(updates(wanted))
-            for subscriber in list(group.subscribers):
-                subscriber.send(data)
+            if group.end is None:
+                group.take(batch)
 
     def tell(self, data: bytes) -> None:
         """Tell everybody something."""

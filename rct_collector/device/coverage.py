@@ -207,6 +207,20 @@ class Coverage:
             self._known.add(SlotRange(slot, slot + SLOT_S))
             self._keep()
 
+    def followed(self, spans: Iterable[SlotRange], events_to_ns: int) -> None:
+        """What another process read in some spans was handed over, and some events.
+
+        Args:
+            spans: The times.
+            events_to_ns: When the newest of the events began, nanoseconds since the epoch; 0 for
+                none.
+        """
+        for span in spans:
+            self._known.add(span)
+        if events_to_ns:
+            self.events_from_ns = max(self.events_from_ns, events_to_ns + 1)
+        self._keep()
+
     def restored(self, span: SlotRange) -> None:
         """What the unit remembers of a span was handed over: it is on the disk soon."""
         self._restored.add(span)

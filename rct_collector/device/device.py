@@ -30,7 +30,7 @@ from rct_collector.drivers import driver as load_driver
 from rct_collector.drivers.base import Driver, Event, History, Query, Record
 from rct_collector.errors import TransportError
 from rct_collector.lines.port import Port
-from rct_collector.model import Health, PollClass, Series
+from rct_collector.model import Batch, Health, PollClass, Series
 from rct_collector.receipt import Receipt
 from rct_collector.reports import Reports
 from rct_collector.transport import manner
@@ -38,6 +38,7 @@ from rct_collector.transport import manner
 if TYPE_CHECKING:
     from rct_collector.device.history import HistoryReader
     from rct_collector.device.reading import Progress
+    from rct_collector.device.relaying import Relay
     from rct_collector.device.restoring import Restoring
     from rct_collector.device.settings import Gate
     from rct_collector.device.units import Units
@@ -81,8 +82,7 @@ class Device:
         self._clock = options.clock
         self.reports = Reports(config.name)
         self.consumers = Consumers(choice_of(config), emit)
-        self._wants = self.consumers.wants
-        self.stats = Stats(self._wants)
+        self.stats = Stats(self.wants)
         self._options = options
         self._state = options.memory(config)
         self._plausibility = Plausibility()
@@ -113,6 +113,8 @@ class Device:
         self.units = self._made_units(options)
         self._history: HistoryReader | None = None
         self._restoring: Restoring | None = None
+        self._relay: Relay | None = None
+        self._left_to = ""
         self._changes = 0
         self._next_at = 0.0
         self._is_answered = False
@@ -146,7 +148,7 @@ class Device:
             self.driver.pushed,
             self._publisher,
             plausibility=self._plausibility,
-            wanted=self._wants,
+            wanted=self.wants,
             stats=self.stats,
             reports=self.reports,
             doubt=options.doubt,
@@ -162,7 +164,7 @@ class Device:
                 memory,
                 inquiry,
                 self._publisher.send_apart,
-                wanted=self._wants,
+                wanted=self.wants,
                 lacks=self._lacks,
                 zone=zone,
             )
@@ -184,7 +186,7 @@ class Device:
             config=self.config,
             order=order,
             keeps=self._options.memory(self.config, COVERED),
-            wanted=self._wants,
+            wanted=self.wants,
             has=self.discovery.holds,
             clock=self._clock,
             reports=self.reports,
@@ -242,13 +244,31 @@ class Device:
 
         return end
 
+    def wants_more(self, choice: Choice) -> bool:
+        """Whether the device is asked for more when a choice is made than for its user alone."""
+        return self.polling.is_wider(choice)
+
+    def wants(self, series: Series) -> bool:
+        """Whether anybody who takes what it says wants a series."""
+        return self.consumers.wants(series)
+
+    def seconds(self, series: Series) -> float:
+        """How often a series comes, in seconds."""
+        if series.metric.own or series.metric.poll not in PollClass.POLLED:
+            return self.interval_s
+        return max(self.interval_s, self.config.intervals.seconds(series.metric.poll))
+
+    def wall_ns(self) -> int:
+        """What time it is, in nanoseconds since the epoch."""
+        return self._clock.wall_ns()
+
     def _choose(self) -> None:
         self.polling.choose(self.consumers.choices[1:])  # the first is the user's own
 
     def chosen(self) -> None:
         """What those who listen have chosen is asked for; see :class:`.polling.rounds.Host`."""
         self.consumers.settle()
-        self.stats.choose(self._wants)
+        self.stats.choose(self.wants)
         if self.units is not None:
             self.units.choose()
 
@@ -271,6 +291,10 @@ class Device:
         if ours := manner(self.config.address.options):
             log.info("%s: %s %s", self.name, self.config.address, ours)
         self._restoring = self._made_restoring()
+        if self._relay is not None:
+            self.polling.recall()
+            if self._restoring is not None:
+                self._restoring.followed(self._relay.spans, self._relay.events_to_ns)
         line.link.yields = not left
         async with self._line(FIRST_CONNECT_S):
             while True:
@@ -413,9 +437,34 @@ class Device:
         self.polling.publish()
         self._hurry.set()
 
+    def relay(self, batch: Batch) -> None:
+        """Hand over what another process on this host has read of it.
+
+        Args:
+            batch: As that one has it.
+        """
+        if self._relay is None:
+            from rct_collector.device.relaying import Relay
+
+            self._relay = Relay(self.config, self.driver.vendor, self._publisher, self.stats)
+        self._relay.take(batch)
+        if batch.ends_round:
+            self.rounds += 1
+            self.settled.set()
+
+    def left_to(self, why: str) -> None:
+        """Another process has it, and does not share it.
+
+        Args:
+            why: In words, for as long as that is so.
+        """
+        self._left_to = why
+
     def removed(self) -> None:
         """Nobody collects from it any more: hand over a last batch, which says so."""
         self.settled.set()
+        if self._relay is not None:
+            self._relay.removed(self._clock.wall_ns())
         if self.units is not None:
             self.units.removed(self._clock.wall_ns())
         self._publisher.remove(self._clock.wall_ns())
@@ -538,6 +587,8 @@ class Device:
         if self.port.is_open:
             what = "is answered" if self.driver.polled else "comes"
             return f"the line is open, but nothing {what}"
+        if self.port.line.refusal is not None and self._left_to:
+            return self._left_to
         return self.port.last_error or "no connection yet"
 
     # -- what the polling tells ------------------------------------------------------------

@@ -78,6 +78,17 @@ class Publisher:
         if not self.health.up:
             self.health = Health(up=True, since=at)
 
+    def relayed(self, health: Health, at: float) -> None:
+        """Whoever collects from the unit says how it does.
+
+        Args:
+            health: So.
+            at: Unix seconds.
+        """
+        self.health = health
+        if health.up:
+            self._heard_at = at
+
     def missed(self, error: str) -> None:
         """A round brought no answer.
 

@@ -9,14 +9,14 @@ restored all the same.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import tzinfo
 from typing import Protocol
 
 from rct_collector.config import DeviceConfig
 from rct_collector.device.backfill import Backfill
 from rct_collector.device.clock import Clock
-from rct_collector.device.coverage import Coverage, Keeps
+from rct_collector.device.coverage import Coverage, Keeps, SlotRange
 from rct_collector.device.happenings import Happenings
 from rct_collector.device.polling.exchange import LEAST_ASIDE_S, Exchange
 from rct_collector.device.publisher import Publisher
@@ -127,6 +127,10 @@ class Restoring:
         self._is_hasty = config.intervals.fast < SHORT_S
         self._wait = 0
         self.aside_s = 0.0  # all is asked for once after a start, and that comes first
+
+    def followed(self, spans: Iterable[SlotRange], events_to_ns: int) -> None:
+        """What need not be restored; see :meth:`.coverage.Coverage.followed`."""
+        self._coverage.followed(spans, events_to_ns)
 
     def receipt(self, wall: float) -> Receipt | None:
         """A receipt for the round of a time, if it is the first of its slot; else None."""

@@ -17,11 +17,13 @@ class Hub:
 
     Attributes:
         bridge: The bridge.
+        served: Clients that were let in so far.
     """
 
     def __init__(self, bridge: FarEnd) -> None:
         """Take a bridge to the running event loop, and put it into operation."""
         self.bridge = bridge
+        self.served = 0
         self._loop = asyncio.get_running_loop()
         self._clients: dict[int, tuple[Callable[[bytes], None], Callable[[], None]]] = {}
         self._forgotten: dict[int, Callable[[], None]] = {}
@@ -68,6 +70,7 @@ class Hub:
         if not self.open:
             raise ConnectionRefusedError("the simulated inverter refuses connections at present")
         client = self.bridge.connect()
+        self.served += 1
         self._clients[client] = (send, drop)
         self._arm()  # some speak first
         return client

@@ -266,20 +266,17 @@ def test_one_dead_device_does_not_delay_another(shim, write_config, inverter):
     assert ups == {"unit0": 0, "unit1": 1}
 
 
-def test_a_second_collector_on_this_host_says_who_has_the_device(shim, write_config, inverter):
+def test_a_second_collector_on_this_host_has_the_values_of_the_first(shim, write_config, inverter):
     path = write_config(inverter.address)
     first = shim(path)
     first.lines_until("inverter_power")
     out, err, code = shim(path).finish()
     assert code == 0
-    assert fields(out)["inverter_collector.up"] == 0
-    assert {parse_line(line)["measurement"] for line in out} == {
-        "inverter_collector",
-        "inverter_collector_errors",
-    }
+    assert fields(out)["inverter_power.grid_watts"]
     (text,) = err
-    assert f"E! unit0: already collected by process {first.process.pid} on this host (user" in text
+    assert f"I! unit0: collected by process {first.process.pid} on this host (user" in text
     assert ", command " in text
+    assert inverter.inverter.hub().served == 1
 
 
 def test_two_names_of_one_unit_are_one_device(shim, write_config, inverter):

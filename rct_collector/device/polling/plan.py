@@ -108,6 +108,16 @@ class Plan:
         """The queries of one class, in the driver's order, which keeps snapshots together."""
         return self._queries[poll]
 
+    def lacks(self, driver: Driver, choice: Choice) -> bool:
+        """Whether anything is wanted by a choice that is not wanted here.
+
+        Args:
+            driver: The family.
+            choice: What is wanted.
+        """
+        others = (s for s in self._candidates(driver) if s not in self.wanted)
+        return any(is_wanted(series, choice) for series in others)
+
     def beyond(self, other: Plan) -> list[Query]:
         """The queries whose answers bring what another plan does not want of them.
 

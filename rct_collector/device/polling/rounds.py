@@ -20,7 +20,7 @@ from rct_collector.device.polling.backlog import SLOW_CLASSES, Backlog
 from rct_collector.device.polling.discovery import Discovery, Undecided, facts_from
 from rct_collector.device.polling.exchange import Exchange
 from rct_collector.device.polling.freshness import Freshness
-from rct_collector.device.polling.plan import Choice, Plan, plan_for
+from rct_collector.device.polling.plan import Choice, Plan, choice_of, plan_for
 from rct_collector.device.polling.round import Round
 from rct_collector.device.polling.unsupported import LONG_MUTE_S, MUTE_S, Unsupported
 from rct_collector.device.publisher import Publisher
@@ -176,6 +176,11 @@ class Polling:
         elif self._round is None:
             self._replan()
 
+    def is_wider(self, choice: Choice) -> bool:
+        """Whether somebody wants what the user of the device does not."""
+        own = plan_for(self._driver, self._config)
+        return choice != choice_of(self._config) and own.lacks(self._driver, choice)
+
     def _replan(self) -> None:
         old, own = self.plan, plan_for(self._driver, self._config)
         plan = Plan(self._driver, self._config, others=self._others) if self._others else own
@@ -190,6 +195,12 @@ class Polling:
             self.exchange.fit(len(plan.queries(PollClass.FAST)), self._advance())
         self._planned = self._others
         self._host.chosen()
+
+    def recall(self) -> None:
+        """Another process has collected from the unit: what that has learnt may be kept by now."""
+        known = self._recall()
+        if known.facts:
+            self.discovery.adopt(known)
 
     def _advance(self) -> int:
         """Requests that it takes to ask for everything once, at the pace of the gap."""

@@ -1,0 +1,346 @@
+"""Several collectors on one host: one asks the unit, and all have what it says."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from contextlib import asynccontextmanager
+
+import pytest
+
+from rct_collector.catalog import catalog
+from rct_collector.collector import Collector
+from rct_collector.config import Config
+from rct_collector.control import following as module
+from rct_collector.control.client import Client
+from rct_collector.device.options import Options
+from rct_collector.lines import lock as lock_module
+from rct_collector.model import Kind, Origin
+from tests.scripted import ScriptedUnit
+from tests.virtual import Plug, Recorder, VirtualClock, run
+
+ROWS = catalog()
+GRID = "inverter_power.grid_watts"
+UP = "inverter_collector.up"
+ENERGY = "inverter_energy{flow=grid_export}.watt_hours_total"
+
+
+class _Strangers(type(lock_module._ours)):
+    """So that two collectors of a test are to each other as two processes would be."""
+
+    def get(self, *_):
+        return None
+
+
+@pytest.fixture(autouse=True)
+def processes(monkeypatch):
+    monkeypatch.setattr(lock_module, "_ours", _Strangers())
+
+
+class Host:
+    """Collectors of one host, and the unit that they have.
+
+    Attributes:
+        unit: Answers.
+        plug: Leads there; it counts the connections.
+    """
+
+    def __init__(self, loop, unit=None, **more):
+        self.unit = unit or ScriptedUnit()
+        self.plug = Plug(self.unit)
+        self.clock = VirtualClock(loop)
+        self._more = more
+        self._tasks = {}
+
+    def collector(self, name="roof", *, state_dir=None, prefix="inverter", **more):
+        device = {
+            "name": name,
+            "driver": "rct",
+            "address": f"tcp://shared-{os.getpid()}.test",
+            **more,
+        }
+        made = Options(clock=self.clock, opener=self.plug, state_dir=state_dir, **self._more)
+        out = Recorder()
+        return Collector(Config.parse({"devices": [device], "prefix": prefix}), out, made), out
+
+    def start(self, collector):
+        self._tasks[collector] = asyncio.create_task(collector.run())
+
+    async def end(self, collector):
+        task = self._tasks.pop(collector)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    @asynccontextmanager
+    async def running(self, *names, **more):
+        """Collectors that start one after the other, and what they hand over."""
+        made = [self.collector(name, **more) for name in names]
+        try:
+            for collector, _ in made:
+                self.start(collector)
+                await asyncio.sleep(1)
+            yield made
+        finally:
+            for collector in list(self._tasks):
+                await self.end(collector)
+
+
+def told(out):
+    """All that was told, without the name."""
+    return [
+        (batch.time_ns, batch.ends_round, batch.health.up, series.name, value)
+        for batch in out.batches
+        for series, value in sorted(batch.values, key=lambda pair: pair[0].name)
+    ]
+
+
+def ends(out):
+    return [batch.time_ns for batch in out.batches if batch.ends_round]
+
+
+def test_two_collectors_have_the_same_values_and_times_over_one_connection():
+    async def main(loop):
+        host = Host(loop)
+        async with host.running("roof", "dach", labels={"site": "home"}) as ((_, a), (_, b)):
+            await asyncio.sleep(400)
+        return host, a, b
+
+    host, a, b = run(main)
+    assert len(host.plug.wires) == 1
+    assert len(ends(b)) > 35
+    assert set(told(b)) == set(told(a)), "nothing else, and nothing less"
+    assert len(told(b)) == len(told(a))
+    assert {batch.source for batch in b.batches} == {"dach"}
+    assert {batch.labels for batch in b.batches} == {(("site", "home"),)}
+    assert {batch.vendor for batch in b.batches} == {"rct"}
+
+
+def test_who_comes_later_has_soon_what_is_known_already():
+    async def main(loop):
+        host = Host(loop)
+        async with host.running("roof") as ((_, a),):
+            await asyncio.sleep(100)
+            second, b = host.collector("dach")
+            host.start(second)
+            await asyncio.sleep(15)
+        return a, b
+
+    a, b = run(main)
+    known = {n for n in a.values() if not n.startswith("inverter_collector")}
+    assert known <= set(b.values())
+    for name in (GRID, ENERGY, "inverter.serial"):
+        assert set(b.values()[name]) <= set(a.values()[name]) or name == "inverter.serial"
+    assert [batch.time_ns for batch in b.batches] == sorted(batch.time_ns for batch in b.batches)
+
+
+def test_when_the_owner_ends_another_takes_the_device_within_a_second():
+    async def main(loop):
+        host = Host(loop)
+        async with host.running("a", "b", "c") as made:
+            await asyncio.sleep(100)
+            await host.end(made[0][0])
+            ended = loop.time()
+            attempts = len(host.plug.attempts)
+            await asyncio.sleep(60)
+            taken = host.plug.attempts[attempts] - ended
+            before = [len(told(out)) for _, out in made]
+            await asyncio.sleep(100)
+            return host, made, taken, before
+
+    host, made, taken, before = run(main)
+    assert taken <= 1
+    assert len(host.plug.wires) == 2
+    _, b, c = (out for _, out in made)
+    assert told(b)[-500:] == told(c)[-500:], "the third follows the second, or the other way round"
+    assert len(told(b)) > before[1]
+    assert sorted(ends(b)) == ends(b)
+    gaps = [(later - sooner) / 1e9 for sooner, later in zip(ends(b), ends(b)[1:], strict=False)]
+    assert max(gaps) < 20
+    assert {v for _, v in b.values()[UP]} == {1}
+
+
+def test_each_has_what_it_wants_and_no_more():
+    few = {"include": ["inverter_power.*", "inverter.serial"], "exclude": ["*"]}
+
+    async def main(loop):
+        host = Host(loop)
+        async with host.running("roof", **few) as ((_, a),):
+            await asyncio.sleep(50)
+            more = {"include": ["*energy*"], "exclude": ["*"]}
+            second, b = host.collector("dach", **more)
+            host.start(second)
+            await asyncio.sleep(100)
+            await host.end(second)
+            last = loop.time()
+            await asyncio.sleep(400)
+        return host, a, b, last
+
+    host, a, b, last = run(main)
+    assert ENERGY in b.values()
+    assert GRID not in b.values()
+    assert {n.split(".")[0].split("{")[0] for n in a.values()} == {"inverter_power", "inverter"}
+    assert max(host.unit.times("energy.e_grid_feed_total")) <= last
+
+
+def test_an_owner_whose_unit_is_away_says_so_for_all():
+    async def main(loop):
+        host = Host(loop)
+        async with host.running("a", "b") as ((_, a), (_, b)):
+            await asyncio.sleep(60)
+            host.plug.refuse = "connection refused"
+            host.plug.cut()
+            await asyncio.sleep(120)
+        return a, b
+
+    a, b = run(main)
+    last = [batch for batch in b.batches if batch.ends_round][-1]
+    same = [batch for batch in a.batches if batch.time_ns == last.time_ns][-1]
+    assert last.health == same.health
+    assert last.health.missed > 5
+    assert last.health.error
+
+
+def test_an_owner_that_hangs_is_told_of_and_followed_again(monkeypatch, caplog):
+    caplog.set_level(logging.INFO)
+    real, told, dead = Client.call, module.Following._told, []
+
+    async def call(self, *args, **more):
+        if dead:
+            raise module.TransportError("status was not answered within 5 s", "timeout")
+        return await real(self, *args, **more)
+
+    def hear(self, said):
+        if not dead:
+            told(self, said)
+
+    monkeypatch.setattr(module.Following, "_told", hear)
+
+    async def main(loop):
+        host = Host(loop)
+        async with host.running("a", "b") as (_, (_, b)):
+            await asyncio.sleep(60)
+            monkeypatch.setattr(Client, "call", call)
+            dead.append(True)
+            await asyncio.sleep(120)
+            ups = [value for _, value in b.values()[UP]]
+            dead.clear()
+            await asyncio.sleep(120)
+        return b, ups
+
+    b, ups = run(main)
+    assert ups[-1] == 0
+    assert b.values()[UP][-1][1] == 1
+    (warning,) = [r for r in caplog.records if r.levelno == logging.WARNING]
+    assert "and it does not answer" in warning.getMessage()
+    error = next(batch.health.error for batch in b.batches if not batch.health.up)
+    assert "and it does not answer" in error
+
+
+def test_what_this_version_does_not_know_is_left_out_and_told_once(monkeypatch, caplog):
+    real = module.from_json
+
+    def strange(said):
+        said["values"]["inverter_power.of_tomorrow_watts"] = 1.0
+        return real(said)
+
+    monkeypatch.setattr(module, "from_json", strange)
+
+    async def main(loop):
+        host = Host(loop)
+        async with host.running("a", "b") as (_, (_, b)):
+            await asyncio.sleep(100)
+        return b
+
+    b = run(main)
+    assert len(b.values()[GRID]) > 8
+    (text,) = [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING]
+    assert text == "b: 1 series that its owner tells are not known to this version, and left out"
+
+
+def test_who_shares_nothing_keeps_the_device_as_ever(caplog):
+    """A command, or a collector of a version before this one."""
+
+    async def main(loop):
+        host = Host(loop)
+        held = lock_module.DeviceLock(host.collector()[0].devices[0].config.address)
+        held.acquire()
+        serving = asyncio.create_task(_hang_up(held))
+        async with host.running("b") as ((_, b),):
+            await asyncio.sleep(60)
+            ups = [value for _, value in b.values()[UP]]
+            serving.cancel()
+            held.release()
+            await asyncio.sleep(30)
+        return b, ups
+
+    b, ups = run(main)
+    assert ups
+    assert set(ups) == {0}
+    assert b.values()[UP][-1][1] == 1
+    (error,) = [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING]
+    assert error.startswith("b: already collected by process ")
+
+
+async def _hang_up(lock):
+    while True:
+        lock.tend()
+        await asyncio.sleep(0.01)
+
+
+def test_of_two_that_keep_what_they_have_learnt_in_one_place_only_the_owner_writes(tmp_path):
+    async def main(loop):
+        host = Host(loop)
+        async with host.running("roof", "roof", state_dir=tmp_path) as ((first, _), (_, b)):
+            await asyncio.sleep(200)
+            before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+            follower = host._tasks.keys() - {first}
+            for collector in follower:
+                await host.end(collector)
+            after = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+        return before, after, b
+
+    before, after, b = run(main)
+    assert before
+    assert after == before
+    assert len(b.values()[GRID]) > 10
+
+
+def test_late_and_past_values_stay_such(monkeypatch):
+    async def main(loop):
+        host = Host(loop)
+        async with host.running("a", "b") as ((first, _), (_, b)):
+            await asyncio.sleep(20)
+            (device,) = first.devices
+            series = ROWS.series(GRID)
+            for origin in (Origin.LATE, Origin.HISTORY):
+                device._publisher.send(1_700_000_000_123_456_789, [(series, 5.0)], origin)
+            await asyncio.sleep(1)
+        return [batch for batch in b.batches if batch.origin is not Origin.LIVE]
+
+    late, past = run(main)
+    assert (late.origin, past.origin) == (Origin.LATE, Origin.HISTORY)
+    assert late.time_ns == past.time_ns == 1_700_000_000_123_456_789
+
+
+def test_texts_of_the_unit_come_on_one_line():
+    async def main(loop):
+        host = Host(loop)
+        async with host.running("a") as ((_, a),):
+            await asyncio.sleep(100)
+            second, b = host.collector("b")
+            host.start(second)
+            await asyncio.sleep(30)
+        return a, b
+
+    lines = [
+        [
+            {(s.name, v) for s, v in batch.values if s.metric.kind is Kind.TEXT}
+            for batch in out.batches
+            if any(series is ROWS.info for series, _ in batch.values)
+        ]
+        for out in run(main)
+    ]
+    (own,), seen = lines
+    assert seen
+    assert all(line == own for line in seen)
