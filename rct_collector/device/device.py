@@ -38,7 +38,7 @@ from rct_collector.transport import manner
 if TYPE_CHECKING:
     from rct_collector.device.history import HistoryReader
     from rct_collector.device.reading import Progress
-    from rct_collector.device.relaying import Relay
+    from rct_collector.device.relaying import Relaying
     from rct_collector.device.restoring import Restoring
     from rct_collector.device.settings import Gate
     from rct_collector.device.units import Units
@@ -113,7 +113,7 @@ class Device:
         self.units = self._made_units(options)
         self._history: HistoryReader | None = None
         self._restoring: Restoring | None = None
-        self._relay: Relay | None = None
+        self._relay: Relaying | None = None
         self._left_to = ""
         self._changes = 0
         self._next_at = 0.0
@@ -444,9 +444,9 @@ class Device:
             batch: As that one has it.
         """
         if self._relay is None:
-            from rct_collector.device.relaying import Relay
+            from rct_collector.device.relaying import Relaying
 
-            self._relay = Relay(self.config, self.driver.vendor, self._publisher, self.stats)
+            self._relay = Relaying(self.config, self.driver.vendor, self._publisher, self.stats)
         self._relay.take(batch)
         if batch.ends_round:
             self.rounds += 1

@@ -18,7 +18,7 @@ from rct_collector.model import Batch, Health, Origin, Series, Value
 from rct_collector.receipt import Receipt
 
 
-class Relay:
+class Relaying:
     """Hands over what the owner of a device tells.
 
     Attributes:
