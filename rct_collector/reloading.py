@@ -20,7 +20,10 @@ from rct_collector.errors import ConfigError
 log = logging.getLogger(__name__)
 
 #: Options that only count at the start, and why.
-FIXED = {"prefix": "measurements are not renamed while somebody takes them in"}
+FIXED = {
+    "prefix": "measurements are not renamed while somebody takes them in",
+    "home_assistant": "units tell their serial numbers when they are first read",
+}
 
 #: Names of devices that are told, of one kind of change.
 MOST_NAMED = 8
