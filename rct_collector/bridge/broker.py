@@ -145,9 +145,15 @@ class MqttSession:
         self._client.connect_async(self._broker.host, self._broker.port, KEEP_ALIVE_S)
         self._client.loop_start()
 
-    def publish(self, topic: str, payload: bytes) -> None:
-        """Publish an answer, once the broker is there; it may arrive more than once."""
-        self._client.publish(topic, payload, qos=1)
+    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
+        """Publish something, once the broker is there; it may arrive more than once.
+
+        Args:
+            topic: Where.
+            payload: What.
+            retain: Whether the broker keeps it for those who come later.
+        """
+        self._client.publish(topic, payload, qos=1, retain=retain)
 
     def renew(self) -> None:
         """Give the connection up and make a new one: what is still in this one may be old."""

@@ -144,6 +144,10 @@ class TopicNames:
         """Where answers of a device go."""
         return f"{self._prefix}/{source}/result"
 
+    def setting(self, source: str, name: str) -> str:
+        """Where the present value of a setting is kept."""
+        return f"{self._prefix}/{source}/setting/{name}"
+
     def split(self, topic: str) -> tuple[str, str | None]:
         """Device and setting of a topic; None for the setting where the message names it.
 

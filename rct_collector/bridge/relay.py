@@ -69,6 +69,7 @@ class Relay:
         publish: Callable[[str, bytes], None],
         renew: Callable[[], int],
         say: Callable[[int, str, str], object],
+        show: Callable[[str, str, Any], None],
         wall: Callable[[], float],
         awake: Callable[[], float],
     ) -> None:
@@ -81,6 +82,7 @@ class Relay:
             publish: Publishes an answer: topic and payload.
             renew: Makes a new connection with the broker; returns the number of the old one.
             say: Logs: level, kind, text.
+            show: Told of present values: device, setting, value.
             wall: Unix seconds.
             awake: Seconds that go on while the system is asleep.
         """
@@ -90,6 +92,7 @@ class Relay:
         self._publish = publish
         self._renew = renew
         self._say = say
+        self._show = show
         self._wall = wall
         self._clock = asyncio.get_running_loop().time
         self._attention = Attention(awake)
@@ -239,6 +242,7 @@ class Relay:
         self._publish(
             self._topics.result(source), outcome(key, {**said, "source": source, "name": name})
         )
+        self._show(source, name, said.get("after"))
 
     def _refuse(self, command: SetCommand, error: RpcError) -> None:
         self._say(logging.WARNING, "refused", f"{command.text}: {error.message}")

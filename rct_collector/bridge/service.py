@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import signal
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 from rct_collector.bridge.broker import MqttBroker, MqttSession
 from rct_collector.bridge.commands import TopicNames
 from rct_collector.bridge.journal import CommandJournal
 from rct_collector.bridge.judge import LOOK_S
+from rct_collector.bridge.mirror import LOOK_S as MIRROR_S
+from rct_collector.bridge.mirror import Mirror
 from rct_collector.bridge.relay import Relay
 from rct_collector.control.client import Client
 from rct_collector.control.doors import Door, Seen, survey
 from rct_collector.control.messages import Code
 from rct_collector.errors import RpcError
 from rct_collector.reports import Reports
+from rct_collector.tasks import first_of, keep_running
 
 log = logging.getLogger(__name__)
 
@@ -96,6 +100,14 @@ async def run(broker: MqttBroker, topics: TopicNames, folder: Path) -> None:
         session.renew()
         return session.number
 
+    mirror = Mirror(topics, partial(session.publish, retain=True), loop.time)
+
+    async def reflect() -> NoReturn:
+        while True:
+            if session.number:
+                await mirror.refresh(session.number)
+            await asyncio.sleep(MIRROR_S if session.number else 1.0)
+
     relay = Relay(
         topics=topics,
         journal=CommandJournal(folder, time.time),
@@ -103,20 +115,27 @@ async def run(broker: MqttBroker, topics: TopicNames, folder: Path) -> None:
         publish=session.publish,
         renew=renew,
         say=say,
+        show=mirror.show,
         wall=time.time,
         awake=_awake,
     )
     session.start()
     relay.take_up()
     try:
-        while not stop.is_set():
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), LOOK_S)
-            relay.look()
-            reports.sum_up()
+        await first_of(
+            stop.wait(), _look_after(relay, reports), keep_running(reflect, pause=LOOK_S)
+        )
     finally:
         await relay.stop()
         await session.stop()
+
+
+async def _look_after(relay: Relay, reports: Reports) -> NoReturn:
+    """See whether we are at work all the time."""
+    while True:
+        await asyncio.sleep(LOOK_S)
+        relay.look()
+        reports.sum_up()
 
 
 def _awake() -> float:

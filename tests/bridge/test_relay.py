@@ -77,6 +77,7 @@ class Bench:
         self.door = Door()
         self.answers = []
         self.log = []
+        self.shown = []
         self.clock = VirtualClock(loop)
         self.lapse = 0.0
         self.renewed = 0
@@ -90,6 +91,7 @@ class Bench:
             publish=lambda topic, payload: self.answers.append((topic, json.loads(payload))),
             renew=self.renew,
             say=lambda level, kind, text: self.log.append((level, kind, text)),
+            show=lambda *shown: self.shown.append(shown),
             wall=self.clock.wall,
             awake=lambda: self.clock.wall() + self.lapse,
         )
@@ -183,6 +185,7 @@ def test_a_call_goes_to_the_door_and_its_end_comes_back(bench):
         ),
     ]
     assert found.door.open == 0
+    assert found.shown == [("roof", "output_priority", "sbu")]
 
 
 def test_plain_values_get_the_type_of_the_setting(bench):
