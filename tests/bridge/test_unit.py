@@ -13,7 +13,7 @@ from rct_collector.collector import Collector
 from rct_collector.config import Config
 from rct_collector.control import door
 from rct_collector.control.rights import Rights
-from rct_collector.device import settings
+from rct_collector.device import journal
 from rct_collector.device.options import Options
 from rct_collector.simulator import SimulatedInverter
 from tests.bridge.at_work import Bridge, call
@@ -73,7 +73,7 @@ def house(tmp_path_factory):
     """Broker, bridge and collector; whoever is a member of the group is not looked at."""
     folder = tmp_path_factory.mktemp("house")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(settings, "APART_S", 3600.0)  # however slow this host is
+        patch.setattr(journal, "APART_S", 3600.0)  # however slow this host is
         patch.setattr(door, "rights_of", lambda _: Rights(reads=True, sets=True))
         with Mosquitto(folder / "mosquitto") as broker, Collected(folder / "unit") as found:
             found.broker = broker

@@ -13,6 +13,8 @@ from pathlib import Path, PurePosixPath
 import pytest
 import yaml
 
+from rct_collector.cli.main import COMMANDS
+from rct_collector.cli.status import command as status_command
 from rct_collector.config import DEFAULT_PATH, Config
 from tests.inverter import running_inverter
 from tests.packaging.system import ROOT
@@ -142,15 +144,32 @@ def test_it_runs_as_nobody_in_particular_and_asks_how_it_is(name):
 
     assert last(name, "USER") == "rct-collector"
     assert "useradd" in text
-    interval, _, command = last(name, "HEALTHCHECK").partition(" CMD ")
-    assert json.loads(command) == ["rct-collector", "status"]
-    assert "--timeout=" in interval
+    assert "--timeout=" in last(name, "HEALTHCHECK")
+
+
+@pytest.mark.parametrize(("status", "healthy"), [(0, 0), (1, 0), (2, 1), (3, 1), (127, 1)])
+def test_health_is_what_status_says(status, healthy, tmp_path):
+    """A device that is away is a warning, and makes nobody start a container anew."""
+    asked = tmp_path / "asked"
+    command = tmp_path / "rct-collector"
+    command.write_text(f'#!/bin/sh\necho "$@" > {asked}\nexit {status}\n')
+    command.chmod(0o755)
+    _, _, check = last("telegraf", "HEALTHCHECK").partition(" CMD ")
+    done = subprocess.run(["/bin/sh", "-c", check], env={"PATH": f"{tmp_path}:/usr/bin:/bin"})
+
+    assert done.returncode == healthy
+    name, *options = asked.read_text().split()
+    assert [*options, name] == ["--critical", "24h", "status"]
+    known = {text for option in status_command.params for text in option.opts}
+    assert {"--critical"} <= known
+    assert name in COMMANDS
 
 
 def test_what_it_starts():
     _, collector = IMAGES
     assert json.loads(last(collector, "ENTRYPOINT")) == ["rct-collector"]
     assert json.loads(last(collector, "CMD")) == ["daemon"]
+    assert "daemon" in COMMANDS
     assert json.loads(last("telegraf", "ENTRYPOINT")) == ["telegraf"]
     arguments = json.loads(last("telegraf", "CMD"))
     targets = [words.split()[-1] for found, words in all_of("telegraf") if found == "COPY"]
