@@ -409,9 +409,10 @@ class Gate:
         if isinstance(setting, Denied):
             return Result.of(setting)
         connection = self._inquiry.connection
+        facts = dict(self._facts())
         try:
             for query in setting.reads:
-                raw = await self._read(
+                raw = facts[query.name] = await self._read(
                     query, connection, setting.reads, needed=query is setting.shown_by
                 )
         except TransportError as error:
@@ -425,7 +426,7 @@ class Gate:
             return Result.of(Denied(text[:500], right=str(before)), before)
         if is_same(before, value):
             return Result(State.APPLIED, before, before, "the unit has this value; nothing is sent")
-        approved = approve(setting, value, self._last_facts(), self._permission)
+        approved = approve(setting, value, facts, self._permission)
         if isinstance(approved, Denied):
             return Result.of(approved, before)
         if dry:

@@ -59,10 +59,13 @@ RUNS = {
     "voltronic_session": 3000,
     "solaredge_frame": 3000,
     "solaredge_session": 1000,
+    "settings": 1500,
 }
 
 #: Targets whose inputs are made by mutating nothing again and again.
-MUTATING = ("voltronic_frame", "voltronic_session", "solaredge_frame", "solaredge_session")
+MUTATING = (
+    *("voltronic_frame", "voltronic_session", "solaredge_frame", "solaredge_session", "settings"),
+)
 
 #: All inputs of the repository, in bytes: small enough to be read by people.
 LARGEST_CORPUS = 100_000

@@ -178,6 +178,11 @@ def _first(*narrows: Narrow) -> Narrow:
     return narrow
 
 
+def _answered(query: Query) -> Narrow:
+    """Nothing is set of which the unit has not told what it is."""
+    return lambda facts: "" if _parts(facts, query) else f"the unit has not answered {query.name}"
+
+
 def _only_in_standby(facts: Facts) -> str:
     mode = _mode(facts)
     return "" if mode == "standby" else f"it is set in standby only, and the unit's mode is {mode}"
@@ -446,12 +451,13 @@ def _made(*evidence: Query, dialects: frozenset[str], **parts: Any) -> Setting:
     common = (QMOD, QPIGS) if dialects is _PI30 else (MOD,)
     narrow = parts.pop("narrow", lambda _facts: None)
     guarded = _always if parts.get("rank") == C else parts.pop("guarded", lambda _facts: False)
+    shown_by = parts.pop("shown_by", QPIRI if dialects is _PI30 else PIRI)
     return Setting(
         condition=parts.pop("condition", FAMILY if dialects is _PI30 else pi18.DIALECT),
         query=_order(head, form, dialects),
-        shown_by=parts.pop("shown_by", QPIRI if dialects is _PI30 else PIRI),
+        shown_by=shown_by,
         evidence=(*common, *evidence),
-        narrow=_first(_unfit, narrow),
+        narrow=_first(_unfit, _answered(shown_by), narrow),
         guarded=guarded,
         **parts,
     )
