@@ -50,6 +50,8 @@ TOGETHER = {
     "tests/plugins/test_outputs.py": "databases",
     "tests/plugins/test_past.py": "the past",
     "tests/test_architecture.py": "all modules, parsed",
+    "tests/web/test_page.py": "a browser",
+    "tests/web/test_server.py": "a page",
 }
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import os
+import tempfile
 import threading
+import time
 from contextlib import contextmanager
 
 from rct_collector.collector import Collector
 from rct_collector.config import Config
 from rct_collector.control.doors import doors
+from rct_collector.lines.lock import lock_name
 from rct_collector.web.guard import Guard
 from rct_collector.web.overview import Overview
 from rct_collector.web.server import PageServer, serve
@@ -27,9 +29,11 @@ _QUICK = {
 }
 
 
-def ours():
-    """The doors of this process: other tests have some, too."""
-    return [door for door in doors() if door.pid == os.getpid()]
+def wait(condition, seconds=30):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not come to that"
+        time.sleep(0.02)
 
 
 class Site:
@@ -42,11 +46,13 @@ class Site:
         config: Of the collector.
     """
 
-    def __init__(self, devices) -> None:
+    def __init__(self, devices, folder) -> None:
         self.port = free_port()
         self.address = f"http://127.0.0.1:{self.port}"
-        self.config = Config.parse({"state_dir": "/nonexistent", "devices": list(devices)})
-        self.overview = Overview(ours)
+        self.config = Config.parse({"state_dir": str(folder), "devices": list(devices)})
+        names = {lock_name(device.address.key, 0) for device in self.config.devices}
+        # Other tests have doors, too.
+        self.overview = Overview(lambda: [door for door in doors() if door.name in names])
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 
@@ -68,7 +74,8 @@ class Site:
     def collect(self):
         """Have a collector collect."""
         self.collector = Collector(self.config, lambda batch: None)
-        self._tasks.append(asyncio.create_task(self.collector.run()))
+        self.collecting = asyncio.create_task(self.collector.run())
+        self._tasks.append(self.collecting)
 
     def stop(self):
         self.run(self._stop())
@@ -93,15 +100,24 @@ def roof(address, **more):
     return {"name": "roof", "driver": "rct", "address": address, **_QUICK, **more}
 
 
+def axpert(address, **more):
+    """One of another family, whose output priority may be set."""
+    options = {"driver": "voltronic", "address": address, "writes": ["output_priority"]}
+    requests = {"per_second": 10, "gap": "10ms", "timeout": "1s"}
+    intervals = {"fast": "5s", "medium": "10s", "slow": "15s"}
+    return {"name": "axpert", **options, "requests": requests, "intervals": intervals, **more}
+
+
 @contextmanager
 def running_site(*devices):
     """A page for some devices."""
-    site = Site(devices)
-    site.start()
-    try:
-        yield site
-    finally:
-        site.stop()
+    with tempfile.TemporaryDirectory() as folder:
+        site = Site(devices, folder)
+        site.start()
+        try:
+            yield site
+        finally:
+            site.stop()
 
 
 @contextmanager

@@ -28,11 +28,17 @@ LOOK_S = 1.0
 #: Seconds from one question of how a collector does to the next.
 ASK_S = 10.0
 
+#: Seconds after which the curves of the last hours are told anew.
+CURVES_S = 60.0
+
 #: Seconds within which a collector that is there is to answer.
 ANSWER_S = 30.0
 
 #: Seconds within which a setting comes to its end: those of a unit in which it shows late.
 SET_S = 180.0
+
+#: Settings whose end is kept for who may still ask.
+MOST_TICKETS = 64
 
 #: Methods that a browser or a program may call → whether they set something.
 METHODS = {"status": False, "values": False, "settings": False, "set": True}
@@ -114,14 +120,22 @@ class Overview:
         Raises:
             RpcError: It is not known in time.
         """
-        waiting = self._tickets.setdefault(ticket, asyncio.get_running_loop().create_future())
+        waiting = self._end(ticket)
         try:
             async with asyncio.timeout(SET_S):
-                return await waiting
+                return await asyncio.shield(waiting)
         except TimeoutError:
             raise RpcError(Code.AWAY, f"nothing was heard of the setting in {SET_S:g} s") from None
         finally:
             self._tickets.pop(ticket, None)
+
+    def _end(self, ticket: str) -> asyncio.Future[dict[str, Any]]:
+        """What a setting comes to, whether that is known before somebody waits for it or after."""
+        if ticket not in self._tickets:
+            while len(self._tickets) >= MOST_TICKETS:
+                del self._tickets[next(iter(self._tickets))]
+            self._tickets[ticket] = asyncio.get_running_loop().create_future()
+        return self._tickets[ticket]
 
     def _told(self, device: DeviceState) -> dict[str, Any]:
         return {**device.to_json(self._clock()), "words": words(device.driver)}
@@ -264,9 +278,7 @@ class Overview:
     def _take(self, method: str, params: Mapping[str, Any]) -> None:
         """Take what a door tells."""
         if method == "setting":
-            waiting = self._tickets.get(str(params["ticket"]))
-            if waiting is not None and not waiting.done():
-                waiting.set_result(dict(params))
+            self._end(str(params["ticket"])).set_result(dict(params))
             self._publish(method, params)
             return
         device = self.devices.get(str(params.get("source")))
@@ -283,18 +295,22 @@ class Overview:
 
     async def _tend(self) -> None:
         """Let go of what is too old, and tell that time goes on."""
-        step = self._clock() // STEP_S
+        told = self._clock()
         while True:
             self._expire()
             now = self._clock()
             self._publish("tick", {"now": now})
-            if now // STEP_S != step:
-                step = now // STEP_S
+            if now - told >= CURVES_S:
+                told = now
                 self._tell_past(self.devices.values())
             await asyncio.sleep(ASK_S)
 
     def _expire(self) -> None:
-        for device in self.devices.values():
+        """Let go of values, of which each has its time, and of devices after a day."""
+        for device in tuple(self.devices.values()):
+            if device.source not in self._clients and device.is_forgotten(self._clock()):
+                del self.devices[device.source]
+                self._publish("removed", {"source": device.source})
             for unit in device.units.values():
                 if old := unit.expire(self._clock(), device.intervals):
                     names = [series.name for series in old]

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from rct_collector.control.batches import series_named
 from rct_collector.model import Batch, Origin, PollClass, Series, Value
-from rct_collector.web.past import STEP_S, DayCurves
+from rct_collector.web.past import KEPT, STEP_S, DayCurves
 
 #: A value is let go of when it is so many times as old as the time after which it comes again.
 MISSED = 3
@@ -239,6 +239,14 @@ class DeviceState:
             self.units.pop(batch.unit, None)
         else:
             self.unit(batch.unit).take(batch, now)
+
+    def is_forgotten(self, now: float) -> bool:
+        """Whether all of its units have been away for so long that no curve shows them.
+
+        Args:
+            now: Unix seconds.
+        """
+        return all(not unit.up and now - unit.since > KEPT * STEP_S for unit in self.units.values())
 
     def start(self, told: Mapping[str, Any], values: Mapping[str, Any]) -> None:
         """Take what is known at the beginning.

@@ -4,7 +4,6 @@ import asyncio
 import http.client
 import json
 import socket
-import time
 
 import pytest
 
@@ -13,7 +12,7 @@ from rct_collector.web import browser, rpc
 from rct_collector.web import server as servers
 from tests.needs import library
 from tests.web.test_prometheus import SAMPLE
-from tests.website import PUBLIC, READ, SET, sunny_site
+from tests.website import PUBLIC, READ, SET, sunny_site, wait
 
 aiohttp = library("aiohttp")
 STATUS = {"jsonrpc": "2.0", "id": 1, "method": "status"}
@@ -24,13 +23,6 @@ def site():
     with sunny_site() as running:
         wait(lambda: (unit := running.unit()) and len(unit.readings) > 100)
         yield running
-
-
-def wait(condition, seconds=30):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not come to that"
-        time.sleep(0.02)
 
 
 class Answer:

@@ -703,7 +703,11 @@ const settings = {
     this.known = null;
     if (!one.writes.length) return;
     try {
-      const { settings: found } = await call('settings', { source: one.source });
+      let { settings: found } = await call('settings', { source: one.source });
+      // Who may change something is to see what it is; that is asked of the inverter once.
+      if (sets && found.some((item) => item.enabled && item.value === null)) {
+        ({ settings: found } = await call('settings', { source: one.source, read: true }));
+      }
       if (this.of === one.source) this.known = found;
     } catch (error) {
       if (this.of === one.source) say($('outcome'), error.message);

@@ -1,0 +1,172 @@
+"""What browsers look at, when collectors come and go."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+
+from rct_collector.config import Config
+from rct_collector.control.client import Client
+from rct_collector.errors import RpcError
+from rct_collector.web import overview
+from rct_collector.web.overview import Overview
+from rct_collector.web.prometheus import page
+from tests.inverter import running_inverter
+from tests.website import roof, running_site, wait
+
+QUICK = {"latency": (0.0, 0.0), "rate": 1e9}
+PV = "inverter_power.pv_watts"
+
+
+@pytest.fixture(scope="module")
+def inverter():
+    with running_inverter(**QUICK) as running:
+        yield running
+
+
+@pytest.fixture
+def site(inverter):
+    with running_site(roof(inverter.address, include=["inverter_power.*"])) as running:
+        wait(lambda: PV in shown(running))
+        running.told = []
+        with running.overview.listening(lambda text: running.told.append(json.loads(text))):
+            yield running
+
+
+def shown(site, source="roof"):
+    """The present values of a device."""
+    unit = site.unit(source)
+    return {series.name for series in unit.readings} if unit else set()
+
+
+def told(site, method):
+    return [said["params"] for said in site.told if said["method"] == method]
+
+
+async def end(site):
+    site.collecting.cancel()
+    await asyncio.gather(site.collecting, return_exceptions=True)
+
+
+async def begin(site):
+    site.collect()
+
+
+def test_when_a_collector_ends_nothing_is_taken_for_present(site):
+    site.run(end(site))
+    wait(lambda: not site.unit().up)
+
+    assert shown(site) == set()
+    assert site.unit().error == "its collector has ended"
+    assert [p["units"][0]["up"] for p in told(site, "device")] == [False]
+    assert [p["units"][0]["values"] for p in told(site, "device")] == [{}]
+    assert [
+        line for line in page(site.overview.expired()).splitlines() if not line.startswith("#")
+    ] == ['inverter_collector_up{source="roof",vendor="rct"} 0']
+    with pytest.raises(RpcError, match="nobody collects from 'roof' now; known: none"):
+        site.run(site.overview.call("status", {}))
+
+
+def test_who_takes_over_is_followed_with_the_curves_that_are_there(site):
+    before = site.unit().past
+    site.run(end(site))
+    site.run(begin(site))
+
+    wait(lambda: site.unit().up and PV in shown(site))
+    assert site.unit().past is before
+
+
+def test_who_takes_over_may_have_another_name_for_it(site, inverter):
+    before = site.unit().past
+    site.run(end(site))
+    devices = [{**roof(inverter.address), "name": "barn"}]
+    site.config = Config.parse({"state_dir": str(site.config.state_dir), "devices": devices})
+    site.run(begin(site))
+
+    wait(lambda: site.unit("barn") and site.unit("barn").up)
+    assert set(site.overview.devices) == {"barn"}
+    assert site.unit("barn").past is before
+    assert told(site, "removed") == [{"source": "roof"}]
+
+
+def test_a_device_that_nobody_collects_from_is_forgotten_after_a_day(site, monkeypatch):
+    site.run(site.collector.remove("roof"))
+    wait(lambda: not site.unit().up)
+    since = site.unit().since
+
+    for hours, there in ((24, {"roof"}), (25, set())):
+        monkeypatch.setattr(site.overview, "_clock", lambda now=since + hours * 3600: now)
+        site.overview.expired()
+        assert set(site.overview.devices) == there
+    assert told(site, "removed") == [{"source": "roof"}]
+
+
+def test_what_does_not_come_again_is_told(site, monkeypatch):
+    monkeypatch.setattr(overview, "ASK_S", 0.05)
+    ahead = site.overview._clock() + 1000
+    monkeypatch.setattr(site.overview, "_clock", lambda: ahead)
+
+    site.run(asyncio.to_thread(lambda: None))
+    site.overview.expired()
+    assert PV in told(site, "expired")[0]["series"]
+    assert "inverter.serial" not in told(site, "expired")[0]["series"]
+
+
+def test_time_goes_on_though_nothing_comes(inverter, monkeypatch):
+    monkeypatch.setattr(overview, "ASK_S", 0.01)
+    ticks = []
+
+    async def job():
+        idle = Overview(list)
+        with idle.listening(ticks.append):
+            task = asyncio.create_task(idle.run())
+            while len(ticks) < 3:
+                await asyncio.sleep(0.01)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(job())
+    assert {json.loads(text)["method"] for text in ticks} == {"tick"}
+
+
+def test_who_cannot_be_understood_harms_nobody(site, monkeypatch, caplog):
+    """Another version of the collector may say things that this one does not know."""
+    monkeypatch.setattr(overview, "ASK_S", 0.05)
+    calls = []
+    call = Client.call
+
+    async def strange(self, method, params=None, **more):
+        calls.append(method)
+        found = await call(self, method, params, **more)
+        return {"devices": [{}]} if method == "status" and len(calls) < 3 else found
+
+    monkeypatch.setattr(Client, "call", strange)
+    site.run(end(site))
+    site.run(begin(site))
+
+    wait(lambda: site.unit().up and PV in shown(site))
+    assert "what it tells is not understood" in caplog.text
+
+
+def test_the_outcome_of_a_setting_is_known_before_and_after_it_is_asked_for():
+    async def job():
+        idle = Overview(list)
+        waiting = asyncio.create_task(idle.outcome("1"))
+        await asyncio.sleep(0)
+        for ticket in ("1", "2"):
+            idle._take("setting", {"ticket": ticket, "state": "applied"})
+        return [await waiting, await idle.outcome("2")]
+
+    assert [end["ticket"] for end in asyncio.run(job())] == ["1", "2"]
+
+
+def test_outcomes_that_nobody_asks_for_do_not_pile_up():
+    async def job():
+        idle = Overview(list)
+        for n in range(1000):
+            idle._take("setting", {"ticket": str(n), "state": "applied"})
+        return len(idle._tickets)
+
+    assert asyncio.run(job()) == overview.MOST_TICKETS
