@@ -15,7 +15,9 @@ from rct_collector.config import Config, DeviceConfig
 from rct_collector.control.client import Client
 from rct_collector.device.options import Options
 from rct_collector.lines.lock import lock_name
+from rct_collector.simulator import SimulatedInverter
 from rct_collector.transport import Address
+from tests.memory import MemoryPlug
 from tests.scripted import ScriptedUnit
 from tests.virtual import Plug, Recorder, VirtualClock, VirtualLoop, run
 
@@ -72,7 +74,8 @@ class House:
         )
         self.loop = loop
         self.unit = unit or ScriptedUnit()
-        self.plug = Leading(self.unit, peer)
+        simulated = isinstance(self.unit, SimulatedInverter)
+        self.plug = MemoryPlug(self.unit) if simulated else Leading(self.unit, peer)
         self.out = Recorder()
         self.device: DeviceConfig = config.devices[0]
         self.name = lock_name(self.device.address.key)

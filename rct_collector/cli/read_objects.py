@@ -6,9 +6,7 @@ import asyncio
 import csv
 import io
 import json
-import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import click
@@ -18,32 +16,12 @@ from rct_collector.cli.console import write_json, write_utf8
 from rct_collector.cli.targets import Targets, reachable
 from rct_collector.config import DeviceConfig
 from rct_collector.device.asker import Asker
+from rct_collector.device.objects import Asked, Objects
 from rct_collector.device.options import Options
 from rct_collector.drivers import driver
-from rct_collector.drivers.base import Answer, Query, Refused
-from rct_collector.drivers.tools import Item, Registry, finite
+from rct_collector.drivers.tools import Item
 from rct_collector.errors import BusyError, ConfigError, TransportError
 from rct_collector.exits import Exit
-
-#: Times that a thing is asked for while nothing comes.
-ATTEMPTS = 3
-
-
-@dataclass(slots=True)
-class Asked:
-    """What came of one thing that was asked for.
-
-    Attributes:
-        item: What.
-        query: How it was asked; None while it was not answered.
-        value: The decoded answer.
-        trouble: Why there is none; "" if there is one.
-    """
-
-    item: Item
-    query: Query | None = None
-    value: Any = None
-    trouble: str = ""
 
 
 class Questions:
@@ -51,7 +29,7 @@ class Questions:
 
     Attributes:
         config: The device.
-        registry: Of its family.
+        objects: What it can be asked for.
         replies: In the order of asking.
         status: How it went.
         trouble: What is wrong with all of it; "" for nothing.
@@ -69,7 +47,7 @@ class Questions:
             MissingToolError: Units of this family cannot be asked so.
         """
         self.config = config
-        self.registry: Registry = driver(config.driver).tools().registry()
+        self.objects = Objects(config)
         problems: list[str] = []
         self.replies = [Asked(item) for word in words if (item := self._item(word, problems))]
         if problems:
@@ -79,13 +57,10 @@ class Questions:
 
     def _item(self, word: str, problems: list[str]) -> Item | None:
         try:
-            item = self.registry.find(word)
-        except KeyError as error:
-            problems.append(f"--object: {error.args[0]}")
+            return self.objects.find(word)
+        except ValueError as error:
+            problems.append(f"--object: {error}")
             return None
-        if item.secret:
-            problems.append(f"--object: {item.label} is never read: {item.secret}")
-        return item
 
     async def ask(self, options: Options, timeout: float) -> None:
         """Open the line, ask for one thing after the other, close the line.
@@ -107,66 +82,20 @@ class Questions:
             self.trouble = f"not everything was answered within {timeout:g} s"
 
     async def _ask_all(self, asker: Asker) -> None:
-        facts: dict[str, Any] = {}
-        for ahead in self.registry.ahead:
-            event = await asker.ask(ahead, attempts=ATTEMPTS)
-            if isinstance(event, Answer):
-                facts[ahead.name] = ahead.fact(event.value)
+        ask = asker.inquiry.insist
+        facts = await self.objects.facts(ask)
         for n, reply in enumerate(self.replies):
             if n:
                 await asyncio.sleep(self.config.requests.gap)
-            query = self.registry.choose(reply.item, facts)
-            if query is None:
-                known = ", ".join(map(str, facts.values()))
-                reply.trouble = f"{reply.item.label} is unknown to units that speak {known}"
-            else:
-                await self._ask(asker, reply, query)
+            await self.objects.ask(reply, facts, ask)
             if reply.trouble:
                 self.status = Exit.UNREACHABLE
-
-    async def _ask(self, asker: Asker, reply: Asked, query: Query) -> None:
-        argument = self.registry.argument(query, time.time(), self.config.timezone)
-        try:
-            event = await asker.ask(query, argument, attempts=ATTEMPTS)
-        except TransportError as error:
-            if error.kind not in ("timeout", "garbled"):
-                raise
-            reply.trouble = str(error)
-            return
-        if isinstance(event, Refused):
-            reply.trouble = f"the unit refuses {reply.item.label}"
-        else:
-            reply.query, reply.value = query, event.value
 
     def troubles(self) -> Iterator[str]:
         """What went wrong, thing by thing."""
         if self.trouble:
             yield self.trouble
         yield from (reply.trouble for reply in self.replies if reply.trouble)
-
-    def plain(self, reply: Asked) -> Any:  # noqa: ANN401 - anything that JSON has
-        """The value for JSON; None where there is none."""
-        return None if reply.query is None else self.registry.plain(reply.query, reply.value)
-
-    def text(self, reply: Asked) -> str:
-        """What a code means; "" for all else."""
-        if reply.query is None or not isinstance(reply.value, int):
-            return ""
-        texts = driver(self.config.driver).texts.get(reply.query.name, {})
-        return texts.get(reply.value, "")
-
-    def published(self, reply: Asked) -> list[dict[str, Any]]:
-        """What the collector makes of it."""
-        return [
-            {"series": series.name, "value": finite(value), "unit": series.metric.unit.symbol}
-            for binding in (reply.query.bindings if reply.query else ())
-            for series, value in zip(
-                binding.series,
-                binding.convert(reply.value, self.config.timezone, time.time()),
-                strict=True,
-            )
-            if value is not None
-        ]
 
 
 def _gap(config: DeviceConfig) -> float:
@@ -211,7 +140,7 @@ async def _ask(found: Targets, asked: Sequence[Questions], timeout: float) -> No
         for questions, device in zip(asked, devices, strict=True):
             questions.config = device
             options = families.setdefault(
-                device.driver, Options(session=questions.registry.session)
+                device.driver, Options(session=questions.objects.registry.session)
             )
             waiting.append(questions.ask(options, timeout))
         await asyncio.gather(*waiting)
@@ -224,7 +153,7 @@ def _print_values(asked: Sequence[Questions]) -> None:
     """Each value on a line of its own, and an empty line where there is none; tables as CSV."""
     for questions in asked:
         for reply in questions.replies:
-            for line in lines(questions.plain(reply)):
+            for line in lines(questions.objects.plain(reply)):
                 write_utf8(f"{line}\n")
 
 
@@ -255,8 +184,8 @@ def _print_verbose(asked: Sequence[Questions]) -> None:
 
 def _block(questions: Questions, reply: Asked, many: bool) -> str:  # noqa: FBT001
     item = reply.item
-    text = questions.text(reply)
-    value = lines(questions.plain(reply))
+    text = questions.objects.text(reply)
+    value = lines(questions.objects.plain(reply))
     if text:
         value = [f"{value[0]} ({text})"]
     rows = [
@@ -269,7 +198,7 @@ def _block(questions: Questions, reply: Asked, many: bool) -> str:  # noqa: FBT0
         ("value", value[0] if value else "no records"),
         *(("", line) for line in value[1:]),
     ]
-    for n, made in enumerate(questions.published(reply)):
+    for n, made in enumerate(questions.objects.published(reply)):
         text = f"{made['series']} = {_word(made['value'])} {made['unit']}"
         rows.append(("" if n else "metric", text.rstrip()))
     return "".join(f"{head:<12} {text}\n" for head, text in rows if text)
@@ -279,14 +208,7 @@ def _print_json(asked: Sequence[Questions]) -> None:
     """A list with one object per device and thing."""
     write_json(
         [
-            {
-                "source": questions.config.name,
-                **reply.item.as_mapping(),
-                "value": questions.plain(reply),
-                "text": questions.text(reply) or None,
-                "metrics": questions.published(reply),
-                "trouble": reply.trouble or questions.trouble or None,
-            }
+            questions.objects.as_mapping(reply, questions.trouble)
             for questions in asked
             for reply in questions.replies
         ]

@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from rct_collector import __version__
+from rct_collector.control import reading
 from rct_collector.control.broker import Broker, Latest, Line, Topic, program
 from rct_collector.control.changing import Changes
 from rct_collector.control.messages import Call, Code
@@ -41,6 +42,8 @@ class Methods:
                 self._subscribe,
                 ("source", "series", "include", "exclude", "cells"),
             ),
+            "history": (self._history, ("source", "from", "to", "resolution", "series")),
+            "read": (self._read, ("source", "query")),
             "settings": (self._settings, ("source", "read")),
             "set": (self._set, ("source", "name", "value", "expect", "dry")),
             "reload": (self._reload, ()),
@@ -116,6 +119,12 @@ class Methods:
         wider = choice is not None and topic.device.wants_more(choice)
         return {"subscribed": topic.device.name, "wider": wider}
 
+    def _history(self, caller: RpcCaller, params: Params) -> Coroutine[Any, Any, Any]:
+        return reading.history(caller, self._member(params), params)
+
+    def _read(self, _caller: RpcCaller, params: Params) -> Coroutine[Any, Any, Any]:
+        return reading.read(self._member(params), params)
+
     # -- changing --------------------------------------------------------------------------
 
     def _settings(self, _caller: RpcCaller, params: Params) -> Coroutine[Any, Any, Any]:
@@ -132,9 +141,9 @@ class Methods:
             raise RpcError(Code.NOT_ENABLED, "this process has no configuration to read again")
         # It may close the very door that it was asked for at, and is not to stop in the middle.
         caller.stays = True
-        reading = self._changes.keep(self._broker.reload(), "reload")
+        again = self._changes.keep(self._broker.reload(), "reload")
         try:
-            return await asyncio.shield(reading)
+            return await asyncio.shield(again)
         except ConfigError as error:
             text = f"nothing has changed: {'; '.join(error.problems)}"
             raise RpcError(Code.REFUSED, text, list(error.problems)) from None

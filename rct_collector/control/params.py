@@ -16,6 +16,9 @@ from rct_collector.lines.holder import Holder
 MOST_GLOBS = 64
 LONGEST_GLOB = 200
 
+#: The year 2100 begins, in Unix seconds.
+LAST_S = 4_102_444_800
+
 
 class RpcCaller(Subscriber, Protocol):
     """Who asks.
@@ -77,6 +80,20 @@ class Params:
         if found is None or isinstance(found, bool):
             return found
         raise RpcError(Code.PARAMS, f"{name} is true or false, not {found!r}")
+
+    def moment(self, name: str, default: float | None = None) -> float:
+        """A time, in Unix seconds.
+
+        Args:
+            name: Of the parameter.
+            default: What is taken where it was not said; None where it must be.
+        """
+        found = self._said.get(name, default)
+        if isinstance(found, bool) or not isinstance(found, int | float):
+            raise RpcError(Code.PARAMS, f"{name} is a time, in seconds since 1970, not {found!r}")
+        if not 0 <= found < LAST_S:
+            raise RpcError(Code.PARAMS, f"{name} is a time from 1970 to 2100, not {found!r:.40}")
+        return float(found)
 
     def needed_text(self, name: str) -> str:
         """Some text."""

@@ -18,10 +18,6 @@ from rct_collector.errors import TransportError
 from rct_collector.lines.port import Port
 from rct_collector.receipt import Receipt
 
-#: Times that a thing is asked whose answers are none: a text that fills its field to the last byte
-#: is believed when it came three times.
-ATTEMPTS = 4
-
 
 class Asker:
     """The one who asks; see :class:`rct_collector.lines.port.Attached`.
@@ -92,14 +88,7 @@ class Asker:
             TransportError: There is no answer, or the line was lost.
             RefusedFrameError: The driver does not send such a frame.
         """
-        left = {"timeout": attempts, "garbled": ATTEMPTS}
-        while True:
-            try:
-                return await self.inquiry.ask(query, argument)
-            except TransportError as error:
-                left[error.kind] = left.get(error.kind, 1) - 1
-                if not left[error.kind]:
-                    raise
+        return await self.inquiry.insist(query, argument, attempts)
 
     # -- what the line tells ---------------------------------------------------------------
 

@@ -27,7 +27,7 @@ from rct_collector.device.publisher import Emit, Publisher
 from rct_collector.device.state import COVERED, WRITTEN
 from rct_collector.device.stats import Stats
 from rct_collector.drivers import driver as load_driver
-from rct_collector.drivers.base import Driver, Event, History, Query, Record
+from rct_collector.drivers.base import Driver, Event, Query, Record
 from rct_collector.errors import TransportError
 from rct_collector.lines.port import Port
 from rct_collector.model import Batch, Health, PollClass, Series
@@ -38,6 +38,7 @@ from rct_collector.transport import manner
 if TYPE_CHECKING:
     from rct_collector.device.history import HistoryReader
     from rct_collector.device.reading import Progress
+    from rct_collector.device.receiving import Send
     from rct_collector.device.relaying import Relaying
     from rct_collector.device.restoring import Restoring
     from rct_collector.device.settings import Gate
@@ -111,7 +112,6 @@ class Device:
         self.discovery = self.polling.discovery
         self.exchange = self.polling.exchange
         self.units = self._made_units(options)
-        self._history: HistoryReader | None = None
         self._restoring: Restoring | None = None
         self._relay: Relaying | None = None
         self._left_to = ""
@@ -154,21 +154,23 @@ class Device:
             doubt=options.doubt,
         )
 
-    def _memory_reader(self, memory: History) -> HistoryReader:
-        """What reads the memory of the unit, made when it is first asked for."""
-        if self._history is None:
-            from rct_collector.device.history import HistoryReader
+    def reader(self, send: Send, wanted: Callable[[Series], bool]) -> HistoryReader:
+        """What reads the memory of the unit for somebody.
 
-            inquiry, zone = self.exchange.inquiry, self.config.timezone
-            self._history = HistoryReader(
-                memory,
-                inquiry,
-                self._publisher.send_apart,
-                wanted=self.wants,
-                lacks=self._lacks,
-                zone=zone,
-            )
-        return self._history
+        Args:
+            send: Takes the values of one time.
+            wanted: Which series.
+
+        Raises:
+            ValueError: The unit has no such memory.
+        """
+        memory = self.driver.history
+        if memory is None:
+            raise ValueError(f"{self.driver.title} units have no memory that can be read")
+        from rct_collector.device.history import HistoryReader
+
+        inquiry, zone = self.exchange.inquiry, self.config.timezone
+        return HistoryReader(memory, inquiry, send, wanted=wanted, lacks=self._lacks, zone=zone)
 
     def _made_restoring(self) -> Restoring | None:
         """What restores what was missed; None where nobody wants it, or nothing is remembered."""
@@ -427,10 +429,8 @@ class Device:
         Raises:
             ValueError: The unit has no such memory, or the range is empty.
         """
-        memory = self.driver.history
-        if memory is None:
-            raise ValueError(f"{self.driver.title} units have no memory that can be read")
-        return await self._memory_reader(memory).read(query, start_ns, end_ns)
+        reader = self.reader(self._publisher.send_apart, self.wants)
+        return await reader.read(query, start_ns, end_ns)
 
     def hurry(self) -> None:
         """An agent asks for values: hand over what is there, and do what is nearly due."""

@@ -17,6 +17,10 @@ from rct_collector.lines.port import Port
 #: An answer is never waited for longer, in seconds, even of a family that rounds ask nothing of.
 LONGEST_S = 30.0
 
+#: Times that a thing is asked whose answers are none: a text that fills its field to the last byte
+#: is believed when it came three times.
+ATTEMPTS = 4
+
 
 class Inquiry:
     """Asks one unit, one thing at a time.
@@ -104,6 +108,27 @@ class Inquiry:
                     self._owed = ask
                 if not answer.done() or answer.cancelled() or answer.exception() is not None:
                     self._port.abandon(ask)
+
+    async def insist(self, query: Query, argument: object, attempts: int) -> Answer | Refused:
+        """Ask, and again while what comes is no answer.
+
+        Args:
+            query: What is asked.
+            argument: What goes with it.
+            attempts: Times that nothing at all may come.
+
+        Raises:
+            TransportError: There is no answer, or the line was lost.
+            RefusedFrameError: The driver does not send such a frame.
+        """
+        left = {"timeout": attempts, "garbled": ATTEMPTS}
+        while True:
+            try:
+                return await self.ask(query, argument)
+            except TransportError as error:
+                left[error.kind] = left.get(error.kind, 1) - 1
+                if not left[error.kind]:
+                    raise
 
     async def _quiet(self) -> None:
         """Wait until the gap after what was heard last is over.

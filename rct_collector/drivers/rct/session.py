@@ -69,6 +69,8 @@ class RctSession:
         data = self._requests.get(query)
         if data is None:
             data = self._requests[query] = request.read(query)
+            if isinstance(query, RctObject) and query.oid not in self._known:
+                self._known = {**self._known, query.oid: query}  # one beside the table
         return data
 
     def abandon(self, _ask: Ask) -> Resync | None:
