@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Write the manual pages, from what ``--help`` and the documentation of the options are made of.
 
-Usage: ``manpages.py FOLDER`` makes ``man1/`` and ``man5/`` in FOLDER.
+Usage: ``manpages.py FOLDER`` makes ``man1/``, ``man5/`` and ``man8/`` in FOLDER.
 """
 
 from __future__ import annotations
@@ -24,12 +24,14 @@ from rct_collector.exits import MEANINGS
 
 SHIM = "rct-collector-telegraf"
 CONFIG = "rct-collector-config"
+SERVICE = "rct-collector-daemon"
 
 #: Page → section and what it is, in a line.
 PAGES = {
     PROGRAM: (1, "read solar inverters"),
     SHIM: (1, "solar inverter metrics for Telegraf"),
     CONFIG: (5, "which inverters to read, and how"),
+    SERVICE: (8, "the service that reads solar inverters"),
 }
 
 _ENVIRONMENT = f"Configuration file to use in place of {DEFAULT_PATH}."
@@ -51,6 +53,35 @@ In the list below devices[]. stands for any entry of that list. Durations are wr
 5m, 1h. "{PROGRAM} config sample" prints a file with all options, "{PROGRAM} config check" tells all
 mistakes of one at once.
 """
+
+
+_SERVICE = f"""\
+The service rct-collector runs "{PROGRAM} daemon", see {PROGRAM}(1): it holds the inverters of
+{DEFAULT_PATH}, keeps what it learns of them, and answers those who ask, such as
+"{PROGRAM} status". It is for hosts on which neither collectd nor Telegraf collects.
+
+It does not start while no inverter has an address. After a change of the configuration
+"systemctl reload rct-collector" adds, removes and changes inverters without a disturbance of the
+others; a mistake in the file makes that fail, and changes nothing.
+
+"systemctl status rct-collector" tells how the inverters do. The watchdog starts the service anew if
+an inverter has not come to the end of a round for three intervals and two minutes, which is a
+defect; one that does not answer is none.
+
+It runs as the user rct-collector, and may open serial ports and inverters at USB, use the network,
+and write into two folders. For more, see README.Debian.
+"""
+
+_SIGNALS = {
+    "SIGHUP": "Read the configuration again.",
+    "SIGTERM, SIGINT": "End; what was learnt is on the disk then.",
+}
+
+_SERVICE_FILES = {
+    str(DEFAULT_PATH): f"The configuration, see {CONFIG}(5).",
+    "/var/lib/rct-collector": "What was learnt of the inverters.",
+    "/var/log/rct-collector": "For log files, where the option logging names some.",
+}
 
 
 def escaped(text: str) -> str:
@@ -188,9 +219,25 @@ def config_page() -> str:
     )
 
 
+def service_page() -> str:
+    """The page of the service."""
+    return page(
+        SERVICE,
+        section("SYNOPSIS", [escaped("rct-collector.service")]),
+        section("DESCRIPTION", prose(_SERVICE)),
+        section("SIGNALS", entries(_SIGNALS.items())),
+        section("FILES", entries(_SERVICE_FILES.items())),
+    )
+
+
 def pages() -> dict[str, str]:
     """File name → text of all pages."""
-    made = {PROGRAM: command_page(), SHIM: shim_page(), CONFIG: config_page()}
+    made = {
+        PROGRAM: command_page(),
+        SHIM: shim_page(),
+        CONFIG: config_page(),
+        SERVICE: service_page(),
+    }
     return {f"man{PAGES[n][0]}/{n}.{PAGES[n][0]}": text for n, text in made.items()}
 
 

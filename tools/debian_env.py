@@ -56,6 +56,7 @@ CHECK = {
     "faketime": "/usr/bin/faketime",
     "lintian": "/usr/bin/lintian",
     "mmdebstrap": "/usr/bin/mmdebstrap",
+    "systemd": "/usr/bin/systemd-analyze",
 }
 GATES = {
     "autopkgtest": "/usr/bin/autopkgtest",

@@ -23,6 +23,7 @@ SUDO = [] if os.getuid() == 0 else ["sudo", "-n"]
 OURS = {
     "rct-collector": "/usr/bin/rct-collector",
     "rct-collector-collectd": "/usr/share/rct-collector-collectd/collectd.conf",
+    "rct-collector-daemon": "/lib/systemd/system/rct-collector.service",
     "rct-collector-telegraf": "/usr/bin/rct-collector-telegraf",
     "python3-rct-collector": "/usr/lib/python3/dist-packages/rct_collector/__init__.py",
     "python3-rctclient": "/usr/lib/python3/dist-packages/rctclient/__init__.py",

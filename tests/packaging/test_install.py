@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import signal
+import socket
 import stat
 
 import pytest
@@ -46,8 +49,17 @@ TELEGRAF = f"""
 """
 
 CONFFILE = "/etc/collectd/collectd.conf.d/rct-collector.conf"
-FOR_COLLECTD = [name for name in OURS if name != "rct-collector-telegraf"]
-FOR_TELEGRAF = [name for name in OURS if name != "rct-collector-collectd"]
+
+
+def with_base(wanted):
+    """A package of those that collect, and what all of them need."""
+    collecting = {f"rct-collector-{name}" for name in ("collectd", "daemon", "telegraf")}
+    return [name for name in OURS if name == wanted or name not in collecting]
+
+
+FOR_COLLECTD = with_base("rct-collector-collectd")
+FOR_TELEGRAF = with_base("rct-collector-telegraf")
+FOR_SERVICE = with_base("rct-collector-daemon")
 
 
 @pytest.fixture(scope="module")
@@ -268,6 +280,74 @@ def test_telegraf_of_debian_becomes_a_member_and_leaves_what_it_was_not_in_befor
     assert groups(system, "_telegraf") == {"_telegraf", "dialout", "rct-collector"}
     system.purge(*FOR_TELEGRAF)
     assert groups(system, "_telegraf") == {"_telegraf", "dialout"}
+
+
+@pytest.fixture
+def notified(system):
+    """The socket of the system that the service is told of, and what came to it."""
+    path = system.path("/run/notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        sock.bind(str(path))
+        path.chmod(0o666)
+        sock.settimeout(120)
+
+        def until(word):
+            while word not in (told := sock.recv(4096).decode()):
+                pass
+            return told
+
+        yield until
+
+
+def test_the_service_collects_as_its_user_once_an_address_is_named(
+    system, built, inverter, notified, tmp_path
+):
+    system.install(*built.packages(*FOR_SERVICE))
+    assert {"rct-collector", "dialout"} == groups(system, "rct-collector")
+    assert system.run("getent", "group", "rct-collector-control").strip().endswith(":")
+    assert system.path(
+        "/etc/systemd/system/multi-user.target.wants/rct-collector.service"
+    ).is_symlink()
+    assert (
+        system.run("systemd-analyze", "verify", "--man=no", "rct-collector.service", check=False)
+        == ""
+    )
+    unit = system.read("/lib/systemd/system/rct-collector.service")
+    (condition,) = re.findall("^ExecCondition=(.*)$", unit, flags=re.M)
+    (begin,) = re.findall("^ExecStart=(.*)$", unit, flags=re.M)
+    as_user = ("setpriv", "--reuid=rct-collector", "--regid=rct-collector", "--init-groups")
+
+    def may_start():
+        return system.run("sh", "-c", f"{condition} && echo yes", check=False) == "yes\n"
+
+    assert not may_start()
+    system.name_address(inverter.address)
+    assert may_start()
+    start = (*as_user, "env", "NOTIFY_SOCKET=/run/notify", *begin.split())
+    log = tmp_path / "log"
+    with system.running(*start, log=log) as process:
+        notified("READY=1")
+        notified("STATUS=1 of 1 device up")
+        process.send_signal(signal.SIGHUP)  # the command needs /proc, which is not in the system
+        notified("RELOADING=1")
+        notified("READY=1")
+        assert "was read again: 1 device unchanged" in log.read_text()
+        learnt = system.path("/var/lib/rct-collector/roof.json")
+        assert wait_for(learnt.exists, 120), log.read_text()
+        assert (mode(learnt.parent), mode(learnt)) == (0o2770, 0o640)
+        assert process.poll() is None
+    notified("STOPPING=1")
+    assert process.returncode == 0
+    assert "cannot" not in log.read_text()
+
+
+def test_the_service_leaves_nothing_behind(system, built, inverter):
+    before = files(system)
+    system.install(*built.packages(*FOR_SERVICE))
+    system.name_address(inverter.address)
+    system.remove(*FOR_SERVICE)
+    system.purge(*FOR_SERVICE)
+    assert files(system) - before == set()
 
 
 #: Where a USB device would be, with what udev reads there: a hub, and a device at its socket 4.
