@@ -1,0 +1,80 @@
+"""Commands for a device that an agent of this host has: they take from it what it reads."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.inverter import running_inverter
+
+SHIM = Path(sys.executable).parent / "rct-collector-telegraf"
+
+CONFIG = """
+state_dir: {folder}/state
+devices:
+  - name: roof
+    driver: rct
+    address: {address}
+    intervals: {{fast: 1s, medium: 2s}}
+    requests: {{per_second: 50, gap: 2ms}}
+    history: {{backfill: off}}
+    exclude: ["inverter_temperature*"]
+"""
+
+
+@pytest.fixture(scope="module")
+def owned(tmp_path_factory):
+    """An inverter that an agent collects from, and the agent's process."""
+    folder = tmp_path_factory.mktemp("owner")
+    with running_inverter(rate=1e6) as inverter:
+        path = folder / "config.yaml"
+        path.write_text(CONFIG.format(folder=folder, address=inverter.address))
+        with subprocess.Popen(
+            [SHIM, "--config", path], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        ) as agent:
+            for line in agent.stdout:
+                if b"inverter_energy" in line:  # of the first round, which has everything
+                    break
+            yield inverter, agent
+            agent.kill()
+
+
+def test_read_prints_what_the_agent_has_read(run, owned):
+    inverter, _ = owned
+    result = run(
+        "read",
+        inverter.address,
+        "--name",
+        "barn",
+        "--exclude",
+        "inverter_temperature*",
+        "-f",
+        "json",
+    )
+    assert (result.exit_code, result.stderr) == (0, "")
+    (device,) = json.loads(result.stdout)
+    assert device["source"] == "barn"
+    found = {value["measurement"] for value in device["values"]}
+    assert {"inverter_power", "inverter_energy"} <= found
+    assert inverter.inverter.hub().served == 1
+
+
+def test_read_has_the_agent_ask_for_what_only_it_wants(run, owned):
+    inverter, _ = owned
+    result = run("read", inverter.address, "--only", "inverter_temperature*", "-f", "json")
+    assert (result.exit_code, result.stderr) == (0, "")
+    (device,) = json.loads(result.stdout)
+    assert {value["measurement"] for value in device["values"]} == {"inverter_temperature"}
+    assert inverter.inverter.hub().served == 1
+
+
+def test_watch_shows_what_the_agent_reads(run, owned):
+    inverter, _ = owned
+    result = run("watch", "--address", inverter.address, "--for", "3s")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.count("Power") >= 2
+    assert inverter.inverter.hub().served == 1
