@@ -26,9 +26,8 @@ from rct_collector.transport import Listen, Opener, listen_at, open_line
 
 T = TypeVar("T")
 
-#: Where somebody else asks the unit for our sake: all is there when so many rounds bring nothing
-#: that is new, which is looked for after so many seconds.
-QUIET_ROUNDS, STEP_S = 3, 0.2
+#: Where somebody else asks the unit for our sake it is looked after so many seconds what has come.
+STEP_S = 0.2
 
 #: Seconds that the first, complete round of a device that is followed may take.
 _FIRST_ROUND_S = 90.0
@@ -132,13 +131,15 @@ async def _through_owner(
 
 
 async def _complete(following: Following, snapshot: Snapshot) -> None:
-    """Wait until an owner has told what it knows, and nothing more comes that it asks for us."""
+    """Wait until an owner has told what it knows, and what it asks the unit for our sake."""
     await following.known.wait()
-    size, rounds = -1, snapshot.rounds
-    while following.wider and snapshot.rounds < rounds + QUIET_ROUNDS:
-        if (found := sum(len(part.readings) for part in snapshot.each)) != size:
-            size, rounds = found, snapshot.rounds
-        await asyncio.sleep(STEP_S)
+    while following.wider:
+        rounds = snapshot.rounds
+        is_all = not await following.asking()
+        while snapshot.rounds == rounds:
+            await asyncio.sleep(STEP_S)
+        if is_all:
+            return
 
 
 async def follow(

@@ -171,6 +171,8 @@ class Following:
         self.known = asyncio.Event()
         self.wider = False
         self.trouble = ""
+        self._client: Client | None = None
+        self._source = ""
         self.health = Health()
         self._hasty = 0
         self._last_ns = 0
@@ -234,10 +236,11 @@ class Following:
             RpcError: It does not share the device.
             TransportError: It has gone before that, or says nothing any more (``timeout``).
         """
-        client = await link.client()
+        self._client = client = await link.client()
         config = self._device.config
         status = self._status(await client.call("status", timeout=ANSWER_S))
-        source, self.health = str(status["source"]), _health(status)
+        self._source = source = str(status["source"])
+        self.health = _health(status)
         choice = {"include": list(config.include), "exclude": list(config.exclude)}
         self._held = []
         link.tell(source, self._told)
@@ -254,6 +257,16 @@ class Following:
             await self._watch(link, client, source)
         finally:
             link.tell(source, _nothing)
+
+    async def asking(self) -> int:
+        """How much the owner has not asked the unit for yet of what only others want.
+
+        Raises:
+            TransportError: The owner has gone, or does not answer.
+        """
+        assert self._client is not None  # noqa: S101 - it is followed
+        status = await self._client.call("status", {"source": self._source}, timeout=ANSWER_S)
+        return int(status["devices"][0]["asking"])
 
     def _status(self, status: Any) -> dict[str, Any]:  # noqa: ANN401 - from another process
         """What the owner tells of the device.

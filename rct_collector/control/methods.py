@@ -159,6 +159,7 @@ def _status_of(topic: Topic) -> dict[str, Any]:
         "vendor": device.driver.vendor,
         "address": str(config.address),
         "line_unit": config.unit,
+        "asking": device.polling.asking,
         **_health_of(device.health),
         "time": latest / 1e9 if latest else None,
         "interval": device.interval_s,

@@ -19,7 +19,7 @@ devices:
   - name: roof
     driver: rct
     address: {address}
-    intervals: {{fast: 1s, medium: 2s}}
+    intervals: {{fast: 2s, medium: 10s}}
     requests: {{per_second: 50, gap: 2ms}}
     history: {{backfill: off}}
     exclude: ["inverter_temperature*"]
@@ -74,7 +74,7 @@ def test_read_has_the_agent_ask_for_what_only_it_wants(run, owned):
 
 def test_watch_shows_what_the_agent_reads(run, owned):
     inverter, _ = owned
-    result = run("watch", "--address", inverter.address, "--for", "3s")
+    result = run("watch", "--address", inverter.address, "--for", "4s")
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout.count("Power") >= 2
     assert inverter.inverter.hub().served == 1

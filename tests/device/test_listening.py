@@ -101,7 +101,9 @@ def test_who_listens_gets_what_it_wants_while_it_does():
             await asyncio.sleep(95)
             listened = loop.time()
             end = made.device.listen(other, Choice(include=("*.soc_percent",), exclude=("*",)))
+            before = made.device.polling.asking
             await asyncio.sleep(60)
+            assert before > made.device.polling.asking == 0
             end()
             end()  # once more is no harm
             ended = loop.time()

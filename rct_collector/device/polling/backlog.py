@@ -182,6 +182,10 @@ class Backlog:
             if plan.classes[query] is not PollClass.FAST:
                 self._want(query, now)
 
+    def waits(self, query: Query) -> bool:
+        """Whether a query waits for its turn."""
+        return query in self._waiting
+
     def forget(self) -> None:
         """Another unit, or new firmware: all is news again."""
         self._announced.clear()

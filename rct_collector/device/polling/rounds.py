@@ -112,6 +112,7 @@ class Polling:
         self.discovery = self._recall()
         self._others: Collection[Choice] = ()
         self._planned: Collection[Choice] = ()  # of those is what the plan has
+        self._more: set[Query] = set()  # what others have wanted first, and was not asked yet
         self._faults = self._fault_series()
         self._change = self.discovery.change
         self.changes = 0
@@ -176,6 +177,11 @@ class Polling:
         elif self._round is None:
             self._replan()
 
+    @property
+    def asking(self) -> int:
+        """How much was not asked for yet of what others want, beside what there was before."""
+        return len(self._more) + (self._planned != self._others)
+
     def is_wider(self, choice: Choice) -> bool:
         """Whether somebody wants what the user of the device does not."""
         own = plan_for(self._driver, self._config)
@@ -190,6 +196,7 @@ class Polling:
             self.plan = plan
             now = asyncio.get_running_loop().time()
             more = plan.beyond(old)
+            self._more.update(more)
             self._freshness.ask_again(more)
             self._backlog.choose(plan, more, now)
             self.exchange.fit(len(plan.queries(PollClass.FAST)), self._advance())
@@ -304,6 +311,7 @@ class Polling:
         """Nothing is wanted any more, and all is published."""
         self._round = None
         self.exchange.end_round(now)
+        self._more = set(filter(self._backlog.waits, self._more))
         if self._planned != self._others:
             self._replan()
 
