@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import socket
+import subprocess
 import sys
 
 import pytest
@@ -286,6 +287,34 @@ def test_who_may_not_read_is_told_so_and_hung_up_on(monkeypatch, reads):
     (answer,) = visited(job)
     assert answer["error"]["code"] == Code.NOT_PERMITTED
     assert "members of the group rct-collector may ask" in answer["error"]["message"]
+
+
+#: Asks as another user, and prints what it is told.
+FOREIGNER = """\
+import os, socket, sys
+uid = int(sys.argv[1])
+os.setgroups([]); os.setgid(uid); os.setuid(uid)
+caller = socket.socket(socket.AF_UNIX)
+caller.connect(chr(0) + sys.argv[2])
+print("there", flush=True)
+print(caller.recv(65536).decode())
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+@pytest.mark.parametrize("uid", [4711, UNMAPPED])
+def test_a_process_of_another_user_is_told_that_it_may_not(uid):
+    """One who is in no list, and the one as whom everybody from another name space appears."""
+
+    async def job(house):
+        words = [sys.executable, "-S", "-E", "-c", FOREIGNER, str(uid), house.name[1:].decode()]
+        with subprocess.Popen(words, stdout=subprocess.PIPE) as process:
+            assert process.stdout.readline() == b"there\n"
+            await asyncio.sleep(1)
+            return process.stdout.read()
+
+    (answer,) = answers(visited(job).strip())
+    assert answer["error"]["code"] == Code.NOT_PERMITTED
 
 
 def test_an_unmapped_user_may_not_read(monkeypatch):
