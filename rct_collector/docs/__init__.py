@@ -66,6 +66,8 @@ for _name in BUILTIN:
     if driver(_name).queries:
         REGIONS[f"{_name}-objects"] = partial(devices.objects, _name)
         REGIONS[f"{_name}-parts"] = partial(devices.parts, _name)
+    if driver(_name).settings:
+        REGIONS[f"{_name}-settings"] = partial(devices.settings, _name)
     if _own.versions:
         REGIONS[f"{_name}-firmware"] = partial(devices.firmware, _name)
 

@@ -8,8 +8,11 @@ from fnmatch import fnmatchcase
 from rct_collector.config import HistoryOptions
 from rct_collector.docs.metrics import object_patterns
 from rct_collector.drivers import driver
-from rct_collector.drivers.base import Binding, Query
+from rct_collector.drivers.base import Binding, Query, Setting
 from rct_collector.markdown import code, table
+
+#: Numbers that are listed one by one.
+_MOST_LISTED = 6
 
 
 def _stem(condition: str) -> str:
@@ -85,6 +88,48 @@ def objects(name: str) -> str:
     """
     rows = sorted((_object(name, query) for query in driver(name).queries), key=_by_number)
     return table(("Object", "Id", "Type", "Metric"), rows)
+
+
+def settings(name: str) -> str:
+    """Everything that may be set in units of a driver's family.
+
+    Args:
+        name: Driver.
+    """
+    parts = driver(name).tools().documents().parts
+    found: dict[str, list[Setting]] = {}
+    for setting in driver(name).settings:
+        found.setdefault(re.sub(r"\d+", "…", setting.name), []).append(setting)
+    rows = []
+    for label, alike in found.items():
+        first = alike[0]
+        reads = dict.fromkeys(re.sub(r"\d+$", "…", each.shown_by.name) for each in alike)
+        where = dict.fromkeys(parts[_stem(each.condition)].title for each in alike)
+        rows.append(
+            (
+                code(label),
+                re.sub(r"\d+", "…", first.title) if "…" in label else first.title,
+                _takes(first),
+                _rank(first),
+                "; ".join(where),
+                ", ".join(map(code, reads)),
+            )
+        )
+    return table(("Setting", "What it is", "Takes", "Rank", "Units", "Read back by"), rows)
+
+
+def _takes(setting: Setting) -> str:
+    """What some unit takes; of many numbers, from where to where."""
+    numbers = [choice for choice in setting.choices if not isinstance(choice, str)]
+    unit = f" {setting.unit}" if setting.unit else ""
+    if len(numbers) > _MOST_LISTED:
+        return f"{min(numbers):g} to {max(numbers):g}{unit}, in steps"
+    return f"{setting.domain}{unit}"
+
+
+def _rank(setting: Setting) -> str:
+    """Its rank; some are guarded by what the unit says."""
+    return "B, or C" if setting.rank != "C" and setting.guarded({}) else setting.rank
 
 
 def _bindings(name: str, query: Query) -> tuple[Binding, ...]:

@@ -606,7 +606,7 @@ def _currents() -> Iterator[Setting]:
                 "narrow": _first(_of_this_pi18, _selectable(new[0], listed)),
                 "text": _whole(f"{new[1]}0,", 3),
             },
-            title=title, unit="A", shown=_part(part), low=0, high=999, step=1,
+            title=title, unit="A", shown=_part(part), low=1, high=250, step=1,
         )  # fmt: skip
 
 

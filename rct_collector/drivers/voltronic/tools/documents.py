@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rct_collector.drivers.tools import Documents, Part
+from rct_collector.drivers.voltronic import settings
+from rct_collector.markdown import code, table
 
 #: How well a part is known, best first.
 RECORDED = (
@@ -36,4 +40,34 @@ PARTS = {
     "pi30revo": Part("Revo", UNTRIED),
 }
 
-DOCUMENTS = Documents(parts=PARTS)
+
+def volts() -> str:
+    """Voltages that may be set, by the battery and the model that a unit is."""
+    rows = [
+        (code(name), f"{battery} V", "any", _listed(steps))
+        for name, by_battery in (
+            ("battery_recharge_volts", settings.RECHARGE),
+            ("battery_redischarge_volts", settings.REDISCHARGE),
+        )
+        for battery, steps in by_battery.items()
+    ]
+    for names, ranges in (
+        (("battery_bulk_volts", "battery_float_volts"), settings.CHARGING),
+        (("battery_cutoff_volts",), settings.CUT_OFF),
+        (("battery_equalization_volts",), settings.EQUALIZING),
+    ):
+        where = ", ".join(map(code, names))
+        kinds = [kind for kind, _ in ranges]
+        for (kind, battery), (low, high) in ranges.items():
+            of = kind or ("any other" if any(kinds) else "any")
+            rows.append((where, f"{battery} V", of, f"{low:g} to {high:g}"))
+    low, high = settings.PI18_CUT_OFF["", 48]
+    rows.append((code("battery_cutoff_volts"), "48 V", "PI18", f"{low:g} to {high:g}"))
+    return table(("Setting", "Battery", "Model", "Volts"), rows)
+
+
+def _listed(steps: Sequence[float]) -> str:
+    return ", ".join(f"{step:g}" for step in steps)
+
+
+DOCUMENTS = Documents(parts=PARTS, regions={"voltronic-setting-volts": volts})
