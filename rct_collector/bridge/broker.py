@@ -11,6 +11,7 @@ import contextlib
 import logging
 import socket
 import ssl
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -199,7 +200,9 @@ class MqttSession:
             self._tell(logging.WARNING, "lost", f"{self._broker}: the connection is lost: {text}")
 
     def _failed(self, *_: Any) -> None:
-        self._tell(logging.WARNING, "lost", f"{self._broker} cannot be reached; tried again")
+        reason = sys.exc_info()[1]  # paho tells of it while it handles it
+        text = f"{self._broker} cannot be reached, and is tried again: {reason}"
+        self._tell(logging.WARNING, "lost", text)
 
     def _message(self, _client: Any, _data: Any, found: Any) -> None:
         message = Message(found.topic, found.payload, found.retain, found.dup, self.number)
