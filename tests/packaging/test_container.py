@@ -13,13 +13,15 @@ from pathlib import Path, PurePosixPath
 import pytest
 import yaml
 
-from rct_collector.cli.main import COMMANDS
+from rct_collector.cli.bridge import VARIABLES
+from rct_collector.cli.main import COMMANDS, application
 from rct_collector.cli.status import command as status_command
 from rct_collector.config import DEFAULT_PATH, Config
 from tests.inverter import running_inverter
 from tests.packaging.system import ROOT
 from tests.plugins.agent import SHIM
 from tests.plugins.pipelines import PLUGIN, shipped
+from tests.processes import program
 from tests.servers.influxdb import InfluxDB
 
 FOLDER = ROOT / "packaging" / "container"
@@ -196,7 +198,7 @@ COMPOSE = yaml.safe_load((FOLDER / "compose.yaml").read_text())
 def mounts(service):
     """Where something of the host is in a service → what it is, a path or a volume."""
     found = {}
-    for line in COMPOSE["services"][service]["volumes"]:
+    for line in COMPOSE["services"][service].get("volumes", ()):
         source, target, *_ = line.split(":")
         found[target] = (FOLDER / source).resolve() if source.startswith(".") else source
     return found
@@ -211,12 +213,38 @@ def test_all_that_services_mount_is_there():
                 assert source in COMPOSE["volumes"]
 
 
-def test_telegraf_is_built_of_our_file():
-    build = COMPOSE["services"]["telegraf"]["build"]
+#: The services that are of our image.
+OURS = [name for name, service in COMPOSE["services"].items() if "build" in service]
 
-    assert (FOLDER / build["context"]).resolve() == ROOT
-    assert ROOT / build["dockerfile"] == DOCKERFILE
-    assert build["target"] in STAGES
+
+@pytest.mark.parametrize("name", OURS)
+def test_ours_are_built_of_our_file_and_may_do_little(name):
+    service = COMPOSE["services"][name]
+
+    assert (FOLDER / service["build"]["context"]).resolve() == ROOT
+    assert ROOT / service["build"]["dockerfile"] == DOCKERFILE
+    assert service["build"].get("target", IMAGES[1]) in IMAGES
+    assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"])
+    text = " ".join(words for found, words in all_of(IMAGES[1]) if found == "RUN")
+    for target, source in mounts(name).items():  # what they write to belongs to their user
+        assert isinstance(source, Path) or f"{target} " in f"{text} "
+
+
+@pytest.mark.parametrize("name", sorted(set(OURS) - {"telegraf"}))
+def test_who_asks_the_collector_is_in_its_network(name):
+    service = COMPOSE["services"][name]
+    text = " ".join(words for found, words in all_of(IMAGES[1]) if found == "RUN")
+
+    assert service["network_mode"] == "service:telegraf"
+    assert service["profiles"] == [name]
+    assert "ports" not in service, "those are of the network's owner"
+    verb, *arguments = service["command"]
+    options = application.get_command(None, verb).params
+    known = {word for option in options for word in option.opts}
+    assert {word for word in arguments if word.startswith("--")} <= known
+    variables = {f"{VARIABLES}_{option.name.upper()}" for option in options}
+    assert service.get("environment", {}).keys() <= {*variables, f"{VARIABLES}_PASSWORD"}
+    assert all(f" {group} " in text for group in service.get("group_add", ()))
 
 
 def test_its_configuration_is_right():
@@ -269,21 +297,24 @@ def test_no_password_is_shipped_and_no_port_is_open_to_all():
     assert all(port.startswith("127.0.0.1:") for port in ports)
 
 
-def test_compose_understands_it(tmp_path):
+def compose(*words):
+    """What docker compose says; the plugin of docker, or the program that Debian has."""
+    tool = ["docker", "compose"]
     docker = shutil.which("docker")
-    words = [docker, "compose"] if docker else []
-    if not docker or subprocess.run([*words, "version"], capture_output=True).returncode:
-        words = [shutil.which("docker-compose")]
-    if words == [None]:
-        pytest.skip("no docker compose, which Debian 12 does not have in this form")
-    done = subprocess.run(
-        [*words, "-f", FOLDER / "compose.yaml", "config"],
-        env={**os.environ, "GRAFANA_PASSWORD": "secret"},
-        capture_output=True,
-        text=True,
-    )
+    if not docker or subprocess.run([*tool, "version"], capture_output=True).returncode:
+        tool = [program("docker-compose")]
+    command = [*tool, "-f", FOLDER / "compose.yaml", "--profile=page", "--profile=bridge", *words]
+    variables = {**os.environ, "GRAFANA_PASSWORD": "secret-word"}
+    return subprocess.run(command, env=variables, capture_output=True, text=True)
+
+
+def test_compose_understands_it():
+    done = compose("config")
+
     assert done.returncode == 0, done.stderr
-    assert set(yaml.safe_load(done.stdout)["services"]) == set(COMPOSE["services"])
+    found = yaml.safe_load(done.stdout)["services"]
+    assert set(found) == set(COMPOSE["services"])
+    assert found["grafana"]["environment"]["GF_SECURITY_ADMIN_PASSWORD"] == "secret-word"
 
 
 @pytest.mark.telegraf
