@@ -11,13 +11,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 from rct_collector.catalog import catalog
 from rct_collector.config import DeviceConfig
+from rct_collector.control.borrowing import Borrowed, borrowed
 from rct_collector.device.asker import Asker
 from rct_collector.device.options import Options
 from rct_collector.device.reading import RangeReading
@@ -32,7 +34,7 @@ from rct_collector.drivers.base import (
     Refused,
     TimeRange,
 )
-from rct_collector.errors import BusyError, ConfigError, TransportError
+from rct_collector.errors import BusyError, ConfigError, RpcError, TransportError
 from rct_collector.exits import Exit
 from rct_collector.model import Metric, Series, Value
 
@@ -289,8 +291,14 @@ class HistoryReading:
         asker = Asker(self.config, options)
         begun = time.monotonic()
         try:
-            async with asker.connected(timeout):
-                await self._read(asker, taker)
+            try:
+                async with asker.connected(timeout):
+                    await self._read(asker, taker)
+            except BusyError as busy:
+                async with borrowed(self.config, busy) as owner:
+                    await self._read_all(taker, partial(self._told, owner, set()))
+        except RpcError as error:
+            self.status, self.trouble = Exit.UNREACHABLE, str(error)
         except BusyError as error:
             self.status, self.trouble = Exit.BUSY, str(error)
         except TransportError as error:
@@ -303,37 +311,78 @@ class HistoryReading:
     async def _read(self, asker: Asker, taker: Taker) -> None:
         absent = await self._absent(asker)
         answered: set[Query] = set()
+
+        async def rows(part: Slice) -> list[Row] | None:
+            found = await self._rows(part, absent, answered, partial(self._slice, asker))
+            asker.port.line.tend()
+            return found
+
+        await self._read_all(taker, rows)
+
+    async def _read_all(
+        self, taker: Taker, read: Callable[[Slice], Awaitable[list[Row] | None]]
+    ) -> None:
+        """Read one slice after the other.
+
+        Args:
+            taker: Takes them.
+            read: Reads one; None where it could not be read.
+        """
         for portion in self.portions:
             for part in portion:
                 if not taker.has(self.config, part):
-                    rows = await self._rows(asker, part, absent, answered)
+                    rows = await read(part)
                     if rows is not None:
                         taker.take(self.config, part, rows)
-                    asker.port.line.tend()
                 self.headway.done += 1
             taker.flush(self.config)
             if not self.headway.failed:
                 self.reached_ns = portion[0].end_ns
 
+    async def _told(self, owner: Borrowed, answered: set[Query], part: Slice) -> list[Row] | None:
+        """The rows of a slice, of whoever collects from the unit; see :meth:`_rows`."""
+
+        async def read(part: Slice, answered: set[Query]) -> tuple[list[Row], str]:
+            self.headway.place = part.query.name
+            kept = self._memory.kept[part.query]
+            resolution = "events" if kept.events else resolution_of(kept)
+            series = ["*"] if kept.events else [item.name for item in kept.series]
+            told = await owner.remembered(part.start_ns, part.end_ns, resolution, series)
+            self.headway.questions += told.pages
+            rows = [(batch.time_ns, list(batch.values)) for batch in told.batches]
+            if rows or not told.why:
+                answered.add(part.query)
+            if told.why:
+                return [], f"{part.query.label}: {told.why}"
+            self.headway.values += sum(len(values) for _, values in rows)
+            self.headway.left_out += told.left_out
+            return sorted(rows, key=lambda row: row[0]), ""
+
+        return await self._rows(part, set(), answered, read)
+
     async def _rows(
-        self, asker: Asker, part: Slice, absent: set[Query], answered: set[Query]
+        self,
+        part: Slice,
+        absent: set[Query],
+        answered: set[Query],
+        read: Callable[[Slice, set[Query]], Awaitable[tuple[list[Row], str]]],
     ) -> list[Row] | None:
         """The rows of a slice; None where it could not be read.
 
         What a unit never answers although it answers something else, its firmware does not know.
 
         Args:
-            asker: Asks.
             part: The slice.
             absent: What the unit does not have.
             answered: What it has answered before.
+            read: Reads a slice: its rows, and why they are not all.
 
         Raises:
             TransportError: The unit answers nothing any more.
         """
         if part.query in absent:
             return []
-        rows, why = await self._slice(asker, part, answered)
+        rows, why = await read(part, answered)
         if not why:
             return rows
         if part.query in answered:

@@ -15,12 +15,13 @@ from rct_collector.cli.collect import quiet_link, run
 from rct_collector.cli.console import write_json, write_utf8
 from rct_collector.cli.targets import Targets, reachable
 from rct_collector.config import DeviceConfig
+from rct_collector.control.borrowing import borrowed
 from rct_collector.device.asker import Asker
 from rct_collector.device.objects import Asked, Objects
 from rct_collector.device.options import Options
 from rct_collector.drivers import driver
 from rct_collector.drivers.tools import Item
-from rct_collector.errors import BusyError, ConfigError, TransportError
+from rct_collector.errors import BusyError, ConfigError, RpcError, TransportError
 from rct_collector.exits import Exit
 
 
@@ -71,8 +72,12 @@ class Questions:
         """
         asker = Asker(self.config, options, gap=_gap(self.config))
         try:
-            async with asyncio.timeout(timeout), asker.connected(timeout):
-                await self._ask_all(asker)
+            async with asyncio.timeout(timeout):
+                try:
+                    async with asker.connected(timeout):
+                        await self._ask_all(asker)
+                except BusyError as busy:
+                    await self._ask_owner(busy)
         except BusyError as error:
             self.status, self.trouble = Exit.BUSY, str(error)
         except TransportError as error:
@@ -90,6 +95,15 @@ class Questions:
             await self.objects.ask(reply, facts, ask)
             if reply.trouble:
                 self.status = Exit.UNREACHABLE
+
+    async def _ask_owner(self, busy: BusyError) -> None:
+        """Have whoever collects from the unit ask for one thing after the other."""
+        async with borrowed(self.config, busy) as owner:
+            for reply in self.replies:
+                try:
+                    reply.said = await owner.read(reply.item.id or reply.item.name)
+                except RpcError as error:
+                    reply.trouble, self.status = str(error), Exit.UNREACHABLE
 
     def troubles(self) -> Iterator[str]:
         """What went wrong, thing by thing."""

@@ -22,6 +22,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from rct_collector.control.batches import from_json, series_named
+from rct_collector.control.borrowing import device_in
 from rct_collector.control.client import Client
 from rct_collector.device.device import Device
 from rct_collector.errors import BusyError, NobodyError, RpcError, TransportError
@@ -238,7 +239,7 @@ class Following:
         """
         self._client = client = await link.client()
         config = self._device.config
-        status = self._status(await client.call("status", timeout=ANSWER_S))
+        status = device_in(await client.call("status", timeout=ANSWER_S), config)
         self._source = source = str(status["source"])
         self.health = _health(status)
         choice = {"include": list(config.include), "exclude": list(config.exclude)}
@@ -267,22 +268,6 @@ class Following:
         assert self._client is not None  # noqa: S101 - it is followed
         status = await self._client.call("status", {"source": self._source}, timeout=ANSWER_S)
         return int(status["devices"][0]["asking"])
-
-    def _status(self, status: Any) -> dict[str, Any]:  # noqa: ANN401 - from another process
-        """What the owner tells of the device.
-
-        Raises:
-            RpcError: It does not collect from it, though from others on the same line.
-            KeyError, TypeError: It has no such answer.
-        """
-        config = self._device.config
-        for device in status["devices"]:
-            if (device["driver"], device["line_unit"]) == (config.driver, config.unit):
-                found: dict[str, Any] = device
-                return found
-        others = ", ".join(str(device["source"]) for device in status["devices"]) or "nothing"
-        unit = f"the unit {config.unit}" if config.unit else "this device"
-        raise RpcError(0, f"it collects {others} there, and not {unit}")
 
     async def _watch(self, link: OwnerLink, client: Client, source: str) -> None:
         """Wait for the owner's end; one who says nothing for long is asked whether it is there.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,12 +30,15 @@ class Asked:
         query: How it was asked; None while it was not answered.
         value: The decoded answer.
         trouble: Why there is none; "" if there is one.
+        said: What whoever collects from the unit has answered, who was asked in its place; like
+            :meth:`Objects.as_mapping`.
     """
 
     item: Item
     query: Query | None = None
     value: Any = None
     trouble: str = ""
+    said: Mapping[str, Any] | None = None
 
 
 class Objects:
@@ -110,10 +113,14 @@ class Objects:
 
     def plain(self, reply: Asked) -> Any:
         """The value for JSON; None where there is none."""
+        if reply.said is not None:
+            return reply.said["value"]
         return None if reply.query is None else self.registry.plain(reply.query, reply.value)
 
     def text(self, reply: Asked) -> str:
         """What a code means; "" for all else."""
+        if reply.said is not None:
+            return str(reply.said["text"] or "")
         if reply.query is None or not isinstance(reply.value, int):
             return ""
         texts = driver(self._config.driver).texts.get(reply.query.name, {})
@@ -121,6 +128,8 @@ class Objects:
 
     def published(self, reply: Asked) -> list[dict[str, Any]]:
         """What the collector makes of it."""
+        if reply.said is not None:
+            return list(reply.said["metrics"])
         return [
             {"series": series.name, "value": finite(value), "unit": series.metric.unit.symbol}
             for binding in (reply.query.bindings if reply.query else ())

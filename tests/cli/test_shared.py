@@ -78,3 +78,36 @@ def test_watch_shows_what_the_agent_reads(run, owned):
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout.count("Power") >= 2
     assert inverter.inverter.hub().served == 1
+
+
+def test_a_single_thing_is_asked_for_by_the_agent(run, owned):
+    inverter, _ = owned
+    result = run("read", inverter.address, "--object", "inverter_sn", "--object", "0x959930BF")
+    assert (result.exit_code, result.stderr) == (0, "")
+    serial, soc = result.stdout.splitlines()
+    known = run("read", inverter.address, "--only", "inverter.serial", "-f", "json")
+    assert f'"{serial}"' in known.stdout
+    assert 0 < float(soc) < 1
+    verbose = run("read", inverter.address, "--object", "battery.soc", "-v")
+    assert "metric       inverter_battery{battery=0}.soc_percent = " in verbose.stdout
+    assert inverter.inverter.hub().served == 1
+
+
+def test_a_thing_that_the_unit_does_not_know_is_told(run, owned):
+    inverter, _ = owned
+    result = run("read", inverter.address, "--object", "battery.stack_cycles[6]", "-f", "json")
+    (thing,) = json.loads(result.stdout)
+    assert (result.exit_code == 0) == (thing["trouble"] is None)
+    assert inverter.inverter.hub().served == 1
+
+
+def test_the_memory_is_read_by_the_agent(run, owned):
+    inverter, _ = owned
+    result = run(
+        "history", inverter.address, "--from", "-2h", "--signals", "pv_*", "-f", "csv", "-q"
+    )
+    assert (result.exit_code, result.stderr) == (0, "")
+    head, *rows = result.stdout.splitlines()
+    assert "pv_" in head
+    assert len(rows) >= 23, "one each five minutes"
+    assert inverter.inverter.hub().served == 1
