@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -108,14 +108,38 @@ def documents(units: list[Snapshot], topics: Topics) -> Iterator[tuple[str, str]
     for snapshot in units:
         unit = Described(snapshot.config.name, snapshot.unit, snapshot.driver.vendor)
         unit.take((series, reading.value) for series, reading in snapshot.readings.items())
-        document = unit.document(_Known(snapshot.config, snapshot.driver), topics)
-        yield unit.topic, json.dumps(document, ensure_ascii=False)
+        known = _Known(snapshot.config, snapshot.driver)
+        unit.take_settings(known)
+        yield unit.topic, json.dumps(unit.document(known, topics), ensure_ascii=False)
+
+
+class _Settings:
+    """What may be set in a unit, as whoever collects from it tells, or the unit itself."""
+
+    def __init__(self, config: DeviceConfig) -> None:
+        """Ask.
+
+        Args:
+            config: The device; it allows something to be set.
+        """
+        from rct_collector.cli.collect import run
+        from rct_collector.cli.setting import access
+        from rct_collector.config import Config, state_dir
+
+        async def told() -> list[dict[str, Any]]:
+            async with access(config, state_dir(Config())) as way:
+                return await way.describe()
+
+        self.writes = config.options.permission.names
+        self._described: list[dict[str, Any]] = run(told())
+
+    def describe(self) -> list[dict[str, Any]]:
+        """What there is."""
+        return self._described
 
 
 class _Known:
     """What is known of a device that nobody collects from here."""
-
-    settings = None
 
     def __init__(self, config: DeviceConfig, driver: Driver) -> None:
         """Work out how often its values will come, if it has all that units of its family have.
@@ -130,6 +154,8 @@ class _Known:
         self.driver = driver
         self._plan = Plan(driver, config)
         self._budget = budget(self._plan, set(driver.conditions), config)
+        may_set = driver.settings and config.options.permission.names
+        self.settings = _Settings(config) if may_set else None
 
     def every(self, series: Series) -> float:
         """Seconds from one value of a series to the next."""

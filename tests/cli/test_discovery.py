@@ -8,6 +8,7 @@ import socket
 import pytest
 
 from tests import home_assistant
+from tests.inverter import running_inverter
 
 pytestmark = pytest.mark.slow
 
@@ -38,21 +39,23 @@ def test_several_units_need_their_topics(run, tmp_path, inverters):
     assert result.exit_code == 0
     found = dict(line.split(" ", 1) for line in result.stdout.splitlines())
     assert list(found) == [
-        "homeassistant/device/rct-roof/config", "homeassistant/device/rct-shed/config",
+        "homeassistant/device/voltronic-roof/config", "homeassistant/device/voltronic-shed/config",
     ]  # fmt: skip
     for topic, document in found.items():
         home_assistant.check_topic(topic)
         home_assistant.check(json.loads(document))
 
 
+QUICK = {"driver": "voltronic", "rate": 1e9, "latency": (0.0, 0.0)}
+
+
 @pytest.fixture
 def inverters(tmp_path):
-    from tests.inverter import running_inverter
-
-    with running_inverter("inverter-only") as roof, running_inverter("inverter-only") as shed:
+    with running_inverter(None, **QUICK) as roof, running_inverter(None, **QUICK) as shed:
         path = tmp_path / "config.yaml"
         entries = "".join(
-            f"  - {{name: {name}, driver: rct, address: '{unit.address}'}}\n"
+            f"  - {{name: {name}, driver: voltronic, address: '{unit.address}',"
+            " requests: {gap: 5ms, per_second: 50}}\n"
             for name, unit in (("roof", roof), ("shed", shed))
         )
         path.write_text(f"state_dir: {tmp_path}/state\ndevices:\n{entries}")
@@ -71,3 +74,23 @@ def test_what_is_not_there_is_told_of_in_words(run):
     assert result.exit_code != 0
     assert result.stdout == ""
     assert "127.0.0.1" in result.stderr
+
+
+def test_what_may_be_set_is_in_it(run, tmp_path):
+    """Nobody publishes present values, so what was set last is taken for them."""
+    with running_inverter(None, **QUICK) as unit:
+        path = tmp_path / "config.yaml"
+        path.write_text(
+            f"state_dir: {tmp_path}/state\ndevices:\n  - name: axpert\n    driver: voltronic\n"
+            f"    address: {unit.address}\n    writes: [output_priority, buzzer]\n"
+            "    requests: {gap: 5ms, per_second: 50}\n"
+        )
+        result = run("discovery", "--config", path, "--only", "inverter_power.load_watts")
+    assert (result.exit_code, result.stderr) == (0, "")
+    document = json.loads(result.stdout)
+    home_assistant.check(document)
+    found = {key: c for key, c in document["components"].items() if key.startswith("set_")}
+    assert {key: c["platform"] for key, c in found.items()} == {
+        "set_output_priority": "select", "set_buzzer": "switch",
+    }  # fmt: skip
+    assert all(c["optimistic"] and "state_topic" not in c for c in found.values())

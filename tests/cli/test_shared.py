@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import home_assistant
 from tests.inverter import running_inverter
 
 SHIM = Path(sys.executable).parent / "rct-collector-telegraf"
@@ -110,4 +111,17 @@ def test_the_memory_is_read_by_the_agent(run, owned):
     head, *rows = result.stdout.splitlines()
     assert "pv_" in head
     assert len(rows) >= 23, "one each five minutes"
+    assert inverter.inverter.hub().served == 1
+
+
+def test_discovery_tells_what_the_agent_has_with_the_ids_that_all_of_it_has(run, owned):
+    """Ids hold the serial number, which the agent was told long ago."""
+    inverter, _ = owned
+    result = run("discovery", "--address", inverter.address, "--name", "roof", "--host", "solar1")
+    assert (result.exit_code, result.stderr) == (0, "")
+    document = json.loads(result.stdout)
+    home_assistant.check(document)
+    serial = document["device"]["serial_number"]
+    assert document["device"]["identifiers"] == [f"rct_{serial}"]
+    assert {"grid_l1_voltage_volts", "collector_up"} <= set(document["components"])
     assert inverter.inverter.hub().served == 1

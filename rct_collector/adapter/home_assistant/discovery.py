@@ -180,7 +180,7 @@ class Described:
                 component |= self._availability(topics)
             yield key_of(series), component
         for name, described in self.settings.items():
-            component = settable(self.source, described)
+            component = settable(self.source, described, is_shown=topics.has_settings)
             yield f"set_{name}", component | self._availability(topics, _BRIDGE_IS_THERE)
 
     def _availability(self, topics: Topics, *more: dict[str, str]) -> dict[str, Any]:

@@ -41,12 +41,13 @@ def text_of(value: Any) -> str:
     return value if isinstance(value, str) else f"{value:g}"
 
 
-def settable(source: str, described: Mapping[str, Any]) -> dict[str, Any]:
+def settable(source: str, described: Mapping[str, Any], *, is_shown: bool = True) -> dict[str, Any]:
     """What Home Assistant needs to know of a setting.
 
     Args:
         source: Configured name of the device.
         described: What the gate tells of it, see :meth:`device.settings.Gate.describe`.
+        is_shown: Somebody publishes its present value; else what was set last is taken for it.
 
     Returns:
         Keys of the component but for its id and what tells whether it can be used.
@@ -55,14 +56,12 @@ def settable(source: str, described: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {
         "name": described["title"] or name.replace("_", " ").capitalize(),
         "command_topic": command_topic(source, name),
-        "state_topic": state_topic(source, name),
         "entity_category": "config",
+        **({"state_topic": state_topic(source, name)} if is_shown else {"optimistic": True}),
     }
     if described["kind"] == "flag":
-        return {
-            **found, "platform": "switch", "payload_on": ON, "payload_off": OFF,
-            "state_on": ON, "state_off": OFF,
-        }  # fmt: skip
+        found |= {"platform": "switch", "payload_on": ON, "payload_off": OFF}
+        return found | ({"state_on": ON, "state_off": OFF} if is_shown else {})
     if described["choices"]:
         options = [text_of(choice) for choice in described["choices"]]
         if described["unit"]:
