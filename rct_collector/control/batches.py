@@ -6,6 +6,7 @@ is for those in the process.
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Mapping
 from functools import lru_cache
@@ -32,8 +33,13 @@ def to_json(batch: Batch) -> dict[str, Any]:
         "origin": str(batch.origin),
         "ends_round": batch.ends_round,
         "health": batch.health._asdict(),
-        "values": {series.name: value for series, value in batch.values},
+        "values": {series.name: value for series, value in batch.values if can_be_told(value)},
     }
+
+
+def can_be_told(value: Value) -> bool:
+    """Whether JSON has such a value; what it has not, no agent writes either: infinity, and NaN."""
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def from_json(said: Any) -> Batch:  # noqa: ANN401 - it came from another process

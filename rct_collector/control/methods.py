@@ -9,6 +9,7 @@ from typing import Any
 
 from rct_collector import __version__
 from rct_collector.control import reading
+from rct_collector.control.batches import can_be_told
 from rct_collector.control.broker import Broker, Latest, Line, Topic, program
 from rct_collector.control.changing import Changes
 from rct_collector.control.messages import Call, Code
@@ -185,5 +186,5 @@ def _values_of(latest: Latest, wish: Wish) -> dict[str, dict[str, Any]]:
     return {
         series.name: {"value": value, "time": time_ns / 1e9, "time_ns": time_ns}
         for series, (value, time_ns) in latest.values.items()
-        if taken(series)
+        if taken(series) and can_be_told(value)
     }

@@ -57,6 +57,15 @@ def typed(batch):
     return [(series, type(value), value) for series, value in batch.values]
 
 
+def test_what_json_cannot_tell_is_left_out():
+    """A unit that nobody asks has an infinite gap between requests; the rest of it is told."""
+    gap, up = map(
+        catalog().series, ("inverter_collector.request_gap_seconds", "inverter_collector.up")
+    )
+    batch = Batch("roof", "toy", (), 1, ((gap, float("inf")), (up, 1)), 10.0)
+    assert through(batch).values == ((up, 1),)
+
+
 @given(BATCHES)
 def test_it_is_the_same_when_it_is_read_again(batch):
     found = through(batch)

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -16,9 +17,13 @@ from rct_collector.control import following as module
 from rct_collector.control.client import Client
 from rct_collector.device.options import Options
 from rct_collector.lines import lock as lock_module
-from rct_collector.model import Kind, Origin
+from rct_collector.model import Batch, GapOrder, Health, Kind, Origin
 from tests.scripted import ScriptedUnit
-from tests.virtual import Plug, Recorder, VirtualClock, run
+from tests.toys import bus, plant
+from tests.toys.running import WALL, Unit
+from tests.toys.running import Plug as Leading
+from tests.toys.test_lines import Wires
+from tests.virtual import START, Plug, Recorder, VirtualClock, run
 
 ROWS = catalog()
 GRID = "inverter_power.grid_watts"
@@ -344,3 +349,136 @@ def test_texts_of_the_unit_come_on_one_line():
     (own,), seen = lines
     assert seen
     assert all(line == own for line in seen)
+
+
+# -- lines of several units, and devices of many -----------------------------------------------
+
+
+@asynccontextmanager
+async def collecting(loop, devices, plug, clock=None):
+    """A collector of some devices, and what it hands over."""
+    out = Recorder()
+    options = Options(clock=clock or VirtualClock(loop), opener=plug)
+    made = Collector(Config.parse({"devices": devices}), out, options)
+    task = asyncio.create_task(made.run())
+    await asyncio.sleep(1)
+    try:
+        yield made, out
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def on_bus(**units):
+    address = f"tcp://bus-{os.getpid()}.test"
+    return [
+        {"name": name, "driver": "bus", "address": address, "unit": unit}
+        for name, unit in units.items()
+    ]
+
+
+def test_units_on_one_line_are_found_by_their_number_whatever_they_are_called(register, caplog):
+    register(bus.DRIVER)
+    wires = Wires({"1": 100.0, "2": 200.0})
+
+    async def main(loop):
+        plug = Plug(wires)
+        async with (
+            collecting(loop, on_bus(east="1", west="2"), plug),
+            collecting(loop, on_bus(first="2", third="3"), plug) as (_, out),
+        ):
+            await asyncio.sleep(100)
+        return plug, out
+
+    plug, out = run(main)
+    assert len(plug.wires) == 1
+    values = {
+        (batch.source, value)
+        for batch in out.batches
+        for series, value in batch.values
+        if series.name == GRID
+    }
+    assert values == {("first", 200.0)}
+    last = [batch.health for batch in out.batches if batch.source == "third"][-1]
+    assert not last.up
+    assert last.error.endswith("it collects east, west there, and not the unit 3")
+    assert "3" not in wires.asked
+
+
+def test_all_units_of_a_device_that_takes_many_are_handed_over_and_removed_with_it(register):
+    register(plant.DRIVER)
+    unit = Unit()
+    for n in range(8):
+        for name in ("A1", "B2"):
+            unit.say(f"{n};{name};inverter;{WALL + 10 * n};{100 + n}", 1000.0 + 10 * n)
+    address = f"tcp://plant-{os.getpid()}.test"
+
+    def plant_of(name):
+        return [{"name": name, "driver": "plant", "address": address}]
+
+    async def main(loop):
+        plug = Leading(unit)
+        clock = VirtualClock(loop)
+        async with (
+            collecting(loop, plant_of("owner"), plug, clock) as (_, own),
+            collecting(loop, plant_of("other"), plug, clock) as (made, out),
+        ):
+            await asyncio.sleep(100)
+            await made.remove("other")
+        return plug, own, out
+
+    plug, own, out = run(main)
+    assert len(plug.wires) == 1
+
+    def measured(recorder):
+        return [
+            (batch.unit, batch.time_ns, value)
+            for batch in recorder.batches
+            for series, value in batch.values
+            if series.name == "inverter_power.load_watts"
+        ]
+
+    assert set(measured(out)) == set(measured(own))
+    assert {name for name, _, _ in measured(out)} == {"A1", "B2"}
+    removed = [batch.unit for batch in out.batches if batch.health.removed]
+    assert removed == ["A1", "B2", ""]
+    assert not any(batch.health.removed for batch in own.batches)
+
+
+# -- what is known of it when it becomes ours --------------------------------------------------
+
+
+def test_what_was_followed_is_not_restored_when_the_device_is_ours(tmp_path):
+    async def main(loop):
+        host = Host(loop)
+        made, _ = host.collector("a", state_dir=tmp_path)
+        (device,) = made.devices
+        device._options = replace(device._options, restore=GapOrder.NEWEST)
+        times = [START - 3600 + 10 * n for n in range(180)]
+        for wall in times:
+            up = Health(up=True, since=wall)
+            ended = Batch("x", "rct", (), round(wall * 1e9), (), 10.0, ends_round=True, health=up)
+            device.relay(ended)
+        task = asyncio.create_task(device.run())
+        await asyncio.sleep(1)
+        coverage = device._restoring._coverage
+        found = [wall in coverage for wall in (times[0], times[-1], START - 7200, START - 900)]
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        return found
+
+    assert run(main) == [True, True, False, False]
+
+
+def test_what_our_agent_has_not_taken_is_counted_in_place_of_what_the_owners_has_not():
+    series = ROWS.series("inverter_collector.samples_dropped_total")
+
+    async def main(loop):
+        host = Host(loop)
+        async with host.running("a", "b") as ((first, a), (second, b)):
+            first.dropped("a", 7)
+            second.dropped("b", 3)
+            await asyncio.sleep(30)
+        return [out.values()[series.name][-1][1] for out in (a, b)]
+
+    assert run(main) == [7, 3]
