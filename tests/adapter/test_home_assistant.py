@@ -12,6 +12,8 @@ from line_protocol_parser import parse_line
 from rct_collector.adapter.home_assistant.discovery import HomeAssistant, key_of
 from rct_collector.adapter.home_assistant.entities import entity, is_entity, name
 from rct_collector.adapter.home_assistant.topics import CollectdTopics, TelegrafTopics
+from rct_collector.bridge.commands import Message, TopicNames, command_of, typed
+from rct_collector.bridge.mirror import text_of
 from rct_collector.catalog import catalog
 from rct_collector.config import Config
 from rct_collector.device.device import Device
@@ -352,6 +354,19 @@ EVERY_KIND = {
 }
 
 
+#: What of it is shown, and what is sent.
+STATES = {"priority": "sbu", "charge": "10", "bulk": 56.4, "hours": 30.0, "buzzer": True}
+SENT = {
+    "priority": ["utility", "solar", "sbu"],
+    "charge": [2.0, 10.0, 60.0],
+    "bulk": [48.0, 58.4],
+    "hours": [0.0, 900.0],
+    "buzzer": [True, False],
+}
+
+TOPICS = TopicNames("inverter")
+
+
 def settable_unit(settings):
     known = Known("voltronic")
     known.settings = settings
@@ -360,8 +375,7 @@ def settable_unit(settings):
 
 def test_what_may_be_set_is_an_entity_that_commands_the_bridge():
     told = settable_unit(Settings(**EVERY_KIND))
-    document, *values = (line["fields"]["payload"] for line in _lines(told, 0, *SAID))
-    document = json.loads(document)
+    (document,) = told.round(0, *SAID, vendor="voltronic")
     home_assistant.check(document)
     found = {key: c for key, c in document["components"].items() if key.startswith("set_")}
     assert {key: (c["platform"], c["command_topic"]) for key, c in found.items()} == {
@@ -373,34 +387,33 @@ def test_what_may_be_set_is_an_entity_that_commands_the_bridge():
     }
     assert found["set_charge"]["options"] == ["2", "10", "60"]
     assert (found["set_bulk"]["device_class"], found["set_bulk"]["step"]) == ("voltage", 0.1)
-    assert values == ["sbu", "10", "56.4", "30", "on"]
-    shown = {line["tags"]["topic"]: line["fields"]["payload"].encode() for line in told.lines[1:]}
-    states = [home_assistant.state(c, shown[c["state_topic"]]) for c in found.values()]
-    assert states == ["sbu", "10", 56.4, 30.0, True]
+    for key, component in found.items():
+        name = key.removeprefix("set_")
+        assert TOPICS.split(component["command_topic"]) == ("roof", name)
+        assert component["state_topic"] == TOPICS.setting("roof", name)
+        shown = text_of(EVERY_KIND[name]["value"])
+        assert home_assistant.state(component, shown) == STATES[name]
     up = {"solar/roof/inverter_collector/up": b"1"}
     for bridge, expected in ((b"online", True), (b"offline", False)):
-        last = {**up, "inverter/bridge/availability": bridge}
+        last = {**up, TOPICS.availability: bridge}
         assert {home_assistant.is_available(c, last) for c in found.values()} == {expected}
     assert not home_assistant.is_available(found["set_bulk"], up), "nobody takes a command"
 
 
-def _lines(told, seconds, *values):
-    """All lines of a round, of which only the first may be a document."""
-    batch = Batch("roof", "voltronic", (), START_NS + seconds * S, values, 10.0, ends_round=True)
-    told.lines = [parse_line(line.decode()) for line in told.discovery.lines(batch)]
-    return told.lines
-
-
-def test_a_setting_is_told_when_it_changes_and_with_each_document():
-    settings = Settings(priority=dict(EVERY_KIND["priority"]))
-    told = settable_unit(settings)
-    assert len(_lines(told, 0, *SAID)) == 2
-    assert _lines(told, 10) == []
-    settings.more["priority"]["value"] = "solar"
-    (line,) = _lines(told, 20)
-    assert line["tags"]["topic"] == "inverter/roof/setting/priority"
-    assert line["fields"] == {"payload": "solar"}
-    assert [len(_lines(told, seconds)) for seconds in (30, 3600)] == [0, 2]
+def test_what_home_assistant_sends_is_what_the_bridge_takes():
+    """Each option of a list, both ends of a number, and both positions of a switch."""
+    (document,) = settable_unit(Settings(**EVERY_KIND)).round(0, *SAID)
+    described = {item["name"]: item for item in Settings(**EVERY_KIND).describe()}
+    for setting, wanted in SENT.items():
+        component = document["components"][f"set_{setting}"]
+        payloads = component.get("options") or (
+            [component["payload_on"], component["payload_off"]]
+            if component["platform"] == "switch"
+            else [str(component["min"]), str(component["max"])]
+        )
+        topic = component["command_topic"]
+        orders = [command_of(TOPICS, Message(topic, text.encode())) for text in payloads]
+        assert [typed(order, described[setting]) for order in orders] == wanted
 
 
 def test_what_cannot_be_set_for_a_while_stays_and_what_may_not_be_is_not_there():
@@ -408,14 +421,15 @@ def test_what_cannot_be_set_for_a_while_stays_and_what_may_not_be_is_not_there()
     settings.hidden = {"buzzer"}
     told = settable_unit(settings)
     for seconds in (0, 3600):
-        (document, *_) = (line["fields"]["payload"] for line in _lines(told, seconds, *SAID))
-        assert "set_priority" in document
-        assert "set_buzzer" not in document
+        (document,) = told.round(seconds, *SAID)
+        assert "set_priority" in document["components"]
+        assert "set_buzzer" not in document["components"]
         settings.hidden = {"buzzer", "priority"}  # the unit has a fault
     settings = Settings(**EVERY_KIND)
     settings.writes = ()
     told = settable_unit(settings)
-    assert "set_" not in _lines(told, 0, *SAID)[0]["fields"]["payload"]
+    (document,) = told.round(0, *SAID)
+    assert not any(key.startswith("set_") for key in document["components"])
 
 
 def test_a_real_unit_is_told_with_what_may_be_set_in_it():
@@ -444,10 +458,6 @@ def test_a_real_unit_is_told_with_what_may_be_set_in_it():
     components = document["components"]
     assert [key for key in components if key.startswith("set_")] == [f"set_{w}" for w in wanted]
     assert components["set_battery_float_volts"]["min"] == 52
-    for setting in wanted:
-        home_assistant.state(
-            components[f"set_{setting}"], payloads[f"inverter/roof/setting/{setting}"].encode()
-        )
     assert document["device"]["serial_number"]
     documents = [line for line in parsed if line["tags"]["topic"].startswith("homeassistant")]
     assert len(documents) < 12, "what is learnt bit by bit is told a few times"

@@ -77,7 +77,6 @@ def test_what_is_not_there_is_told_of_in_words(run):
 
 
 def test_what_may_be_set_is_in_it(run, tmp_path):
-    """Nobody publishes present values, so what was set last is taken for them."""
     with running_inverter(None, **QUICK) as unit:
         path = tmp_path / "config.yaml"
         path.write_text(
@@ -93,4 +92,4 @@ def test_what_may_be_set_is_in_it(run, tmp_path):
     assert {key: c["platform"] for key, c in found.items()} == {
         "set_output_priority": "select", "set_buzzer": "switch",
     }  # fmt: skip
-    assert all(c["optimistic"] and "state_topic" not in c for c in found.values())
+    assert found["set_buzzer"]["command_topic"] == "inverter/axpert/set/buzzer"

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from rct_collector._version import __version__
 from rct_collector.adapter.home_assistant.entities import entity, is_entity
-from rct_collector.adapter.home_assistant.settables import (
-    BRIDGE,
-    settable,
-    state_topic,
-    text_of,
-)
+from rct_collector.adapter.home_assistant.settables import BRIDGE, settable
 from rct_collector.adapter.home_assistant.topics import Topics
 from rct_collector.adapter.lineprotocol import field_value, tag_value
 from rct_collector.catalog import catalog
@@ -125,19 +120,17 @@ class Described:
         elif name in _PLACES:
             self.model[_PLACES[name]] = text
 
-    def take_settings(self, known: Known) -> tuple[bool, dict[str, str]]:
-        """Learn what may be set; whether there was anything new, and name → present value."""
+    def take_settings(self, known: Known) -> bool:
+        """Learn what may be set; whether there was anything new."""
         settings = known.settings
         if self._name or settings is None or not settings.writes:
-            return False, {}
-        found = {item["name"]: item for item in settings.describe()}
-        values = {name: item.pop("value") for name, item in found.items()}
-        found = {name: item for name, item in found.items() if item["enabled"]}
+            return False
+        found = {item["name"]: item for item in settings.describe() if item["enabled"]}
+        for item in found.values():
+            del item["value"]  # which is the bridge's to tell
         is_new = any(self.settings.get(name) != item for name, item in found.items())
         self.settings |= found
-        return is_new, {
-            name: text_of(values[name]) for name in self.settings if values.get(name) is not None
-        }
+        return is_new
 
     @property
     def topic(self) -> str:
@@ -180,7 +173,7 @@ class Described:
                 component |= self._availability(topics)
             yield key_of(series), component
         for name, described in self.settings.items():
-            component = settable(self.source, described, is_shown=topics.has_settings)
+            component = settable(self.source, described)
             yield f"set_{name}", component | self._availability(topics, _BRIDGE_IS_THERE)
 
     def _availability(self, topics: Topics, *more: dict[str, str]) -> dict[str, Any]:
@@ -209,14 +202,13 @@ def _plain(text: str) -> str:
 
 
 class _Document:
-    """What was sent of a unit, and when.
+    """When the document of a unit was due last.
 
     Attributes:
         unit: What it has said.
         heard_ns: When it was heard for the first time.
         sent_ns: When its document was sent; None when that was never so.
         news: It has said something new since.
-        values: Name of a setting → its value, as it was sent last.
     """
 
     def __init__(self, unit: Described, heard_ns: int) -> None:
@@ -224,7 +216,6 @@ class _Document:
         self.heard_ns = heard_ns
         self.sent_ns: int | None = None
         self.news = False
-        self.values: dict[str, str] = {}
 
     def is_due(self, now_ns: int) -> bool:
         """Whether to send it; a clock that was set back is no reason to wait."""
@@ -257,9 +248,7 @@ class HomeAssistant:
         self._units: dict[tuple[str, str], _Document] = {}
 
     def lines(self, batch: Batch) -> list[bytes]:
-        """Line protocol with the document of a unit, where it is due, and with settings.
-
-        Mostly nothing.
+        """Line protocol with the document of a unit, where it is due; mostly nothing.
 
         Args:
             batch: What a device says.
@@ -279,26 +268,16 @@ class HomeAssistant:
         elif sent.unit.take(batch.values):
             sent.news = True
         known = self._known(batch.source) if batch.ends_round else None
-        return [] if known is None else list(self._due(sent, known, batch.time_ns))
+        if known is None:
+            return []
+        sent.news = sent.unit.take_settings(known) or sent.news
+        if not sent.is_due(batch.time_ns):
+            return []
+        sent.sent_ns, sent.news = batch.time_ns, False
+        return [self._line(sent.unit, known, batch.time_ns)]
 
-    def _due(self, sent: _Document, known: Known, time_ns: int) -> Iterator[bytes]:
-        """What of a unit is due at the end of a round."""
-        is_new, values = sent.unit.take_settings(known)
-        sent.news = sent.news or is_new
-        if sent.is_due(time_ns):
-            sent.sent_ns, sent.news = time_ns, False
-            sent.values.clear()
-            document = sent.unit.document(known, self._topics)
-            text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
-            yield self._line(sent.unit.source, sent.unit.topic, text, time_ns)
-        if sent.sent_ns is None:
-            return
-        for name, value in values.items():
-            if sent.values.get(name) != value:
-                sent.values[name] = value
-                topic = state_topic(sent.unit.source, name)
-                yield self._line(sent.unit.source, topic, value, time_ns)
-
-    def _line(self, source: str, topic: str, payload: str, time_ns: int) -> bytes:
-        head = f"{self._measurement},source={tag_value(source)},topic={tag_value(topic)}"
-        return f"{head} payload={field_value(payload)} {time_ns}\n".encode()
+    def _line(self, unit: Described, known: Known, time_ns: int) -> bytes:
+        document = unit.document(known, self._topics)
+        payload = field_value(json.dumps(document, ensure_ascii=False, separators=(",", ":")))
+        head = f"{self._measurement},source={tag_value(unit.source)},topic={tag_value(unit.topic)}"
+        return f"{head} payload={payload} {time_ns}\n".encode()

@@ -1,7 +1,7 @@
 """A setting of a unit as an entity of Home Assistant: a list, a number, or a switch.
 
-Commands go to the bridge, which is the one that may set something, see
-:mod:`rct_collector.control`; here is only told what it would take.
+Commands go to the bridge, which also tells present values, see :mod:`rct_collector.bridge`; here is
+only told what it would take.
 
 Source: Home Assistant's documentation of the platforms select, number and switch of its integration
 MQTT, and of the device classes of numbers.
@@ -30,24 +30,16 @@ def command_topic(source: str, name: str) -> str:
 
 
 def state_topic(source: str, name: str) -> str:
-    """Where the present value of a setting of a device is."""
+    """Where the bridge keeps the present value of a setting of a device."""
     return f"{ROOT}/{source}/setting/{name}"
 
 
-def text_of(value: Any) -> str:
-    """A value as messages have it, in both directions."""
-    if isinstance(value, bool):
-        return ON if value else OFF
-    return value if isinstance(value, str) else f"{value:g}"
-
-
-def settable(source: str, described: Mapping[str, Any], *, is_shown: bool = True) -> dict[str, Any]:
+def settable(source: str, described: Mapping[str, Any]) -> dict[str, Any]:
     """What Home Assistant needs to know of a setting.
 
     Args:
         source: Configured name of the device.
         described: What the gate tells of it, see :meth:`device.settings.Gate.describe`.
-        is_shown: Somebody publishes its present value; else what was set last is taken for it.
 
     Returns:
         Keys of the component but for its id and what tells whether it can be used.
@@ -56,14 +48,15 @@ def settable(source: str, described: Mapping[str, Any], *, is_shown: bool = True
     found: dict[str, Any] = {
         "name": described["title"] or name.replace("_", " ").capitalize(),
         "command_topic": command_topic(source, name),
+        "state_topic": state_topic(source, name),
         "entity_category": "config",
-        **({"state_topic": state_topic(source, name)} if is_shown else {"optimistic": True}),
     }
     if described["kind"] == "flag":
         found |= {"platform": "switch", "payload_on": ON, "payload_off": OFF}
-        return found | ({"state_on": ON, "state_off": OFF} if is_shown else {})
+        return found | {"state_on": ON, "state_off": OFF}
     if described["choices"]:
-        options = [text_of(choice) for choice in described["choices"]]
+        choices = described["choices"]
+        options = [item if isinstance(item, str) else f"{item:g}" for item in choices]
         if described["unit"]:
             found["name"] += f" ({described['unit']})"
         return {**found, "platform": "select", "options": options}

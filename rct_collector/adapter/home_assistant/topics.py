@@ -22,11 +22,9 @@ class Topics(Protocol):
 
     Attributes:
         value: What the value of a message is, in the language of Home Assistant's templates.
-        has_settings: Whether present values of settings are published, too.
     """
 
     value: str
-    has_settings: bool
 
     def topic(self, source: str, unit: str, series: Series) -> str:
         """Where the values of a series are.
@@ -42,7 +40,6 @@ class TelegrafTopics:
     """The shipped output ``mqtt.conf``: a topic for each value, which is all of the message."""
 
     value = "value"
-    has_settings = True
 
     def __init__(self, prefix: str = PREFIX) -> None:
         """Prepare.
@@ -69,7 +66,6 @@ class CollectdTopics:
     """collectd's plugin ``mqtt``: ``time:value``, and a zero byte behind it."""
 
     value = r"value.split(':')[1].rstrip('\x00')"
-    has_settings = False
 
     def __init__(self, host: str, root: str = "collectd", prefix: str = PREFIX) -> None:
         """Prepare.
