@@ -22,6 +22,7 @@ SUDO = [] if os.getuid() == 0 else ["sudo", "-n"]
 #: Debian package → a file of ours that is there as long as it is installed.
 OURS = {
     "rct-collector": "/usr/bin/rct-collector",
+    "rct-collector-bridge": "/lib/systemd/system/rct-collector-bridge.service",
     "rct-collector-collectd": "/usr/share/rct-collector-collectd/collectd.conf",
     "rct-collector-daemon": "/lib/systemd/system/rct-collector.service",
     "rct-collector-telegraf": "/usr/bin/rct-collector-telegraf",

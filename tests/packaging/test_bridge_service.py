@@ -12,7 +12,8 @@ import pytest
 
 from rct_collector.cli.bridge import VARIABLES, command
 from rct_collector.cli.main import COMMANDS
-from tests.packaging.system import CLEAN, ROOT
+from tests.packaging.system import CLEAN, ROOT, field
+from tests.packaging.system import command as command_output
 from tests.processes import program
 
 DEBIAN = ROOT / "packaging" / "debian"
@@ -81,3 +82,21 @@ def test_doors_are_found_where_all_but_processes_is_hidden():
     if done.returncode:
         pytest.skip(f"no name spaces here: {done.stderr.strip()}")
     assert name[1:] in done.stdout
+
+
+@pytest.mark.debian
+@pytest.mark.slow
+def test_the_package_holds_it(built):
+    package = built.package("rct-collector-bridge")
+    files = command_output("dpkg-deb", "--contents", package)
+
+    for path in (
+        "/lib/systemd/system/rct-collector-bridge.service",
+        "/usr/share/doc/rct-collector-bridge/examples/bridge.env",
+        "/usr/share/doc/rct-collector-bridge/README.Debian",
+    ):
+        assert f".{path}\n" in files
+    assert "python3-paho-mqtt" in field(package, "Depends").split(", ")
+    assert "rct-collector-bridge.service" in command_output(
+        "dpkg-deb", "--info", package, "postinst"
+    )

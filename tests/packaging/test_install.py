@@ -52,9 +52,10 @@ CONFFILE = "/etc/collectd/collectd.conf.d/rct-collector.conf"
 
 
 def with_base(wanted):
-    """A package of those that collect, and what all of them need."""
-    collecting = {f"rct-collector-{name}" for name in ("collectd", "daemon", "telegraf")}
-    return [name for name in OURS if name == wanted or name not in collecting]
+    """A package of those for some, and what all of them need."""
+    kinds = ("bridge", "collectd", "daemon", "telegraf")
+    for_some = {f"rct-collector-{name}" for name in kinds}
+    return [name for name in OURS if name == wanted or name not in for_some]
 
 
 FOR_COLLECTD = with_base("rct-collector-collectd")
