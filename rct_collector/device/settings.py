@@ -44,7 +44,7 @@ from rct_collector.drivers.base import (
     is_close,
 )
 from rct_collector.drivers.options import Permission
-from rct_collector.errors import TransportError
+from rct_collector.errors import RefusedFrameError, TransportError
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +53,9 @@ LOOK_AT_S = (2.0, 5.0, 10.0, *(10.0 * n for n in range(2, 361)))
 
 #: Times that something is asked whose answer could be taken for that to the question before.
 _TRIES = 3
+
+#: Nothing is answered, or nothing may be asked yet, since it is not known what is there.
+_UNREAD = (TransportError, RefusedFrameError)
 
 #: Stands for "whatever it is".
 ANY: Any = object()
@@ -231,11 +234,19 @@ class Gate:
     def _named(self, name: str) -> tuple[Setting, ...]:
         return tuple(setting for setting in self._settings if setting.name == name)
 
+    def _names(self) -> Iterable[str]:
+        return dict.fromkeys(setting.name for setting in self._settings)
+
+    def _known_as(self, name: str) -> Setting | None:
+        """The setting of a name, where the unit is known to have it."""
+        found = self._find(name)
+        return None if isinstance(found, Denied) else found
+
     def _find(self, name: str) -> Setting | Denied:
         """The setting of a name as this unit has it."""
         found = self._named(name)
         if not found:
-            known = ", ".join(dict.fromkeys(setting.name for setting in self._settings)) or "none"
+            known = ", ".join(self._names()) or "none"
             return Denied(f"there is no setting {name}; there are: {known}"[:2000], Cause.UNKNOWN)
         has = {setting: self._has(setting.condition) for setting in found}
         for setting, is_met in has.items():
@@ -259,8 +270,7 @@ class Gate:
         setting = self._find(name)
         if isinstance(setting, Denied):
             return setting
-        facts = self._last_facts()
-        if setting.guarded(facts) and (denied := unguarded(setting, value, self._permission)):
+        if self._guards(setting) and (denied := unguarded(setting, value, self._permission)):
             return denied
         if value is ANY:
             return None
@@ -284,17 +294,26 @@ class Gate:
 
     def _applicable(self) -> Iterator[Setting]:
         """One setting of each name, but for those that the unit is known not to have."""
-        for name in dict.fromkeys(setting.name for setting in self._settings):
+        for name in self._names():
             setting = self._find(name)
             if not isinstance(setting, Denied):
                 yield setting
             elif setting.cause is Cause.AWAY:
                 yield self._named(name)[0]
 
+    def _guards(self, setting: Setting) -> bool:
+        """Whether it is guarded, as far as that is known; where the unit decides, it is asked."""
+        return (setting.rank == "C" or self._is_read(setting)) and setting.guarded(
+            self._last_facts()
+        )
+
+    def _is_read(self, setting: Setting) -> bool:
+        """Whether all that decides on it was said over this connection."""
+        return all(query.name in self._known for query in setting.reads)
+
     def _described(self, setting: Setting, facts: Facts) -> dict[str, Any]:
         raw = self._known.get(setting.shown_by.name)
-        is_read = all(query.name in self._known for query in setting.reads)
-        narrow = setting.narrow(facts) if is_read else None
+        narrow = setting.narrow(facts) if self._is_read(setting) else None
         domain = narrow if isinstance(narrow, Domain) else setting.domain
         denied = self.objection(setting.name)
         why = denied.rule if denied else narrow if isinstance(narrow, str) else ""
@@ -335,11 +354,12 @@ class Gate:
 
     async def refresh(self) -> None:
         """Read the present values of all settings, so far as the unit tells them."""
-        reads = tuple(dict.fromkeys(q for found in self._applicable() for q in found.reads))
+        known = (setting for name in self._names() if (setting := self._known_as(name)))
+        reads = tuple(dict.fromkeys(query for setting in known for query in setting.reads))
         for query in reads:
             try:
                 await self._read(query, self._inquiry.connection, reads, needed=False)
-            except TransportError as error:
+            except _UNREAD as error:
                 log.debug("%s: %s is not read: %s", self._name, query.label, error)
 
     async def get(self, name: str) -> Any:
@@ -415,7 +435,7 @@ class Gate:
                 raw = facts[query.name] = await self._read(
                     query, connection, setting.reads, needed=query is setting.shown_by
                 )
-        except TransportError as error:
+        except _UNREAD as error:
             text = f"what is to be known before cannot be read: {error}"
             return Result.of(Denied(text, Cause.AWAY))
         before = setting.shown(raw)
@@ -453,7 +473,7 @@ class Gate:
             answer = await self._inquiry.ask(
                 setting.query, approved, connection=connection, sent=sent
             )
-        except TransportError as error:
+        except _UNREAD as error:
             if not has_left:
                 result = Result.of(Denied(f"nothing was sent: {error}", Cause.AWAY), before)
             else:
@@ -481,7 +501,7 @@ class Gate:
             await asyncio.sleep(begun + after - loop.time())
             try:
                 shown = await self._shown(setting)
-            except TransportError:
+            except _UNREAD:
                 continue
             if is_same(shown, approved.value):
                 return Result(State.APPLIED, otherwise.before, shown, sent=True)

@@ -8,6 +8,7 @@ import pytest
 
 from rct_collector import Config, ConfigError
 from rct_collector.adapter.blocks import from_blocks
+from rct_collector.drivers.options import Limit, Permission
 
 
 @dataclass
@@ -165,3 +166,21 @@ def test_mistakes_are_told_in_the_words_of_the_yaml_file(blocks, words):
     with pytest.raises(ConfigError) as caught:
         read(*blocks)
     assert any(problem.startswith(f"configuration: {words}") for problem in caught.value.problems)
+
+
+def test_what_may_be_written_to_a_unit():
+    """Limits are a block; names of settings are written as they are."""
+    limits = (line("battery_float_volts", "53.5..54.5"), line("battery_type", "agm"))
+    lines = (
+        line("Driver", "voltronic"),
+        line("Address", "tcp://192.0.2.10:23"),
+        line("Writes", "output_priority", "battery_float_volts"),
+        line("AllowBatteryLimits", True),
+        Block("Limits", (), limits),
+    )
+    found = read(Block("Device", ("shed",), lines))
+    assert found.devices[0].options.permission == Permission(
+        ("output_priority", "battery_float_volts"),
+        True,  # noqa: FBT003
+        {"battery_float_volts": Limit(low=53.5, high=54.5), "battery_type": Limit(("agm",))},
+    )

@@ -18,7 +18,7 @@ from rct_collector.device.settings import Cause, Denied, Gate, State, approve
 from rct_collector.device.state import WRITTEN, StateFile
 from rct_collector.drivers.base import Approved, Domain, Query, Setting
 from rct_collector.drivers.options import Limit, Permission
-from rct_collector.errors import TransportError
+from rct_collector.errors import RefusedFrameError, TransportError
 from tests import virtual
 from tests.answering import REFUSES, Answering
 
@@ -608,3 +608,27 @@ def test_unit_that_cannot_be_read_is_told_as_away():
             await unit.gate(loop).get("colour")
 
     virtual.run(main)
+
+
+@pytest.mark.parametrize("refused", [SET, SHOW])
+def test_what_the_driver_does_not_send_yet_is_told_as_away(refused, tmp_path):
+    """Before it is known what is at the other end of the line, or when that is another one."""
+    unit = Unit()
+    answer = unit.port.answer
+
+    def refuse(query, argument):
+        if query is refused:
+            raise RefusedFrameError("not in this dialect")
+        return answer(query, argument)
+
+    unit.port.answer = refuse
+
+    async def main(loop):
+        gate = unit.gate(loop, folder=tmp_path)
+        await gate.refresh()
+        return await gate.set("output_priority", "solar"), gate.journal.entries
+
+    result, entries = virtual.run(main)
+    assert (result.state, result.denied.cause) == (State.REFUSED, Cause.AWAY)
+    assert not result.sent
+    assert entries == []

@@ -13,6 +13,7 @@ from rct_collector.device.device import Device
 from rct_collector.device.options import Options
 from rct_collector.device.settings import Cause, State
 from rct_collector.drivers import driver
+from rct_collector.drivers.voltronic.simulator import LineFaults
 from rct_collector.simulator import SimulatedInverter
 from tests import virtual
 from tests.memory import MemoryPlug
@@ -187,6 +188,46 @@ def test_settings_are_described_as_the_unit_has_them():
     assert "allow_battery_limits" in after["battery_bulk_volts"]["why"]
     assert "no such setting" in after["operation_logic"]["why"]
     assert "solar_priority" not in after  # of PI18 alone
+
+
+def test_what_the_unit_decides_on_is_not_refused_before_it_was_asked():
+    """Lead is equalized without limits; which battery it is, is read before it is written."""
+
+    async def doing(run):
+        run.inverter.bridge.unit.world.set(0, "battery_type_code", 0, 0.0)
+        run.gate._known.clear()
+        return await run.gate.set("battery_equalization_minutes", 65)
+
+    run = SetUnit(doing)
+    assert run.result.state is State.APPLIED, run.result
+    assert run.writes == {"PBEQT065": 1}
+
+
+def test_setting_goes_ahead_of_what_is_polled():
+    """After a connect everything is asked; a setting waits for one question at a time."""
+    asked = []
+
+    class Listening(LineFaults):
+        def on_request(self, line, now):
+            asked.append(line[:-2].decode("latin-1"))
+            return line
+
+    async def doing(run):
+        run.inverter.hub().hang_up()
+        while run.device.port.opened < 2 or not run.device.discovery.identified:
+            await asyncio.sleep(0.1)
+        asked.clear()
+        result = await run.gate.set("output_priority", "utility")
+        await asyncio.sleep(60)
+        return result
+
+    run = SetUnit(doing, faults=[Listening()])
+    assert run.result.state is State.APPLIED, run.result
+    before = asked[: asked.index("POP00")]
+    own = ["QMOD", "QPIGS", "QPIRI"]
+    assert [text for text in before if text in own][-3:] == own
+    assert len(before) <= 2 * len(own) + 1
+    assert len(asked) > 20
 
 
 def test_another_unit_of_the_system_is_set_by_its_number():

@@ -109,7 +109,7 @@ class House:
         self.ask(wish)
         await asyncio.sleep(pause)
         if event == "unplug":
-            self.inverter.hub().close()
+            self.inverter.hub().hang_up()
         elif event == "kill":
             await self.kill()
             await self.start()
