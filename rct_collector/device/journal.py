@@ -103,10 +103,17 @@ class Journal:
             now: Monotonic seconds.
         """
         times = sorted(self._at.values())[-MOST_A_DAY:]
-        if times and now - times[-1] < APART_S:
-            return f"the last write was {now - times[-1]:.0f} s ago; {APART_S:.0f} s must pass"
-        if len(times) == MOST_A_DAY and now - times[0] < DAY_S:
-            return f"{MOST_A_DAY} writes within a day are enough: the memory of the unit wears out"
+        if times and (left := times[-1] + APART_S - now) > 0:
+            wait = math.ceil(round(left, 2))  # up, so that it may be written indeed after that
+            return (
+                f"the last write was {APART_S - wait:.0f} s ago; {APART_S:.0f} s must pass:"
+                f" wait {wait} s more"
+            )
+        if len(times) == MOST_A_DAY and (left := times[0] + DAY_S - now) > 0:
+            return (
+                f"{MOST_A_DAY} writes within a day are enough: the memory of the unit wears out;"
+                f" wait {math.ceil(left / 60)} min more"
+            )
         return ""
 
     async def begin(self, who: str, name: str, old: Any, new: Any) -> JournalEntry:

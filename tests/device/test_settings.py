@@ -127,9 +127,12 @@ def test_writes_are_counted():
             entry = await journal.begin("me", "volts", 1, 2)
             await journal.end(entry, "applied")
             assert "10 s must pass" in journal.objection(loop.time() + APART_S - 1)
+            almost = journal.objection(loop.time() + APART_S - 0.4)
+            assert almost == "the last write was 9 s ago; 10 s must pass: wait 1 s more"
             await asyncio.sleep(APART_S)
         last = loop.time() - MOST_A_DAY * APART_S + DAY_S
         assert "20 writes within a day" in journal.objection(last - 1)
+        assert journal.objection(last - 61).endswith("; wait 2 min more")
         assert journal.objection(last) == ""
 
     virtual.run(main)
