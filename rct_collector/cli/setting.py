@@ -349,9 +349,15 @@ def _print_table(found: Sequence[Described]) -> None:
     out = console()
     for n, head in enumerate(("setting", "value", "unit", "takes", "may be set")):
         table.add_column(head, no_wrap=n < 3 or not out.is_terminal, overflow="fold")
+    notes: dict[str, int] = {}  # most settings may not be set for one and the same reason
     for item in found:
-        allowed = "yes" if item["enabled"] else f"no: {item['why']}"
+        why = item["why"].replace(item["name"], "it")
+        allowed = "yes" if item["enabled"] else f"no ({notes.setdefault(why, len(notes) + 1)})"
         table.add_row(
             item["name"], text_of(item["value"]), item["unit"], _takes(item), allowed
         )  # fmt: skip
     show(out, table)
+    if notes:
+        show(out, "")
+    for why, number in notes.items():
+        show(out, f"({number}) {why}")
