@@ -45,6 +45,28 @@ def is_member(name: str, uid: int, groups: Container[int] = ()) -> bool:
     return user.pw_gid == group.gr_gid or user.pw_name in group.gr_mem
 
 
+def how_to_join(name: str, uid: int | None) -> str:
+    """What makes a user a member of a group, for messages.
+
+    Args:
+        name: Of the group.
+        uid: The user; None where that is not known.
+    """
+    words = [f"usermod --append --groups {name} {_account(uid)}"]
+    try:
+        grp.getgrnam(name)
+    except KeyError:
+        words.insert(0, f"groupadd --system {name}")
+    return f"root says {' && '.join(words)!r}, and who is logged in logs in again"
+
+
+def _account(uid: int | None) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name if uid is not None else "USER"
+    except (KeyError, OverflowError):
+        return "USER"
+
+
 def user_name(uid: int) -> str:
     """Name and number of a user, for messages."""
     try:

@@ -20,7 +20,7 @@ from rct_collector.control.rights import CONTROL
 from rct_collector.device.settings import ANY, Cause, Denied, Result, State
 from rct_collector.errors import RpcError
 from rct_collector.lines.holder import Holder
-from rct_collector.trust import user_name
+from rct_collector.trust import how_to_join, user_name
 
 T = TypeVar("T")
 
@@ -64,7 +64,10 @@ class Changes:
             RpcError: The caller may not, or something stands against it that is known already.
         """
         if not caller.rights.sets:
-            text = f"only members of the group {CONTROL} may change settings"
+            text = (
+                f"only members of the group {CONTROL} may change settings:"
+                f" {how_to_join(CONTROL, caller.caller.uid)}"
+            )
             raise RpcError(Code.NOT_PERMITTED, text)
         gate = topic.device.settings
         if gate is None:

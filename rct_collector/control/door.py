@@ -29,7 +29,7 @@ from rct_collector.control.methods import Methods
 from rct_collector.control.rights import Rights, rights_of
 from rct_collector.errors import RpcError
 from rct_collector.lines.holder import Holder, other_end
-from rct_collector.trust import GROUP
+from rct_collector.trust import GROUP, how_to_join
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +78,10 @@ class DoorServer:
             return
         rights = self._rights(caller)
         if not rights.reads:
-            text = f"only root, the user of this process and members of the group {GROUP} may ask"
+            text = (
+                f"only root, the user of this process and members of the group {GROUP} may ask:"
+                f" {how_to_join(GROUP, caller.uid)}"
+            )
             _refuse(call, RpcError(Code.NOT_PERMITTED, text))
         elif len(self._clients) >= MOST_CLIENTS:
             text = f"{MOST_CLIENTS} clients are connected, as many as there may be"
