@@ -7,6 +7,7 @@ Devices come and go while it runs: :meth:`Collector.add`, :meth:`Collector.remov
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import logging
 from bisect import bisect_right
@@ -125,9 +126,16 @@ async def _told(reload: Reload) -> dict[str, Any]:
 class Sharing:
     """Devices that other processes on this host may have: then theirs is what is handed over."""
 
-    def __init__(self) -> None:
-        """Follow nobody yet."""
+    def __init__(self, reload: Reload | None = None) -> None:
+        """Follow nobody yet.
+
+        Args:
+            reload: Called where an owner has its configuration read again; none has any where this
+                process has not.
+        """
         self._owners: Owners | None = None
+        self._reload = reload
+        self._reloads: set[asyncio.Task[None]] = set()
 
     async def run(self, device: Device) -> None:
         """Collect from a device, or follow whoever does, until cancelled."""
@@ -144,8 +152,18 @@ class Sharing:
         from rct_collector.control.following import Following, Owners  # few need to
 
         if self._owners is None:
-            self._owners = Owners()
+            self._owners = Owners(reload=self._begin_reload)
         return Following(device, self._owners)
+
+    def _begin_reload(self) -> None:
+        async def attempt(reload: Reload) -> None:
+            with contextlib.suppress(ConfigError):  # it is in the log
+                await reload()
+
+        if self._reload is not None:
+            task = asyncio.create_task(attempt(self._reload), name="reload")
+            self._reloads.add(task)
+            task.add_done_callback(self._reloads.discard)
 
 
 class _Member:
@@ -202,7 +220,7 @@ class Collector:
         self._members: dict[str, _Member] = {}
         self._places: dict[tuple[str, str], str] = {}
         self._group: asyncio.TaskGroup | None = None
-        self._sharing = Sharing()
+        self._sharing = Sharing(reload)
         self._changing = asyncio.Lock()
         mine = share(config)
         if config.devices and not mine:

@@ -48,9 +48,11 @@ class Reloading:
         self._read = read
         self._collectors = collectors
         self._busy = asyncio.Lock()
+        self._next: asyncio.Task[Applied] | None = None
+        self._begun: set[asyncio.Task[Applied]] = set()
 
     async def __call__(self) -> Applied:
-        """Do it, and log what has come of it.
+        """Do it, and log what has come of it; who gives up waiting does not stop it.
 
         Returns:
             What has changed.
@@ -58,7 +60,25 @@ class Reloading:
         Raises:
             ConfigError: There is a mistake in the configuration; nothing has changed.
         """
+        return await asyncio.shield(self.begin())
+
+    def begin(self) -> asyncio.Task[Applied]:
+        """Do it without waiting; what comes of it is in the log."""
+        if self._next is None:  # else what has not begun is soon enough for all who ask
+            self._next = asyncio.create_task(self._reload(), name="reload")
+            self._begun.add(self._next)
+            self._next.add_done_callback(self._end)
+        return self._next
+
+    def _end(self, task: asyncio.Task[Applied]) -> None:
+        """Let nobody else complain of what went wrong."""
+        self._begun.discard(task)
+        if not task.cancelled():
+            task.exception()
+
+    async def _reload(self) -> Applied:
         async with self._busy:
+            self._next = None
             try:
                 configs = await asyncio.get_running_loop().run_in_executor(None, self._read)
             except ConfigError as error:
@@ -75,13 +95,6 @@ class Reloading:
             log.warning("%s", text)
         log.info("the configuration was read again: %s", in_words(applied))
         return applied
-
-    async def attempt(self) -> Applied | None:
-        """The same for those who have the log to tell it; None where there is a mistake."""
-        try:
-            return await self()
-        except ConfigError:
-            return None
 
 
 def _but_what_stays(new: Config, old: Config) -> tuple[Config, tuple[str, ...]]:

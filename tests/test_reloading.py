@@ -88,7 +88,8 @@ def test_a_mistake_changes_nothing_and_is_told(caplog):
         reloading = Reloading(read, lambda: [made])
         with pytest.raises(ConfigError, match="prefix"):
             await reloading()
-        assert await reloading.attempt() is None
+        reloading.begin()
+        await asyncio.sleep(1)
         return [device.name for device in made.devices]
 
     with caplog.at_level(logging.ERROR):
@@ -103,6 +104,7 @@ def test_a_mistake_changes_nothing_and_is_told(caplog):
 def test_it_is_read_in_another_thread_one_after_the_other():
     """A large file takes a second, in which devices go on; and the last one counts."""
     threads, order = [], []
+    begun, go_on = threading.Event(), threading.Event()
 
     async def main():
         made = Collector(parsed("roof"), Recorder(), Options(lock=False))
@@ -110,19 +112,50 @@ def test_it_is_read_in_another_thread_one_after_the_other():
 
         def read():
             threads.append(threading.current_thread())
+            begun.set()
+            assert go_on.wait(30)
             return [next(versions)]
 
         reloading = Reloading(read, lambda: [made])
 
-        async def attempt():
+        async def ask():
             order.append((await reloading()).added)
 
-        await asyncio.gather(attempt(), attempt())
+        asked = [asyncio.create_task(ask())]
+        await asyncio.to_thread(begun.wait, 30)
+        asked += [asyncio.create_task(ask()) for _ in range(3)]
+        await asyncio.sleep(0)
+        go_on.set()
+        await asyncio.gather(*asked)
         return [device.name for device in made.devices]
 
     assert asyncio.run(main()) == ["roof", "two"]
-    assert order == [("one",), ("two",)]
+    assert order == [("one",), *[("two",)] * 3], "who asks meanwhile is content with the next"
+    assert len(threads) == 2
     assert threading.main_thread() not in threads
+
+
+def test_who_gives_up_waiting_does_not_stop_it():
+    go_on = threading.Event()
+
+    async def main():
+        made = Collector(parsed("roof"), Recorder(), Options(lock=False))
+
+        def read():
+            assert go_on.wait(30)
+            return [parsed("roof", "barn")]
+
+        reloading = Reloading(read, lambda: [made])
+        asking = asyncio.create_task(reloading())
+        await asyncio.sleep(0)
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
+        go_on.set()
+        while len(made.devices) < 2:
+            await asyncio.sleep(0)
+        return [device.name for device in made.devices]
+
+    assert asyncio.run(main()) == ["roof", "barn"]
 
 
 def test_a_long_list_of_names_is_cut_short():

@@ -229,7 +229,6 @@ class Shim:
         self._once = once
         self._path = path
         self._version = version
-        self._attempts: set[asyncio.Task[object]] = set()
         self._serializer = rct_collector.LineProtocol(config.prefix)
         self._discovery: rct_collector.HomeAssistant | None = None
         self._config = config
@@ -273,9 +272,7 @@ class Shim:
         def hang_up() -> None:
             collector.hurry()
             if self._version.has_changed():
-                attempt = loop.create_task(reloading.attempt())
-                self._attempts.add(attempt)
-                attempt.add_done_callback(self._attempts.discard)
+                reloading.begin()
 
         for number in _SIGNALS:
             loop.add_signal_handler(number, collector.hurry)

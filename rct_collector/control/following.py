@@ -65,17 +65,19 @@ class OwnerLink:
         users: Devices that use it.
     """
 
-    def __init__(self, door: bytes, connect: Connect) -> None:
+    def __init__(self, door: bytes, connect: Connect, reload: Callable[[], None]) -> None:
         """Connect later.
 
         Args:
             door: Name of the owner's socket.
             connect: As :meth:`.client.Client.connect`.
+            reload: As for :class:`Owners`.
         """
         self.over = asyncio.Event()
         self.users = 0
         self._door = door
         self._connect = connect
+        self._reload = reload
         self._connecting = asyncio.Lock()
         self._client: Client | None = None
         self._hearing: asyncio.Task[None] | None = None
@@ -104,6 +106,8 @@ class OwnerLink:
                 take = self._takers.get(said.get("source", ""))
                 if method == "update" and take is not None:
                     take(said)
+                elif method == "reload":
+                    self._reload()
         finally:
             self.over.set()
 
@@ -119,13 +123,17 @@ class OwnerLink:
 class Owners:
     """The processes that have devices of this one."""
 
-    def __init__(self, connect: Connect = Client.connect) -> None:
+    def __init__(
+        self, connect: Connect = Client.connect, *, reload: Callable[[], None] = lambda: None
+    ) -> None:
         """Begin without any.
 
         Args:
             connect: As :meth:`.client.Client.connect`.
+            reload: An owner has its configuration read again: does so with ours; must not wait.
         """
         self._connect = connect
+        self._reload = reload
         self._links: dict[bytes, OwnerLink] = {}
 
     @asynccontextmanager
@@ -137,7 +145,7 @@ class Owners:
         """
         link = self._links.get(door)
         if link is None or link.over.is_set():
-            link = self._links[door] = OwnerLink(door, self._connect)
+            link = self._links[door] = OwnerLink(door, self._connect, self._reload)
         link.users += 1
         try:
             yield link

@@ -12,7 +12,7 @@ from rct_collector.control import reading
 from rct_collector.control.batches import can_be_told
 from rct_collector.control.broker import Broker, Latest, Line, Topic, program
 from rct_collector.control.changing import Changes
-from rct_collector.control.messages import Call, Code
+from rct_collector.control.messages import Call, Code, line_of, notification
 from rct_collector.control.params import Params, RpcCaller
 from rct_collector.control.subscriptions import Subscriptions, Wish
 from rct_collector.device.polling.plan import Choice
@@ -142,12 +142,20 @@ class Methods:
             raise RpcError(Code.NOT_ENABLED, "this process has no configuration to read again")
         # It may close the very door that it was asked for at, and is not to stop in the middle.
         caller.stays = True
+        self._tell_followers()
         again = self._changes.keep(self._broker.reload(), "reload")
         try:
             return await asyncio.shield(again)
         except ConfigError as error:
             text = f"nothing has changed: {'; '.join(error.problems)}"
             raise RpcError(Code.REFUSED, text, list(error.problems)) from None
+
+    def _tell_followers(self) -> None:
+        """Have those read theirs again, too, who take devices over from here: nobody finds them."""
+        line = line_of(notification("reload", {}))
+        for topic in self._broker.topics.values():
+            if topic.feed is not None:
+                topic.feed.tell(line)
 
 
 def _status_of(topic: Topic) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from rct_collector.collector import Applied, Collector
 from rct_collector.config import Config
+from rct_collector.device.device import Device
 from rct_collector.device.options import Options
 from rct_collector.errors import ConfigError
 from rct_collector.model import Batch, Health
@@ -135,7 +136,7 @@ class Daemon:
         told: list[str] = []
         self._tell_ready()
         while True:
-            stalled = watchdog.stalled(self.collector.devices, loop.time())
+            stalled = watchdog.stalled(self._at_work(), loop.time())
             if stalled and stalled != told:
                 log.critical("bug: no round of %s ends any more", ", ".join(stalled))
             told = stalled
@@ -146,6 +147,10 @@ class Daemon:
                 self._status = status
                 notifier.status(status)
             await asyncio.sleep(pause)
+
+    def _at_work(self) -> list[Device]:
+        """Devices that are collected from here; of others the rounds are another process's."""
+        return [item for item in self.collector.devices if item.port.line.refusal is None]
 
     def _tell_ready(self) -> None:
         self._status = self._in_words()

@@ -482,3 +482,31 @@ def test_what_our_agent_has_not_taken_is_counted_in_place_of_what_the_owners_has
         return [out.values()[series.name][-1][1] for out in (a, b)]
 
     assert run(main) == [7, 3]
+
+
+# -- a configuration that is read again ----------------------------------------------------------
+
+
+def test_who_follows_reads_its_configuration_again_when_its_owner_does():
+    """Nobody could tell it: it has no door while it follows. And it tells nobody in turn."""
+    calls = []
+
+    def reload_of(name):
+        async def reload():
+            calls.append(name)
+            return {}
+
+        return reload
+
+    async def main(loop):
+        host = Host(loop)
+        async with host.running("roof", "dach", "toit") as made:
+            for (collector, _), name in zip(made, ("roof", "dach", "toit"), strict=True):
+                collector.broker.reload = collector._sharing._reload = reload_of(name)
+            await asyncio.sleep(30)
+            async with await Client.connect(made[0][0].devices[0].config.address) as client:
+                await client.call("reload")
+                await asyncio.sleep(1)
+
+    run(main)
+    assert sorted(calls) == ["dach", "roof", "toit"]

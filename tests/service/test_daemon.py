@@ -13,10 +13,12 @@ import sys
 
 import pytest
 
+from rct_collector.collector import Collector
 from rct_collector.config import Config
 from rct_collector.device.device import Device
 from rct_collector.device.options import Options
 from rct_collector.errors import ConfigError
+from rct_collector.lines import lock
 from rct_collector.model import Batch, Health
 from rct_collector.service.daemon import LOOK_S, Daemon
 from rct_collector.service.logs import Logs
@@ -40,6 +42,13 @@ class Manager:
 
     def of(self, kind):
         return [(at, *words) for at, name, *words in self.told if name == kind]
+
+
+class Strangers(type(lock._ours)):
+    """So that two collectors of a test are to each other as two processes would be."""
+
+    def get(self, *_):
+        return None
 
 
 class Board:
@@ -66,11 +75,11 @@ def hang_up(loop):
 
 
 @contextlib.asynccontextmanager
-async def running(loop, path, *hosts, watchdog_s=None):
+async def running(loop, path, *hosts, watchdog_s=None, locked=False):
     """A daemon at work, with its manager and the units."""
     loop.set_default_executor(AtOnce())
     board, manager = Board(*hosts), Manager(loop, watchdog_s)
-    options = Options(clock=VirtualClock(loop), opener=board, lock=False)
+    options = Options(clock=VirtualClock(loop), opener=board, lock=locked)
     daemon = Daemon(Config.load(path), path, manager, Logs(str(path)), options=options)
     task = asyncio.create_task(daemon.run())
     try:
@@ -190,6 +199,31 @@ def test_it_is_not_fed_while_the_rounds_of_a_device_do_not_end(path, monkeypatch
     assert again > 400, "it goes on where it was a matter of time"
     told = [record.getMessage() for record in caplog.records]
     assert told == ["bug: no round of barn ends any more"]
+
+
+def test_a_device_of_another_process_is_not_watched(path, monkeypatch):
+    """Its rounds are the other's, which may do them far less often."""
+    monkeypatch.setattr(lock, "_ours", Strangers())
+    host = f"watched{os.getpid()}"
+    file(path, host)
+
+    async def main(loop):
+        slow = {"name": "theirs", "driver": "rct", "address": f"tcp://{host}.test"}
+        intervals = dict.fromkeys(("fast", "medium", "slow", "static"), "20m")
+        theirs = Config.parse({"devices": [{**slow, "intervals": intervals}]})
+        shared = Options(clock=VirtualClock(loop), opener=Board(host))
+        owner = asyncio.create_task(Collector(theirs, lambda _: None, shared).run())
+        await asyncio.sleep(5)
+        async with running(loop, path, host, watchdog_s=30.0, locked=True) as (daemon, manager, _):
+            await asyncio.sleep(1000)
+            rounds = [device.rounds for device in daemon.collector.devices]
+        owner.cancel()
+        await asyncio.gather(owner, return_exceptions=True)
+        return rounds, manager.of("alive")[-1][0]
+
+    (rounds,), fed = run(main)
+    assert rounds < 5
+    assert fed > 960
 
 
 def test_a_device_that_begins_anew_after_a_bug_is_at_work(path, monkeypatch):
