@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 
 import click
 
@@ -79,12 +83,12 @@ def command(  # noqa: D417
     ctx.obj = (ctx.obj, folder or _folder())
     if ctx.invoked_subcommand is not None:
         return
-    from rct_collector.cli.collect import run
     from rct_collector.cli.main import start_logging
 
     start_logging(ctx.obj[0], "warning")
     try:
-        from rct_collector.web.serving import WebPlace, serve_at
+        with _light():
+            from rct_collector.web.serving import WebPlace, run
     except ModuleNotFoundError as error:
         if error.name != "aiohttp":
             raise
@@ -94,7 +98,29 @@ def command(  # noqa: D417
         ) from None
     chosen = WebPlace(host, port, public, ctx.obj[1])
     told = f"The page is at {chosen.address}; 'rct-collector web link' prints the way in."
-    run(serve_at(chosen, cells=cells, ready=lambda: click.echo(told, err=True)))
+    run(chosen, cells=cells, ready=lambda: click.echo(told, err=True))
+
+
+#: What aiohttp and asyncio load where they find it, and what is of no use here: OpenSSL (TLS, and
+#: check sums that Python computes without it), and quicker lists and addresses. That is 9 MB.
+_USELESS = ("ssl", "_hashlib", "frozenlist._frozenlist", "yarl._quoting_c")
+
+#: Guesses the encoding of pages that a client gets; aiohttp 3.8 takes 3 MB for another one without.
+_GUESSER = "cchardet"
+
+
+@contextmanager
+def _light() -> Iterator[None]:
+    """Let what is imported meanwhile take no more memory than it is worth."""
+    stand_ins: dict[str, ModuleType | None] = dict.fromkeys(_USELESS)
+    stand_ins[_GUESSER] = ModuleType(_GUESSER)
+    mine = {name: module for name, module in stand_ins.items() if name not in sys.modules}
+    sys.modules.update(mine)  # type: ignore[arg-type] # None is what forbids an import
+    try:
+        yield
+    finally:
+        for name in mine:
+            del sys.modules[name]
 
 
 @command.command("link", short_help="Print a link that lets in.")

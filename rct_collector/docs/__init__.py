@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from rct_collector.docs import devices, metrics, samples, tables
+from rct_collector.docs import devices, metrics, samples, tables, words
 from rct_collector.drivers import BUILTIN, driver
 from rct_collector.errors import CollectorError
 from rct_collector.markdown import fenced
@@ -32,6 +32,7 @@ FILES: dict[str, Generator] = {
     "docs/config.yaml": samples.config_yaml,
     "plugins/collectd/sample.conf": samples.collectd_conf,
     "plugins/telegraf/sample.conf": samples.telegraf_conf,
+    "rct_collector/web/page/words.json": words.for_page,
 }
 
 #: Where regions are looked for.

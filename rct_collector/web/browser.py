@@ -51,8 +51,8 @@ class Browser:
             right: What it may do, which it is told, too.
         """
         with overview.listening(self.tell):
-            state = {"sets": right >= Right.SET, **overview.state()}
-            self.tell(text_of(notification("state", state)))
+            self.tell(text_of(notification("right", {"sets": right >= Right.SET})))
+            self.tell(overview.state_text())
             try:
                 await first_of(self._write(), self._read())
             finally:

@@ -17,7 +17,6 @@ from rct_collector.errors import CollectorError, RpcError
 from rct_collector.model import Origin
 from rct_collector.web.past import KEPT, STEP_S
 from rct_collector.web.state import REMEMBERED, DeviceState, UnitState
-from rct_collector.web.words import words
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +71,8 @@ class Overview:
         self._links: dict[bytes, asyncio.Task[None]] = {}
         self._clients: dict[str, Client] = {}
         self._listeners: set[Callable[[str], None]] = set()
+        self._state: str | None = None
+        self._left_out: set[str] = set()  # it is said once
         self._tickets: dict[str, asyncio.Future[dict[str, Any]]] = {}
 
     # -- for whoever looks on --------------------------------------------------------------
@@ -85,12 +86,18 @@ class Overview:
         finally:
             self._listeners.discard(listener)
 
+    def state_text(self) -> str:
+        """The notification that tells :meth:`state`, the same for all who begin at a time."""
+        if self._state is None:
+            self._state = text_of(notification("state", self.state()))
+        return self._state
+
     def state(self) -> dict[str, Any]:
         """Everything that is known, for who begins to look on."""
         now = self._clock()
         return {
             "now": now,
-            "devices": [self._told(device) for _, device in sorted(self.devices.items())],
+            "devices": [device.to_json(now) for _, device in sorted(self.devices.items())],
         }
 
     async def call(self, method: str, params: Mapping[str, Any]) -> Any:  # noqa: ANN401
@@ -137,10 +144,8 @@ class Overview:
             self._tickets[ticket] = asyncio.get_running_loop().create_future()
         return self._tickets[ticket]
 
-    def _told(self, device: DeviceState) -> dict[str, Any]:
-        return {**device.to_json(self._clock()), "words": words(device.driver)}
-
     def _publish(self, method: str, params: Mapping[str, Any]) -> None:
+        self._state = None  # it is not the same any more
         if not self._listeners:
             return
         text = text_of(notification(method, dict(params)))
@@ -218,7 +223,7 @@ class Overview:
         source = str(told["source"])
         if source in self._clients:
             if self.devices[source].collector["pid"] != collector["pid"]:
-                log.error("there are two devices called %s on this host; one is left out", source)
+                self._leave_out(source)
             return
         device = DeviceState(told, collector)
         device.units = self._known(told)
@@ -227,7 +232,12 @@ class Overview:
         more = {"cells": True} if self._cells else {}
         await client.call("subscribe", {"source": source, **more})
         device.start(told, await client.call("values", {"source": source}))
-        self._publish("device", self._told(device))
+        self._publish("device", device.to_json(self._clock()))
+
+    def _leave_out(self, source: str) -> None:
+        if source not in self._left_out:
+            self._left_out.add(source)
+            log.error("there are two devices called %s on this host; one is left out", source)
 
     def _known(self, told: Mapping[str, Any]) -> dict[str, UnitState]:
         """The units of a device that was known before.
@@ -249,7 +259,7 @@ class Overview:
             if device := self.devices.get(source):
                 for unit in device.units.values():
                     unit.lose(self._clock(), why)
-                self._publish("device", self._told(device))
+                self._publish("device", device.to_json(self._clock()))
 
     async def _ask(self, client: Client, before: Any) -> None:  # noqa: ANN401
         """Ask now and then how a collector does; ends, and closes, when it has other devices."""

@@ -44,6 +44,7 @@ _FILES = {
     "/page.css": ("page.css", "text/css; charset=utf-8"),
     "/page.js": ("page.js", "text/javascript; charset=utf-8"),
     "/icon.svg": ("icon.svg", "image/svg+xml"),
+    "/words.json": ("words.json", "application/json"),
 }
 
 #: No other place is loaded from, spoken to or led to, nothing that was put into the page is run,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 from rct_collector.errors import TransportError
-from rct_collector.tasks import keep_running
+from rct_collector.tasks import first_of, keep_running
 from rct_collector.web.guard import Guard
 from rct_collector.web.overview import Overview
 from rct_collector.web.server import PageServer, serve
@@ -39,6 +41,24 @@ class WebPlace(NamedTuple):
             return self.public[0].rstrip("/")
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+
+def run(place: WebPlace, *, cells: bool, ready: Callable[[], None]) -> None:
+    """Serve the page until SIGTERM, or Ctrl-C.
+
+    Args, and what is raised, are those of :func:`serve_at`.
+    """
+
+    async def until_told() -> None:
+        told = asyncio.Event()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told.set)
+        await first_of(serve_at(place, cells=cells, ready=ready), _waited(told))
+
+    asyncio.run(until_told())
+
+
+async def _waited(told: asyncio.Event) -> None:
+    await told.wait()
 
 
 async def serve_at(place: WebPlace, *, cells: bool, ready: Callable[[], None]) -> None:

@@ -55,7 +55,9 @@ def ask(site, method, path, body=None, *, token=None, cookie=None, origin=None, 
 # -- who is let in -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", ["/", "/page.js", "/page.css", "/icon.svg", "/healthz"])
+@pytest.mark.parametrize(
+    "path", ["/", "/page.js", "/page.css", "/icon.svg", "/words.json", "/healthz"]
+)
 def test_what_is_the_same_for_all_needs_no_token_and_tells_nothing(site, path):
     found = ask(site, "GET", path)
 
@@ -296,16 +298,16 @@ async def until(line, method):
 @pytest.mark.parametrize(("token", "sets"), [(READ, False), (SET, True)])
 def test_first_everything_then_what_changes(site, token, sets):
     async def job(line):
-        return [await line.receive_json(), await until(line, "update")]
+        return [await line.receive_json(), await line.receive_json(), await until(line, "update")]
 
-    state, update = site.run(look(site, job, token))
+    right, state, update = site.run(look(site, job, token))
 
-    assert (state["method"], state["params"]["sets"]) == ("state", sets)
+    assert (right["method"], right["params"]) == ("right", {"sets": sets})
+    assert state["method"] == "state"
     (device,) = state["params"]["devices"]
     (unit,) = device["units"]
     assert unit["up"]
     assert unit["values"]["inverter_power.pv_watts"][0] > 0
-    assert device["words"]["codes"]["inverter_status.state_code"]
     assert unit["past"]["values"]["pv"][-1] > 0
     assert update["source"] == "roof"
     assert update["time"] >= unit["time"]

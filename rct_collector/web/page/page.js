@@ -158,6 +158,8 @@ const list = (pairs) => pairs.flatMap(([name, value]) => [h('dt', {}, name), h('
 
 // -- what is known ---------------------------------------------------------------------------------
 
+let families = {}; // driver → what its codes and faults mean
+const words = (one) => families[one.driver] ?? { codes: {}, faults: {} };
 const devices = new Map(); // source → device, whose units are a map
 let sets = false;
 let chosen = kept('unit');
@@ -204,10 +206,10 @@ function current() {
 }
 
 const TOLD = {
+  right(params) { sets = params.sets; },
   state(params) {
     devices.clear();
     for (const one of params.devices) devices.set(one.source, device(one));
-    sets = params.sets;
     ahead = params.now - Date.now() / 1000;
     settings.forget();
   },
@@ -451,19 +453,19 @@ function faults(unit) {
 const CODES = ['inverter_status.state_code', 'inverter_status.fault_code', 'inverter_status.warning_code'];
 
 function drawState(one, unit) {
-  const words = CODES.map((series) => {
+  const texts = CODES.map((series) => {
     const value = unit.get(series);
     if (value === undefined || (value === 0 && series !== CODES[0])) return '';
-    return one.words.codes[series]?.[value] ?? `${t('state')} ${value}`;
+    return words(one).codes[series]?.[value] ?? `${t('state')} ${value}`;
   });
   const found = faults(unit);
   // The words of the device are English, whatever the page speaks.
-  show($('state'), [words, found?.length], () => [
-    ...words.filter(Boolean).map((text, n) => h('span', { lang: 'en' }, (n ? ', ' : '') + text)),
-    found?.length === 0 ? `${words.some(Boolean) ? ', ' : ''}${t('no_faults')}` : '',
+  show($('state'), [texts, found?.length], () => [
+    ...texts.filter(Boolean).map((text, n) => h('span', { lang: 'en' }, (n ? ', ' : '') + text)),
+    found?.length === 0 ? `${texts.some(Boolean) ? ', ' : ''}${t('no_faults')}` : '',
   ]);
   show($('faults'), found, () => (found ?? []).map((bit) => h('li', {},
-    t('fault', { number: bit, text: one.words.faults[bit] ?? t('unknown') }))));
+    t('fault', { number: bit, text: words(one).faults[bit] ?? t('unknown') }))));
 }
 
 function drawToday(unit) {
@@ -833,6 +835,7 @@ setInterval(() => {
 
 async function begin() {
   drawAll();
+  families = await (await fetch('/words.json')).json();
   const token = new URLSearchParams(location.hash.slice(1)).get('token');
   if (token !== null) {
     history.replaceState(null, '', location.pathname);

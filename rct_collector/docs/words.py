@@ -1,15 +1,24 @@
-"""What codes and faults of a family mean, for the page."""
+"""What codes and faults of all families mean, for the page.
+
+It is a file that browsers load: the process that serves the page has no use for the drivers, which
+would take twice as much memory as all that it knows of the devices.
+"""
 
 from __future__ import annotations
 
-from functools import cache
+import json
 from typing import Any
 
 from rct_collector.drivers import BUILTIN, driver
 from rct_collector.model import Metric
 
 
-@cache
+def for_page() -> str:
+    """JSON: family → ``title``, ``faults`` and ``codes``, see :func:`words`."""
+    found = {name: words(name) for name in BUILTIN}
+    return json.dumps(found, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
+
+
 def words(family: str) -> dict[str, Any]:
     """The words of one family.
 
@@ -18,10 +27,8 @@ def words(family: str) -> dict[str, Any]:
 
     Returns:
         ``title`` of the family, ``faults``: number → what it means, and ``codes``: metric → code →
-        what it means. Nothing of a family that this program does not know.
+        what it means.
     """
-    if family not in BUILTIN:
-        return {"title": family, "faults": {}, "codes": {}}
     known = driver(family)
     codes: dict[str, dict[int, str]] = {}
     for feed, place in known.coded():
