@@ -14,5 +14,5 @@ A target may have ``mutate(data, random)``, since blind changes never get past a
 TARGETS = (
     *("frame", "flood", "session", "payload", "decode", "dump", "capture", "lineprotocol"),
     *("config", "state", "voltronic_frame", "voltronic_session"),
-    *("solaredge_frame", "solaredge_session", "flows", "settings"),
+    *("solaredge_frame", "solaredge_session", "flows", "settings", "command"),
 )

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from packaging.requirements import Requirement
 from rctclient.types import DataType
 
+from rct_collector.bridge import commands, judge
 from rct_collector.capture import packets, source, streams
 from rct_collector.cli import dumps, trace
 from rct_collector.config import Config, checking, document, values
@@ -60,11 +61,13 @@ RUNS = {
     "solaredge_frame": 3000,
     "solaredge_session": 1000,
     "settings": 1500,
+    "command": 3000,
 }
 
 #: Targets whose inputs are made by mutating nothing again and again.
 MUTATING = (
     *("voltronic_frame", "voltronic_session", "solaredge_frame", "solaredge_session", "settings"),
+    "command",
 )
 
 #: All inputs of the repository, in bytes: small enough to be read by people.
@@ -411,6 +414,23 @@ def acknowledge_before_the_records(patch):
     patch.setattr(SolarEdgeSession, "receive", hasty)
 
 
+def forget_what_was_done(patch):
+    patch.setattr(judge.Remembered, "add", lambda _self, _command: None)
+
+
+def forget_that_something_was_forgotten(patch):
+    """As if a clock that is set back could do no harm."""
+
+    def forget(self, now):
+        self._times = {key: t for key, t in self._times.items() if now - t <= judge.OLDEST_S}
+
+    patch.setattr(judge.Remembered, "_forget", forget)
+
+
+def take_any_word(patch):
+    patch.setattr(commands, "_text", lambda _what, text: text)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "fault"),
@@ -456,6 +476,9 @@ def acknowledge_before_the_records(patch):
         ("solaredge_frame", believe_lengths_of_frames),
         ("solaredge_session", take_any_solaredge_float),
         ("solaredge_session", acknowledge_before_the_records),
+        ("command", forget_what_was_done),
+        ("command", forget_that_something_was_forgotten),
+        ("command", take_any_word),
     ],
 )
 def test_a_fault_breaks_a_law(name, fault, monkeypatch):
