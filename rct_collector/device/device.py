@@ -211,6 +211,7 @@ class Device:
             Journal(self._clock, file),
             has=self.discovery.holds,
             totals=self.stats.totals,
+            changed=self.polling.ask_soon,
         )
         self.polling.listen(gate.reads, gate.note)
         return gate

@@ -195,6 +195,7 @@ class Gate:
         *,
         has: Callable[[str], bool | None] = lambda _condition: True,
         totals: Counter[str] | None = None,
+        changed: Callable[[Query], object] = lambda _query: None,
     ) -> None:
         """Write nothing yet.
 
@@ -207,6 +208,7 @@ class Gate:
             journal: Keeps what was written.
             has: Whether the unit that answers now meets a condition; None while nobody knows.
             totals: Counts what became of it, by the names of fields without ``_total``.
+            changed: Told of the query whose answer may be another one now.
         """
         self._name = name
         self._settings = tuple(settings)
@@ -216,6 +218,7 @@ class Gate:
         self.journal = journal
         self._has = has
         self._totals: Counter[str] = Counter() if totals is None else totals
+        self._changed = changed
         self._known: dict[str, Any] = {}
         self._connection = -1
         self._is_busy = False
@@ -488,6 +491,7 @@ class Gate:
                 text = "the unit has accepted it, but does not show it yet"
                 taken = Result(State.ACCEPTED_NOT_VISIBLE, before, None, text, sent=True)
                 result = await self._look(setting, approved, taken)
+        self._changed(setting.shown_by)
         await self.journal.end(entry, result.state if has_left else "")
         return result
 

@@ -79,6 +79,7 @@ class Backlog:
         self._waiting: dict[Query, float] = {}
         self._announced: set[Query] = set()
         self._joined: set[Query] = set()  # put back already, for the sake of a sum
+        self._soon: set[Query] = set()  # wanted in the next round, whenever it would be due
         self._turns: dict[Query, float] = {}  # of what was asked: when it is due again
         self._began = 0.0  # the round
         self._asked: tuple[Query, ...] = ()
@@ -138,6 +139,9 @@ class Backlog:
         self._look()
         for query in self._unsupported.to_ask(self._discovery.open(), now):
             self._want(query, now)
+        for query in self.present(self._soon, now):
+            self._want(query, now - self._interval(query))
+        self._soon.clear()
         crowded, horizon = not self.budget.fits, self._horizon()
         for poll in SLOW_CLASSES if crowded else due:
             again = self._discovery.deciding if poll is PollClass.STATIC else ()
@@ -147,6 +151,11 @@ class Backlog:
                 turn = self._turns.get(query, now) if crowded else now
                 if turn <= horizon:
                     self._want(query, turn)
+
+    def ask_soon(self, query: Query) -> None:
+        """Ask something in the next round, which has just changed; what is fast comes anyway."""
+        if self._plan.classes.get(query, PollClass.FAST) is not PollClass.FAST:
+            self._soon.add(query)
 
     def decide_again(self, now: float) -> None:
         """What decides is looked at again: the unit may have been exchanged."""
@@ -177,6 +186,7 @@ class Backlog:
             for query in kept.keys() - plan.classes.keys():
                 del kept[query]
         self._announced &= plan.classes.keys()
+        self._soon &= plan.classes.keys()
         self._joined &= plan.classes.keys()
         for query in self.present(more, now):
             if plan.classes[query] is not PollClass.FAST:

@@ -224,6 +224,10 @@ class Polling:
         """
         self._listened, self._listener = queries, listener
 
+    def ask_soon(self, query: Query) -> None:
+        """Publish in the next round what has just changed, and not when its class comes."""
+        self._backlog.ask_soon(query)
+
     # -- one round -------------------------------------------------------------------------
 
     def begin(

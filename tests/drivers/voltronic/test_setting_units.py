@@ -281,6 +281,27 @@ def test_what_becomes_of_settings_is_published():
     assert own(SetUnit(lambda run: asyncio.sleep(30), writes=[])) == {}
 
 
+def test_what_was_set_is_published_soon():
+    """And not minutes later, when settings are read the next time."""
+
+    async def doing(run):
+        await asyncio.sleep(120)
+        run.batches.clear()
+        result = await run.gate.set("output_priority", "utility")
+        await asyncio.sleep(20)
+        return result
+
+    run = SetUnit(doing)
+    values = [
+        value
+        for batch in run.batches
+        for series, value in batch.values
+        if series.name == "inverter_settings.output_priority_code"
+    ]
+    assert values
+    assert values[-1] == 0
+
+
 def test_values_are_collected_meanwhile():
     async def doing(run):
         begun = run.device.rounds
