@@ -461,3 +461,11 @@ def test_a_real_unit_is_told_with_what_may_be_set_in_it():
     assert document["device"]["serial_number"]
     documents = [line for line in parsed if line["tags"]["topic"].startswith("homeassistant")]
     assert len(documents) < 12, "what is learnt bit by bit is told a few times"
+
+
+def test_who_sends_unasked_is_not_expected_more_often_than_he_sends():
+    entry = {"name": "plant", "driver": "solaredge", "address": "listen://127.0.0.1:22222"}
+    (config,) = Config.parse({"devices": [entry]}).devices
+    device = Device(config, lambda _: None, Options(lock=False))
+    assert device.every(GRID) == 300
+    assert device.every(UP) == 120, "the heartbeat"

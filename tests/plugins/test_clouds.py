@@ -1,7 +1,7 @@
 """Home Assistant, clouds and PostgreSQL behind Telegraf: one run for all of the shipped outputs.
 
-The broker and the database are real; in place of the two clouds somebody listens who keeps what is
-posted, and it is held against their forms.
+The broker and the database are real. In place of the two clouds somebody listens who keeps what is
+posted, which is held against their forms; and in place of Kafka who speaks as much of its protocol.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from tests.inverter import running_inverter
 from tests.plugins.agent import Agent, expected_series
 from tests.plugins.pipelines import PLUGIN, Reference, complaints, shipped
 from tests.processes import wait_for
+from tests.servers.kafka import Kafka
 from tests.servers.mosquitto import Mosquitto
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.web import Posts
@@ -55,6 +56,7 @@ def run(telegraf, tmp_path_factory):
         PostgreSQL() as postgresql,
         Posts() as emoncms,
         Posts() as pvoutput,
+        Kafka() as kafka,
     ):
         config.write_text(
             f"state_dir: {folder}/state\nhome_assistant: true\ndevices:\n"
@@ -62,7 +64,7 @@ def run(telegraf, tmp_path_factory):
         )
         expected = expected_series(unit.inverter.unit.scenario, config)
         reference = Reference(folder / "reference", expected)
-        outputs = HOST + reference.output + _outputs(broker, postgresql, emoncms, pvoutput)
+        outputs = HOST + reference.output + _outputs(broker, postgresql, emoncms, pvoutput, kafka)
         agent = Agent(telegraf, folder, config, outputs)
         with agent.running() as process:
             wait_for(
@@ -83,11 +85,12 @@ def run(telegraf, tmp_path_factory):
             postgresql=postgresql,
             emoncms=emoncms.received,
             pvoutput=pvoutput.received,
+            kafka=kafka,
             complaints=complaints(agent),
         )
 
 
-def _outputs(broker, postgresql, emoncms, pvoutput):
+def _outputs(broker, postgresql, emoncms, pvoutput, kafka):
     home = shipped("outputs/home_assistant.conf")
     assert home.count("127.0.0.1:1883") == 2
     return (
@@ -97,6 +100,7 @@ def _outputs(broker, postgresql, emoncms, pvoutput):
         + shipped("outputs/emoncms.conf", url=("https://emoncms.org", emoncms.url))
         + shipped("outputs/pvoutput.conf", url=("https://pvoutput.org", pvoutput.url),
                   period=('"5m"', '"2s"'))
+        + shipped("outputs/kafka.conf", broker=("localhost:9092", kafka.address))
     )  # fmt: skip
 
 
@@ -189,6 +193,26 @@ def _of_row(name, row, keys):
     tags = frozenset((key, row.pop(key)) for key in keys & row.keys())
     for field, value in row.items():
         yield name, tags, field, micro, value
+
+
+# -- Kafka -------------------------------------------------------------------------------------
+
+
+def test_kafka_gets_each_sample_with_the_name_of_the_device_as_key(run):
+    found = Counter()
+    for topic, key, value in run.kafka.received:
+        assert (topic, key) == ("solar", "unit0")
+        metric = json.loads(value)
+        tags = frozenset(metric["tags"].items())
+        found.update(
+            (metric["name"], tags, field, metric["timestamp"], x)
+            for field, x in metric["fields"].items()
+        )
+    assert found == Counter(
+        (s.name, s.tags, s.field, s.time_ns // 10**6, s.value) for s in run.samples
+    )
+    assert run.kafka.acks == {-1}, "all replicas"
+    assert run.kafka.producers == {7}, "who is told apart, so that nothing is kept twice"
 
 
 # -- clouds ------------------------------------------------------------------------------------
@@ -306,7 +330,6 @@ SHIPPED = sorted([*PLUGIN.glob("outputs/*.conf"), *PLUGIN.glob("rctmon/*.conf")]
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_telegraf_finds_nothing_wrong_with_a_shipped_file(telegraf, path):
-    """All that there is to say of Kafka here, whose broker is not to be had."""
     done = _checked(telegraf, path)
     assert done.returncode == 0, done.stdout + done.stderr
 
