@@ -19,6 +19,8 @@ from line_protocol_parser import parse_line
 
 import rct_collector_telegraf
 from rct_collector.catalog import catalog
+from rct_collector.config import Config
+from rct_collector.control.client import Client
 from rct_collector.receipt import Receipt
 from tests.inverter import running_inverter
 from tests.plugins.agent import SHIM
@@ -118,6 +120,24 @@ def test_sighup_has_a_file_read_again_that_has_changed(shim, write_config, inver
         f"E! {path}: devices: found [], expected a list with at least one device",
         "E! the configuration is wrong; going on with the one before",
     ]
+
+
+def test_its_file_is_also_read_again_when_somebody_asks_at_its_door(shim, write_config, inverter):
+    path = write_config(inverter.address)
+    one = shim(path)
+    one.lines_until("kind=plant")
+    path.write_text(path.read_text() + "  - {name: barn, driver: rct, address: 'tcp://[::1]:1'}\n")
+
+    async def ask():
+        address = Config.load(path).devices[0].address
+        async with await Client.connect(address) as client:
+            return await client.call("reload")
+
+    told = asyncio.run(ask())
+    assert (told["added"], told["unchanged"]) == (["barn"], ["unit0"])
+    one.lines_until("source=barn")
+    _, _, code = one.finish()
+    assert code == 0
 
 
 def test_many_newlines_are_one_round(shim, write_config, inverter):

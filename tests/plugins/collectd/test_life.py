@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -56,6 +58,44 @@ def test_it_leaves_its_host_the_files_that_it_needs(collectd, tmp_path):
     assert ": collectd may have 40 open files and needs " in line
     assert "LimitNOFILE=" in line
     assert "Too many open files" not in daemon.output.read_text()
+
+
+def test_its_files_are_read_again_when_it_is_told_to(collectd, tmp_path):
+    """By the command, at the door of a device; others of this host are none of our business."""
+    name, path = f"mine{os.getpid()}", tmp_path / "config.yaml"
+    quick = "intervals: {fast: 2s, medium: 4s, slow: 4s}, requests: {per_second: 50, gap: 5ms}"
+
+    def write(*devices, prefix="inverter"):
+        lines = [f"  - {{name: {n}, driver: rct, address: '{a}', {quick}}}\n" for n, a in devices]
+        path.write_text(
+            f"prefix: {prefix}\nstate_dir: {tmp_path}/state\ndevices:\n{''.join(lines)}"
+        )
+
+    def reload():
+        command = [sys.executable, "-m", "rct_collector", "reload", name]
+        return subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+
+    with running_inverter() as one, running_inverter(seed=2) as other:
+        write((name, one.address))
+        block = f'  <Module rct_collector_collectd>\n    Config "{path}"\n  </Module>'
+        daemon = collectd(block).start()
+        assert wait_for(lambda: daemon.rows(f"inverter-{name}/power-grid")), daemon.log()
+        write((name, one.address), ("barn", other.address), prefix="solar")
+        done = reload()
+        assert done.returncode == 0, done.stderr
+        first, second = done.stdout.splitlines()
+        assert (
+            first == f"collectd (process {daemon.process.pid}): 1 device added (barn), 1 unchanged"
+        )
+        assert second.startswith("  prefix: solar counts from the next start on")
+        assert wait_for(lambda: daemon.rows("inverter-barn/power-grid")), daemon.log()
+        path.write_text("devices: []\n")
+        done = reload()
+        assert done.returncode == 2
+        assert "expected a list with at least one device" in done.stderr
+        before = len(daemon.rows(f"inverter-{name}/power-grid"))
+        assert wait_for(lambda: len(daemon.rows(f"inverter-{name}/power-grid")) > before)
+        assert daemon.stop() < 2
 
 
 def test_nothing_of_the_folder_that_it_is_started_in_is_imported(collectd, tmp_path, inverter):
