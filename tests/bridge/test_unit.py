@@ -9,6 +9,7 @@ import threading
 
 import pytest
 
+from rct_collector.adapter.home_assistant.settables import settable
 from rct_collector.collector import Collector
 from rct_collector.config import Config
 from rct_collector.control import door
@@ -16,6 +17,7 @@ from rct_collector.control.rights import Rights
 from rct_collector.device import journal
 from rct_collector.device.options import Options
 from rct_collector.simulator import SimulatedInverter
+from tests import home_assistant
 from tests.bridge.at_work import Bridge, call
 from tests.memory import MemoryPlug
 from tests.processes import wait_for
@@ -37,6 +39,11 @@ class Collected:
     def __init__(self, folder):
         self._folder = folder
         self._started = threading.Event()
+
+    def entity(self, name):
+        """What Home Assistant is told of one setting."""
+        described = self._collector.device(NAME).settings.describe()
+        return settable(NAME, next(item for item in described if item["name"] == name))
 
     def __enter__(self):
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()))
@@ -60,7 +67,8 @@ class Collected:
             }],
         })  # fmt: skip
         options = Options(opener=MemoryPlug(unit), state_dir=self._folder)
-        running = asyncio.create_task(Collector(config, lambda _: None, options).run())
+        self._collector = Collector(config, lambda _: None, options)
+        running = asyncio.create_task(self._collector.run())
         self._started.set()
         await self._end.wait()
         running.cancel()
@@ -95,9 +103,11 @@ def test_the_output_priority_is_set_and_refused_where_it_must_be(house):
         assert wait_for(lambda: (shown, b"sbu") in received), house.bridge.log.read_text()
         house.broker.publish(f"{topic}/set", call("1", "utility", expect="solar"))
         assert wait_for(lambda: len(told()) == 2)  # another value was believed in
-        house.broker.publish(f"{topic}/set/output_priority", "utility")
+        select = house.entity("output_priority")  # somebody chooses, in Home Assistant
+        house.broker.publish(select["command_topic"], select["options"][0])
         assert wait_for(lambda: len(told()) == 4), told()
         assert wait_for(lambda: (shown, b"utility") in received)
+        assert home_assistant.state(select, dict(received)[select["state_topic"]]) == "utility"
         house.broker.publish(f"{topic}/set", call("2", "sbu"))
         house.broker.publish(f"{topic}/set/output_priority", "nuclear")
         house.broker.publish(f"{topic}/set/buzzer", "off")
