@@ -212,7 +212,7 @@ class Following:
             return self._alone("%s, and it does not answer: %s", busy, error)
         except RpcError as error:
             return self._alone("%s, and it does not share it: %s", busy, error)
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             return self._alone("%s, and its answer cannot be understood: %r", busy, error)
         finally:
             self._reports.sum_up()

@@ -115,6 +115,7 @@ class Device:
         self._restoring: Restoring | None = None
         self._relay: Relaying | None = None
         self._left_to = ""
+        self._is_told = False
         self._changes = 0
         self._next_at = 0.0
         self._is_answered = False
@@ -181,7 +182,7 @@ class Device:
             return None
         from rct_collector.device.restoring import Restoring
 
-        return Restoring(
+        found = Restoring(
             memory,
             self.exchange,
             self._publisher,
@@ -193,6 +194,9 @@ class Device:
             clock=self._clock,
             reports=self.reports,
         )
+        if self._relay is not None:
+            found.followed(self._relay.spans, self._relay.events_to_ns)
+        return found
 
     def _gate(self) -> Gate | None:
         """The gate of the unit's settings; None where the family has none."""
@@ -291,18 +295,16 @@ class Device:
         if not left:
             with contextlib.suppress(TransportError):  # nor could the line be opened
                 line.claim()
-        if ours := manner(self.config.address.options):
-            log.info("%s: %s %s", self.name, self.config.address, ours)
-        self._restoring = self._made_restoring()
+        self._tell_manner()
         if self._relay is not None:
             self.polling.recall()
-            if self._restoring is not None:
-                self._restoring.followed(self._relay.spans, self._relay.events_to_ns)
-        line.link.yields = not left
+        line.link.yields, is_ours = not left, False
         async with self._line(FIRST_CONNECT_S):
             while True:
                 if line.refusal is None:
                     left = 0 if left < math.inf else left
+                    if not is_ours:
+                        is_ours, self._restoring = True, self._made_restoring()
                 elif left:
                     left -= 1
                 else:
@@ -313,6 +315,12 @@ class Device:
                 if self._restoring is not None and line.refusal is None:
                     await self._restore(self._restoring)
                 await self._sleep_to_tick(begun)
+
+    def _tell_manner(self) -> None:
+        """Say once how the address is taken, where that is not plain."""
+        if not self._is_told and (ours := manner(self.config.address.options)):
+            log.info("%s: %s %s", self.name, self.config.address, ours)
+        self._is_told = True
 
     async def read_once(self, limit: float) -> bool:
         """Open the line, do one complete round, close the line.

@@ -16,6 +16,7 @@ from rct_collector.config import Config
 from rct_collector.control import following as module
 from rct_collector.control.client import Client
 from rct_collector.device.options import Options
+from rct_collector.errors import RpcError
 from rct_collector.lines import lock as lock_module
 from rct_collector.model import Batch, GapOrder, Health, Kind, Origin
 from tests.scripted import ScriptedUnit
@@ -510,3 +511,48 @@ def test_who_follows_reads_its_configuration_again_when_its_owner_does():
 
     run(main)
     assert sorted(calls) == ["dach", "roof", "toit"]
+
+
+@pytest.mark.parametrize(
+    ("method", "answer", "words"),
+    [
+        ("status", {}, "its answer cannot be understood: KeyError('devices')"),
+        ("status", {"devices": [{"driver": "rct"}]}, "its answer cannot be understood: KeyError("),
+        ("values", {"units": [{"unit": "", "values": []}]}, "its answer cannot be understood: "),
+        ("subscribe", RpcError(-32001, "you may not"), "it does not share it: you may not"),
+    ],
+)
+def test_an_owner_of_another_version_keeps_the_device(
+    monkeypatch, caplog, tmp_path, method, answer, words
+):
+    real = Client.call
+
+    async def call(self, name, *args, **more):
+        if name == method:
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+        return await real(self, name, *args, **more)
+
+    monkeypatch.setattr(Client, "call", call)
+
+    async def main(loop):
+        host = Host(loop)
+        more = {"state_dir": tmp_path}
+        async with host.running("a", **more) as ((_, a),):
+            second, b = host.collector("a", **more)
+            (device,) = second.devices
+            device._options = replace(device._options, restore=GapOrder.OLDEST)
+            host.start(second)
+            await asyncio.sleep(100)
+            await host.end(second)
+        return a, b, second
+
+    a, b, second = run(main)
+    assert {value for _, value in b.values()[UP]} == {0}
+    assert {value for _, value in a.values()[UP]} == {1}
+    warnings = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
+    assert len(warnings) == 1
+    assert words in warnings[0]
+    assert words in [batch.health.error for batch in b.batches][-1]
+    assert second.devices[0]._restoring is None, "nothing is restored by who has no device"
