@@ -26,6 +26,7 @@ OURS = {
     "rct-collector-collectd": "/usr/share/rct-collector-collectd/collectd.conf",
     "rct-collector-daemon": "/lib/systemd/system/rct-collector.service",
     "rct-collector-telegraf": "/usr/bin/rct-collector-telegraf",
+    "rct-collector-web": "/lib/systemd/system/rct-collector-web.service",
     "python3-rct-collector": "/usr/lib/python3/dist-packages/rct_collector/__init__.py",
     "python3-rctclient": "/usr/lib/python3/dist-packages/rctclient/__init__.py",
 }

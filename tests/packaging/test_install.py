@@ -53,7 +53,7 @@ CONFFILE = "/etc/collectd/collectd.conf.d/rct-collector.conf"
 
 def with_base(wanted):
     """A package of those for some, and what all of them need."""
-    kinds = ("bridge", "collectd", "daemon", "telegraf")
+    kinds = ("bridge", "collectd", "daemon", "telegraf", "web")
     for_some = {f"rct-collector-{name}" for name in kinds}
     return [name for name in OURS if name == wanted or name not in for_some]
 
