@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Coroutine
+from dataclasses import asdict
 from typing import Any
 
 from rct_collector import __version__
@@ -172,6 +173,7 @@ def _status_of(topic: Topic) -> dict[str, Any]:
         **_health_of(device.health),
         "time": latest / 1e9 if latest else None,
         "interval": device.interval_s,
+        "intervals": asdict(config.intervals),
         "rounds": device.rounds,
         "labels": dict(config.labels),
         "units": sorted(unit for unit in topic.units if unit),

@@ -201,7 +201,9 @@ class Overview:
         if not sources:
             return
         asking = asyncio.create_task(self._ask(client, _what(status)))
-        pasts = [asyncio.create_task(self._restore(client, source)) for source in sources]
+        # Of those who were followed before, by way of another collector, the curves are there.
+        new = [source for source in sources if self.devices[source].is_new]
+        pasts = [asyncio.create_task(self._restore(client, source)) for source in new]
         try:
             async for method, params in client.notifications:
                 self._take(method, params)
@@ -225,8 +227,7 @@ class Overview:
             if self.devices[source].collector["pid"] != collector["pid"]:
                 self._leave_out(source)
             return
-        device = DeviceState(told, collector)
-        device.units = self._known(told)
+        device = DeviceState(told, collector, self._known(told))
         self._clients[source], self.devices[source] = client, device
         sources.append(source)
         more = {"cells": True} if self._cells else {}
@@ -271,12 +272,13 @@ class Overview:
     async def _restore(self, client: Client, source: str) -> None:
         """Have the unit's own memory fill the curves, where it has one."""
         now = self._clock()
+        parts = (name for curve in REMEMBERED.values() for name in curve)
         params = {
             "source": source,
-            "from": now - (KEPT - 1) * STEP_S,
-            "to": now,
+            "from": int(now) - (KEPT - 1) * STEP_S,
+            "to": int(now),
             "resolution": "5m",
-            "series": [f"{name.replace('.', '{*}.')}" for name in REMEMBERED],
+            "series": list(parts),
         }
         try:
             await client.call("history", params, timeout=600.0)

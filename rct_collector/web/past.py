@@ -39,11 +39,11 @@ class DayCurves:
         Args:
             name: Of what.
             time: Unix seconds, at which the five minutes began or later within them.
-            value: The mean.
+            value: The mean; it takes the place of one that was restored before.
         """
         place = self._place(time)
         if place is not None and not self._column(name).counts[place]:
-            self._column(name).add(place, value)
+            self._column(name).means[place] = value
 
     def to_json(self, now: float) -> dict[str, Any]:
         """The curves.

@@ -20,14 +20,6 @@ MISSED = 3
 #: Seconds by which a time may be ahead of this clock, and those that a value may be late.
 GRACE_S = 10.0
 
-#: How often each class comes where its owner does not say it, in seconds.
-USUAL_S = {
-    PollClass.FAST: 10.0,
-    PollClass.MEDIUM: 60.0,
-    PollClass.SLOW: 300.0,
-    PollClass.STATIC: 3600.0,
-}
-
 #: Metric → the curve of the last hours that is made of it.
 CURVES = {
     "inverter_power.pv_watts": "pv",
@@ -38,17 +30,20 @@ CURVES = {
     "inverter_battery.soc_percent": "soc",
 }
 
-#: The same in the memory of a unit: metric → curve and factor, of which several may make one.
-REMEMBERED = {
-    "inverter_history.pv_a_watts": ("pv", 1),
-    "inverter_history.pv_b_watts": ("pv", 1),
-    "inverter_history.grid_import_watts": ("grid", 1),
-    "inverter_history.grid_export_watts": ("grid", -1),
-    "inverter_history.load_watts": ("load", 1),
-    "inverter_history.battery_watts": ("battery", 1),
-    "inverter_history.output_watts": ("output", 1),
-    "inverter_history.soc_percent": ("soc", 1),
+#: The same in the memory of a unit: curve → metrics with the factor of each.
+REMEMBERED: dict[str, dict[str, int]] = {
+    "pv": {"inverter_history.pv_a_watts": 1, "inverter_history.pv_b_watts": 1},
+    "grid": {"inverter_history.grid_import_watts": 1, "inverter_history.grid_export_watts": -1},
+    "load": {"inverter_history.load_watts": 1},
+    "battery": {"inverter_history.battery_watts": 1},
+    "soc": {"inverter_history.soc_percent": 1},
 }
+
+#: Curves that are nothing while one of their parts is missing; a solar generator may not be there.
+_WHOLE = {"grid"}
+
+#: Metric → the curve of which it is a part.
+_PART_OF = {name: curve for curve, parts in REMEMBERED.items() for name in parts}
 
 
 class PresentValue(NamedTuple):
@@ -86,6 +81,7 @@ class UnitState:
         self.interval = 0.0
         self.readings: dict[Series, PresentValue] = {}
         self.past = DayCurves()
+        self._parts: dict[float, dict[str, float]] = {}  # of curves, by their time
 
     def health(self) -> dict[str, Any]:
         """How it does."""
@@ -113,7 +109,9 @@ class UnitState:
         self.up, self.since, self.missed, self.error, _ = batch.health
         self.labels = dict(batch.labels)
         time = batch.time_ns / 1e9
-        if batch.origin is not Origin.HISTORY and time < now + STEP_S:
+        if batch.origin is Origin.HISTORY:
+            self.remember(batch)
+        elif time < now + STEP_S:
             self._draw(batch.values, time)
         if batch.origin is Origin.LIVE:
             self.interval = batch.interval_s
@@ -143,18 +141,25 @@ class UnitState:
             self.time = max(self.time or 0.0, time)
 
     def remember(self, batch: Batch) -> None:
-        """Take what the unit itself has kept of the past.
+        """Take what the unit itself has kept of the past, which comes signal by signal.
 
         Args:
             batch: Of history.
         """
-        sums: dict[str, float] = {}
+        time = batch.time_ns / 1e9
         for series, value in batch.values:
-            curve, factor = REMEMBERED.get(series.metric.name, ("", 0))
-            if curve and isinstance(value, int | float):
-                sums[curve] = sums.get(curve, 0.0) + factor * value
-        for curve, total in sums.items():
-            self.past.restore(curve, batch.time_ns / 1e9, total)
+            name = series.metric.name
+            curve = _PART_OF.get(name)
+            if curve is None or not isinstance(value, int | float):
+                continue
+            parts = self._parts.setdefault(time, {})
+            parts[name] = value
+            known = {part: factor for part, factor in REMEMBERED[curve].items() if part in parts}
+            if curve not in _WHOLE or len(known) == len(REMEMBERED[curve]):
+                total = sum(factor * parts[part] for part, factor in known.items())
+                self.past.restore(curve, time, total)
+        while len(self._parts) > 2 * KEPT:
+            del self._parts[next(iter(self._parts))]
 
     def expire(self, now: float, intervals: Mapping[str, float]) -> list[Series]:
         """Let go of what is too old by now; returns its series.
@@ -173,8 +178,7 @@ class UnitState:
         return old
 
     def _lifetime(self, poll: PollClass, intervals: Mapping[str, float]) -> float:
-        again = intervals.get(poll.option, USUAL_S[poll])
-        return MISSED * max(again, self.interval) + GRACE_S
+        return MISSED * max(intervals[poll.option], self.interval) + GRACE_S
 
     def _draw(self, values: Iterable[tuple[Series, Value]], time: float) -> None:
         """Take what curves are made of."""
@@ -210,21 +214,28 @@ class DeviceState:
         collector: Who collects from it: version, process, program.
     """
 
-    def __init__(self, told: Mapping[str, Any], collector: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        told: Mapping[str, Any],
+        collector: Mapping[str, Any],
+        units: dict[str, UnitState] | None = None,
+    ) -> None:
         """Begin with what ``status`` tells.
 
         Args:
             told: Of the device.
             collector: Of who collects from it.
+            units: What is known of its units, if it was there before.
         """
         self.source = str(told["source"])
         self.driver = str(told["driver"])
         self.vendor = str(told["vendor"])
         self.address = str(told["address"])
-        self.intervals: dict[str, float] = dict(told.get("intervals") or {})
+        self.intervals: dict[str, float] = dict(told["intervals"])
         self.writes = [str(name) for name in told["writes"]]
         self.collector = dict(collector)
-        self.units: dict[str, UnitState] = {}
+        self.units = units or {}
+        self.is_new = not units
 
     def unit(self, name: str) -> UnitState:
         """One of its units, which is made where it was not known."""

@@ -65,9 +65,8 @@ def test_the_package_holds_it_and_does_not_start_it(built):
         assert f".{path}\n" in files
     assert "python3-aiohttp (>= 3.8)" in field(package, "Depends").split(", ")
     postinst = command("dpkg-deb", "--info", package, "postinst")
-    assert not re.search(r"deb-systemd-helper enable|deb-systemd-invoke .*start", postinst), (
-        postinst
-    )
+    assert "was-enabled 'rct-collector-web.service'" in postinst
+    assert set(re.findall(r"deb-systemd-invoke (\S+)", postinst)) == {"try-restart"}
     assert "page/page.js" in command(
         "dpkg-deb", "--contents", built.package("python3-rct-collector")
     )

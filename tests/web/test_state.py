@@ -4,15 +4,16 @@ import pytest
 
 from rct_collector.catalog import catalog
 from rct_collector.model import Batch, Health, Origin
-from rct_collector.web.past import STEP_S
+from rct_collector.web.past import KEPT, STEP_S
 from rct_collector.web.state import DeviceState, UnitState
 
 T0 = 1_700_000_000.0 // STEP_S * STEP_S
 PV, SOC = "inverter_power.pv_watts", "inverter_battery{battery=0}.soc_percent"
 CORE = "inverter_temperature{sensor=core}.celsius"
+INTERVALS = {"fast": 10.0, "medium": 60.0, "slow": 300.0, "static": 3600.0}
 TOLD = {
     "source": "roof", "driver": "rct", "vendor": "rct", "address": "tcp://roof", "writes": [],
-    "interval": 10.0, "labels": {"house": "1"},
+    "interval": 10.0, "labels": {"house": "1"}, "intervals": INTERVALS,
 }  # fmt: skip
 
 
@@ -77,8 +78,8 @@ def test_what_does_not_come_again_is_let_go_of(name, lifetime):
     unit = UnitState("")
     unit.take(batch(T0, **{name: 30.0}), T0)
 
-    assert unit.expire(T0 + lifetime, {}) == []
-    assert [s.name for s in unit.expire(T0 + lifetime + 0.1, {})] == [name]
+    assert unit.expire(T0 + lifetime, INTERVALS) == []
+    assert [s.name for s in unit.expire(T0 + lifetime + 0.1, INTERVALS)] == [name]
     assert present(unit) == {}
 
 
@@ -124,12 +125,31 @@ def test_the_memory_of_a_unit_becomes_curves():
         "inverter_history{resolution=5m}.grid_export_watts": 70.0,
         "inverter_history{resolution=5m}.soc_percent": 66.0,
     }
-    unit.remember(batch(T0, origin=Origin.HISTORY, **history))
+    for name, value in history.items():  # as it comes, signal by signal
+        unit.take(batch(T0, origin=Origin.HISTORY, **{name: value}), T0)
 
     found = unit.past.to_json(T0)["values"]
     assert {name: values[-1] for name, values in found.items()} == {
         "pv": 150.0, "grid": -50.0, "soc": 66.0,
     }  # fmt: skip
+
+
+def test_half_of_a_curve_is_none():
+    unit = UnitState("")
+    half = {"inverter_history{resolution=5m}.grid_import_watts": 20.0}
+    unit.remember(batch(T0, origin=Origin.HISTORY, **half))
+
+    assert unit.past.to_json(T0)["values"] == {}
+
+
+def test_what_is_kept_of_the_past_has_a_bound():
+    unit = UnitState("")
+    for n in range(5000):
+        history = {"inverter_history{resolution=5m}.load_watts": float(n)}
+        unit.remember(batch(T0 + n * STEP_S, origin=Origin.HISTORY, **history))
+
+    assert len(unit._parts) <= 2 * KEPT
+    assert unit.past.to_json(T0 + 4999 * STEP_S)["values"]["load"][-2:] == [4998.0, 4999.0]
 
 
 def test_a_device_may_have_many_units_which_come_and_go():
