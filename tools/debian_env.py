@@ -60,6 +60,7 @@ CHECK = {
 }
 GATES = {
     "autopkgtest": "/usr/bin/autopkgtest",
+    "buildah": "/usr/bin/buildah",
     "diffoscope-minimal": "/usr/bin/diffoscope",
     "piuparts": "/usr/sbin/piuparts",
 }
