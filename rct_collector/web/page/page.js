@@ -161,6 +161,7 @@ const list = (pairs) => pairs.flatMap(([name, value]) => [h('dt', {}, name), h('
 let families = {}; // driver → what its codes and faults mean
 const words = (one) => families[one.driver] ?? { codes: {}, faults: {} };
 const devices = new Map(); // source → device, whose units are a map
+let told = false; // whether the server has said what there is
 let sets = false;
 let chosen = kept('unit');
 let heard = 0; // when the server spoke last, on this clock
@@ -208,6 +209,7 @@ function current() {
 const TOLD = {
   right(params) { sets = params.sets; },
   state(params) {
+    told = true;
     devices.clear();
     for (const one of params.devices) devices.set(one.source, device(one));
     ahead = params.now - Date.now() / 1000;
@@ -333,7 +335,7 @@ function drawAll() {
   const entry = current();
   const known = $('login').hidden;
   $('unit').hidden = !known || !entry;
-  $('empty').hidden = !known || Boolean(entry) || lostSince !== null;
+  $('empty').hidden = !known || Boolean(entry) || !told || lostSince !== null;
   drawChoice(entry);
   drawAlerts(entry);
   if (!entry) return;
