@@ -73,6 +73,7 @@ class Overview:
         self._listeners: set[Callable[[str], None]] = set()
         self._state: str | None = None
         self._left_out: set[str] = set()  # it is said once
+        self._strange: set[str] = set()
         self._tickets: dict[str, asyncio.Future[dict[str, Any]]] = {}
 
     # -- for whoever looks on --------------------------------------------------------------
@@ -105,11 +106,14 @@ class Overview:
 
         Args:
             method: One of :data:`METHODS`.
-            params: Its parameters; ``source`` may be left out where there is one device.
+            params: Its parameters; ``source`` may be left out where there is one device, and by
+                ``status``, which tells all of them then.
 
         Raises:
             RpcError: It was refused, or there is nobody to ask.
         """
+        if method == "status" and "source" not in params:
+            return await self._status()
         source = params.get("source", next(iter(self.devices), None))
         if "source" not in params and len(self.devices) > 1:
             raise RpcError(
@@ -120,6 +124,25 @@ class Overview:
             known = ", ".join(sorted(self._clients)) or "none"
             raise RpcError(Code.AWAY, f"nobody collects from {source!r} now; known: {known}")
         return await client.call(method, {**params, "source": source}, timeout=ANSWER_S)
+
+    async def _status(self) -> dict[str, Any]:
+        """How all devices do, each with who collects from it, as the command ``status`` has it."""
+        clients = tuple(set(self._clients.values()))
+        jobs = (client.call("status", timeout=ANSWER_S) for client in clients)
+        answers = await asyncio.gather(*jobs, return_exceptions=True)
+        found: dict[str, dict[str, Any]] = {}
+        for client, answer in zip(clients, answers, strict=True):
+            if isinstance(answer, CollectorError):
+                log.debug("a collector does not tell how it does: %s", answer)
+            elif isinstance(answer, BaseException):
+                raise answer
+            else:
+                for told in answer["devices"]:
+                    if self._clients.get(told["source"]) is client:
+                        found[told["source"]] = {**told, "collector": answer["collector"]}
+        missing = ((name, self.devices[name]) for name in self.devices.keys() - found.keys())
+        found.update((name, _away(device)) for name, device in missing)
+        return {"devices": [found[name] for name in sorted(found)]}
 
     async def outcome(self, ticket: str) -> dict[str, Any]:
         """What became of a setting that was accepted.
@@ -186,13 +209,23 @@ class Overview:
         except CollectorError as error:
             log.warning("%s: %s", ", ".join(sources) or name, error)
             why = str(error)
-        except (KeyError, TypeError, ValueError):  # another version of this program
-            log.exception("%s: what it tells is not understood", ", ".join(sources) or name)
+        except (KeyError, TypeError, ValueError) as error:
+            self._misunderstood(str(client.owner), error)
         finally:
             await client.close()
             self._lost(client, sources, why)
         if not sources:  # the second door of a line, or none for us: it is not to be stormed
             await asyncio.sleep(ASK_S)
+
+    def _misunderstood(self, owner: str, error: Exception) -> None:
+        """A collector says what is not known here, as one of another version may."""
+        log.debug("%s", owner, exc_info=error)
+        if owner not in self._strange:
+            self._strange.add(owner)
+            text = (
+                "%s: what it tells is not understood (%r); if it is of another version, restart it"
+            )
+            log.error(text, owner, error)
 
     async def _attend(self, client: Client, sources: list[str]) -> None:
         status = await client.call("status")
@@ -350,3 +383,10 @@ def text_of(message: Any) -> str:  # noqa: ANN401 - anything that JSON has
 def _what(status: Mapping[str, Any]) -> Any:  # noqa: ANN401
     """What a page needs to know anew where it has changed."""
     return [(d["source"], d["address"], d["writes"]) for d in status["devices"]]
+
+
+def _away(device: DeviceState) -> dict[str, Any]:
+    """How a device does from which nobody collects at present, as ``status`` tells it."""
+    health = [unit.health() for unit in device.units.values()][:1] or [{"up": False}]
+    named = {name: getattr(device, name) for name in ("source", "driver", "vendor", "address")}
+    return {**named, **health[0], "writes": device.writes, "collector": None}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 
 import pytest
 
@@ -66,7 +67,23 @@ def test_when_a_collector_ends_nothing_is_taken_for_present(site):
         line for line in page(site.overview.expired()).splitlines() if not line.startswith("#")
     ] == ['inverter_collector_up{source="roof",vendor="rct"} 0']
     with pytest.raises(RpcError, match="nobody collects from 'roof' now; known: none"):
-        site.run(site.overview.call("status", {}))
+        site.run(site.overview.call("values", {}))
+    (device,) = site.run(site.overview.call("status", {}))["devices"]
+    assert (device["source"], device["driver"], device["collector"]) == ("roof", "rct", None)
+    assert (device["up"], device["error"]) == (False, "its collector has ended")
+
+
+def test_status_without_a_source_tells_all_devices(inverter):
+    with (
+        running_inverter(**QUICK) as other,
+        running_site(roof(inverter.address), {**roof(other.address), "name": "barn"}) as site,
+    ):
+        wait(lambda: all(site.unit(name) and site.unit(name).up for name in ("roof", "barn")))
+        found = site.run(site.overview.call("status", {}))["devices"]
+        assert [(one["source"], one["up"]) for one in found] == [("barn", True), ("roof", True)]
+        assert {one["collector"]["pid"] for one in found} == {os.getpid()}
+        (one,) = site.run(site.overview.call("status", {"source": "barn"}))["devices"]
+        assert one["source"] == "barn"
 
 
 def test_who_takes_over_is_followed_with_the_curves_that_are_there(site):
@@ -148,7 +165,10 @@ def test_who_cannot_be_understood_harms_nobody(site, monkeypatch, caplog):
     site.run(begin(site))
 
     wait(lambda: site.unit().up and PV in shown(site))
-    assert "what it tells is not understood" in caplog.text
+    said = [record for record in caplog.records if "is not understood" in record.getMessage()]
+    assert [record.levelname for record in said] == ["ERROR"]
+    assert "'collector'" in caplog.text
+    assert "Traceback" not in caplog.text
 
 
 def test_the_outcome_of_a_setting_is_known_before_and_after_it_is_asked_for():
