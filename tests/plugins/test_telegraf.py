@@ -99,7 +99,7 @@ def test_values_are_those_that_the_unit_sent(telegraf, tmp_path, write_config, j
     assert {struct.pack(">f", value) for value in found} <= grid
 
 
-@pytest.mark.parametrize("signal_name", ["STDIN", "SIGUSR1"])
+@pytest.mark.parametrize("signal_name", ["STDIN", "SIGHUP", "SIGUSR1"])
 def test_ticks_of_telegraf_do_no_harm(telegraf, tmp_path, write_config, json_output, signal_name):
     path, output = json_output
     with running_inverter() as inverter:

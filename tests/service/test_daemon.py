@@ -340,6 +340,12 @@ def device(name, address):
     return f"  - {{name: {name}, driver: rct, address: '{address}'}}\n"
 
 
+def command(*words):
+    """What another command prints, which asks at the door."""
+    own = [sys.executable, "-m", "rct_collector", *map(str, words)]
+    return subprocess.run(own, capture_output=True, text=True, check=True).stdout
+
+
 @pytest.mark.slow
 def test_the_command_tells_systemd_reloads_and_ends(daemon, systemd):
     with running_inverter() as inverter:
@@ -348,6 +354,9 @@ def test_the_command_tells_systemd_reloads_and_ends(daemon, systemd):
         assert first.startswith("READY=1\nSTATUS=")
         systemd("STATUS=1 of 1 device up")
         systemd("WATCHDOG=1")
+        only = ("--only", "inverter_power.grid_watts", "--format", "influx")
+        assert " grid_watts=" in command("read", "-c", path, *only)
+        assert command("status", inverter.address).splitlines()
         path.write_text(path.read_text() + device("barn", nobody()))
         process.send_signal(signal.SIGHUP)
         told = systemd("READY=1")
