@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
@@ -50,6 +51,12 @@ log = logging.getLogger(__name__)
 
 #: Seconds from the write to the readings of the value, as long as it is to show.
 LOOK_AT_S = (2.0, 5.0, 10.0, *(10.0 * n for n in range(2, 361)))
+
+#: Seconds within which a value has to leave after the first of what it depends on was read.
+FRESH_S = 30.0
+
+#: The unit is not asked for all its settings more often than this, in seconds, whoever wants them.
+REFRESH_S = 15.0
 
 #: Times that something is asked whose answer could be taken for that to the question before.
 _TRIES = 3
@@ -119,6 +126,8 @@ class Result(NamedTuple):
         """The result of a refusal."""
         return cls(State.REFUSED, before, before, denied.rule, sent, denied)
 
+
+_BUSY = Denied("another setting is being written; one at a time", Cause.OFTEN)
 
 _numbers = count(1)
 
@@ -222,6 +231,8 @@ class Gate:
         self._known: dict[str, Any] = {}
         self._connection = -1
         self._is_busy = False
+        self._refreshing = asyncio.Lock()
+        self._refreshed_at = -math.inf
         self.reads = frozenset(query for setting in self._settings for query in setting.reads)
         if permission.names:
             for kind in ("sent", "applied", "refused", "unconfirmed"):
@@ -266,6 +277,12 @@ class Gate:
             name: Name of the setting.
             value: What it is to be; :data:`ANY` to ask for the name alone.
         """
+        if denied := self._against(name, value):
+            return denied
+        return _BUSY if self._is_busy and value is not ANY else None
+
+    def _against(self, name: str, value: Any) -> Denied | None:
+        """The same, whatever is being written."""
         found = self._named(name)
         if found and name not in self._permission.names:
             text = f"{name} is not among the settings that may be written (writes)"
@@ -279,8 +296,6 @@ class Gate:
             return None
         if denied := _misfit(setting, setting.domain, value):
             return denied
-        if self._is_busy:
-            return Denied("another setting is being written; one at a time", Cause.OFTEN)
         if text := self.journal.objection(asyncio.get_running_loop().time()):
             return Denied(text, Cause.OFTEN)
         return None
@@ -350,13 +365,25 @@ class Gate:
         if self._inquiry.connection != self._connection:
             self._connection = self._inquiry.connection
             self._known.clear()
+            self._refreshed_at = -math.inf
 
     def _last_facts(self) -> Facts:
         self._forget_others()
         return {**self._facts(), **self._known}
 
     async def refresh(self) -> None:
-        """Read the present values of all settings, so far as the unit tells them."""
+        """Read the present values of all settings, so far as the unit tells them.
+
+        Of many who want that at a time the unit notices one.
+        """
+        async with self._refreshing:
+            now = asyncio.get_running_loop().time()
+            self._forget_others()
+            if now - self._refreshed_at >= REFRESH_S:
+                await self._refresh()
+                self._refreshed_at = asyncio.get_running_loop().time()
+
+    async def _refresh(self) -> None:
         known = (setting for name in self._names() if (setting := self._known_as(name)))
         reads = tuple(dict.fromkeys(query for setting in known for query in setting.reads))
         for query in reads:
@@ -394,14 +421,11 @@ class Gate:
             dry: Do all but write: a value that may be written is told as accepted, but not visible.
         """
         if self._is_busy:
-            busy = Denied("another setting is being written; one at a time", Cause.OFTEN)
-            return self._told(name, value, who, Result.of(busy))
+            return self._told(name, value, who, Result.of(_BUSY))
         self._is_busy = True
         try:
             await self.journal.load()
-            self._is_busy = False  # for the objection: it is we
-            denied = self.objection(name, value)
-            self._is_busy = True
+            denied = self._against(name, value)
             if denied is not None:
                 result = Result.of(denied)
             else:
@@ -432,6 +456,7 @@ class Gate:
         if isinstance(setting, Denied):
             return Result.of(setting)
         connection = self._inquiry.connection
+        latest = asyncio.get_running_loop().time() + FRESH_S
         facts = dict(self._facts())
         try:
             for query in setting.reads:
@@ -455,10 +480,20 @@ class Gate:
         if dry:
             text = f"{approved.text or value!r} would be sent"
             return Result(State.ACCEPTED_NOT_VISIBLE, before, before, text)
-        return await self._send(approved, before, connection, who)
+        return await self._send(approved, before, who, connection, latest)
 
-    async def _send(self, approved: Approved, before: Any, connection: int, who: str) -> Result:
-        """Send it once, with a record of it on the disk."""
+    async def _send(
+        self, approved: Approved, before: Any, who: str, connection: int, latest: float
+    ) -> Result:
+        """Send it once, with a record of it on the disk.
+
+        Args:
+            approved: What is sent.
+            before: The value before.
+            who: Who asks.
+            connection: Over which it is sent, and over no other.
+            latest: When at the latest, in monotonic seconds: what was read becomes old.
+        """
         setting, value = approved.setting, approved.value
         try:
             entry = await self.journal.begin(who, setting.name, before, value)
@@ -474,7 +509,7 @@ class Gate:
 
         try:
             answer = await self._inquiry.ask(
-                setting.query, approved, connection=connection, sent=sent
+                setting.query, approved, latest=latest, connection=connection, sent=sent
             )
         except _UNREAD as error:
             if not has_left:

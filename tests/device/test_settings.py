@@ -14,7 +14,7 @@ import pytest
 
 import rct_collector
 from rct_collector.device.journal import APART_S, DAY_S, MOST_A_DAY, UNKNOWN, Journal, JournalEntry
-from rct_collector.device.settings import Cause, Denied, Gate, State, approve
+from rct_collector.device.settings import REFRESH_S, Cause, Denied, Gate, State, approve
 from rct_collector.device.state import WRITTEN, StateFile
 from rct_collector.drivers.base import Approved, Domain, Query, Setting
 from rct_collector.drivers.options import Limit, Permission
@@ -635,3 +635,35 @@ def test_what_the_driver_does_not_send_yet_is_told_as_away(refused, tmp_path):
     assert (result.state, result.denied.cause) == (State.REFUSED, Cause.AWAY)
     assert not result.sent
     assert entries == []
+
+
+def test_what_was_read_too_long_ago_decides_nothing():
+    """A line that others have, or that is slow: the unit may be another one meanwhile."""
+    unit = Unit()
+    unit.port = Answering(unit.answer, timeout=30.0, latency=20.0)
+    slow = replace(PRIORITY, evidence=(Query("plain", "always"),))
+    answer = unit.answer
+    unit.port.answer = lambda query, argument: (
+        7 if query.name == "plain" else answer(query, argument)
+    )
+    (result,) = unit.set("solar", settings=[slow])
+    assert result.denied.cause is Cause.AWAY
+    assert "nothing was sent" in result.why
+    assert unit.written == []
+
+
+def test_many_who_want_to_know_cost_the_unit_one_reading():
+    unit = Unit()
+
+    async def main(loop):
+        gate = unit.gate(loop)
+        await asyncio.gather(*(gate.refresh() for _ in range(5)))
+        first = len(unit.port.asked)
+        await asyncio.sleep(REFRESH_S)
+        await gate.refresh()
+        second = len(unit.port.asked)
+        unit.port.opened += 1
+        await gate.refresh()
+        return first, second, len(unit.port.asked)
+
+    assert virtual.run(main) == (1, 2, 3)
