@@ -6,19 +6,26 @@ import asyncio
 
 import pytest
 
+from rct_collector.adapter.home_assistant import settables
 from rct_collector.bridge import mirror as module
-from rct_collector.bridge.commands import TopicNames
-from rct_collector.bridge.mirror import READ_S, Mirror, text_of
+from rct_collector.bridge.commands import SetCommand, TopicNames, typed
+from rct_collector.bridge.mirror import READ_S, Mirror
 from rct_collector.control.doors import Door, Seen
 from rct_collector.errors import TransportError
 
 
 @pytest.mark.parametrize(
-    ("value", "text"),
-    [("sbu", b"sbu"), (True, b"on"), (False, b"off"), (60, b"60"), (53.8, b"53.8"), (60.0, b"60")],
+    ("value", "kind"),
+    [("sbu", "choice"), (True, "flag"), (False, "flag"), (60, "number"), (53.8, "number")],
 )
-def test_values_are_plain(value, text):
-    assert text_of(value) == text
+def test_values_are_plain_and_may_come_back_as_they_are(value, kind):
+    published = []
+    found = Mirror(TopicNames("inverter"), lambda *sent: published.append(sent), lambda: 0.0)
+    found.show("roof", "x", value)
+    ((topic, payload),) = published
+
+    assert topic == "inverter/roof/setting/x"
+    assert typed(SetCommand("roof", "x", payload.decode()), {"kind": kind}) == value
 
 
 SETTINGS = [
@@ -92,3 +99,12 @@ def test_a_door_that_fails_is_asked_again(doors):
 
     assert doors.asked == [("settings", "roof", True)]
     assert len(published) == 1
+
+
+def test_home_assistant_is_told_of_these_topics():
+    """It sends to where commands are taken, and looks where values are."""
+    topics = TopicNames(settables.ROOT)
+
+    assert topics.availability == settables.BRIDGE
+    assert settables.state_topic("roof", "buzzer") == topics.setting("roof", "buzzer")
+    assert topics.split(settables.command_topic("roof", "buzzer")) == ("roof", "buzzer")
