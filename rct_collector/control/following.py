@@ -15,6 +15,7 @@ again.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -53,6 +54,9 @@ GOOD = 1.5
 
 #: Told in an hour of one device, of each kind.
 MOST_TOLD = 3
+
+#: What is said of an owner who hangs: who it is, and how that was noticed.
+NO_ANSWER = "%s, and it does not answer: %s"
 
 Connect = Callable[..., Awaitable[Client]]
 
@@ -203,13 +207,13 @@ class Following:
         begun = asyncio.get_running_loop().time()
         try:
             async with self._owners.at(busy.door) as owner:
-                await self._follow(owner)
+                await self._follow(owner, busy)
         except NobodyError:
             return await self._soon(busy)
         except TransportError as error:
             if error.kind != "timeout":
                 return await self._soon(busy)
-            return self._alone("%s, and it does not answer: %s", busy, error)
+            return self._alone(NO_ANSWER, busy, error)
         except RpcError as error:
             return self._alone("%s, and it does not share it: %s", busy, error)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -238,12 +242,12 @@ class Following:
         self._device.left_to(self.trouble)
         return ALONE
 
-    async def _follow(self, link: OwnerLink) -> None:
+    async def _follow(self, link: OwnerLink, busy: BusyError) -> None:
         """Subscribe, and hand over what is told until the owner ends.
 
         Raises:
             RpcError: It does not share the device.
-            TransportError: It has gone before that, or says nothing any more (``timeout``).
+            TransportError: It has gone before that, or does not answer (``timeout``).
         """
         self._client = client = await link.client()
         config = self._device.config
@@ -263,7 +267,7 @@ class Following:
             self._begin(known)
             self.known.set()
             self._device.settled.set()
-            await self._watch(link, client, source)
+            await self._watch(link, client, busy)
         finally:
             link.tell(source, _nothing)
 
@@ -277,23 +281,45 @@ class Following:
         status = await self._client.call("status", {"source": self._source}, timeout=ANSWER_S)
         return int(status["devices"][0]["asking"])
 
-    async def _watch(self, link: OwnerLink, client: Client, source: str) -> None:
+    async def _watch(self, link: OwnerLink, client: Client, busy: BusyError) -> None:
         """Wait for the owner's end; one who says nothing for long is asked whether it is there.
 
+        While it hangs its rounds bring nothing, and it is not left: should it end, that is noticed
+        at once, and should it go on, it tells again.
+
         Raises:
-            TransportError: It is not (``timeout``).
+            RpcError: It does not collect from the device any more.
+            TransportError: It has gone.
         """
         loop = asyncio.get_running_loop()
-        patience = max(SILENT_ROUNDS * self._device.interval_s, SILENT_S)
-        self._heard_at = loop.time()
+        interval = self._device.interval_s
+        patience = max(SILENT_ROUNDS * interval, SILENT_S)
+        self._heard_at, hangs = loop.time(), ""
         while not link.over.is_set():
-            try:
-                async with asyncio.timeout_at(self._heard_at + patience):
+            until = loop.time() + interval if hangs else self._heard_at + patience
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(until):
                     await link.over.wait()
-            except TimeoutError:
-                if loop.time() - self._heard_at >= patience:
-                    await client.call("status", {"source": source}, timeout=ANSWER_S)
-                    self._heard_at = loop.time()
+            if link.over.is_set() or loop.time() - self._heard_at < patience:
+                hangs = ""
+                continue
+            hangs = hangs or await self._hangs(client, busy)
+            if hangs:
+                self._device.tell_silent(hangs)
+            else:
+                self._heard_at = loop.time()
+
+    async def _hangs(self, client: Client, busy: BusyError) -> str:
+        """Why the owner tells nothing; "" if it only has nothing to tell."""
+        try:
+            await client.call("status", {"source": self._source}, timeout=ANSWER_S)
+        except TransportError as error:
+            if error.kind != "timeout":
+                raise
+            why = NO_ANSWER % (busy, error)
+            self._reports.say(log, logging.WARNING, "hangs", "%s", why, most=MOST_TOLD)
+            return why
+        return ""
 
     # -- what is told ----------------------------------------------------------------------
 

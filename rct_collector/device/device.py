@@ -461,6 +461,16 @@ class Device:
             self.rounds += 1
             self.settled.set()
 
+    def tell_silent(self, why: str) -> None:
+        """Tell of a round of another process which has brought nothing.
+
+        Args:
+            why: In words.
+        """
+        self._publisher.missed(why)
+        self._publisher.send(self._clock.wall_ns(), self.stats.gauges(up=0), ends_round=True)
+        self.rounds += 1
+
     def left_to(self, why: str) -> None:
         """Another process has it, and does not share it.
 

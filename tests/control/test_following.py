@@ -16,7 +16,7 @@ from rct_collector.config import Config
 from rct_collector.control import following as module
 from rct_collector.control.client import Client
 from rct_collector.device.options import Options
-from rct_collector.errors import RpcError
+from rct_collector.errors import RpcError, TransportError
 from rct_collector.lines import lock as lock_module
 from rct_collector.model import Batch, GapOrder, Health, Kind, Origin
 from tests.scripted import ScriptedUnit
@@ -213,7 +213,7 @@ def test_an_owner_that_hangs_is_told_of_and_followed_again(monkeypatch, caplog):
 
     async def call(self, *args, **more):
         if dead:
-            raise module.TransportError("status was not answered within 5 s", "timeout")
+            raise TransportError("status was not answered within 5 s", "timeout")
         return await real(self, *args, **more)
 
     def hear(self, said):
@@ -235,12 +235,43 @@ def test_an_owner_that_hangs_is_told_of_and_followed_again(monkeypatch, caplog):
         return b, ups
 
     b, ups = run(main)
-    assert ups[-1] == 0
+    assert ups[-5:] == [0] * 5, "each round that is missed is told"
     assert b.values()[UP][-1][1] == 1
     (warning,) = [r for r in caplog.records if r.levelno == logging.WARNING]
     assert "and it does not answer" in warning.getMessage()
     error = next(batch.health.error for batch in b.batches if not batch.health.up)
     assert "and it does not answer" in error
+
+
+def test_an_owner_that_hangs_and_is_killed_is_followed_by_another_within_a_second(monkeypatch):
+    real, told, dead = Client.call, module.Following._told, []
+
+    async def call(self, *args, **more):
+        if dead:
+            raise TransportError("status was not answered within 5 s", "timeout")
+        return await real(self, *args, **more)
+
+    monkeypatch.setattr(Client, "call", call)
+    monkeypatch.setattr(
+        module.Following, "_told", lambda self, said: None if dead else told(self, said)
+    )
+
+    async def main(loop):
+        host = Host(loop)
+        async with host.running("a", "b") as ((first, _), (_, b)):
+            await asyncio.sleep(60)
+            dead.append(True)
+            await asyncio.sleep(100)
+            attempts = len(host.plug.attempts)
+            killed = loop.time()
+            await host.end(first)
+            dead.clear()
+            await asyncio.sleep(20)
+        return host.plug.attempts[attempts:], killed, b
+
+    attempts, killed, b = run(main)
+    assert attempts[0] - killed <= 1
+    assert b.values()[UP][-1][1] == 1
 
 
 def test_what_this_version_does_not_know_is_left_out_and_told_once(monkeypatch, caplog):

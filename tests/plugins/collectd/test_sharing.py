@@ -89,4 +89,4 @@ def test_both_agents_have_one_unit_at_the_same_time(telegraf, collectd, write_co
         alone = mine.keys() ^ known.keys()
         assert all(last - 5 < t < last + 6 for t in alone), (series.name, sorted(alone), last)
         compared += len(both)
-    assert compared > 1000
+    assert compared > 500
