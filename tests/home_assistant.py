@@ -74,6 +74,9 @@ KEYS = {
     ),
 }  # fmt: skip
 
+#: Keys that may stand beside the components, for all of them.
+SHARED = ("availability", "availability_mode")
+
 #: Categories that an entity may have: one that is set is no diagnosis, and the other way round.
 CATEGORIES = {"sensor": {"diagnostic"}, "binary_sensor": {"diagnostic"}}
 SETTABLE = {"config"}
@@ -88,20 +91,28 @@ def check_topic(topic):
 
 def check(document):
     """All that would make Home Assistant refuse a document, or warn of it."""
-    assert set(document) == {"device", "origin", "components"}
+    assert {"device", "origin", "components"} <= set(document) <= {
+        "device", "origin", "components", *SHARED,
+    }  # fmt: skip
     device = document["device"]
     assert device["identifiers"]
     assert set(device) <= {
         "identifiers", "name", "manufacturer", "model", "serial_number", "sw_version",
     }  # fmt: skip
     assert document["origin"]["name"]
-    components = document["components"]
+    components = entities_of(document)
     assert components
     ids = [component["unique_id"] for component in components.values()]
     assert len(set(ids)) == len(ids)
     for key, component in components.items():
         assert re.fullmatch(r"[a-zA-Z0-9_-]+", key), key
         check_component(component)
+
+
+def entities_of(document):
+    """The components, each with what they share and do not say otherwise."""
+    shared = {key: document[key] for key in SHARED if key in document}
+    return {key: shared | component for key, component in document["components"].items()}
 
 
 def check_component(component):

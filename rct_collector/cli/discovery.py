@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -110,7 +109,7 @@ def documents(units: list[Snapshot], topics: Topics) -> Iterator[tuple[str, str]
         unit.take((series, reading.value) for series, reading in snapshot.readings.items())
         known = _Known(snapshot.config, snapshot.driver)
         unit.take_settings(known)
-        yield unit.topic, json.dumps(unit.document(known, topics), ensure_ascii=False)
+        yield unit.topic, unit.document(known, topics)
 
 
 class _Settings:

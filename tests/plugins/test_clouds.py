@@ -152,7 +152,8 @@ def test_every_value_arrives_where_home_assistant_looks_for_it(run):
     assert shown["clock_time_seconds"].tzinfo is not None
     others = last.keys() - _state_topics(run.documents)
     assert all(topic.startswith(TEXTS) for topic in others)
-    assert all(home_assistant.is_available(c, last) for c in document["components"].values())
+    entities = home_assistant.entities_of(document)
+    assert all(home_assistant.is_available(entity, last) for entity in entities.values())
 
 
 def test_what_home_assistant_is_told_stays_out_of_all_else(run):

@@ -138,8 +138,8 @@ class Described:
         words = [self._vendor, self.source, *([self._name] if self._name else [])]
         return f"{ROOT}/device/{_plain('-'.join(words))}/config"
 
-    def document(self, known: Known, topics: Topics) -> dict[str, Any]:
-        """All that Home Assistant needs to know of the unit.
+    def document(self, known: Known, topics: Topics) -> str:
+        """All that Home Assistant needs to know of the unit, as JSON.
 
         Args:
             known: What else is known of the device.
@@ -153,24 +153,25 @@ class Described:
             **self.model,
             **({"serial_number": self.serial} if self.serial else {}),
         }
-        components = {
-            key: {**component, "unique_id": f"{identity}_{key}"}
-            for key, component in self._components(known, topics)
-        }
-        return {
+        head = {
             "device": device,
             "origin": {"name": "rct-collector", "sw_version": __version__},
-            "components": components,
+            **self._availability(topics),
         }
+        # One by one: of all of them together many more objects would be at hand at a time.
+        components = (
+            f"{_json(key)}:{_json({**component, 'unique_id': f'{identity}_{key}'})}"
+            for key, component in self._components(known, topics)
+        )
+        return f'{_json(head)[:-1]},"components":{{{",".join(components)}}}}}'
 
     def _components(self, known: Known, topics: Topics) -> Iterable[tuple[str, dict[str, Any]]]:
-        up = catalog().series("inverter_collector.up")
         for series in sorted(self.series, key=catalog().place):
             component = entity(series, known.driver.meanings_of(series), topics.value)
             component["state_topic"] = topics.topic(self.source, self._name, series)
             component["expire_after"] = round(INTERVALS * known.every(series))
-            if series is not up:
-                component |= self._availability(topics)
+            if series is _up():
+                component["availability"] = []  # or nobody would see that it is 0
             yield key_of(series), component
         for name, described in self.settings.items():
             component = settable(self.source, described)
@@ -178,15 +179,21 @@ class Described:
 
     def _availability(self, topics: Topics, *more: dict[str, str]) -> dict[str, Any]:
         """A unit that does not answer has no values, and is not to show its last ones."""
-        up = catalog().series("inverter_collector.up")
         found = list(more)
-        if up in self.series:
-            topic = topics.topic(self.source, self._name, up)
+        if _up() in self.series:
+            topic = topics.topic(self.source, self._name, _up())
             found.append({"topic": topic, "payload_available": "1", "payload_not_available": "0"})
             if topics.value != "value":
                 found[-1]["value_template"] = f"{{{{ {topics.value} }}}}"
-        mode = {"availability_mode": "all"} if len(found) > 1 else {}
-        return {"availability": found, **mode} if found else {}
+        return {"availability": found, "availability_mode": "all"} if found else {}
+
+
+def _up() -> Series:
+    return catalog().series("inverter_collector.up")
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def key_of(series: Series) -> str:
@@ -277,7 +284,6 @@ class HomeAssistant:
         return [self._line(sent.unit, known, batch.time_ns)]
 
     def _line(self, unit: Described, known: Known, time_ns: int) -> bytes:
-        document = unit.document(known, self._topics)
-        payload = field_value(json.dumps(document, ensure_ascii=False, separators=(",", ":")))
+        payload = field_value(unit.document(known, self._topics))
         head = f"{self._measurement},source={tag_value(unit.source)},topic={tag_value(unit.topic)}"
         return f"{head} payload={payload} {time_ns}\n".encode()

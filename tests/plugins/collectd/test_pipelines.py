@@ -248,7 +248,7 @@ def test_home_assistant_finds_its_values_in_mqtt(run):
     document = json.loads(text)
     home_assistant.check(document)
     last = dict(run.messages)
-    components = document["components"]
+    components = home_assistant.entities_of(document)
     assert len(components) == len(run.rows) - 1, "all but the line of texts"
     shown = {key: home_assistant.state(c, last[c["state_topic"]]) for key, c in components.items()}
     assert shown["collector_up"] is True
