@@ -55,9 +55,11 @@ class HouseDoors:
 
     async def _find(self, source: str) -> bytes:
         """Name of the door, where it was before if it is still there: others may be slow."""
-        known = self._known.pop(source, None)
+        known, trouble = self._known.pop(source, None), ""
         for doors in ([Door(known, 0, 0)] if known else [], None):
-            found = [seen.door.name for seen in await survey(doors) if _has(seen, source)]
+            asked = await survey(doors)
+            trouble = next((seen.trouble for seen in asked if seen.status is None), "")
+            found = [seen.door.name for seen in asked if _has(seen, source)]
             if len(found) > 1:
                 text = f"{len(found)} processes on this host collect from a device {source}"
                 told = {"rule": "one device of a name", "right": "other names"}
@@ -65,7 +67,8 @@ class HouseDoors:
             if found:
                 self._known[source] = found[0]
                 return found[0]
-        raise RpcError(Code.AWAY, f"nobody on this host collects from {source}")
+        text = f"nobody on this host collects from {source}"
+        raise RpcError(Code.AWAY, text + (f", or does not tell: {trouble}" if trouble else ""))
 
 
 def _has(seen: Seen, source: str) -> bool:

@@ -91,7 +91,7 @@ def test_a_device_that_somebody_else_has_now_is_looked_for_again(monkeypatch):
     ("doors", "code", "text"),
     [
         ({}, Code.AWAY, "nobody on this host collects from roof"),
-        ({"a": ["barn"], "b": None}, Code.AWAY, "nobody on this host collects from roof"),
+        ({"a": ["barn"], "b": None}, Code.AWAY, "collects from roof, or does not tell: silent"),
         ({"a": ["roof"], "b": ["roof"]}, Code.REFUSED, "2 processes on this host collect"),
     ],
 )
