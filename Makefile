@@ -38,7 +38,7 @@ $(shell test -x $(RUN) && grep -qsxF '$(CURDIR)' $(VENV)/.made-in || rm -f $(VEN
 .DELETE_ON_ERROR:
 .NOTPARALLEL:  # one environment, one pip at a time
 .PHONY: help venv demo test coverage quick check lint types imports fresh format bench bench-faults \
-    fuzz docs site deb deb-check clean
+    fuzz docs screenshots site deb deb-check clean
 
 help:  ## explain the targets
 	@echo 'Targets:'
@@ -134,6 +134,9 @@ fuzz: $(TESTING)  ## look for bytes that upset what reads them; what fails is le
 docs: $(DEVELOP)  ## write the generated text: metric tables, sample configurations, dashboards
 	$(RUN) -m rct_collector.docs
 	$(RUN) -m tools.dashboards
+
+screenshots: $(TESTING)  ## make the pictures of the page anew, in docs/assets; needs Chromium
+	$(RUN) -m tests.screenshots docs/assets
 
 # Without a network once the source of rctclient is there, and what the build needs is installed.
 deb: | $(VENV)/.venv-done  ## build the Debian packages into dist/deb

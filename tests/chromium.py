@@ -115,6 +115,7 @@ class Browser:
                 page.ask(f"{domain}.enable")
             page.ask("Emulation.setLocaleOverride", locale=language)
             page.ask("Network.setUserAgentOverride", userAgent="tests", acceptLanguage=language)
+            page.ask("Emulation.setScrollbarsHidden", hidden=True)  # as on a phone
             page.size(width, height)
             yield page
         finally:
@@ -232,7 +233,6 @@ class Page:
 
     def picture(self, *, whole=False):
         """A picture of it, as PNG."""
-        self.ask("Emulation.setScrollbarsHidden", hidden=True)
         found = self.ask("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
         return base64.b64decode(found["data"])
 

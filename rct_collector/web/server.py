@@ -232,7 +232,8 @@ class PageServer:
         socket.headers.update(_HEADERS)
         self._browsers += 1
         try:
-            await socket.prepare(request)
+            if not await _begun(socket, request):
+                return web.Response()
             assert request.transport is not None  # noqa: S101 - it has just answered
             browser = Browser(
                 socket, request.transport, WebCaller(self._overview, right, waits=False)
@@ -326,6 +327,15 @@ async def _body(request: web.BaseRequest) -> bytes:
         raise RefusedError(413, f"at most {LONGEST} bytes are read") from None
     except TimeoutError:
         raise RefusedError(408, "it did not come in time", ("Connection", "close")) from None
+
+
+async def _begun(socket: web.WebSocketResponse, request: web.BaseRequest) -> bool:
+    """Begin a WebSocket; whether the other end is still there."""
+    try:
+        await socket.prepare(request)
+    except ConnectionError:
+        return False
+    return True
 
 
 def _loaded(name: str, kind: str) -> _File:
