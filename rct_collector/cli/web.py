@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -97,7 +98,8 @@ def command(  # noqa: D417
             " rct-collector-web"
         ) from None
     chosen = WebPlace(host, port, public, ctx.obj[1])
-    told = f"The page is at {chosen.address}; 'rct-collector web link' prints the way in."
+    place = f" --folder {shlex.quote(str(folder))}" if folder else ""
+    told = f"The page is at {chosen.address}; 'rct-collector web{place} link' prints the way in."
     run(chosen, cells=cells, ready=lambda: click.echo(told, err=True))
 
 

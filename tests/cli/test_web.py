@@ -41,7 +41,8 @@ def test_the_page_from_begin_to_end(run, tmp_path):
             rest = process.stderr.read()
 
     address = f"http://127.0.0.1:{port}"
-    assert told == f"The page is at {address}; 'rct-collector web link' prints the way in.\n"
+    way_in = f"rct-collector web --folder {tmp_path / 'web'} link"
+    assert told == f"The page is at {address}; '{way_in}' prints the way in.\n"
     assert reading.startswith(f"{address}/#token=")
     assert reading != setting
     assert answer == b'{"right":"set"}'
