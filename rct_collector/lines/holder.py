@@ -23,7 +23,7 @@ LACK = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
 
 # Linux: asm/socket.h, socket(7); Python has no name for it.
 _SO_PEERGROUPS = 59
-_MOST_GROUPS = 1024
+_MOST_BYTES = 1024  # that Python takes from getsockopt: 256 groups
 
 # Linux: linux/netlink.h, linux/sock_diag.h, linux/unix_diag.h.
 _NETLINK_SOCK_DIAG = 4
@@ -96,8 +96,8 @@ def other_end(connection: socket.socket) -> Holder:
     said = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
     pid, uid, gid = struct.unpack("iII", said)
     groups = b""
-    with contextlib.suppress(OSError):  # before Linux 4.13, or of more than anybody has
-        groups = connection.getsockopt(socket.SOL_SOCKET, _SO_PEERGROUPS, 4 * _MOST_GROUPS)
+    with contextlib.suppress(OSError):  # before Linux 4.13, or of more groups than that
+        groups = connection.getsockopt(socket.SOL_SOCKET, _SO_PEERGROUPS, _MOST_BYTES)
     return Holder(uid, pid, groups=(gid, *(group for (group,) in struct.iter_unpack("I", groups))))
 
 

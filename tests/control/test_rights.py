@@ -3,6 +3,8 @@
 import grp
 import os
 import socket
+import subprocess
+import sys
 
 import pytest
 
@@ -78,3 +80,17 @@ def test_the_kernel_tells_who_is_at_the_other_end(monkeypatch):
     assert (found.uid, found.pid) == (os.geteuid(), os.getpid())
     assert found.groups[0] == os.getegid()
     assert set(os.getgroups()) <= set(found.groups)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give itself groups")
+@pytest.mark.parametrize("count", [1, 200])
+def test_groups_that_a_process_has_beyond_those_of_its_user_count(count):
+    """As those that systemd gives to a service by SupplementaryGroups."""
+    groups = list(range(4711, 4711 + count))
+    program = (
+        "import os, socket; from rct_collector.lines.holder import other_end;"
+        f"os.setgroups({groups}); one, other = socket.socketpair();"
+        "print(*other_end(one).groups)"
+    )
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True).stdout
+    assert set(groups) <= set(map(int, said.split()))
