@@ -750,7 +750,7 @@ def test_globs_are_a_list_of_texts(value):
     ],
 )
 def test_globs_match_names_with_and_without_tags(glob, name, tags, expected):
-    assert matches(glob, catalog().series(name, **tags)) is expected
+    assert matches((glob,), catalog().series(name, **tags)) is expected
 
 
 @pytest.mark.parametrize(

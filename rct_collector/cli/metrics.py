@@ -91,7 +91,7 @@ def _chosen(globs: tuple[str, ...], poll: str | None, *, default: bool) -> list[
     return [
         series
         for series in every_series()
-        if (not globs or any(matches(glob, series) for glob in globs))
+        if (not globs or matches(tuple(globs), series))
         and (poll is None or series.metric.poll == poll)
         and (series.metric.default or not default)
     ]

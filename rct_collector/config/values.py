@@ -231,9 +231,22 @@ def _is_among(glob: str, names: list[str], text: str) -> bool:
     return False
 
 
-def matches(glob: str, series: Series) -> bool:
-    """A glob matches ``measurement.field`` or ``measurement{tag=value}.field``."""
-    return fnmatchcase(series.metric.name, glob) or fnmatchcase(series.name, glob)
+def matches(globs: tuple[str, ...], series: Series) -> bool:
+    """Whether one of some globs matches ``measurement.field`` or ``measurement{tag=value}.field``.
+
+    Args:
+        globs: Looked at together, for there may be many, and series by the thousand.
+        series: With both of its names.
+    """
+    if not globs:
+        return False
+    pattern = _pattern(globs)
+    return bool(pattern.match(series.metric.name) or pattern.match(series.name))
+
+
+@lru_cache(maxsize=256)
+def _pattern(globs: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile("|".join(map(translate, globs)))
 
 
 def parse_prefix(value: Any) -> str:

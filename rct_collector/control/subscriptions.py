@@ -27,7 +27,7 @@ class Wish(NamedTuple):
 
     def takes(self, series: Series) -> bool:
         """Whether a series is one of those; the device itself sees to what is to be asked."""
-        return not self.series or any(matches(glob, series) for glob in self.series)
+        return not self.series or matches(self.series, series)
 
 
 class Subscriber(Protocol):

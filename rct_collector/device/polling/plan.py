@@ -264,9 +264,9 @@ def choice_of(config: DeviceConfig) -> Choice:
 
 def is_wanted(series: Series, config: DeviceConfig | Choice) -> bool:
     """Whether the user wants a series: include wins, then exclude, then the default."""
-    if any(matches(glob, series) for glob in config.include):
+    if matches(config.include, series):
         return True
-    if any(matches(glob, series) for glob in config.exclude):
+    if matches(config.exclude, series):
         return False
     metric = series.metric
     return metric.default or metric.option in config.enabled
