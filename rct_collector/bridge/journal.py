@@ -7,25 +7,56 @@ knows what became of them.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import logging
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 from rct_collector.bridge.commands import SetCommand
 from rct_collector.bridge.judge import Remembered
 from rct_collector.device.folder import PRIVATE_MODE, Folder, UnsafeFileError
+from rct_collector.errors import BusyError, ConfigError
 
 log = logging.getLogger(__name__)
 
 #: Name of the file; no device has a ``+`` in its name, so it may lie beside theirs.
 NAME = "bridge+commands.json"
+LOCK = "bridge+lock"
 
 #: Bytes that it may have; of the most commands it has 150 KiB.
 LARGEST = 512 << 10
 
 VERSION = 1
+
+
+@contextmanager
+def claimed(folder: Path) -> Iterator[None]:
+    """A folder for one bridge alone, while the block runs: two would lose each other's notes.
+
+    Args:
+        folder: Made when there is none.
+
+    Raises:
+        BusyError: Another one has it.
+        ConfigError: Nothing can be kept there.
+    """
+    try:
+        folder.mkdir(mode=0o770, parents=True, exist_ok=True)
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        lock = os.open(folder / LOCK, flags, PRIVATE_MODE)
+    except OSError as error:
+        raise ConfigError([f"{folder}: nothing can be kept there: {error.strerror}"]) from error
+    with closing(os.fdopen(lock)):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            text = f"another bridge keeps its notes in {folder}; --state-dir chooses another folder"
+            raise BusyError(text) from None
+        yield
 
 
 class CommandJournal:

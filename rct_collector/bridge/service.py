@@ -14,7 +14,7 @@ from typing import NoReturn
 
 from rct_collector.bridge.broker import MqttBroker, MqttSession
 from rct_collector.bridge.commands import TopicNames
-from rct_collector.bridge.journal import CommandJournal
+from rct_collector.bridge.journal import CommandJournal, claimed
 from rct_collector.bridge.judge import LOOK_S
 from rct_collector.bridge.mirror import LOOK_S as MIRROR_S
 from rct_collector.bridge.mirror import Mirror
@@ -86,8 +86,14 @@ async def run(broker: MqttBroker, topics: TopicNames, folder: Path) -> None:
         folder: Where is kept what outlives the process.
 
     Raises:
-        ConfigError: A file with certificates cannot be used.
+        BusyError: Another bridge has the folder.
+        ConfigError: A file with certificates cannot be used, or the folder.
     """
+    with claimed(folder):
+        await _serve(broker, topics, folder)
+
+
+async def _serve(broker: MqttBroker, topics: TopicNames, folder: Path) -> None:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -8,8 +8,9 @@ import stat
 import pytest
 
 from rct_collector.bridge.commands import Message, SetCommand
-from rct_collector.bridge.journal import NAME, CommandJournal
+from rct_collector.bridge.journal import NAME, CommandJournal, claimed
 from rct_collector.bridge.judge import objection
+from rct_collector.errors import BusyError, ConfigError
 
 NOW = 1782036003.0
 
@@ -93,6 +94,21 @@ def test_a_file_of_a_strange_form_stops_nothing(tmp_path, said):
     found = journal(tmp_path)
 
     found.end(found.begin(order()))
+
+
+def test_a_folder_is_for_one_bridge(tmp_path):
+    folder = tmp_path / "new" / "state"
+    busy = pytest.raises(BusyError, match="another bridge keeps its notes in")
+    with claimed(folder), busy, claimed(folder):
+        pass
+    with claimed(folder):
+        pass
+
+
+def test_a_folder_that_is_none(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match="nothing can be kept there"), claimed(tmp_path / "file"):
+        pass
 
 
 def test_what_cannot_be_noted_is_not_done(tmp_path):
