@@ -346,8 +346,11 @@ def test_the_service_leaves_nothing_behind(system, built, inverter):
     before = files(system)
     system.install(*built.packages(*FOR_SERVICE))
     system.name_address(inverter.address)
+    system.write("/var/log/rct-collector/log", "as the option logging may want it\n")
     system.remove(*FOR_SERVICE)
+    assert system.path("/var/log/rct-collector/log").exists()
     system.purge(*FOR_SERVICE)
+    assert not system.path("/var/log/rct-collector").exists()
     assert files(system) - before == set()
 
 
