@@ -295,6 +295,7 @@ class Device:
         if not left:
             with contextlib.suppress(TransportError):  # nor could the line be opened
                 line.claim()
+                line.link.hurry()  # others on the line may have waited for that, too
         self._tell_manner()
         if self._relay is not None:
             self.polling.recall()

@@ -7,6 +7,7 @@ is lost for moments again and again is not told of each time.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import math
 from collections.abc import Callable
@@ -80,6 +81,7 @@ class Link(Generic[Held]):
         self._lost_at = -math.inf
         self.excused = False
         self.yields = False
+        self._hurry = asyncio.Event()
         self.attempted = asyncio.Event()
         self.judged = asyncio.Event()
         self.opened = 0
@@ -104,12 +106,22 @@ class Link(Generic[Held]):
                     retry=retry_if_exception_type(Exception),
                     wait=RECONNECT,
                     before_sleep=self._failed,
-                    sleep=asyncio.sleep,
+                    sleep=self._pause,
                     reraise=True,
                 )(self._guarded)
                 await asyncio.sleep(1)
         finally:
             self.close()
+
+    def hurry(self) -> None:
+        """What was in the way has gone: try again now, if it is waited for that."""
+        self._hurry.set()
+
+    async def _pause(self, seconds: float) -> None:
+        self._hurry.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._hurry.wait()
 
     async def _guarded(self) -> None:
         """Hold the line; what fails leaves none open.

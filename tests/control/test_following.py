@@ -437,6 +437,35 @@ def test_units_on_one_line_are_found_by_their_number_whatever_they_are_called(re
     assert "3" not in wires.asked
 
 
+def test_a_line_is_taken_at_once_though_others_on_it_could_follow_nobody(register):
+    register(bus.DRIVER)
+    wires = Wires({"1": 100.0, "2": 200.0, "3": 300.0})
+
+    async def main(loop):
+        plug = Plug(wires)
+        async with (
+            collecting(loop, on_bus(east="1", west="2"), plug) as (owner, _),
+            collecting(loop, on_bus(first="2", third="3"), plug) as (_, out),
+        ):
+            await asyncio.sleep(100)
+            before, ended = len(plug.attempts), loop.time()
+            await owner.remove("east")
+            await owner.remove("west")
+            await asyncio.sleep(30)
+            taken = plug.attempts[before:]
+        return out, ended, taken
+
+    out, ended, taken = run(main)
+    assert taken[0] - ended <= 1
+    last = {
+        batch.source: value
+        for batch in out.batches
+        for series, value in batch.values
+        if series.name == GRID
+    }
+    assert last == {"first": 200.0, "third": 300.0}
+
+
 def test_all_units_of_a_device_that_takes_many_are_handed_over_and_removed_with_it(register):
     register(plant.DRIVER)
     unit = Unit()
