@@ -73,7 +73,7 @@ class Overview:
         self._listeners: set[Callable[[str], None]] = set()
         self._state: str | None = None
         self._left_out: set[str] = set()  # it is said once
-        self._strange: set[str] = set()
+        self._troubles: dict[bytes, str] = {}
         self._tickets: dict[str, asyncio.Future[dict[str, Any]]] = {}
 
     # -- for whoever looks on --------------------------------------------------------------
@@ -98,6 +98,7 @@ class Overview:
         now = self._clock()
         return {
             "now": now,
+            "troubles": self._told_troubles(),
             "devices": [device.to_json(now) for _, device in sorted(self.devices.items())],
         }
 
@@ -192,6 +193,8 @@ class Overview:
         except OSError as error:
             log.error("the collectors of this host cannot be looked for: %s", error)
             return
+        for name in self._troubles.keys() - found:
+            self._trouble(name, "")
         for name in found - self._links.keys():
             self._links[name] = group.create_task(self._follow(name))
 
@@ -205,34 +208,45 @@ class Overview:
             log.debug("%s: %s", name, error)
             return
         try:
-            await self._attend(client, sources)
+            await self._attend(client, name, sources)
         except CollectorError as error:
-            log.warning("%s: %s", ", ".join(sources) or name, error)
             why = str(error)
-        except (KeyError, TypeError, ValueError) as error:
-            self._misunderstood(str(client.owner), error)
+            self._trouble(name, f"{client.owner}: {why}")
+        except (KeyError, TypeError, ValueError) as error:  # it may be of another version
+            log.debug("%s", client.owner, exc_info=error)
+            text = "what it tells is not understood; if it is of another version, restart it"
+            self._trouble(name, f"{client.owner}: {text} ({error!r})")
         finally:
             await client.close()
             self._lost(client, sources, why)
         if not sources:  # the second door of a line, or none for us: it is not to be stormed
             await asyncio.sleep(ASK_S)
 
-    def _misunderstood(self, owner: str, error: Exception) -> None:
-        """A collector says what is not known here, as one of another version may."""
-        log.debug("%s", owner, exc_info=error)
-        if owner not in self._strange:
-            self._strange.add(owner)
-            text = (
-                "%s: what it tells is not understood (%r); if it is of another version, restart it"
-            )
-            log.error(text, owner, error)
+    def _trouble(self, name: bytes, why: str) -> None:
+        """Say once, in the log and to those who look, why nothing is had of a collector.
 
-    async def _attend(self, client: Client, sources: list[str]) -> None:
+        Args:
+            name: Of its door.
+            why: In words; "" when there is no trouble any more.
+        """
+        if self._troubles.get(name, "") == why:
+            return
+        self._troubles.pop(name, None)
+        if why:
+            self._troubles[name] = why
+            log.error("%s", why)
+        self._publish("troubles", {"troubles": self._told_troubles()})
+
+    def _told_troubles(self) -> list[str]:
+        return sorted(set(self._troubles.values()))
+
+    async def _attend(self, client: Client, name: bytes, sources: list[str]) -> None:
         status = await client.call("status")
         for told in status["devices"]:
             await self._begin(client, told, status["collector"], sources)
         if not sources:
             return
+        self._trouble(name, "")
         asking = asyncio.create_task(self._ask(client, _what(status)))
         # Of those who were followed before, by way of another collector, the curves are there.
         new = [source for source in sources if self.devices[source].is_new]

@@ -9,7 +9,9 @@ import os
 import pytest
 
 from rct_collector.config import Config
+from rct_collector.control import door
 from rct_collector.control.client import Client
+from rct_collector.control.rights import Rights
 from rct_collector.errors import RpcError
 from rct_collector.web import overview
 from rct_collector.web.overview import Overview
@@ -61,8 +63,8 @@ def test_when_a_collector_ends_nothing_is_taken_for_present(site):
 
     assert shown(site) == set()
     assert site.unit().error == "its collector has ended"
-    assert [p["units"][0]["up"] for p in told(site, "device")] == [False]
-    assert [p["units"][0]["values"] for p in told(site, "device")] == [{}]
+    last = told(site, "device")[-1]["units"][0]
+    assert (last["up"], last["values"]) == (False, {})
     assert [
         line for line in page(site.overview.expired()).splitlines() if not line.startswith("#")
     ] == ['inverter_collector_up{source="roof",vendor="rct"} 0']
@@ -169,6 +171,23 @@ def test_who_cannot_be_understood_harms_nobody(site, monkeypatch, caplog):
     assert [record.levelname for record in said] == ["ERROR"]
     assert "'collector'" in caplog.text
     assert "Traceback" not in caplog.text
+
+
+def test_why_nothing_is_seen_is_told(inverter, monkeypatch, caplog):
+    monkeypatch.setattr(overview, "ASK_S", 0.05)
+    with monkeypatch.context() as patch, running_site(roof(inverter.address)) as site:
+        patch.setattr(door, "rights_of", lambda _caller: Rights())
+        wait(lambda: site.overview.state()["troubles"])
+        (why,) = site.overview.state()["troubles"]
+        assert f"process {os.getpid()}" in why
+        assert "group rct-collector" in why
+
+        patch.undo()
+        site.run(end(site))
+        site.run(begin(site))
+        wait(lambda: PV in shown(site))
+        assert site.overview.state()["troubles"] == []
+    assert caplog.text.count(why) == 1
 
 
 def test_the_outcome_of_a_setting_is_known_before_and_after_it_is_asked_for():

@@ -162,6 +162,7 @@ let families = {}; // driver → what its codes and faults mean
 const words = (one) => families[one.driver] ?? { codes: {}, faults: {} };
 const devices = new Map(); // source → device, whose units are a map
 let told = false; // whether the server has said what there is
+let troubles = []; // why nothing is known of some collectors
 let sets = false;
 let chosen = kept('unit');
 let heard = 0; // when the server spoke last, on this clock
@@ -210,6 +211,7 @@ const TOLD = {
   right(params) { sets = params.sets; },
   state(params) {
     told = true;
+    ({ troubles } = params);
     devices.clear();
     for (const one of params.devices) devices.set(one.source, device(one));
     ahead = params.now - Date.now() / 1000;
@@ -217,6 +219,7 @@ const TOLD = {
   },
   device(params) { devices.set(params.source, device(params)); settings.forget(); },
   removed(params) { devices.delete(params.source); },
+  troubles(params) { ({ troubles } = params); },
   tick(params) { ahead = params.now - Date.now() / 1000; },
   update(params) {
     const units = devices.get(params.source)?.units;
@@ -336,6 +339,7 @@ function drawAll() {
   const known = $('login').hidden;
   $('unit').hidden = !known || !entry;
   $('empty').hidden = !known || Boolean(entry) || !told || lostSince !== null;
+  show($('troubles'), troubles, () => troubles.map((text) => h('li', {}, text)));
   drawChoice(entry);
   drawAlerts(entry);
   if (!entry) return;
