@@ -115,10 +115,10 @@ def test_a_unit_is_a_device_with_an_entity_for_each_series():
     (TelegrafTopics(), "231.5"), (CollectdTopics("solar1"), "1782036003.525:231.5\0"),
 ])  # fmt: skip
 def test_every_series_fits_home_assistants_rules(topics, given):
-    """Each series of every family, with its own codes; and each template takes a message."""
+    """One of each metric, with the codes of every family; and each template takes a message."""
     for family in ("rct", "voltronic", "solaredge"):
         told = Told(topics, Known(family))
-        values = [(s, 1) for s in entities()]
+        values = [(s, 1) for s in {s.metric: s for s in (*entities(), GRID)}.values()]
         (document,) = told.round(0, *values, (SERIAL, "A1B2"), vendor=family)
         home_assistant.check(document)
         components = document["components"]
@@ -428,6 +428,7 @@ def test_what_cannot_be_set_for_a_while_stays_and_what_may_not_be_is_not_there()
     assert not any(key.startswith("set_") for key in document["components"])
 
 
+@pytest.mark.slow
 def test_a_real_unit_is_told_with_what_may_be_set_in_it():
     """Simulated, but with the real gate, and in the order in which a unit says it all."""
     wanted = ["output_priority", "max_charge_amperes", "battery_float_volts", "buzzer"]
