@@ -268,6 +268,8 @@ class Following:
             self.known.set()
             self._device.settled.set()
             await self._watch(link, client, busy)
+            text = "%s has hung up; the device is taken from here, unless another is quicker"
+            self._reports.say(log, logging.INFO, "end", text, client.owner, most=MOST_TOLD)
         finally:
             link.tell(source, _nothing)
 

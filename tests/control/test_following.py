@@ -140,7 +140,9 @@ def test_who_comes_later_has_soon_what_is_known_already():
     assert [batch.time_ns for batch in b.batches] == sorted(batch.time_ns for batch in b.batches)
 
 
-def test_when_the_owner_ends_another_takes_the_device_within_a_second():
+def test_when_the_owner_ends_another_takes_the_device_within_a_second(caplog):
+    caplog.set_level(logging.INFO)
+
     async def main(loop):
         host = Host(loop)
         async with host.running("a", "b", "c") as made:
@@ -156,6 +158,9 @@ def test_when_the_owner_ends_another_takes_the_device_within_a_second():
 
     host, made, taken, before = run(main)
     assert taken <= 1
+    said = [record.getMessage() for record in caplog.records]
+    assert sum("is taken from here" in text for text in said) == 2
+    assert sum("from which all values are taken over" in text for text in said) == 3
     assert len(host.plug.wires) == 2
     _, b, c = (out for _, out in made)
     assert told(b)[-500:] == told(c)[-500:], "the third follows the second, or the other way round"
