@@ -103,10 +103,15 @@ def _but_what_stays(new: Config, old: Config) -> tuple[Config, tuple[str, ...]]:
         return new, ()
     differing = [name for name in FIXED if getattr(new, name) != getattr(old, name)]
     told = tuple(
-        f"{name}: {getattr(new, name)} counts from the next start on, since {FIXED[name]}"
+        f"{name}: {_shown(getattr(new, name))} counts from the next start on, since {FIXED[name]}"
         for name in differing
     )
     return dataclasses.replace(new, **{name: getattr(old, name) for name in differing}), told
+
+
+def _shown(value: object) -> str:
+    """A value as it is written in the file."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _sum(parts: Sequence[Applied]) -> Applied:

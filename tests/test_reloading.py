@@ -62,13 +62,17 @@ def test_all_configurations_of_a_process_are_one(caplog):
     assert names == [["roof", "attic"], [], ["shed"]]
 
 
-def test_what_cannot_change_is_told_and_stays(caplog):
+@pytest.mark.parametrize(
+    ("option", "new", "shown", "stays"),
+    [("prefix", "solar", "solar", "inverter"), ("home_assistant", True, "true", False)],
+)
+def test_what_cannot_change_is_told_and_stays(caplog, option, new, shown, stays):
     with caplog.at_level(logging.WARNING):
-        found, _, (made,) = reloaded((parsed("roof"), parsed("roof", prefix="solar")))
+        found, _, (made,) = reloaded((parsed("roof"), parsed("roof", **{option: new})))
     (told,) = found.later
-    assert told.startswith("prefix: solar counts from the next start on, since measurements are")
+    assert told.startswith(f"{option}: {shown} counts from the next start on, since ")
     assert [record.getMessage() for record in caplog.records] == [told]
-    assert made.config.prefix == "inverter"
+    assert getattr(made.config, option) == stays
 
 
 def test_where_nothing_was_published_nothing_is_renamed():
