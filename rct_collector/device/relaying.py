@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rct_collector.catalog import catalog
-from rct_collector.catalog.faults import event_metrics
+from rct_collector.catalog.faults import EVENT
 from rct_collector.config import DeviceConfig
 from rct_collector.device.coverage import MOST, SLOT_S, SlotRange, SlotRanges, floor
 from rct_collector.device.publisher import Publisher
@@ -93,13 +93,11 @@ class Relaying:
 
     def _receipt(self, batch: Batch) -> Receipt | None:
         """For what would be restored if it were not handed over."""
-        if batch.origin is not Origin.LIVE or not batch.health.up:
-            return None
-        events_ns = (
-            batch.time_ns if any(s.metric in event_metrics() for s, _ in batch.values) else 0
-        )
-        wall = batch.time_ns / 1e9
-        if not events_ns and (not batch.ends_round or wall in self.spans):
+        wall, events_ns = batch.time_ns / 1e9, 0
+        if any(series.metric.measurement == EVENT for series, _ in batch.values):
+            events_ns = batch.time_ns
+        is_round = batch.ends_round and batch.origin is Origin.LIVE and batch.health.up
+        if not events_ns and (not is_round or wall in self.spans):
             return None
 
         def settled(taken: bool) -> None:  # noqa: FBT001 - a callback

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import os
 from contextlib import asynccontextmanager
@@ -621,3 +622,81 @@ def test_an_owner_of_another_version_keeps_the_device(
     assert words in warnings[0]
     assert words in [batch.health.error for batch in b.batches][-1]
     assert second.devices[0]._restoring is None, "nothing is restored by who has no device"
+
+
+def test_an_owner_that_has_nothing_to_tell_is_no_trouble(monkeypatch, caplog):
+    real, told, quiet, asked = Client.call, module.Following._told, [], []
+
+    async def call(self, name, *args, **more):
+        asked.append(name)
+        return await real(self, name, *args, **more)
+
+    monkeypatch.setattr(Client, "call", call)
+    monkeypatch.setattr(
+        module.Following, "_told", lambda self, said: None if quiet else told(self, said)
+    )
+
+    async def main(loop):
+        host = Host(loop)
+        async with host.running("a", "b") as (_, (_, b)):
+            await asyncio.sleep(60)
+            quiet.append(True)
+            asked.clear()
+            before = len(b.batches)
+            await asyncio.sleep(300)
+        return b.batches[before:], list(asked)
+
+    batches, asked = run(main)
+    assert batches == []
+    assert 5 <= len(asked) <= 12, "once in three rounds"
+    assert set(asked) == {"status"}
+    assert not caplog.records
+
+
+def test_what_cannot_be_understood_is_left_out_and_told_once(monkeypatch, caplog):
+    real, count = module.from_json, itertools.count()
+
+    def strange(said):
+        if next(count) % 3 == 0:
+            raise ValueError("time_ns: None is no int")
+        return real(said)
+
+    monkeypatch.setattr(module, "from_json", strange)
+
+    async def main(loop):
+        host = Host(loop)
+        async with host.running("a", "b") as (_, (_, b)):
+            await asyncio.sleep(100)
+        return b
+
+    b = run(main)
+    assert len(b.batches) > 8
+    (text,) = [r.getMessage() for r in caplog.records]
+    assert (
+        text
+        == "b: what its owner tells cannot be understood, and is left out: time_ns: None is no int"
+    )
+
+
+def test_a_unit_that_made_room_at_the_owner_is_gone_and_an_event_is_not_told_again():
+    event = ROWS.series("inverter_event.duration_seconds", code="118")
+
+    async def main(loop):
+        made, out = Host(loop).collector()
+        (device,) = made.devices
+        start = Batch("x", "rct", (), 5 * 10**9, (), 10.0, health=Health(up=True))
+        device.relay(start._replace(unit="A1"))
+        device.relay(start._replace(unit="A1", health=Health(removed=True)))
+        device.relay(start._replace(health=Health(removed=True)))
+        device.relay(start._replace(values=((event, 1.0),)))
+        device.removed()
+        return out.batches, device._relay.events_to_ns
+
+    batches, events_to_ns = run(main)
+    assert [(b.unit, b.health.removed) for b in batches] == [
+        ("A1", False),
+        ("A1", True),
+        ("", False),
+        ("", True),
+    ]
+    assert events_to_ns == 5 * 10**9
