@@ -6,6 +6,7 @@ all that, is loaded when the first one does.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import os
@@ -13,7 +14,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from rct_collector.device.device import Device
 from rct_collector.device.publisher import Emit
@@ -22,6 +23,8 @@ from rct_collector.reports import Reports
 
 if TYPE_CHECKING:
     from rct_collector.control.subscriptions import Subscriptions
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -111,6 +114,7 @@ class Broker:
         self.clients = 0
         self.reload: Callable[[], Awaitable[Any]] | None = None
         self._reports = Reports("door")
+        self._tasks: set[asyncio.Task[Any]] = set()
 
     def join(self, device: Device) -> Device:
         """One more is there; one of the same name is not any more."""
@@ -146,6 +150,22 @@ class Broker:
             self._reports.say(log, logging.ERROR, "feed", text, batch.source, exc_info=error)
         if batch.ends_round:
             self._reports.sum_up()
+
+    def keep(self, job: Awaitable[T], name: str) -> asyncio.Future[T]:
+        """Have something done to its end, whoever has asked for it may have gone.
+
+        Args:
+            job: What.
+            name: Of its task.
+        """
+
+        async def done() -> T:
+            return await job
+
+        task = asyncio.create_task(done(), name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
 
     def on(self, line: Line) -> list[Topic]:
         """The devices on a line."""

@@ -6,12 +6,11 @@ here it is decided who may ask for it, and told what became of it.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from itertools import count
-from typing import Any, TypeVar
+from typing import Any
 
 from rct_collector.control.broker import Topic
 from rct_collector.control.messages import Code, line_of, notification
@@ -21,8 +20,6 @@ from rct_collector.device.settings import ANY, Cause, Denied, Result, State
 from rct_collector.errors import RpcError
 from rct_collector.lines.holder import Holder
 from rct_collector.trust import how_to_join, user_name
-
-T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -39,20 +36,15 @@ _CODES = {
 class Changes:
     """The settings of the devices of one line, and what is being written."""
 
-    def __init__(self) -> None:
-        """Write nothing yet."""
-        self._numbers = count(1)
-        self._tasks: set[asyncio.Task[Any]] = set()
-        self._written: set[Topic] = set()
+    def __init__(self, keep: Callable[[Coroutine[Any, Any, None], str], object]) -> None:
+        """Write nothing yet.
 
-    async def settings(self, topic: Topic, params: Params) -> dict[str, Any]:
-        """What may be set, after reading it from the unit if that is wanted."""
-        gate = topic.device.settings
-        if gate is None:
-            return {"settings": []}
-        if params.flag("read"):
-            await gate.refresh()
-        return {"settings": gate.describe()}
+        Args:
+            keep: Has something done to its end, see :meth:`.broker.Broker.keep`.
+        """
+        self._keep = keep
+        self._numbers = count(1)
+        self._written: set[Topic] = set()
 
     def set(self, caller: RpcCaller, topic: Topic, params: Params) -> dict[str, Any]:
         """Have a setting written; what becomes of it is told to the caller and to subscribers.
@@ -86,24 +78,8 @@ class Changes:
         async def writing() -> Result:
             return await gate.set(name, value, expect=expect, who=who, dry=dry)
 
-        self.keep(self._write(caller, topic, ticket, name, writing), f"set {name}")
+        self._keep(self._write(caller, topic, ticket, name, writing), f"set {name}")
         return {"state": "accepted", "ticket": ticket}
-
-    def keep(self, job: Awaitable[T], name: str) -> asyncio.Future[T]:
-        """Have something done to its end, whoever has asked for it may have gone.
-
-        Args:
-            job: What.
-            name: Of its task.
-        """
-
-        async def done() -> T:
-            return await job
-
-        task = asyncio.create_task(done(), name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
 
     async def _write(
         self,

@@ -1,4 +1,7 @@
-"""What can be asked at a door, and the answers."""
+"""What can be asked at a door, and the answers.
+
+What few ask for is loaded when somebody does, since a collector runs for years.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +9,20 @@ import asyncio
 import os
 from collections.abc import Callable, Coroutine
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rct_collector import __version__
-from rct_collector.control import reading
 from rct_collector.control.batches import can_be_told
 from rct_collector.control.broker import Broker, Latest, Line, Topic, program
-from rct_collector.control.changing import Changes
 from rct_collector.control.messages import Call, Code, line_of, notification
 from rct_collector.control.params import Params, RpcCaller
 from rct_collector.control.subscriptions import Subscriptions, Wish
 from rct_collector.device.polling.plan import Choice
 from rct_collector.errors import ConfigError, RpcError
 from rct_collector.model import Health, Series
+
+if TYPE_CHECKING:
+    from rct_collector.control.changing import Changes
 
 #: Takes who asks, and its params; returns what JSON has, now or later.
 Method = Callable[[RpcCaller, Params], Any | Coroutine[Any, Any, Any]]
@@ -36,7 +40,7 @@ class Methods:
         """
         self._broker = broker
         self._line = line
-        self._changes = Changes()
+        self._changes: Changes | None = None
         self._methods: dict[str, tuple[Method, tuple[str, ...]]] = {
             "status": (self._status, ("source",)),
             "values": (self._values, ("source", "series")),
@@ -122,17 +126,30 @@ class Methods:
         return {"subscribed": topic.device.name, "wider": wider}
 
     def _history(self, caller: RpcCaller, params: Params) -> Coroutine[Any, Any, Any]:
+        from rct_collector.control import reading
+
         return reading.history(caller, self._member(params), params)
 
     def _read(self, _caller: RpcCaller, params: Params) -> Coroutine[Any, Any, Any]:
+        from rct_collector.control import reading
+
         return reading.read(self._member(params), params)
 
     # -- changing --------------------------------------------------------------------------
 
-    def _settings(self, _caller: RpcCaller, params: Params) -> Coroutine[Any, Any, Any]:
-        return self._changes.settings(self._member(params), params)
+    async def _settings(self, _caller: RpcCaller, params: Params) -> dict[str, Any]:
+        gate = self._member(params).device.settings
+        if gate is None:
+            return {"settings": []}
+        if params.flag("read"):
+            await gate.refresh()
+        return {"settings": gate.describe()}
 
     def _set(self, caller: RpcCaller, params: Params) -> dict[str, Any]:
+        if self._changes is None:
+            from rct_collector.control.changing import Changes
+
+            self._changes = Changes(self._broker.keep)
         return self._changes.set(caller, self._member(params), params)
 
     async def _reload(self, caller: RpcCaller, _params: Params) -> Any:  # noqa: ANN401 - JSON
@@ -144,7 +161,7 @@ class Methods:
         # It may close the very door that it was asked for at, and is not to stop in the middle.
         caller.stays = True
         self._tell_followers()
-        again = self._changes.keep(self._broker.reload(), "reload")
+        again = self._broker.keep(self._broker.reload(), "reload")
         try:
             return await asyncio.shield(again)
         except ConfigError as error:
