@@ -22,6 +22,7 @@ from rct_collector.model import Batch, Health, Origin, Series, Value
 from rct_collector.reports import Reports
 
 if TYPE_CHECKING:
+    from rct_collector.control.door import Workload
     from rct_collector.control.subscriptions import Subscriptions
 
 T = TypeVar("T")
@@ -101,6 +102,7 @@ class Broker:
         clients: Those who are connected to any of its doors.
         reload: Reads the configuration again, and returns what has changed, for JSON; None where
             there is none to be read.
+        workload: What is to be answered; None before anybody has asked.
     """
 
     def __init__(self, wall: Callable[[], float] = time.time) -> None:
@@ -113,6 +115,7 @@ class Broker:
         self.since = wall()
         self.clients = 0
         self.reload: Callable[[], Awaitable[Any]] | None = None
+        self.workload: Workload | None = None
         self._reports = Reports("door")
         self._tasks: set[asyncio.Task[Any]] = set()
 

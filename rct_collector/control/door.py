@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import socket
+from collections import deque
 from collections.abc import Awaitable
 from typing import Any
 
@@ -42,8 +43,11 @@ MOST_BEHIND = 1 << 20
 #: Seconds in which a client has to say something whole, and to end what it has begun to say.
 LINE_S = 10.0
 
-#: Messages of one client that are answered before others have their turn.
+#: Messages that are answered, and seconds of that, before the devices have their turn; and how long
+#: they have it while more messages wait, in seconds.
 AT_ONCE = 8
+WORK_S = 0.002
+REST_S = 0.004
 
 #: Calls of one client that may be under way.
 MOST_UNDER_WAY = 4
@@ -51,6 +55,36 @@ MOST_UNDER_WAY = 4
 #: Seconds for which it is remembered what somebody may do: to look up groups may take long.
 KNOWN_S = 60.0
 _MOST_KNOWN = 64
+
+
+class Workload:
+    """What is to be answered at all doors of a process: a little at a time, each client in turn.
+
+    Whoever asks as fast as he can delays others who ask, and no round.
+    """
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self._waiting: deque[Visitor] = deque()
+        self._next: asyncio.Handle | None = None
+
+    def add(self, client: Visitor) -> None:
+        """A client has said something."""
+        self._waiting.append(client)
+        if self._next is None:
+            self._next = asyncio.get_running_loop().call_soon(self._turn)
+
+    def _turn(self) -> None:
+        """Answer some of it."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + WORK_S
+        for _ in range(AT_ONCE):
+            client = self._waiting.popleft()
+            if client.answer_one():
+                self._waiting.append(client)
+            if not self._waiting or loop.time() >= end:
+                break
+        self._next = loop.call_later(REST_S, self._turn) if self._waiting else None
 
 
 class DoorServer:
@@ -64,6 +98,9 @@ class DoorServer:
             line: Which of its lines.
         """
         self.broker = broker
+        if broker.workload is None:
+            broker.workload = Workload()
+        self.workload: Workload = broker.workload
         self.methods = Methods(broker, line)
         self._clients: set[Visitor] = set()
         self._known: dict[tuple[Any, ...], Rights] = {}
@@ -148,6 +185,7 @@ class Visitor(asyncio.Protocol):
         self._is_leaving = False
         self._server = server
         self._lines = Lines()
+        self._waits = False
         self._transport: asyncio.Transport | None = None
         self._deadline: asyncio.TimerHandle | None = None
         self._loop = loop = asyncio.get_running_loop()
@@ -182,29 +220,34 @@ class Visitor(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Something was said."""
         self._lines.push(data)
-        self._work()
+        if not self._waits:
+            self._waits = True
+            self._server.workload.add(self)
+        elif self._transport is not None:  # what comes meanwhile stays with the caller
+            self._transport.pause_reading()
 
-    def _work(self) -> None:
-        """Answer some of what was said; the rest when others have had their turn."""
+    def answer_one(self) -> bool:
+        """Answer one of the messages that have come.
+
+        Returns:
+            Whether there may be more of them.
+        """
         transport = self._transport
-        if transport is None:
-            return
-        for _ in range(AT_ONCE):
-            if transport.is_closing():
-                return
-            try:
-                line = self._lines.pop()
-            except TooLongError as error:
-                self._hang_up(RpcError(Code.INVALID, str(error)))
-                return
-            if line is None:
-                self._set_deadline(is_needed=self._lines.is_open)
-                transport.resume_reading()
-                return
-            self._set_deadline(is_needed=False)
-            self._hear(line)
-        transport.pause_reading()
-        self._loop.call_soon(self._work)
+        if transport is None or transport.is_closing():
+            return False
+        try:
+            line = self._lines.pop()
+        except TooLongError as error:
+            self._hang_up(RpcError(Code.INVALID, str(error)))
+            return False
+        if line is None:
+            self._waits = False
+            self._set_deadline(is_needed=self._lines.is_open)
+            transport.resume_reading()
+            return False
+        self._set_deadline(is_needed=False)
+        self._hear(line)
+        return True
 
     def _hear(self, line: bytes) -> None:
         """Answer a message: at once, or when all is done that it asks for."""

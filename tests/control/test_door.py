@@ -13,7 +13,7 @@ from rct_collector import __version__
 from rct_collector.control import door as module
 from rct_collector.control import methods
 from rct_collector.control.batches import from_json
-from rct_collector.control.door import AT_ONCE, LINE_S, MOST_BEHIND, MOST_CLIENTS
+from rct_collector.control.door import AT_ONCE, LINE_S, MOST_BEHIND, MOST_CLIENTS, REST_S, WORK_S
 from rct_collector.control.messages import LONGEST, Code
 from rct_collector.control.rights import UNMAPPED, Rights
 from rct_collector.errors import BusyError, RpcError, TransportError
@@ -380,26 +380,49 @@ def test_a_line_of_a_megabyte_is_not_kept():
 
 
 def test_many_messages_at_once_let_others_have_their_turn(monkeypatch):
+    """The devices theirs after a few of them, and each client its own after one of another."""
     done, turns = [], []
+    real = module.Methods.call
+
+    def counted(self, caller, said):
+        done.append(said.id)
+        return real(self, caller, said)
+
+    monkeypatch.setattr(module.Methods, "call", counted)
 
     async def job(house):
-        real = module.Methods.call
-
-        def counted(self, caller, said):
-            done.append(said.id)
-            return real(self, caller, said)
-
-        monkeypatch.setattr(module.Methods, "call", counted)
-        with house.knock() as caller:
-            caller.send(b"".join(call("nothing", n) for n in range(200)))
+        with house.knock() as one, house.knock() as other:
+            for caller, name in ((one, "a"), (other, "b")):
+                caller.send(b"".join(call("nothing", f"{name}{n}") for n in range(100)))
             while len(done) < 200:
                 before = len(done)
-                await asyncio.sleep(0)
+                await asyncio.sleep(REST_S / 2)
                 turns.append(len(done) - before)
 
     visited(job)
-    assert done == list(range(200))
+    assert [name for name in done if name[0] == "a"] == [f"a{n}" for n in range(100)]
     assert max(turns) <= AT_ONCE
+    assert sum(1 for one, other in zip(done, done[1:], strict=False) if one[0] != other[0]) > 150
+
+
+def test_what_takes_long_to_be_answered_is_enough_for_a_turn(monkeypatch):
+    times = []
+    real = module.Methods.call
+
+    async def job(house):
+        def slow(self, caller, said):
+            times.append(house.loop.time())
+            house.loop.now += WORK_S
+            return real(self, caller, said)
+
+        monkeypatch.setattr(module.Methods, "call", slow)
+        with house.knock() as caller:
+            caller.send(b"".join(call("nothing", n) for n in range(5)))
+            await asyncio.sleep(1)
+
+    visited(job)
+    assert len(times) == 5
+    assert min(b - a for a, b in zip(times, times[1:], strict=False)) >= WORK_S + REST_S - 1e-9
 
 
 def test_a_client_too_many_is_told_so():
