@@ -18,7 +18,7 @@ from rct_collector.control.following import Following, Owners
 from rct_collector.device.device import Device
 from rct_collector.device.options import Options
 from rct_collector.device.publisher import Emit
-from rct_collector.errors import BusyError
+from rct_collector.errors import BusyError, TransportError
 from rct_collector.exits import Exit
 from rct_collector.loop import new_event_loop
 from rct_collector.model import Batch
@@ -135,7 +135,10 @@ async def _complete(following: Following, snapshot: Snapshot) -> None:
     await following.known.wait()
     while following.wider:
         rounds = snapshot.rounds
-        is_all = not await following.asking()
+        try:
+            is_all = not await following.asking()
+        except TransportError:  # it has gone, or hangs, which ends the following or the time
+            await asyncio.Event().wait()
         while snapshot.rounds == rounds:
             await asyncio.sleep(STEP_S)
         if is_all:

@@ -165,7 +165,7 @@ class Following:
     """One device that others may have.
 
     Attributes:
-        known: Set once what the owner knew already was handed over.
+        known: Set while an owner is followed, once what it knew already was handed over.
         trouble: Why an owner could not be followed the last time, in words.
         wider: The owner asks the unit for more than before.
         health: How the unit did by then.
@@ -202,6 +202,7 @@ class Following:
             How many rounds the device is to try alone, see :meth:`.device.device.Device.run`: none
             where it is likely to be had now.
         """
+        self.known.clear()
         if not busy.door:
             return self._alone(str(busy))
         begun = asyncio.get_running_loop().time()
