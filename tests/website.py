@@ -44,6 +44,7 @@ class Site:
         address: Of the page.
         overview: What all browsers look at.
         config: Of the collector.
+        emit: Takes what the collector has to say, as an agent does.
     """
 
     def __init__(self, devices, folder) -> None:
@@ -53,6 +54,7 @@ class Site:
         names = {lock_name(device.address.key, 0) for device in self.config.devices}
         # Other tests have doors, too.
         self.overview = Overview(lambda: [door for door in doors() if door.name in names])
+        self.emit = lambda batch: None
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 
@@ -73,7 +75,7 @@ class Site:
 
     def collect(self):
         """Have a collector collect."""
-        self.collector = Collector(self.config, lambda batch: None)
+        self.collector = Collector(self.config, lambda batch: self.emit(batch))
         self.collecting = asyncio.create_task(self.collector.run())
         self._tasks.append(self.collecting)
 
