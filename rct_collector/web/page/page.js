@@ -199,7 +199,10 @@ function device(told) {
   return { ...told, units: new Map(told.units.map((unit) => [unit.unit, new Unit(unit)])) };
 }
 
-const all = () => [...devices.values()].flatMap((one) => [...one.units.values()].map((unit) => ({ one, unit })));
+// Of a device that takes many, what speaks for all of them measures nothing.
+const measures = (unit) => [...unit.values.keys()].some((series) => !series.startsWith('inverter_collector'));
+const all = () => [...devices.values()].flatMap((one) => [...one.units.values()]
+  .filter((unit) => unit.unit || one.units.size === 1 || measures(unit)).map((unit) => ({ one, unit })));
 const key = ({ one, unit }) => `${one.source}/${unit.unit}`;
 const name = ({ one, unit }) => (unit.unit ? `${one.source} ${unit.unit}` : one.source);
 function current() {
