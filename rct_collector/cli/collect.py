@@ -46,6 +46,7 @@ async def read_once(
     emit: Emit | None = None,
     options: Options | None = None,
     broker: Broker | None = None,
+    alone: bool = False,
 ) -> tuple[Device, Exit]:
     """Read everything of one device once, quickly; the snapshot takes the values and the trouble.
 
@@ -57,6 +58,7 @@ async def read_once(
         emit: Told of the batches too, after the snapshot.
         options: What it shares with the others that are read.
         broker: Answers those on this host who ask about it meanwhile.
+        alone: Nothing is taken from another process that has the device; see :func:`follow`.
 
     Returns:
         The device, for what was learnt about it, and how it went.
@@ -79,6 +81,9 @@ async def read_once(
             with quiet_link():
                 await _round(device, timeout, patient=patient)
         except BusyError as busy:
+            if alone:
+                snapshot.trouble = str(busy)
+                return device, Exit.BUSY
             following = following or Following(device, Owners())
             status = await _through_owner(following, snapshot, busy, timeout)
             if status is not None:
@@ -152,6 +157,7 @@ async def follow(
     first: Emit | None = None,
     opener: Opener = open_line,
     listen: Listen = listen_at,
+    alone: bool = False,
 ) -> Exit:
     """One complete round of each device at a quick pace, then rounds by schedule for ever.
 
@@ -161,6 +167,7 @@ async def follow(
         first: Told of the batches of the first round too, after the snapshots.
         opener: Opens the lines.
         listen: Waits for devices that dial in.
+        alone: The lines themselves are wanted: a device that another process has cannot be read.
 
     Returns:
         Why not, when no device could be read.
@@ -169,10 +176,20 @@ async def follow(
     options = opened(Options(opener=opener, listen=listen), broker)
     results = await asyncio.gather(
         *(
-            read_once(s, _FIRST_ROUND_S, patient=False, emit=first, options=options, broker=broker)
+            read_once(
+                s,
+                _FIRST_ROUND_S,
+                patient=False,
+                emit=first,
+                options=options,
+                broker=broker,
+                alone=alone,
+            )  # fmt: skip
             for s in snapshots
         )
     )
+    if alone and any(status is Exit.BUSY for _, status in results):
+        return Exit.BUSY
     heard = any(snapshot.answered for snapshot in snapshots)
     if not heard and not any(
         device.stats.totals["answers"] or _may_speak(device) for device, _ in results

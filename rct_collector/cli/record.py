@@ -109,6 +109,7 @@ async def _record(
                     lambda _: None,
                     opener=recorder.opener(open_line),
                     listen=recorder.listen(listen_at),
+                    alone=True,
                 ),
                 recorder.failure(),
                 _show(snapshot.config.name, recorder),

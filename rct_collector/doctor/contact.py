@@ -76,8 +76,8 @@ CONTACT: tuple[Rule, ...] = (
         "busy",
         "Another collector on this host holds the device",
         "A device serves one collector at a time, so a second one is not let in. Nothing was sent.",
-        "Stop the agent that runs it (systemctl stop telegraf, or collectd), examine the device,"
-        " and start the agent again. What the running collector measures itself is in"
+        "Stop the agent that runs it (systemctl stop telegraf, collectd or rct-collector), examine"
+        " the device, and start the agent again. What the running collector measures itself is in"
         " inverter_collector.",
     ),
     _trouble(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from rct_collector.exits import Exit
 from tests import home_assistant
 from tests.inverter import running_inverter
 
@@ -125,3 +126,14 @@ def test_discovery_tells_what_the_agent_has_with_the_ids_that_all_of_it_has(run,
     assert document["device"]["identifiers"] == [f"rct_{serial}"]
     assert {"grid_l1_voltage_volts", "collector_up"} <= set(document["components"])
     assert inverter.inverter.hub().served == 1
+
+
+def test_record_needs_the_line_itself_and_says_so(run, owned, tmp_path):
+    """What the agent hands on is no recording of the line."""
+    inverter, _ = owned
+    path = tmp_path / "roof.pcap"
+    result = run("record", "--address", inverter.address, "--duration", "20s", path)
+    assert result.exit_code == Exit.BUSY
+    assert "already collected by process" in result.stderr
+    assert "stop one of the two" in result.stderr
+    assert not path.exists()
