@@ -208,6 +208,13 @@ def test_polling_goes_on_while_nobody_reads(shim, write_config):
         assert fields(lines)["inverter_collector.polls_total"] >= 5, "kept for the late reader"
 
 
+def shim_of(config, stdout, *, once):
+    """One whose file is nobody's business."""
+    path = Path("/nowhere/config.yaml")
+    version = rct_collector_telegraf.rct_collector.Version(path)
+    return rct_collector_telegraf.Shim(config, stdout, path=path, version=version, once=once)
+
+
 def test_what_a_stalled_reader_does_not_take_is_dropped_and_counted(monkeypatch, tmp_path):
     config = rct_collector_telegraf.rct_collector.Config.parse(
         {"devices": [{"name": "unit0", "driver": "rct", "address": nobody()}]}
@@ -215,7 +222,7 @@ def test_what_a_stalled_reader_does_not_take_is_dropped_and_counted(monkeypatch,
     reader, writer = os.pipe()
     fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
     monkeypatch.setattr(rct_collector_telegraf, "STDOUT_LIMIT", 20_000)
-    shim = rct_collector_telegraf.Shim(config, writer, once=True)
+    shim = shim_of(config, writer, once=True)
     monkeypatch.setattr(rct_collector_telegraf, "FIRST_ROUND_S", 0.0)
     dropped = []
     pipe = rct_collector_telegraf.rct_collector.PipeWriter(
@@ -290,13 +297,14 @@ def test_a_second_collector_on_this_host_has_the_values_of_the_first(shim, write
     path = write_config(inverter.address)
     first = shim(path)
     first.lines_until("inverter_power")
+    served = inverter.inverter.hub().served
     out, err, code = shim(path).finish()
     assert code == 0
     assert fields(out)["inverter_power.grid_watts"]
     (text,) = err
     assert f"I! unit0: collected by process {first.process.pid} on this host (user" in text
     assert ", command " in text
-    assert inverter.inverter.hub().served == 1
+    assert inverter.inverter.hub().served == served
 
 
 def test_two_names_of_one_unit_are_one_device(shim, write_config, inverter):
@@ -504,7 +512,7 @@ def test_a_message_of_100_kib_is_cut():
 def test_a_receipt_is_settled_in_the_loop_once_telegraf_could_read_it(write_config, reads):
     (config,) = [rct_collector_telegraf.rct_collector.Config.load(write_config(nobody()))]
     reader, writer = os.pipe()
-    shim = rct_collector_telegraf.Shim(config, writer, once=False)
+    shim = shim_of(config, writer, once=False)
     found = catalog().series("inverter_power.grid_watts")
     receipt = Receipt()
     batch = rct_collector_telegraf.rct_collector.Batch(
