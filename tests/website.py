@@ -17,7 +17,6 @@ from rct_collector.web.overview import Overview
 from rct_collector.web.server import PageServer, serve
 from rct_collector.web.tokens import Right, Tokens
 from tests.inverter import running_inverter
-from tests.processes import free_port
 
 READ, SET = "r" * 43, "s" * 43
 PUBLIC = "https://solar.example"
@@ -48,8 +47,6 @@ class Site:
     """
 
     def __init__(self, devices, folder) -> None:
-        self.port = free_port()
-        self.address = f"http://127.0.0.1:{self.port}"
         self.config = Config.parse({"state_dir": str(folder), "devices": list(devices)})
         names = {lock_name(device.address.key, 0) for device in self.config.devices}
         # Other tests have doors, too.
@@ -69,9 +66,12 @@ class Site:
     async def _start(self):
         self._tasks = [asyncio.create_task(self.overview.run())]
         self.collect()
-        guard = Guard(self.port, [PUBLIC])
-        server = PageServer(self.overview, Tokens({Right.READ: READ, Right.SET: SET}), guard)
-        self._runner = await serve(server, "127.0.0.1", self.port)
+        tokens = Tokens({Right.READ: READ, Right.SET: SET})
+        server = PageServer(self.overview, tokens, Guard(0))
+        self._runner = await serve(server, "127.0.0.1", 0)
+        _, self.port = self._runner.addresses[0]
+        self.address = f"http://127.0.0.1:{self.port}"
+        server.guard = Guard(self.port, [PUBLIC])  # now that it is known where it listens
 
     def collect(self):
         """Have a collector collect."""

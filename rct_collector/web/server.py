@@ -96,7 +96,11 @@ class RefusedError(Exception):
 
 
 class PageServer:
-    """Answers requests."""
+    """Answers requests.
+
+    Attributes:
+        guard: Which requests are ours.
+    """
 
     def __init__(self, overview: Overview, tokens: Tokens, guard: Guard) -> None:
         """Serve nobody yet.
@@ -108,7 +112,7 @@ class PageServer:
         """
         self._overview = overview
         self._tokens = tokens
-        self._guard = guard
+        self.guard = guard
         self._files = {path: _loaded(*file) for path, file in _FILES.items()}
         self._browsers = 0
         self._routes: dict[tuple[str, str], Callable[[web.BaseRequest], Awaitable[HttpAnswer]]] = {
@@ -137,13 +141,13 @@ class PageServer:
             RefusedError: It is a foreign one.
         """
         here = _here(request)
-        if not self._guard.host_is_ours(request.headers.get("Host"), here):
+        if not self.guard.host_is_ours(request.headers.get("Host"), here):
             raise RefusedError(421, "this server has no such name; --public ADDRESS gives it one")
         needed = (
             (request.method == "POST" or request.path == "/api")
             and "Authorization" not in request.headers
         )  # fmt: skip
-        if not self._guard.origin_is_ours(request.headers.get("Origin"), here, needed=needed):
+        if not self.guard.origin_is_ours(request.headers.get("Origin"), here, needed=needed):
             raise RefusedError(403, "requests of other pages are not answered")
 
     async def _route(self, request: web.BaseRequest) -> HttpAnswer:
@@ -205,7 +209,7 @@ class PageServer:
         return HttpAnswer(204, headers=(self._cookie("", 0),))
 
     def _cookie(self, word: str, seconds: int) -> tuple[str, str]:
-        secure = "; Secure" if self._guard.secure else ""
+        secure = "; Secure" if self.guard.secure else ""
         return (
             "Set-Cookie",
             f"{COOKIE}={word}; Max-Age={seconds}; Path=/; HttpOnly; SameSite=Strict{secure}",
