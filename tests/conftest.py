@@ -15,8 +15,11 @@ from tests import components, virtual
 from tests.needs import lacking
 from tests.toys import register  # noqa: F401 - a fixture for all
 
+# How long an example takes tells of the machine, and of what else it does.
+hypothesis.settings.register_profile("default", deadline=None)
 #: For the loop while writing: fewer examples where a test names no number of its own.
-hypothesis.settings.register_profile("quick", max_examples=10)
+hypothesis.settings.register_profile("quick", deadline=None, max_examples=10)
+hypothesis.settings.load_profile("default")
 
 GOLDEN = Path(__file__).parent / "golden"
 

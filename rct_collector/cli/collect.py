@@ -138,16 +138,23 @@ async def _through_owner(
 async def _complete(following: Following, snapshot: Snapshot) -> None:
     """Wait until an owner has told what it knows, and what it asks the unit for our sake."""
     await following.known.wait()
+    if following.early:
+        await _round_after(snapshot, 0)
     while following.wider:
         rounds = snapshot.rounds
         try:
             is_all = not await following.asking()
         except TransportError:  # it has gone, or hangs, which ends the following or the time
             await asyncio.Event().wait()
-        while snapshot.rounds == rounds:
-            await asyncio.sleep(STEP_S)
+        await _round_after(snapshot, rounds)
         if is_all:
             return
+
+
+async def _round_after(snapshot: Snapshot, rounds: int) -> None:
+    """Wait until more rounds have ended than had."""
+    while snapshot.rounds <= rounds:
+        await asyncio.sleep(STEP_S)
 
 
 async def follow(

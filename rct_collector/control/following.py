@@ -165,6 +165,7 @@ class Following:
     """One device that others may have.
 
     Attributes:
+        early: The owner's first round was not over when it was met: it knew little yet.
         known: Set while an owner is followed, once what it knew already was handed over.
         trouble: Why an owner could not be followed the last time, in words.
         wider: The owner asks the unit for more than before.
@@ -182,6 +183,7 @@ class Following:
         self._owners = owners
         self._reports = Reports(device.name)
         self.known = asyncio.Event()
+        self.early = False
         self.wider = False
         self.trouble = ""
         self._client: Client | None = None
@@ -255,6 +257,7 @@ class Following:
         status = device_in(await client.call("status", timeout=ANSWER_S), config)
         self._source = source = str(status["source"])
         self.health = _health(status)
+        self.early = not status["rounds"]
         choice = {"include": list(config.include), "exclude": list(config.exclude)}
         self._held = []
         link.tell(source, self._told)

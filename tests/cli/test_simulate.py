@@ -180,7 +180,7 @@ def test_the_shell_is_guessed(run, monkeypatch):
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ("rct-collector re", {"read", "record", "replay"}),
+        ("rct-collector re", {"read", "record", "reload", "replay"}),
         ("rct-collector record --device roof --re", {"--redact"}),
         ("rct-collector replay --p", {"--print", "--port", "--path"}),
         ("rct-collector read --simulate every", {"everything"}),

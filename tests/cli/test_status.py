@@ -20,12 +20,15 @@ from tests.needs import lacking
 DOOR = Door(b"\0rct-collector/tcp/192.0.2.1/8899", os.geteuid(), os.getpid())
 
 
+#: When the devices of these answers are looked at.
+NOW = 1_780_000_000.0
+
+
 def device(source="roof", *, up=True, ago=180.0, address="tcp://192.0.2.1", **more):
-    now = time.time()
     return {
         "source": source, "driver": "rct", "vendor": "rct", "address": address, "up": up,
-        "since": now - ago, "missed": 0 if up else 3, "error": "" if up else "no route to host",
-        "time": now - 5, "interval": 10.0, "rounds": 7, "labels": {}, "units": [], "writes": [],
+        "since": NOW - ago, "missed": 0 if up else 3, "error": "" if up else "no route to host",
+        "time": NOW - 5, "interval": 10.0, "rounds": 7, "labels": {}, "units": [], "writes": [],
         "totals": {}, "subscribers_cut": 0, **more,
     }  # fmt: skip
 
@@ -39,6 +42,18 @@ def answer(*devices, door=DOOR):
 SILENT = Seen(DOOR._replace(name=lock_name(tcp("silent.test").key)), None, "not answered")
 
 
+def as_of_now(seen):
+    """The same answer, as old as it is by NOW, however long the test has waited for its turn."""
+    if seen.status is None:
+        return seen
+    later = time.time() - NOW
+    moved = [
+        {**told, **{key: told[key] and told[key] + later for key in ("since", "time")}}
+        for told in seen.status["devices"]
+    ]
+    return seen._replace(status={**seen.status, "devices": moved})
+
+
 @pytest.fixture
 def host(monkeypatch):
     """A host on which those are who answer so."""
@@ -46,7 +61,7 @@ def host(monkeypatch):
     def answers(*seen):
         async def survey(*, timeout):
             assert timeout > 0
-            return list(seen)
+            return [as_of_now(one) for one in seen]
 
         monkeypatch.setattr(doors, "survey", survey)
 
