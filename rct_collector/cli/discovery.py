@@ -153,7 +153,7 @@ class _Known:
         self.driver = driver
         self._plan = Plan(driver, config)
         self._budget = budget(self._plan, set(driver.conditions), config)
-        may_set = driver.settings and config.options.permission.names
+        may_set = config.options.permission.names
         self.settings = _Settings(config) if may_set else None
 
     def every(self, series: Series) -> float:

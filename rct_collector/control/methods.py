@@ -194,7 +194,7 @@ def _status_of(topic: Topic) -> dict[str, Any]:
         "rounds": device.rounds,
         "labels": dict(config.labels),
         "units": sorted(unit for unit in topic.units if unit),
-        "writes": list(device.settings.writes) if device.settings is not None else [],
+        "writes": list(config.options.permission.names),
         "totals": dict(device.stats.totals),
         "subscribers_cut": topic.cut,
     }

@@ -63,7 +63,6 @@ class Device:
         discovery: What it has; the polling's own, like the next one.
         exchange: What is asked and answered.
         units: Take what is sent unasked; None where its family sends nothing.
-        settings: The gate through which it may be set; None where its family cannot.
         rounds: Rounds that ended.
         settled: Set once the fast part of a first round was handed over, or failed.
     """
@@ -119,7 +118,9 @@ class Device:
         self._changes = 0
         self._next_at = 0.0
         self._is_answered = False
-        self.settings = self._gate()
+        self._gate: Gate | None = None
+        if config.options.permission.names:  # what rounds tell is to be known to it
+            self._gate = self._made_gate()
         self._hurry = asyncio.Event()
         self._spoken = asyncio.Event()
         self._measured = asyncio.Event()
@@ -198,8 +199,14 @@ class Device:
             found.followed(self._relay.spans, self._relay.events_to_ns)
         return found
 
-    def _gate(self) -> Gate | None:
-        """The gate of the unit's settings; None where the family has none."""
+    @property
+    def settings(self) -> Gate | None:
+        """The gate through which it may be set; None where its family cannot."""
+        if self._gate is None:
+            self._gate = self._made_gate()
+        return self._gate
+
+    def _made_gate(self) -> Gate | None:
         if not self.driver.settings:
             return None
         from rct_collector.device.journal import Journal

@@ -742,7 +742,7 @@ class Driver:
         polled: What it is asked for.
         pushed: What it sends unasked.
         history: How its memory is read.
-        settings: What may be set.
+        settable: Makes what may be set, which few users want: not before it is asked for.
         unit: How one of several units on a line is named, which becomes the option ``unit``; None
             where a line has one unit.
         texts: Query name → code → text, for people.
@@ -760,7 +760,7 @@ class Driver:
     polled: Polled | None = None
     pushed: Pushed | None = None
     history: History | None = None
-    settings: tuple[Setting, ...] = ()
+    settable: Callable[[], tuple[Setting, ...]] = tuple
     unit: Option | None = None
     texts: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
     faults: Mapping[int, str] = field(default_factory=dict)
@@ -771,6 +771,11 @@ class Driver:
         """What the family offers beside collecting, which needs none of it: loaded only now."""
         found: Tools = import_module(self.toolbox).Tools(self.name)
         return found
+
+    @cached_property
+    def settings(self) -> tuple[Setting, ...]:
+        """What may be set."""
+        return self.settable()
 
     @property
     def queries(self) -> tuple[Query, ...]:

@@ -72,5 +72,5 @@ DRIVER = Driver(
     session=lambda _options: Session(),
     options=Options(),
     polled=Polled(queries=(SHOW,)),
-    settings=(FLOAT,),
+    settable=lambda: (FLOAT,),
 )

@@ -41,7 +41,7 @@ def driver(register):
             name="both",
             session=lambda _options: Session(),
             pushed=pushing.DRIVER.pushed,
-            settings=(),
+            settable=tuple,
         )
     )
 

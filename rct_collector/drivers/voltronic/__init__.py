@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from rct_collector.drivers.base import Driver, Polled, SessionOptions
+from rct_collector.drivers.base import Driver, Polled, SessionOptions, Setting
 from rct_collector.drivers.voltronic.command import PROTOCOL
 from rct_collector.drivers.voltronic.conditions import CONDITIONS
 from rct_collector.drivers.voltronic.detection import RESYNC
 from rct_collector.drivers.voltronic.options import VoltronicOptions, VoltronicRequests
 from rct_collector.drivers.voltronic.session import VoltronicSession
-from rct_collector.drivers.voltronic.settings import SETTINGS
 from rct_collector.drivers.voltronic.table import COMMANDS
 from rct_collector.drivers.voltronic.texts import CODES, FAULTS
 
@@ -19,6 +18,12 @@ def _session(known: SessionOptions) -> VoltronicSession:
     assert isinstance(options, VoltronicOptions)  # noqa: S101 - the driver's own class
     wanted = options.serial_number or known.address.get("serial_number", "")
     return VoltronicSession(options, wanted, COMMANDS)
+
+
+def _settings() -> tuple[Setting, ...]:
+    from rct_collector.drivers.voltronic.settings import SETTINGS
+
+    return SETTINGS
 
 
 DRIVER = Driver(
@@ -42,7 +47,7 @@ DRIVER = Driver(
         least_interval_s=5.0,  # a round takes some seconds at 2400 baud
         resync=RESYNC,
     ),
-    settings=SETTINGS,
+    settable=_settings,
     texts=CODES,
     faults=FAULTS,
     toolbox="rct_collector.drivers.voltronic.tools",

@@ -443,3 +443,20 @@ def command(
         wire_bytes=_FRAME + asked + reply_bytes,
         **more,
     )
+
+
+@dataclass(frozen=True, eq=False, repr=False, slots=True)
+class WriteCommand(Query):
+    """What sets something. It is sent with an approved value only, see :mod:`.session`.
+
+    Attributes:
+        dialects: Dialects that have it.
+        form: Regular expression of every text that it may be sent as.
+    """
+
+    dialects: frozenset[str] = frozenset()
+    form: str = "(?!)"
+
+    def fits(self, text: str) -> bool:
+        """Whether a text is one that it may be sent as."""
+        return re.fullmatch(self.form, text, re.ASCII) is not None

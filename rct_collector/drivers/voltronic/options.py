@@ -18,7 +18,6 @@ from rct_collector.drivers.options import (
     window,
 )
 from rct_collector.drivers.voltronic.command import DIALECTS
-from rct_collector.drivers.voltronic.settings import DOMAINS, GUARDED
 from rct_collector.option import Invalid, Shape, choice, option, parse_bool, shown, text_of
 
 #: Find out which dialect it is.
@@ -40,6 +39,9 @@ def parse_serial_number(value: Any) -> str:
 
 def _name(value: Any) -> str:
     """The name of a setting, or a hint at the one that was meant."""
+    # Here and below: of no use to those, nearly all, who let nothing be set.
+    from rct_collector.drivers.voltronic.settings import DOMAINS
+
     if isinstance(value, str) and value in DOMAINS:
         return str(value)
     raise Invalid(
@@ -68,6 +70,8 @@ def parse_limits(value: Any) -> dict[str, Limit]:
 
 
 def _guarded(key: Any) -> str:
+    from rct_collector.drivers.voltronic.settings import GUARDED
+
     if isinstance(key, str) and key in GUARDED:
         return str(key)
     raise Invalid(
@@ -80,6 +84,8 @@ def _guarded(key: Any) -> str:
 
 def _limit(name: str, value: Any) -> Limit:
     """A range of numbers, or words, as far as the setting takes them."""
+    from rct_collector.drivers.voltronic.settings import DOMAINS
+
     domain = DOMAINS[name]
     text = value if isinstance(value, str) else None
     if domain.kind == "number":

@@ -32,7 +32,7 @@ from rct_collector.drivers.base import (
     Refused,
     Resync,
 )
-from rct_collector.drivers.voltronic.command import PROTOCOL, Command
+from rct_collector.drivers.voltronic.command import PROTOCOL, Command, WriteCommand
 from rct_collector.drivers.voltronic.detection import (
     RESYNC,
     Detection,
@@ -41,7 +41,6 @@ from rct_collector.drivers.voltronic.detection import (
 )
 from rct_collector.drivers.voltronic.frame import Bad, Frame, FrameReader, pack, pack_order
 from rct_collector.drivers.voltronic.options import VoltronicOptions
-from rct_collector.drivers.voltronic.settings import WRITES, WriteCommand
 from rct_collector.errors import RefusedFrameError
 
 #: Part of an answer: what the unit's clock shows, in ISO 8601.
@@ -120,6 +119,8 @@ class VoltronicSession:
         Raises:
             RefusedFrameError: It was not approved, was sent before, or is none of what this may be.
         """
+        from rct_collector.drivers.voltronic.settings import WRITES  # few units are ever set
+
         dialect = self._detection.dialect
         if not isinstance(approved, Approved) or approved.setting.query is not order:
             raise RefusedFrameError(f"{order.label} is written through the gate of settings only")

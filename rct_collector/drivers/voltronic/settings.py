@@ -25,15 +25,13 @@ units of users of other collectors have taken or refused.
 from __future__ import annotations
 
 import operator
-import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from rct_collector.drivers.base import Domain, Facts, Query, Setting
 from rct_collector.drivers.voltronic import pi18, pi30
-from rct_collector.drivers.voltronic.command import PI30_FAMILY, PROTOCOL
+from rct_collector.drivers.voltronic.command import PI30_FAMILY, PROTOCOL, WriteCommand
 from rct_collector.drivers.voltronic.conditions import FAMILY, MOST_UNITS
 from rct_collector.drivers.voltronic.pi30 import FLAGS, SWITCHES
 
@@ -42,23 +40,6 @@ A, B, C = "A", "B", "C"
 
 _PI30 = frozenset(PI30_FAMILY - {"pi30revo"})
 _PI18 = frozenset({pi18.DIALECT})
-
-
-@dataclass(frozen=True, eq=False, repr=False, slots=True)
-class WriteCommand(Query):
-    """What sets something. It is sent with an approved value only, see :mod:`.session`.
-
-    Attributes:
-        dialects: Dialects that have it.
-        form: Regular expression of every text that it may be sent as.
-    """
-
-    dialects: frozenset[str] = frozenset()
-    form: str = "(?!)"
-
-    def fits(self, text: str) -> bool:
-        """Whether a text is one that it may be sent as."""
-        return re.fullmatch(self.form, text, re.ASCII) is not None
 
 
 def _commands(commands: Iterable[Query]) -> dict[str, Query]:
