@@ -75,7 +75,6 @@ async def serve_at(place: WebPlace, *, cells: bool, ready: Callable[[], None]) -
     """
     guard = Guard(place.port, place.public)
     tokens = Tokens(load(place.folder, make=True))
-    note(place.folder, place.address)
     overview = Overview(cells=cells)
     try:
         runner = await serve(PageServer(overview, tokens, guard), place.host, place.port)
@@ -83,6 +82,7 @@ async def serve_at(place: WebPlace, *, cells: bool, ready: Callable[[], None]) -
         where = f"{place.host}, port {place.port}"
         raise TransportError(f"cannot listen at {where}: {error.strerror or error}") from error
     try:
+        note(place.folder, place.address)
         ready()
         await keep_running(overview.run, pause=_AGAIN_S)
     finally:
