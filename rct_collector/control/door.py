@@ -320,6 +320,8 @@ class Visitor(asyncio.Protocol):
             self._is_leaving = True
         elif self._transport is not None:
             self._transport.close()
+            if self._transport.get_write_buffer_size():  # who does not read is not waited for
+                self._loop.call_later(LINE_S, self._transport.abort)
         else:
             self._connecting.cancel()
 

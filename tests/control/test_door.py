@@ -482,6 +482,21 @@ def test_who_asks_and_does_not_read_is_cut_off():
     assert visited(job) == 0
 
 
+def test_who_does_not_read_keeps_no_door_from_being_closed():
+    async def job(house):
+        with house.knock() as caller:
+            caller.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            caller.send(b"".join(call("values") for _ in range(40)))
+            await asyncio.sleep(1)
+            await house.made.remove("roof")
+            await asyncio.sleep(1)
+            before = house.made.broker.clients
+            await asyncio.sleep(LINE_S)
+            return before, house.made.broker.clients
+
+    assert visited(job) == (1, 0)
+
+
 @pytest.mark.slow
 def test_ten_thousand_connections_disturb_no_round():
     """Most of them only ask who has the lock; the others say something, or nothing."""
