@@ -22,6 +22,7 @@ from rct_collector.control.messages import Code
 from rct_collector.device.device import Device
 from rct_collector.device.options import Options
 from rct_collector.device.settings import ANY, Cause, Gate, State
+from rct_collector.drivers import driver
 from rct_collector.errors import ConfigError, NobodyError, RpcError, TransportError
 from rct_collector.exits import Exit
 from rct_collector.option import nearest
@@ -140,6 +141,9 @@ async def access(device: DeviceConfig, folder: Path | None) -> AsyncIterator[Set
         ConfigError: Its family has none.
         TransportError: It cannot be reached.
     """
+    family = driver(device.driver)
+    if not family.settings:
+        raise ConfigError([f"{family.title} units have no settings that can be written"])
     try:
         client = await Client.connect(device.address)
     except NobodyError:
@@ -165,8 +169,7 @@ async def _own_line(device: DeviceConfig, folder: Path | None) -> AsyncIterator[
     asked = replace(hurried(device), include=(), exclude=("*",))
     found = Device(asked, lambda _batch: None, Options(state_dir=folder))
     gate = found.settings
-    if gate is None:
-        raise ConfigError([f"{found.driver.title} units have no settings that can be written"])
+    assert gate is not None  # noqa: S101 - its family has settings
     if folder is None:
         raise ConfigError(
             ["state_dir is missing: there is no place for a record of what is written"]
@@ -220,10 +223,8 @@ def list_settings(name: str, path: Path | None, form: str) -> None:
     found = run(main())
     if form == "json":
         write_json(found)
-    elif found:
-        _print_table(found)
     else:
-        click.echo(f"{name} has no settings that can be written.", err=True)
+        _print_table(found)
 
 
 def get_settings(name: str, path: Path | None, names: Sequence[str]) -> None:

@@ -14,6 +14,7 @@ from rct_collector.cli import setting
 from rct_collector.collector import Collector
 from rct_collector.config import Config
 from rct_collector.control import door
+from rct_collector.control.client import Client
 from rct_collector.control.rights import Rights
 from rct_collector.device import inquiry
 from rct_collector.device.options import Options
@@ -234,10 +235,15 @@ def test_limits_hold_from_one_command_to_the_next(house):
     assert made.written == {}
 
 
-def test_family_without_settings(house):
+@pytest.mark.parametrize(
+    "words", [("list",), ("get", "buzzer"), ("set", "output_priority", "solar", "--yes")]
+)
+def test_family_without_settings(house, monkeypatch, words):
+    """It is told so, whether somebody collects from the unit or not."""
+    monkeypatch.setattr(Client, "connect", None)
     made = house()
     made.configure(driver="rct", writes="")
-    result = made.set("output_priority", "solar", "--yes")
+    result = made(*words)
     assert "RCT Power units have no settings that can be written" in result.stderr
     assert result.exit_code == Exit.USAGE
 
