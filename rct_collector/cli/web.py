@@ -94,8 +94,8 @@ def command(  # noqa: D417
         if error.name != "aiohttp":
             raise
         raise MissingToolError(
-            "the page needs aiohttp: pip install 'rct-collector[web]', or apt install"
-            " rct-collector-web"
+            "the page needs aiohttp: the Debian package rct-collector-web or python3-aiohttp, or"
+            " with pip the extra rct-collector[web]"
         ) from None
     chosen = WebPlace(host, port, public, ctx.obj[1])
     place = f" --folder {shlex.quote(str(folder))}" if folder else ""

@@ -95,4 +95,4 @@ def test_without_aiohttp_it_says_what_to_do(run, tmp_path, monkeypatch):
     result = run("web", "--folder", tmp_path)
 
     assert result.exit_code == 2
-    assert "the page needs aiohttp: pip install 'rct-collector[web]'" in result.stderr
+    assert "the page needs aiohttp: the Debian package rct-collector-web" in result.stderr
