@@ -31,6 +31,8 @@ Topics:
                                "params": {{"name": …, "value": …, "time": …}}}}
   inverter/SOURCE/set/NAME   a plain value
   inverter/SOURCE/result     the answers
+  inverter/SOURCE/setting/NAME
+                             the present value of what may be set, retained
   inverter/bridge/availability
 """
 
@@ -43,7 +45,7 @@ Topics:
     show_default=True,
     help="Where the broker is: mqtt://HOST[:PORT], or mqtts:// for TLS.",
 )
-@click.option("--username", metavar="NAME", default="", help="Who we are to the broker.")
+@click.option("--username", metavar="NAME", default="", help="Name of the bridge at the broker.")
 @click.option("--password-file", type=_FILE, metavar="FILE", help="File with the password.")
 @click.option("--ca", type=_FILE, metavar="FILE", help="Certificates that are trusted, for TLS.")
 @click.option("--certificate", type=_FILE, metavar="FILE", help="Our own certificate, for TLS.")

@@ -297,7 +297,8 @@ def listen_options(function: Function) -> Function:
     )  # fmt: skip
     port = click.option(
         "--port", type=click.IntRange(0, 65535),
-        help="Port to listen on; 0 takes any that is free (default: that of real devices).",
+        help="Port to listen on; 0 takes any that is free (default: that of real devices, if they"
+        " have one).",
     )  # fmt: skip
     return host(port(function))
 
