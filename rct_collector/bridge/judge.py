@@ -81,7 +81,7 @@ class Remembered:
             return _refused("age", text, "clocks that agree")
         self._forget(now)
         if _key(command) in self._times:
-            return _refused("replay", "a command with this id was done before", "an id of its own")
+            return _refused("replay", "a command with this id came before", "an id of its own")
         if command.time <= self._floor:
             return _refused("replay", "it may have been done before", "one that is said now")
         if len(self._times) >= MOST:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from rct_collector.cli.options import DURATION, format_option
+from rct_collector.option import nearest
 
 if TYPE_CHECKING:
     from rct_collector.control.doors import Door, Seen
@@ -146,9 +147,11 @@ def _chosen(rows: list[Standing], words: Sequence[str]) -> list[Standing]:
     if not words:
         return rows
     found: list[Standing] = []
+    known = [row.source for row in rows]
     for word in words:
         mine = [row for row in rows if word == row.source or _is_at(row, word)]
-        found += mine or [Standing(Level.CRITICAL, "nobody on this host collects from it", word)]
+        nobody = f"nobody on this host collects from it{nearest(word, known)}"
+        found += mine or [Standing(Level.CRITICAL, nobody, word)]
     return list({(row.source, row.door): row for row in found}.values())
 
 

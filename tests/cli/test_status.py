@@ -82,6 +82,7 @@ def host(monkeypatch):
         ([SILENT, answer(device(up=False, ago=900))], [], 2, "CRITICAL: tcp/silent.test/8899"),
         ([SILENT, answer(device())], ["roof"], 0, "OK: 1 device up"),
         ([answer(device())], ["barn"], 2, "CRITICAL: barn: nobody on this host collects from it"),
+        ([answer(device())], ["rof"], 2, "CRITICAL: rof: nobody on this host collects from it (d"),
         ([answer(device())], ["roof", "barn"], 2, "CRITICAL: barn: nobody"),
         ([answer(device())], ["roof", "tcp://192.0.2.1:8899"], 0, "OK: 1 device up"),
         ([answer(device())], ["tcp://192.0.2.2"], 2, "CRITICAL: tcp://192.0.2.2: nobody"),
