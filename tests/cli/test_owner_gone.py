@@ -17,7 +17,7 @@ from tests.virtual import run
 class Dying:
     """Follows an owner who ends while it asks the unit for our sake."""
 
-    trouble, wider, health = "", True, Health()
+    trouble, early, wider, health = "", False, True, Health()
 
     def __init__(self):
         self.known = asyncio.Event()

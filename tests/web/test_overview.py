@@ -63,6 +63,7 @@ def test_when_a_collector_ends_nothing_is_taken_for_present(site):
 
     assert shown(site) == set()
     assert site.unit().error == "its collector has ended"
+    wait(lambda: told(site, "device"))
     last = told(site, "device")[-1]["units"][0]
     assert (last["up"], last["values"]) == (False, {})
     assert [
@@ -186,7 +187,7 @@ def test_why_nothing_is_seen_is_told(inverter, monkeypatch, caplog):
         site.run(end(site))
         site.run(begin(site))
         wait(lambda: PV in shown(site))
-        assert site.overview.state()["troubles"] == []
+        wait(lambda: site.overview.state()["troubles"] == [])
     assert caplog.text.count(why) == 1
 
 
