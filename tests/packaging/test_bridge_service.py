@@ -12,47 +12,21 @@ import pytest
 
 from rct_collector.cli.bridge import VARIABLES, command
 from rct_collector.cli.main import COMMANDS
-from tests.packaging.system import CLEAN, ROOT, field
+from tests.packaging.system import ROOT, field
 from tests.packaging.system import command as command_output
-from tests.processes import program
+from tests.packaging.units import BRIDGE, DEBIAN
 
-DEBIAN = ROOT / "packaging" / "debian"
-UNIT = DEBIAN / "rct-collector-bridge.service"
 EXAMPLE = DEBIAN / "bridge" / "bridge.env"
-
-
-def options():
-    """Name → values of what the unit says."""
-    found = {}
-    for name, value in re.findall(r"(?m)^(\w+)=(.*)$", UNIT.read_text()):
-        found.setdefault(name, []).append(value)
-    return found
-
-
-def test_systemd_takes_it_and_lets_it_do_little():
-    analyze = program("systemd-analyze")
-    words = [analyze, "security", "--offline=yes", "--threshold=16", UNIT]
-    done = subprocess.run(words, env=CLEAN, capture_output=True, text=True)
-
-    assert done.returncode == 0, done.stdout[-200:]
-    unit = UNIT.read_text().replace("/usr/bin/rct-collector", "/bin/true")
-    done = subprocess.run(
-        [analyze, "verify", "--man=no", "/dev/stdin"],
-        env=CLEAN, input=unit, capture_output=True, text=True,
-    )  # fmt: skip
-    assert [line for line in done.stderr.splitlines() if "rct-collector" in line] == []
 
 
 def test_it_may_come_in_at_the_doors():
     """They belong to the name space of the network, and look at the groups of the process."""
-    found = options()
-
-    assert "PrivateNetwork" not in found
-    assert found["SupplementaryGroups"] == ["rct-collector rct-collector-control"]
-    assert "AF_UNIX" in found["RestrictAddressFamilies"][0]
-    assert found["ExecStart"][0].split() == ["/usr/bin/rct-collector", "bridge"]
+    assert not BRIDGE.values("PrivateNetwork")
+    assert BRIDGE.values("SupplementaryGroups") == ["rct-collector rct-collector-control"]
+    assert "AF_UNIX" in BRIDGE.values("RestrictAddressFamilies")[0]
+    assert BRIDGE.values("ExecStart")[0].split() == ["/usr/bin/rct-collector", "bridge"]
     assert "bridge" in COMMANDS
-    assert found["RestartPreventExitStatus"] == ["2"]
+    assert BRIDGE.values("RestartPreventExitStatus") == ["2"]
 
 
 def test_the_example_has_options_that_there_are():
@@ -62,15 +36,15 @@ def test_the_example_has_options_that_there_are():
 
     assert f"{VARIABLES}_BROKER" in named
     assert named <= known
-    (path,) = options()["EnvironmentFile"]
-    assert options()["ConditionPathExists"] == [path]
+    (path,) = BRIDGE.values("EnvironmentFile")
+    assert BRIDGE.values("ConditionPathExists") == [path]
     assert path in EXAMPLE.read_text()
     assert path in (DEBIAN / "rct-collector-bridge.README.Debian").read_text()
 
 
 def test_doors_are_found_where_all_but_processes_is_hidden():
     """As with ``ProcSubset=pid``."""
-    assert options()["ProcSubset"] == ["pid"]
+    assert BRIDGE.values("ProcSubset") == ["pid"]
     name = f"\0rct-collector/hidden-{os.getpid()}"
     look = "from rct_collector.lines.lock import lock_names; print(*lock_names())"
     script = 'mount -t proc -o subset=pid proc /proc && exec "$0" -c "$1"'

@@ -2,50 +2,23 @@
 
 from __future__ import annotations
 
-import re
-import shutil
 import subprocess
 
 import pytest
 
-from tests.needs import lacking
-from tests.packaging.system import ROOT
+from tests.packaging.units import DAEMON, DEBIAN
 
-PACKAGING = ROOT / "packaging/debian"
-UNIT = PACKAGING / "rct-collector-daemon.rct-collector.service"
-SHIPPED = (PACKAGING / "config.yaml").read_text()
-
-#: Ten times the highest exposure that there may be, from 0 to 10 as systemd counts it.
-MOST_EXPOSED = 16
-
-
-def values(key):
-    """All values of a key in the unit."""
-    return re.findall(rf"^{key}=(.*)$", UNIT.read_text(), flags=re.M)
-
-
-def test_its_exposure_is_low(tmp_path):
-    analyze = shutil.which("systemd-analyze") or lacking("systemd-analyze")
-    unit = tmp_path / "rct-collector.service"
-    shutil.copy(UNIT, unit)
-
-    def judge(most):
-        words = (analyze, "security", "--offline=true", "--no-pager", f"--threshold={most}", unit)
-        return subprocess.run(words, capture_output=True, text=True)
-
-    done = judge(MOST_EXPOSED)
-    assert done.returncode == 0, done.stdout
-    assert judge(1).returncode == 1, "it would say so"
+SHIPPED = (DEBIAN / "config.yaml").read_text()
 
 
 def test_devices_of_inverters_are_within_its_reach():
-    assert values("DevicePolicy") == ["closed"]
+    assert DAEMON.values("DevicePolicy") == ["closed"]
     assert {f"char-{kind} rw" for kind in ("hidraw", "ttyUSB", "ttyACM", "ttyS")} <= {
-        *values("DeviceAllow")
+        *DAEMON.values("DeviceAllow")
     }
-    assert values("SupplementaryGroups") == ["dialout"]
-    assert not values("PrivateDevices"), "it would hide them"
-    assert not values("PrivateNetwork"), "the doors of devices would be other ones"
+    assert DAEMON.values("SupplementaryGroups") == ["dialout"]
+    assert not DAEMON.values("PrivateDevices"), "it would hide them"
+    assert not DAEMON.values("PrivateNetwork"), "the doors of devices would be other ones"
 
 
 @pytest.mark.parametrize(
@@ -62,7 +35,7 @@ def test_devices_of_inverters_are_within_its_reach():
     ids=["shipped", "edited", "empty", "comment", "flow", "next-line", "none"],
 )
 def test_it_starts_once_an_address_is_named(tmp_path, text, starts):
-    (condition,) = values("ExecCondition")
+    (condition,) = DAEMON.values("ExecCondition")
     path = tmp_path / "config.yaml"
     if text is not None:
         path.write_text(text)
