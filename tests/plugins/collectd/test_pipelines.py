@@ -133,6 +133,9 @@ def run(packages, carbon, influxdb, mosquitto, tmp_path_factory):
             scraped = wait_for(lambda: len(s := samples(prometheus)) >= len(known) and s)
             known = daemon.names()
             listed = ask(folder / "sock", "LISTVAL")
+            # What waits for a writer when collectd stops is lost.
+            cached = {line.split()[1].removeprefix(f"{HOST}/") for line in listed}
+            assert wait_for(lambda: cached <= {*daemon.names()}, 60), daemon.log()
             daemon.stop()
         finally:
             daemon.kill()
