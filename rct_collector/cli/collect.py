@@ -138,8 +138,8 @@ async def _through_owner(
 async def _complete(following: Following, snapshot: Snapshot) -> None:
     """Wait until an owner has told what it knows, and what it asks the unit for our sake."""
     await following.known.wait()
-    if following.early:
-        await _round_after(snapshot, 0)
+    if following.early or not snapshot.answered:  # of what is wanted nothing is known yet
+        await _round_after(snapshot, snapshot.rounds)
     while following.wider:
         rounds = snapshot.rounds
         try:

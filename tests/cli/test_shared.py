@@ -39,7 +39,7 @@ def owned(tmp_path_factory):
             [SHIM, "--config", path], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         ) as agent:
             for line in agent.stdout:
-                if b"inverter_energy" in line:  # of the first round, which has everything
+                if line.startswith(b"inverter,"):  # texts, which come when all of them are known
                     break
             yield inverter, agent
             agent.kill()
