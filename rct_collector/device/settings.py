@@ -337,7 +337,11 @@ class Gate:
         why = denied.rule if denied else narrow if isinstance(narrow, str) else ""
         limit = self._permission.limits.get(setting.name)
         if limit is not None and setting.guarded(facts):
-            domain = _limited(domain, limit)
+            within = _limited(domain, limit)
+            if (domain.choices and not within.choices) or within.low > within.high:
+                why = why or f"the unit takes nothing of {limit}, to which it is limited"
+            else:
+                domain = within
         return {
             "name": setting.name,
             "title": setting.title,
@@ -391,20 +395,6 @@ class Gate:
                 await self._read(query, self._inquiry.connection, reads, needed=False)
             except _UNREAD as error:
                 log.debug("%s: %s is not read: %s", self._name, query.label, error)
-
-    async def get(self, name: str) -> Any:
-        """The present value of a setting.
-
-        Raises:
-            KeyError: There is none of that name, or the unit has it not; with the reason.
-            TransportError: It cannot be read.
-        """
-        setting = self._find(name)
-        if isinstance(setting, Denied):
-            if setting.cause is Cause.AWAY:
-                raise TransportError(setting.rule)
-            raise KeyError(setting.rule)
-        return await self._shown(setting)
 
     # -- writing ---------------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ from rct_collector.device.settings import REFRESH_S, Cause, Denied, Gate, State,
 from rct_collector.device.state import WRITTEN, StateFile
 from rct_collector.drivers.base import Approved, Domain, Query, Setting
 from rct_collector.drivers.options import Limit, Permission
-from rct_collector.errors import RefusedFrameError, TransportError
+from rct_collector.errors import RefusedFrameError
 from tests import virtual
 from tests.answering import REFUSES, Answering
 
@@ -387,7 +387,9 @@ def test_number_is_compared_as_it_is_shown():
 
     async def main(loop):
         gate = unit.gate(loop, (VOLTS.name,))
-        return await gate.get(VOLTS.name), await gate.set(VOLTS.name, 54)
+        await gate.refresh()
+        (told,) = [item for item in gate.describe() if item["name"] == VOLTS.name]
+        return told["value"], await gate.set(VOLTS.name, 54)
 
     value, result = virtual.run(main)
     assert value == 54.0
@@ -574,9 +576,10 @@ def test_settings_are_described_for_json():
     json.dumps(after)
 
 
-def test_limits_of_the_user_show():
+def described_within(limit):
+    """What is told of a setting within a limit of the user."""
     guarded = replace(VOLTS, guarded=lambda _facts: True)
-    limits = {VOLTS.name: Limit(low=53.0, high=99.0)}
+    limits = {VOLTS.name: limit}
 
     async def main(loop):
         port = Unit().port
@@ -585,7 +588,18 @@ def test_limits_of_the_user_show():
         return gate.describe()
 
     (described,) = virtual.run(main)
+    return described
+
+
+def test_limits_of_the_user_show():
+    described = described_within(Limit(low=53.0, high=99.0))
     assert (described["low"], described["high"], described["enabled"]) == (53.0, 58.4, True)
+
+
+def test_limits_that_leave_nothing_are_told_and_are_no_range():
+    described = described_within(Limit(low=60.0, high=61.0))
+    assert (described["low"], described["high"], described["enabled"]) == (48.0, 58.4, False)
+    assert "takes nothing of 60 to 61" in described["why"]
 
 
 def test_what_another_connection_has_said_is_forgotten():
@@ -605,12 +619,13 @@ def test_unit_that_cannot_be_read_is_told_as_away():
     unit = Unit(value=None)
 
     async def main(loop):
-        with pytest.raises(TransportError):
-            await unit.gate(loop).get("output_priority")
-        with pytest.raises(KeyError, match="there is no setting colour"):
-            await unit.gate(loop).get("colour")
+        gate = unit.gate(loop, ("output_priority", "colour"))
+        return await gate.set("output_priority", "solar"), await gate.set("colour", "red")
 
-    virtual.run(main)
+    silent, unknown = virtual.run(main)
+    assert (silent.state, silent.denied.cause) == (State.REFUSED, Cause.AWAY)
+    assert (unknown.state, unknown.denied.cause) == (State.REFUSED, Cause.UNKNOWN)
+    assert "there is no setting colour" in unknown.why
 
 
 @pytest.mark.parametrize("refused", [SET, SHOW])

@@ -27,7 +27,7 @@ from rct_collector.device import state
 from rct_collector.device.polling.discovery import Discovery
 from rct_collector.device.state import StateFile
 from rct_collector.drivers import BUILTIN, tools
-from rct_collector.drivers.base import Reply
+from rct_collector.drivers.base import Domain, Reply
 from rct_collector.drivers.rct import frame, session, wire
 from rct_collector.drivers.rct.frame import FrameReader
 from rct_collector.drivers.rct.table import BY_OID, OBJECTS
@@ -431,6 +431,10 @@ def take_any_word(patch):
     patch.setattr(commands, "_text", lambda _what, text: text)
 
 
+def take_any_setting(patch):
+    patch.setattr(Domain, "__contains__", lambda _self, _value: True)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "fault"),
@@ -479,6 +483,7 @@ def take_any_word(patch):
         ("command", forget_what_was_done),
         ("command", forget_that_something_was_forgotten),
         ("command", take_any_word),
+        ("settings", take_any_setting),
     ],
 )
 def test_a_fault_breaks_a_law(name, fault, monkeypatch):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,18 +37,20 @@ def parse_serial_number(value: Any) -> str:
     return text
 
 
+def _one_of(value: Any, names: Collection[str], what: str, more: str = "") -> str:
+    """A name, or a hint at the one that was meant."""
+    if isinstance(value, str) and value in names:
+        return str(value)
+    word = value if isinstance(value, str) else ""
+    raise Invalid(f"{what}; {shown(value)} is none{more}", word, names)
+
+
 def _name(value: Any) -> str:
-    """The name of a setting, or a hint at the one that was meant."""
+    """The name of a setting."""
     # Here and below: of no use to those, nearly all, who let nothing be set.
     from rct_collector.drivers.voltronic.settings import DOMAINS
 
-    if isinstance(value, str) and value in DOMAINS:
-        return str(value)
-    raise Invalid(
-        f"names of settings, such as output_priority; {shown(value)} is none",
-        value if isinstance(value, str) else "",
-        DOMAINS,
-    )
+    return _one_of(value, DOMAINS, "names of settings, such as output_priority")
 
 
 def parse_writes(value: Any) -> tuple[str, ...]:
@@ -70,16 +72,11 @@ def parse_limits(value: Any) -> dict[str, Limit]:
 
 
 def _guarded(key: Any) -> str:
+    """The name of a setting that needs limits."""
     from rct_collector.drivers.voltronic.settings import GUARDED
 
-    if isinstance(key, str) and key in GUARDED:
-        return str(key)
-    raise Invalid(
-        f"names of settings that need limits; {shown(key)} is none; those are: "
-        + ", ".join(GUARDED),
-        key if isinstance(key, str) else "",
-        GUARDED,
-    )
+    more = "; those are: " + ", ".join(GUARDED)
+    return _one_of(key, GUARDED, "names of settings that need limits", more)
 
 
 def _limit(name: str, value: Any) -> Limit:

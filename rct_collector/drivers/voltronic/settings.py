@@ -15,7 +15,7 @@ QMCHGCR, QMUCHGCR         currents that can be chosen
 QGMN, fields of QPIRI     the model, where it decides; where it is not certain, nothing is sent
 QMOD                      in a fault nothing is set; voltage and frequency only in standby
 QPIGS                     whether it is a Revo, which says PI30, too, and means something else
-QPGS0, QID                in a system, whether this unit is the one with the number 0
+QPGS0, QID                in a system, whether this unit is number 0, as was learnt before
 ========================  =========================================================================
 
 Sources: the papers of the maker for PI30 (2014, 2015, GK/MK, MAX), PI41 and PI18, and which forms
@@ -260,17 +260,17 @@ def in_order(part: str, value: Any, facts: Facts) -> str:
     """Why a voltage does not fit to the others, or "".
 
     Only what concerns it counts: what is out of order elsewhere, as it is in the field, does not
-    keep anything else from being set. A 0 stands for "when it is full", which is no voltage.
+    keep anything else from being set. A 0 stands for "when it is full", which is no voltage; the
+    others are to be known all the same, since some units are told two at a time.
     """
     parts = _ratings(facts)
-    if part == "battery_redischarge_voltage" and not value:
-        return ""
+    is_full = part == "battery_redischarge_voltage" and not value
     name = _WORDS[part]
     for other, is_right, words in _neighbours(part):
         volts = parts.get(other)
         if volts is None and (other in parts or other != "battery_redischarge_voltage"):
             return f"the unit does not tell its {_WORDS[other]}"
-        if volts and not is_right(value, volts):
+        if volts and not is_full and not is_right(value, volts):
             return f"{name} must {words} {_WORDS[other]}, which is {volts:g} V"
     return ""
 
@@ -539,14 +539,16 @@ def _priorities() -> Iterator[Setting]:
         title="What charges the battery first", rank=A,
     )  # fmt: skip
     for unit in range(MOST_UNITS):
+        query = _ALL[f"QPGS{unit}"]
         yield _pi30(
             QGMN, QPIRI,
             name=f"unit_{unit}_charger_priority",
             title=f"What charges the battery first, at unit {unit} of a system", rank=A,
-            condition=f"unit {unit}", choices=CHARGERS, narrow=_chargers,
+            condition=f"unit {unit}", choices=CHARGERS,
+            narrow=_first(_without_fault(query), _chargers),
             head=f"PPCP{unit}", form=f"PPCP{unit}0[0-3]",
             text=_coded(f"PPCP{unit}", CHARGERS, "02d"),
-            shown_by=_ALL[f"QPGS{unit}"], shown=_word_of(CHARGERS, "charger_source_priority_code"),
+            shown_by=query, shown=_word_of(CHARGERS, "charger_source_priority_code"),
         )  # fmt: skip
     yield _pi18(
         name="solar_priority", title="What the sun supplies first", rank=A,
@@ -561,6 +563,15 @@ def _priorities() -> Iterator[Setting]:
         title="How far the grid may deviate", choices=INPUT_RANGES,
         shown=_word_of(INPUT_RANGES, "input_voltage_range_code"),
     )  # fmt: skip
+
+
+def _without_fault(query: Query) -> Narrow:
+    """For another unit of a system: QMOD tells of the one at the line only."""
+    return lambda facts: (
+        "that unit has a fault: nothing is set before that is over"
+        if _parts(facts, query).get("mode") == "fault"
+        else ""
+    )
 
 
 def _currents() -> Iterator[Setting]:
@@ -646,7 +657,7 @@ def _volts() -> Iterator[Setting]:
     )  # fmt: skip
 
 
-def _more() -> Iterator[Setting]:
+def _operation() -> Iterator[Setting]:
     for name, title, part, head, words in (
         ("operation_logic", "How the unit works", "operation_logic_code", "POPLG",
          ("automatic", "online", "eco")),
@@ -675,6 +686,9 @@ def _more() -> Iterator[Setting]:
         head="PBATMAXDISC", form="PBATMAXDISC[0-9]{3}", text=_whole("PBATMAXDISC", 3),
         shown=_part("max_discharging_current"), rule=_discharge,
     )  # fmt: skip
+
+
+def _equalization() -> Iterator[Setting]:
     for name, title, part, head, unit, low, high, step in (
         ("battery_equalization_minutes", "Time of an equalization", "equalization_time_min",
          "PBEQT", "min", 5, 900, 5),
@@ -748,7 +762,8 @@ SETTINGS: tuple[Setting, ...] = (
     *_priorities(),
     *_currents(),
     *_volts(),
-    *_more(),
+    *_operation(),
+    *_equalization(),
     *_flags(),
     *_supply(),
 )

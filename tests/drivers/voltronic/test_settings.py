@@ -182,6 +182,11 @@ REFUSED = [
     ("battery_float_volts", 54.0, pi18(battery_bulk_voltage=None), "does not tell its"),
     ("battery_bulk_volts", 57.0, pi18(battery_float_voltage=None), "does not tell its"),
     ("battery_redischarge_volts", 50, pi18(battery_recharge_voltage=None), "does not tell its"),
+    ("battery_redischarge_volts", 0, pi18(battery_recharge_voltage=None), "does not tell its"),
+    (
+        "unit_3_charger_priority", "solar",
+        pi30(QPGS3={"mode": "fault", "charger_source_priority_code": 1}), "that unit has a fault",
+    ),
     ("battery_recharge_volts", 46, pi18(battery_redischarge_voltage=None), "does not tell its"),
     ("battery_cutoff_volts", 41.0, pi30(**VAGUE), "from 42 to 48"),
     ("battery_cutoff_volts", 46.0, pi30(), "must be below battery_recharge_volts"),
@@ -387,7 +392,8 @@ def test_no_byte_outside_the_table_can_leave(found, value, facts, random):
 
 def test_what_must_never_be_sent_has_no_name():
     """Factory settings, energy, log, calibration, load, how units work together."""
-    heads = {order.form.split("0")[0] for order in WRITES}
+    heads = {head for order in WRITES for head in re.findall(r"(?:^|\|)([A-Z]+)", order.form)}
+    assert {"POP", "MNCHGC", "PBATMAXDISC"} <= heads
     for never in ("PF", "RTEY", "RTDL", "PBMS", "BTA", "PSAVE", "ATE", "PLED", "LON", "CLE", "POPM",
                   "PBATCD", "PE", "PD", "DAT"):  # fmt: skip
         assert never not in heads
