@@ -24,7 +24,11 @@ def cancelled() -> bool:
 
 
 async def keep_running(
-    job: Callable[[], Coroutine[Any, Any, Any]], name: str = "", *, pause: float
+    job: Callable[[], Coroutine[Any, Any, Any]],
+    name: str = "",
+    *,
+    pause: float,
+    what: str = "the collection",
 ) -> None:
     """Run something that is not to end, until cancelled; where it ends, it begins anew.
 
@@ -32,8 +36,9 @@ async def keep_running(
         job: Makes the coroutine.
         name: What is collected from, for the log; by default everything.
         pause: Seconds until it begins anew.
+        what: What it is, for the log, where nothing is collected.
     """
-    text = "bug: the collection has ended; it begins anew"
+    text = f"bug: {what} has ended; it begins anew"
     if name:
         text = f"{name}: bug; its collection begins anew"
     while True:

@@ -132,7 +132,9 @@ async def _serve(broker: MqttBroker, topics: TopicNames, folder: Path) -> None:
     relay.take_up()
     try:
         await first_of(
-            stop.wait(), _look_after(relay, reports), keep_running(reflect, pause=LOOK_S)
+            stop.wait(),
+            _look_after(relay, reports),
+            keep_running(reflect, pause=LOOK_S, what="the showing of settings"),
         )
     finally:
         await relay.stop()

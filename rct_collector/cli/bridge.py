@@ -5,15 +5,11 @@ from __future__ import annotations
 import os
 import socket
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from rct_collector.cli.main import start_logging
 from rct_collector.errors import ConfigError, MissingToolError
-
-if TYPE_CHECKING:
-    pass
 
 #: How the variables begin that stand in for options.
 VARIABLES = "RCT_COLLECTOR_BRIDGE"
@@ -61,7 +57,7 @@ Topics:
     metavar="WORDS",
     default="inverter",
     show_default=True,
-    help="What all topics begin with.",
+    help="What all topics begin with; Home Assistant is told of 'inverter' only.",
 )
 @click.option(
     "--state-dir",

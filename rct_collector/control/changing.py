@@ -7,9 +7,8 @@ here it is decided who may ask for it, and told what became of it.
 from __future__ import annotations
 
 import logging
-import os
+import secrets
 from collections.abc import Awaitable, Callable, Coroutine
-from itertools import count
 from typing import Any
 
 from rct_collector.control.broker import Topic
@@ -43,7 +42,6 @@ class Changes:
             keep: Has something done to its end, see :meth:`.broker.Broker.keep`.
         """
         self._keep = keep
-        self._numbers = count(1)
         self._written: set[Topic] = set()
 
     def set(self, caller: RpcCaller, topic: Topic, params: Params) -> dict[str, Any]:
@@ -72,7 +70,7 @@ class Changes:
         if topic in self._written:  # its task may not have come to the gate yet
             raise RpcError(Code.TOO_OFTEN, "another setting is being written; one at a time")
         self._written.add(topic)
-        ticket = f"{os.getpid()}-{next(self._numbers)}"
+        ticket = secrets.token_hex(8)  # whoever asks at several doors tells them apart by it
         who = _words_for(caller.caller)
 
         async def writing() -> Result:

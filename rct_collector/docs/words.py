@@ -14,7 +14,7 @@ from rct_collector.model import Metric
 
 
 def for_page() -> str:
-    """JSON: family → ``title``, ``faults`` and ``codes``, see :func:`words`."""
+    """JSON: family → ``faults`` and ``codes``, see :func:`words`."""
     found = {name: words(name) for name in BUILTIN}
     return json.dumps(found, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
 
@@ -26,12 +26,11 @@ def words(family: str) -> dict[str, Any]:
         family: Name of its driver.
 
     Returns:
-        ``title`` of the family, ``faults``: number → what it means, and ``codes``: metric → code →
-        what it means.
+        ``faults``: number → what it means, and ``codes``: metric → code → what it means.
     """
     known = driver(family)
     codes: dict[str, dict[int, str]] = {}
     for feed, place in known.coded():
         metric = feed if isinstance(feed, Metric) else feed.metric
         codes[metric.name] = {**known.texts[place], **codes.get(metric.name, {})}
-    return {"title": known.title, "faults": dict(known.faults), "codes": codes}
+    return {"faults": dict(known.faults), "codes": codes}

@@ -337,7 +337,9 @@ class Overview:
     def _take(self, method: str, params: Mapping[str, Any]) -> None:
         """Take what a door tells."""
         if method == "setting":
-            self._end(str(params["ticket"])).set_result(dict(params))
+            end = self._end(str(params["ticket"]))
+            if not end.done():
+                end.set_result(dict(params))
             self._publish(method, params)
             return
         device = self.devices.get(str(params.get("source")))
@@ -377,6 +379,9 @@ class Overview:
                     self._publish("expired", params)
 
     def _tell_past(self, devices: Iterable[DeviceState]) -> None:
+        if not self._listeners:  # who comes later gets them with the state
+            self._state = None
+            return
         now = self._clock()
         for device in devices:
             for unit in device.units.values():

@@ -53,7 +53,9 @@ class WebCaller:
         except RpcError as error:
             answer = failure(call.id, error)
         except CollectorError as error:
-            answer = failure(call.id, RpcError(Code.AWAY, str(error)))
+            # What changes something may have been done.
+            data = {"state": "unknown"} if METHODS[call.method] else None
+            answer = failure(call.id, RpcError(Code.AWAY, str(error), data))
         return answer if call.is_answered else None
 
     async def _counted(self, call: Call) -> Any:  # noqa: ANN401 - whatever the method returns

@@ -125,7 +125,7 @@ class PageServer:
         }
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        """HttpAnswer one request."""
+        """Answer one request."""
         try:
             self._examine(request)
             if request.path == "/api":

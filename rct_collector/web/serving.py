@@ -84,6 +84,6 @@ async def serve_at(place: WebPlace, *, cells: bool, ready: Callable[[], None]) -
     try:
         note(place.folder, place.address)
         ready()
-        await keep_running(overview.run, pause=_AGAIN_S)
+        await keep_running(overview.run, pause=_AGAIN_S, what="the overview of devices")
     finally:
         await runner.cleanup()

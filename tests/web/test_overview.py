@@ -203,6 +203,16 @@ def test_the_outcome_of_a_setting_is_known_before_and_after_it_is_asked_for():
     assert [end["ticket"] for end in asyncio.run(job())] == ["1", "2"]
 
 
+def test_an_outcome_that_is_told_twice_ends_nothing():
+    async def job():
+        idle = Overview(list)
+        for state in ("applied", "unknown"):
+            idle._take("setting", {"ticket": "1", "state": state})
+        return await idle.outcome("1")
+
+    assert asyncio.run(job())["state"] == "applied"
+
+
 def test_outcomes_that_nobody_asks_for_do_not_pile_up():
     async def job():
         idle = Overview(list)

@@ -260,7 +260,11 @@ const waiting = new Map();
 
 function call(method, params) {
   return new Promise((resolve, reject) => {
-    if (socket?.readyState !== WebSocket.OPEN) { reject(new Error(t('lost', { time: '', age: '' }))); return; }
+    if (socket?.readyState !== WebSocket.OPEN) { 
+      const since = lostSince ?? now();
+      reject(new Error(t('lost', { time: clock(since), age: age(now() - since) })));
+      return;
+    }
     calls += 1;
     waiting.set(calls, { resolve, reject });
     socket.send(JSON.stringify({ jsonrpc: '2.0', id: calls, method, params }));
@@ -278,15 +282,19 @@ function hear(text) {
   }
   const one = waiting.get(said.id);
   waiting.delete(said.id);
-  if (said.error) one?.reject(new Error([said.error.message, said.error.data?.right].filter(Boolean).join(': ')));
-  else one?.resolve(said.result);
+  if (said.error) {
+    const error = new Error([said.error.message, said.error.data?.right].filter(Boolean).join(': '));
+    one?.reject(Object.assign(error, { unheard: said.error.data?.state === 'unknown' }));
+  } else one?.resolve(said.result);
 }
 
 function lose() {
   if (socket) { socket.onclose = null; socket.close(); socket = null; }
   lostSince ??= now();
-  for (const one of waiting.values()) one.reject(new Error(t('lost', { time: clock(lostSince), age: age(0) })));
+  const error = new Error(t('lost', { time: clock(lostSince), age: age(0) }));
+  for (const one of waiting.values()) one.reject(Object.assign(error, { unheard: true }));
   waiting.clear();
+  settings.lost();
   for (const { unit } of all()) unit.values.clear();
   draw();
   setTimeout(connect, AGAIN_MS[Math.min(attempts, AGAIN_MS.length - 1)]);
@@ -782,8 +790,14 @@ const settings = {
       const { ticket } = await call('set', params);
       this.pending.set(ticket, item);
     } catch (error) {
-      say($('outcome'), t('refused', { title: item.title, why: error.message }));
+      const text = error.unheard ? 'unknown_outcome' : 'refused';
+      say($('outcome'), t(text, { title: item.title, why: error.message }));
     }
+  },
+
+  lost() {
+    for (const item of this.pending.values()) say($('outcome'), t('unknown_outcome', { title: item.title, why: '' }));
+    this.pending.clear();
   },
 
   ended(params) {
