@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,6 +11,7 @@ from rct_collector.cli.options import DURATION, TargetOptions, target_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from rct_collector.adapter.home_assistant.topics import Topics
     from rct_collector.cli.snapshot import Snapshot
@@ -78,7 +80,7 @@ def command(
     if len(units) > 1 and not topics:
         names = ", ".join(unit.title for unit in units)
         raise click.UsageError(f"there are several ({names}): take --topics, or choose a --device")
-    for topic, document in documents(units, _topics(found, agent, host, root)):
+    for topic, document in documents(units, _topics(found, agent, host, root), found.state_dir):
         click.echo(f"{topic} {document}" if topics else document)
     tell(snapshots, results)
 
@@ -95,19 +97,26 @@ def _topics(found: Targets, agent: str, host: str | None, root: str) -> Topics:
     return CollectdTopics(host, root, found.prefix)
 
 
-def documents(units: list[Snapshot], topics: Topics) -> Iterator[tuple[str, str]]:
+def documents(
+    units: list[Snapshot], topics: Topics, folder: Path | None
+) -> Iterator[tuple[str, str]]:
     """Topic and document of each unit.
 
     Args:
         units: What was read of them.
         topics: Where their values are.
+        folder: Where what was learnt of them is kept.
     """
     from rct_collector.adapter.home_assistant.discovery import Described
 
+    devices: dict[str, _Known] = {}
     for snapshot in units:
         unit = Described(snapshot.config.name, snapshot.unit, snapshot.driver.vendor)
         unit.take((series, reading.value) for series, reading in snapshot.readings.items())
-        known = _Known(snapshot.config, snapshot.driver)
+        known = devices.get(snapshot.config.name)
+        if known is None:
+            known = _Known(snapshot.config, snapshot.driver, folder)
+            devices[snapshot.config.name] = known
         unit.take_settings(known)
         yield unit.topic, unit.document(known, topics)
 
@@ -115,18 +124,18 @@ def documents(units: list[Snapshot], topics: Topics) -> Iterator[tuple[str, str]
 class _Settings:
     """What may be set in a unit, as whoever collects from it tells, or the unit itself."""
 
-    def __init__(self, config: DeviceConfig) -> None:
+    def __init__(self, config: DeviceConfig, folder: Path | None) -> None:
         """Ask.
 
         Args:
             config: The device; it allows something to be set.
+            folder: Where what was learnt of it is kept.
         """
         from rct_collector.cli.collect import run
         from rct_collector.cli.setting import access
-        from rct_collector.config import Config, state_dir
 
         async def told() -> list[dict[str, Any]]:
-            async with access(config, state_dir(Config())) as way:
+            async with access(config, folder) as way:
                 return await way.describe()
 
         self.writes = config.options.permission.names
@@ -140,12 +149,13 @@ class _Settings:
 class _Known:
     """What is known of a device that nobody collects from here."""
 
-    def __init__(self, config: DeviceConfig, driver: Driver) -> None:
+    def __init__(self, config: DeviceConfig, driver: Driver, folder: Path | None) -> None:
         """Work out how often its values will come, if it has all that units of its family have.
 
         Args:
             config: The device.
             driver: Its family.
+            folder: Where what was learnt of it is kept.
         """
         from rct_collector.device.polling.budget import budget
         from rct_collector.device.polling.plan import Plan
@@ -153,8 +163,15 @@ class _Known:
         self.driver = driver
         self._plan = Plan(driver, config)
         self._budget = budget(self._plan, set(driver.conditions), config)
-        may_set = config.options.permission.names
-        self.settings = _Settings(config) if may_set else None
+        self._config = config
+        self._folder = folder
+
+    @cached_property
+    def settings(self) -> _Settings | None:
+        """What may be set; asked for once, when somebody wants to know."""
+        if not self._config.options.permission.names:
+            return None
+        return _Settings(self._config, self._folder)
 
     def every(self, series: Series) -> float:
         """Seconds from one value of a series to the next."""

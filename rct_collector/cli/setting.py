@@ -17,6 +17,7 @@ from rct_collector.cli.collect import quiet_link, run
 from rct_collector.cli.console import console, show, write_json
 from rct_collector.cli.targets import hurried
 from rct_collector.config import Config, DeviceConfig, state_dir
+from rct_collector.control.borrowing import device_in
 from rct_collector.control.client import Client
 from rct_collector.control.messages import Code
 from rct_collector.device.device import Device
@@ -26,6 +27,7 @@ from rct_collector.drivers import driver
 from rct_collector.errors import ConfigError, NobodyError, RpcError, TransportError
 from rct_collector.exits import Exit
 from rct_collector.option import nearest
+from rct_collector.trust import user_name
 
 #: Seconds that a unit may take to say who it is, and a setting to show.
 _FIRST_S = 60.0
@@ -43,13 +45,11 @@ class SetOutcome(NamedTuple):
     Attributes:
         state: Word for it.
         why: In words; "" for nothing to say.
-        after: The value that shows; None where that is not known.
         is_away: The unit could not be asked.
     """
 
     state: str
     why: str = ""
-    after: Any = None
     is_away: bool = False
 
 
@@ -80,10 +80,10 @@ class FromHere:
 
     async def set(self, name: str, value: Any, expect: Any, *, dry: bool) -> SetOutcome:
         """See :class:`SettingAccess`."""
-        who = f"uid {os.getuid()}, pid {os.getpid()}"
+        who = f"{user_name(os.getuid())}, process {os.getpid()}"
         result = await self._gate.set(name, value, expect=expect, who=who, dry=dry)
         is_away = result.denied is not None and result.denied.cause is Cause.AWAY
-        return SetOutcome(str(result.state), result.why, result.after, is_away)
+        return SetOutcome(str(result.state), result.why, is_away)
 
 
 class ThroughDoor:
@@ -123,7 +123,7 @@ class ThroughDoor:
             async with asyncio.timeout(_SET_S):
                 async for method, told in self._client.notifications:
                     if method == "setting" and told.get("ticket") == ticket:
-                        return SetOutcome(told["state"], told.get("why", ""), told.get("after"))
+                        return SetOutcome(told["state"], told.get("why", ""))
         except TimeoutError:
             pass
         return SetOutcome(State.UNKNOWN, "whoever collects from the device does not tell any more")
@@ -139,6 +139,7 @@ async def access(device: DeviceConfig, folder: Path | None) -> AsyncIterator[Set
 
     Raises:
         ConfigError: Its family has none.
+        RpcError: Whoever has the line does not collect from this device.
         TransportError: It cannot be reached.
     """
     family = driver(device.driver)
@@ -153,14 +154,8 @@ async def access(device: DeviceConfig, folder: Path | None) -> AsyncIterator[Set
             yield FromHere(gate)
         return
     async with client:
-        yield ThroughDoor(client, await _source(client, device.name))
-
-
-async def _source(client: Client, name: str) -> str:
-    """What the device is called by whoever collects from it."""
-    devices = (await client.call("status"))["devices"]
-    names: list[str] = [item["source"] for item in devices]
-    return names[0] if len(names) == 1 and name not in names else name
+        status = await client.call("status", timeout=_FIRST_S)
+        yield ThroughDoor(client, str(device_in(status, device)["source"]))
 
 
 @asynccontextmanager

@@ -15,7 +15,7 @@ import click
 from rct_collector.catalog import catalog
 from rct_collector.cli.options import LOOPBACK, TargetOptions, usual_port
 from rct_collector.collector import fit
-from rct_collector.config import Config, DeviceConfig, Intervals, device_options
+from rct_collector.config import Config, DeviceConfig, Intervals, device_options, state_dir
 from rct_collector.drivers import BUILTIN, DEFAULT, driver
 from rct_collector.drivers.base import Driver
 from rct_collector.errors import ConfigError
@@ -53,11 +53,13 @@ class Targets:
         devices: One configuration each.
         prefix: First word of every measurement.
         scenario: What is simulated, or "".
+        state_dir: Where what was learnt is kept; None for nowhere.
     """
 
     devices: tuple[DeviceConfig, ...]
     prefix: str = PREFIX
     scenario: str = ""
+    state_dir: Path | None = None
 
 
 def targets(choice: TargetOptions) -> Targets:
@@ -305,7 +307,7 @@ def _from_file(choice: TargetOptions) -> Targets:
         for device in config.devices
         if not choice.device or device.name in choice.device
     )
-    return Targets(devices=devices, prefix=config.prefix)
+    return Targets(devices=devices, prefix=config.prefix, state_dir=state_dir(config))
 
 
 def _path(choice: TargetOptions) -> Path:

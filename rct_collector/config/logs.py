@@ -13,7 +13,7 @@ from typing import Any
 
 from rct_collector.option import Invalid, Unquoted, is_null, number, parse_bool
 
-#: Keys of the whole → what is under it.
+#: Keys under which things are named.
 _GROUPS = ("formatters", "filters", "handlers", "loggers")
 _KEYS = ("version", "disable_existing_loggers", *_GROUPS, "root")
 _LOGGER_KEYS = ("level", "handlers", "filters", "propagate")

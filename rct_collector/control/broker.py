@@ -12,7 +12,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -114,7 +114,7 @@ class Broker:
         self.topics: dict[str, Topic] = {}
         self.since = wall()
         self.clients = 0
-        self.reload: Callable[[], Awaitable[Any]] | None = None
+        self.reload: Callable[[], Coroutine[Any, Any, Any]] | None = None
         self.workload: Workload | None = None
         self._reports = Reports("door")
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -154,18 +154,14 @@ class Broker:
         if batch.ends_round:
             self._reports.sum_up()
 
-    def keep(self, job: Awaitable[T], name: str) -> asyncio.Future[T]:
+    def keep(self, job: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
         """Have something done to its end, whoever has asked for it may have gone.
 
         Args:
             job: What.
             name: Of its task.
         """
-
-        async def done() -> T:
-            return await job
-
-        task = asyncio.create_task(done(), name=name)
+        task = asyncio.create_task(job, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task

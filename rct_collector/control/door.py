@@ -258,7 +258,7 @@ class Visitor(asyncio.Protocol):
             return
         task = self._loop.create_task(self._reply_later(answers, together=together))
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
 
     def _answer(self, said: Call | Mistake) -> Any:  # noqa: ANN401 - an object, None, or either later
         """The answer to a call; None for none."""
@@ -292,9 +292,14 @@ class Visitor(asyncio.Protocol):
     async def _reply_later(self, answers: list[Any], *, together: bool) -> None:
         done = [await item if asyncio.iscoroutine(item) else item for item in answers]
         self._reply(done, together=together)
-        self.stays = False
-        if self._is_leaving:
-            self.close()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Calls were answered; while others are under way, who waits for theirs stays."""
+        self._tasks.discard(task)
+        if not self._tasks:
+            self.stays = False
+            if self._is_leaving:
+                self.close()
 
     def _reply(self, answers: list[Any], *, together: bool) -> None:
         told = [answer for answer in answers if answer is not None]

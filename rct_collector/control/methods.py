@@ -19,7 +19,7 @@ from rct_collector.control.params import Params, RpcCaller
 from rct_collector.control.subscriptions import Subscriptions, Wish
 from rct_collector.device.polling.plan import Choice
 from rct_collector.errors import ConfigError, RpcError
-from rct_collector.model import Health, Series
+from rct_collector.model import Health
 
 if TYPE_CHECKING:
     from rct_collector.control.changing import Changes
@@ -207,11 +207,8 @@ def _health_of(health: Health) -> dict[str, Any]:
 
 
 def _values_of(latest: Latest, wish: Wish) -> dict[str, dict[str, Any]]:
-    def taken(series: Series) -> bool:
-        return not wish.series or wish.takes(series)
-
     return {
         series.name: {"value": value, "time": time_ns / 1e9, "time_ns": time_ns}
         for series, (value, time_ns) in latest.values.items()
-        if taken(series) and can_be_told(value)
+        if wish.takes(series) and can_be_told(value)
     }

@@ -74,9 +74,9 @@ class Params:
             return found
         raise RpcError(Code.PARAMS, f"{name} is text, not {found!r}")
 
-    def flag(self, name: str, default: bool | None = None) -> bool | None:
+    def flag(self, name: str) -> bool | None:
         """True or false, if it was said."""
-        found = self._said.get(name, default)
+        found = self._said.get(name)
         if found is None or isinstance(found, bool):
             return found
         raise RpcError(Code.PARAMS, f"{name} is true or false, not {found!r}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from rct_collector.control.batches import can_be_told
 from rct_collector.control.broker import Topic
 from rct_collector.control.messages import Code
 from rct_collector.control.params import Params, RpcCaller
@@ -90,6 +91,7 @@ class _Telling:
     def __init__(self, caller: RpcCaller, topic: Topic, wish: Wish) -> None:
         self._caller = caller
         self._device = topic.device
+        self._labels = tuple(sorted(topic.device.config.labels.items()))
         self._wish = wish
         self.resolution_s = 0.0
         self.values = 0
@@ -103,22 +105,21 @@ class _Telling:
         time_ns: int,
         values: list[tuple[Series, Value]],
         origin: Origin,
-        receipt: Receipt | None = None,
+        _receipt: Receipt | None = None,
     ) -> None:
         """Tell the values of one time."""
-        device, config = self._device, self._device.config
+        device = self._device
         batch = Batch(
             source=device.name,
             vendor=device.driver.vendor,
-            labels=tuple(sorted(config.labels.items())),
+            labels=self._labels,
             time_ns=time_ns,
             values=tuple(values),
             interval_s=self.resolution_s,
             origin=origin,
             health=device.health,
-            receipt=receipt,
         )
-        self.values += len(values)
+        self.values += sum(can_be_told(value) for _, value in values)
         self._caller.send(b"".join(updates(batch, "past")))
 
 

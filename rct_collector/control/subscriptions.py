@@ -86,11 +86,6 @@ class Subscriptions:
     def __len__(self) -> int:
         return sum(len(group.subscribers) for group in self._groups.values())
 
-    @property
-    def wishes(self) -> list[Wish]:
-        """What is wanted by anybody."""
-        return list(self._groups)
-
     def add(self, subscriber: Subscriber, wish: Wish) -> None:
         """Tell one more what is new, or from now on other things."""
         self.drop(subscriber)

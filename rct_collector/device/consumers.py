@@ -29,6 +29,12 @@ def is_about_unit(series: Series) -> bool:
     return series.metric.measurement == PREFIX
 
 
+def info_line(texts: Iterable[tuple[Series, Value]]) -> Pairs:
+    """Texts about a unit as one line, without those that it leaves empty."""
+    complete = [pair for pair in texts if pair[1] != ""]
+    return [(catalog().info, 1), *complete] if complete else []
+
+
 class _Wanted(dict[Series, bool]):
     """Whether series are wanted, worked out once for each."""
 
@@ -96,9 +102,9 @@ class Consumer:
             wanted = set(filter(self.wants, wanted))
         if not wanted or not wanted <= self._texts.keys():
             return []
-        complete = [(s, self._texts[s]) for s in wanted if self._texts[s] != ""]
+        found = info_line([(series, self._texts[series]) for series in wanted])
         self._texts.clear()
-        return [(catalog().info, 1), *complete] if complete else []
+        return found
 
     def _takes(self, pair: tuple[Series, Value]) -> bool:
         return self._wanted[pair[0]]

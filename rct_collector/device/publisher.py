@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
-from rct_collector.catalog import catalog
-from rct_collector.device.consumers import Consumers, Emit, is_about_unit
+from rct_collector.device.consumers import Consumers, Emit, info_line, is_about_unit
 from rct_collector.model import Batch, Health, Origin, Series, Tags, Value
 from rct_collector.receipt import Receipt
 
@@ -143,9 +142,8 @@ class Publisher:
         """Hand over values that no round has brought; texts about the unit on a line of theirs."""
         texts = dict([pair for pair in values if type(pair[1]) is str and is_about_unit(pair[0])])
         if texts:
-            complete = [pair for pair in texts.items() if pair[1] != ""]
             values = [pair for pair in values if pair[0] not in texts]
-            values += [(catalog().info, 1), *complete] if complete else []
+            values += info_line(texts.items())
         self.send(time_ns, values, origin, receipt=receipt)
 
     def restore(

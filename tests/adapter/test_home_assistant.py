@@ -11,6 +11,12 @@ from line_protocol_parser import parse_line
 
 from rct_collector.adapter.home_assistant.discovery import HomeAssistant, key_of
 from rct_collector.adapter.home_assistant.entities import entity, is_entity, name
+from rct_collector.adapter.home_assistant.settables import (
+    BRIDGE,
+    ROOT,
+    command_topic,
+    state_topic,
+)
 from rct_collector.adapter.home_assistant.topics import CollectdTopics, TelegrafTopics
 from rct_collector.bridge.commands import Message, TopicNames, command_of, typed
 from rct_collector.bridge.mirror import text_of
@@ -359,7 +365,13 @@ SENT = {
     "buzzer": [True, False],
 }
 
-TOPICS = TopicNames("inverter")
+TOPICS = TopicNames(ROOT)
+
+
+def test_these_are_the_topics_of_the_bridge():
+    assert TOPICS.availability == BRIDGE
+    assert TOPICS.setting("roof", "x") == state_topic("roof", "x")
+    assert TOPICS.split(command_topic("roof", "x")) == ("roof", "x")
 
 
 def settable_unit(settings):

@@ -145,7 +145,7 @@ def test_setting_is_written(house):
     assert made.written == {"POP00": 1}
     ((_, who, *entry),) = json.loads((made.state / "house+settings.json").read_text())["entries"]
     assert entry == ["output_priority", "sbu", "utility", "applied"]
-    assert who.startswith("uid ")
+    assert f"uid {os.getuid()}, process {os.getpid()}" in who
 
 
 @pytest.mark.parametrize(

@@ -122,8 +122,7 @@ class Described:
 
     def take_settings(self, known: Known) -> bool:
         """Learn what may be set; whether there was anything new."""
-        settings = known.settings
-        if self._name or settings is None or not settings.writes:
+        if self._name or (settings := known.settings) is None or not settings.writes:
             return False
         found = {item["name"]: item for item in settings.describe() if item["enabled"]}
         for item in found.values():

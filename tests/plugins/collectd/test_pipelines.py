@@ -246,7 +246,7 @@ def test_home_assistant_finds_its_values_in_mqtt(run):
     for name in run.rows:
         series = places[name.removeprefix(f"{PLACE}/")]
         snapshot.readings[series] = Reading(1, 1)
-    ((topic, text),) = documents([snapshot], CollectdTopics(HOST))
+    ((topic, text),) = documents([snapshot], CollectdTopics(HOST), None)
     home_assistant.check_topic(topic)
     document = json.loads(text)
     home_assistant.check(document)
