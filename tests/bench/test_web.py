@@ -20,11 +20,12 @@ from rct_collector.transport import parse_address
 from tests.bench.report import report
 from tests.bench.test_shim import memory_mb
 from tests.inverter import running_inverter
+from tests.needs import library
 from tests.processes import free_port
 from tests.web.test_together import Shim
 from tests.website import roof, sunny_site, wait
 
-aiohttp = pytest.importorskip("aiohttp")
+aiohttp = library("aiohttp")
 pytestmark = pytest.mark.bench
 
 ROOT = Path(__file__).parents[2]

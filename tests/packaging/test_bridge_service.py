@@ -12,6 +12,7 @@ import pytest
 
 from rct_collector.cli.bridge import VARIABLES, command
 from rct_collector.cli.main import COMMANDS
+from tests.needs import lacking
 from tests.packaging.system import ROOT, field
 from tests.packaging.system import command as command_output
 from tests.packaging.units import BRIDGE, DEBIAN
@@ -47,14 +48,15 @@ def test_doors_are_found_where_all_but_processes_is_hidden():
     assert BRIDGE.values("ProcSubset") == ["pid"]
     name = f"\0rct-collector/hidden-{os.getpid()}"
     look = "from rct_collector.lines.lock import lock_names; print(*lock_names())"
-    script = 'mount -t proc -o subset=pid proc /proc && exec "$0" -c "$1"'
+    script = 'mount -t proc -o subset=pid proc /proc && echo hidden && exec "$0" -c "$1"'
     words = ["unshare", "--mount", "--pid", "--fork", "sh", "-c", script, sys.executable, look]
     with socket.socket(socket.AF_UNIX) as lock:
         lock.bind(name)
         lock.listen()
         done = subprocess.run(words, capture_output=True, text=True, cwd=ROOT)
-    if done.returncode:
-        pytest.skip(f"no name spaces here: {done.stderr.strip()}")
+    if not done.stdout.startswith("hidden\n"):
+        lacking(f"name space of its own: {done.stderr.strip()}")
+    assert done.returncode == 0, done.stderr
     assert name[1:] in done.stdout
 
 

@@ -12,6 +12,7 @@ import sys
 
 import pytest
 
+from tests.needs import lacking
 from tests.packaging.system import CLEAN, ROOT, command
 from tests.packaging.test_gates import ALONE
 from tests.processes import program
@@ -72,7 +73,7 @@ class Buildah:
 @pytest.fixture
 def buildah(tmp_path):
     if os.getuid() != 0:
-        pytest.skip("only root can build images without a service")
+        lacking("root, who alone can build images without a service")
     found = Buildah(tmp_path / "buildah")
     yield found
     found("rm", "--all")
