@@ -77,12 +77,14 @@ class Resolver:
     """Answers when it is told to; counts questions, and threads that wait for it."""
 
     def __init__(self):
+        self.begun = threading.Event()
         self.over = threading.Event()
         self.asked = []
         self.threads = set()
 
     def __call__(self, name):
         self.asked.append(name)
+        self.begun.set()
         self.threads.add(threading.get_ident())
         assert self.over.wait(60)
         return f"address of {name}"
@@ -133,6 +135,7 @@ def test_a_name_is_asked_for_once_however_many_wait(resolver):
 def test_who_gives_up_again_and_again_leaves_nothing_behind(resolver):
     executor = LookUps(most=1)
     executor.submit(resolver, "stuck")
+    assert resolver.begun.wait(60)
     for _ in range(1000):
         executor.submit(resolver, "stuck").cancel()
         executor.submit(resolver, "roof").cancel()

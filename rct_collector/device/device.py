@@ -118,7 +118,7 @@ class Device:
         self._changes = 0
         self._next_at = 0.0
         self._is_answered = False
-        self._began_open = False
+        self._began_with: int | None = None
         self._gate: Gate | None = None
         if config.options.permission.names:  # what rounds tell is to be known to it
             self._gate = self._made_gate()
@@ -511,7 +511,7 @@ class Device:
         loop = asyncio.get_running_loop()
         started = loop.time()
         self.stats.totals["polls"] += 1
-        self._began_open = self.port.is_open
+        self._began_with = self.port.opened if self.port.is_open else None
         due = self._schedule.begin(self._clock.wall())
         first, rest = self.polling.begin(due, started, one_shot=limit is not None)
         until_next = self._until_next()
@@ -613,8 +613,9 @@ class Device:
         return self._restoring.receipt(time_ns / 1e9)
 
     def _why_silent(self) -> str:
-        # What was opened during the round has had no time to answer.
-        if self.port.is_open and (self._began_open or not self.port.last_error):
+        # What was opened, or opened again, during the round has had no time to answer.
+        had_time = self._began_with == self.port.opened
+        if self.port.is_open and (had_time or not self.port.last_error):
             what = "is answered" if self.driver.polled else "comes"
             return f"the line is open, but nothing {what}"
         if self.port.line.refusal is not None and self._left_to:
