@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import random
 import signal
 from contextlib import nullcontext
 from pathlib import Path
@@ -29,8 +30,12 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_protocol():
-    """What units have named in one test is not known in the next."""
+def pytest_runtest_protocol(item):
+    """What units have named in one test is not known in the next; and chance repeats itself.
+
+    Pauses are drawn by lot: what fails with one draw is to fail again when the test is run alone.
+    """
+    random.seed(item.nodeid)
     with components.forgotten():
         yield
 

@@ -613,8 +613,10 @@ class Device:
         return self._restoring.receipt(time_ns / 1e9)
 
     def _why_silent(self) -> str:
-        # What was opened, or opened again, during the round has had no time to answer.
-        had_time = self._began_with == self.port.opened
+        # A line that was opened, or opened again, during the round has had no time to answer, nor
+        # has one whose round was cut short.
+        waited = self.exchange.tally.timeouts or not self.driver.polled
+        had_time = waited and self._began_with == self.port.opened
         if self.port.is_open and (had_time or not self.port.last_error):
             what = "is answered" if self.driver.polled else "comes"
             return f"the line is open, but nothing {what}"
