@@ -268,14 +268,14 @@ def test_device_has_a_name_a_driver_and_an_address():
 def test_unknown_option_is_answered_with_the_nearest(typed, meant):
     assert problems({"devices": [ROOF], typed: 1}) == [
         f"{typed}: unknown option (did you mean {meant!r}?); known: log_level, logging,"
-        " state_dir, shard, phase, prefix, home_assistant, devices"
+        " state_dir, shard, phase, prefix, home_assistant, devices, fleet"
     ]
 
 
 def test_unknown_option_that_resembles_none_gets_no_guess():
     assert problems({"devices": [ROOF], 7: 1}) == [
         "7: unknown option; known: log_level, logging, state_dir, shard, phase, prefix,"
-        " home_assistant, devices"
+        " home_assistant, devices, fleet"
     ]
 
 
@@ -335,7 +335,7 @@ devices:
         "log_level: found 'loud', expected error or warning or info or debug",
         "phase: found 'noon', expected spread or aligned",
         "colour: unknown option; known: log_level, logging, state_dir, shard, phase, prefix,"
-        " home_assistant, devices",
+        " home_assistant, devices, fleet",
         "devices[0].driver: found 'rtc', expected rct or voltronic or solaredge"
         " (did you mean 'rct'?)",
         f"devices[0].address: found '192.0.2.10', expected {address}",

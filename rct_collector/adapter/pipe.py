@@ -20,7 +20,7 @@ from rct_collector.adapter.lineprotocol import chunks
 ATOMIC = 4096
 
 
-class Entry(NamedTuple):
+class Queued(NamedTuple):
     """Lines that belong together.
 
     Attributes:
@@ -69,7 +69,7 @@ class PipeWriter:
         self._limit = limit
         self._dropped = dropped
         self._gone = gone
-        self._queue: deque[Entry] = deque()
+        self._queue: deque[Queued] = deque()
         self._size = 0
         self._busy = False
         self._wake = threading.Condition()
@@ -101,8 +101,8 @@ class PipeWriter:
         if not kept:
             told(True)  # noqa: FBT003
             return
-        entry = Entry(kept, sum(map(len, kept)), source, samples, told)
-        lost: list[Entry] = []
+        entry = Queued(kept, sum(map(len, kept)), source, samples, told)
+        lost: list[Queued] = []
         with self._wake:
             broken = self.broken
             if not broken:
@@ -148,12 +148,12 @@ class PipeWriter:
                 self._busy = False
                 self._wake.notify_all()
 
-    def _next(self) -> list[Entry]:
+    def _next(self) -> list[Queued]:
         """The oldest entries that go into one write together, or a large one alone.
 
         Each turn of this thread may cost waiting for those that are at work.
         """
-        found: list[Entry] = []
+        found: list[Queued] = []
         size = 0
         while self._queue and (not found or size + self._queue[0].size <= ATOMIC):
             found.append(self._queue.popleft())
@@ -161,7 +161,7 @@ class PipeWriter:
         self._size -= size
         return found
 
-    def _break(self, error: Exception, entries: list[Entry]) -> None:
+    def _break(self, error: Exception, entries: list[Queued]) -> None:
         with self._wake:
             self.error = error
             self._busy = False

@@ -138,9 +138,11 @@ class _Checker:
         if value is None:
             self.problem("", "is empty; expected a list 'devices'")
             return None
-        parts = self.build(options(kind), value, "", extra=("devices",))
+        parts = self.build(options(kind), value, "", extra=("devices", "fleet"))
         if not isinstance(value, Mapping):
             return None
+        if "fleet" in value:
+            return self._fleet(value, parts)
         spoilt = bool(self.count)
         items = value.get("devices")
         if not isinstance(items, list) or not items:
@@ -151,6 +153,24 @@ class _Checker:
         self._alike([parts for parts, _ in found])
         usable = _first_of_each(device for _, device in found if device is not None)
         return None if spoilt or not usable else {"devices": usable, **parts}
+
+    def _fleet(self, value: Mapping[str, Any], parts: dict[str, Any]) -> dict[str, Any] | None:
+        """The same of a process in a fleet, which has no devices of its own."""
+        from rct_collector.config.fleet import FleetOptions, mismatches  # few are in one
+
+        section = value["fleet"]
+        inner = self.build(options(FleetOptions), section, "fleet")
+        for key, text in mismatches(section if isinstance(section, Mapping) else (), inner):
+            self.problem(f"fleet.{key}", text)
+        if "devices" in value:
+            self.problem(
+                "devices",
+                "expected none beside fleet, which has them: rct-collector fleet apply puts them"
+                " there from a file of their own",
+            )
+        if "shard" in value:
+            self.problem("shard", "expected none beside fleet, which shares devices by itself")
+        return None if self.count else {**parts, "fleet": FleetOptions(**inner)}
 
     def _unique(self, items: list[Any], read: list[dict[str, Any]]) -> None:
         """No two devices may share a name, nor a unit on a line, however its address is written."""

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from rct_collector.config import checking, files
 from rct_collector.config.logs import parse_logging
@@ -16,10 +16,18 @@ from rct_collector.errors import ConfigError
 from rct_collector.model import PREFIX
 from rct_collector.option import Shape, choice, option, parse_bool
 
+if TYPE_CHECKING:
+    from rct_collector.config.fleet import FleetOptions
+
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """A whole configuration file."""
+    """A whole configuration file.
+
+    Attributes:
+        devices: Its devices; none where a fleet has them.
+        fleet: How to find the others of the fleet; None on a host of its own.
+    """
 
     devices: tuple[DeviceConfig, ...] = ()
     log_level: str = option(
@@ -60,6 +68,7 @@ class Config:
         " plugins/telegraf/outputs/home_assistant.conf.",
         example="true", takes="true or false", default=False, shown="false",
     )  # fmt: skip
+    fleet: FleetOptions | None = None
 
     @staticmethod
     def default_path() -> Path:

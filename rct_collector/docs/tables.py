@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from rct_collector.config import Config, device_options, device_sections
+from rct_collector.config.fleet import FleetOptions
 from rct_collector.docs.samples import needs_example
 from rct_collector.doctor.contact import CONTACT
 from rct_collector.doctor.rules import RULES
@@ -22,6 +23,9 @@ from rct_collector.transport.address import Parameter
 
 #: How the list of devices is written in front of the name of an option.
 _DEVICE = "devices[]"
+
+#: How the section of a fleet is.
+_FLEET = "fleet"
 
 
 def every_option() -> Iterator[tuple[tuple[str, ...], Option]]:
@@ -45,6 +49,8 @@ def every_option() -> Iterator[tuple[tuple[str, ...], Option]]:
         yield what[0], option
     for name, option in options_of(Config).items():
         yield (name,), option
+    for name, option in options_of(FleetOptions).items():
+        yield (_FLEET, name), option
 
 
 def _of_device(family: Driver) -> Iterator[tuple[tuple[str, ...], Option]]:
@@ -85,8 +91,8 @@ def collectd_options() -> str:
 
 def _collectd_options() -> Iterator[tuple[str, ...]]:
     for (*place, name), option in every_option():
-        if (*place, name) == ("logging",):  # of the service; collectd has a log of its own
-            continue
+        if (*place, name) == ("logging",) or place == [_FLEET]:
+            continue  # of the service, since collectd has a log of its own, and is for no fleet
         block = ", ".join(_word(key).removesuffix("s[]") for key in place) or "Module"
         written, takes, default = _word(name), option.takes, _default(option)
         if option.shape is Shape.MAPPING:

@@ -21,8 +21,8 @@ FOLDERS = (ROOT, ROOT / "plugins/telegraf", ROOT / "plugins/collectd")
 #: what few devices need.
 HEAVY = re.compile(
     r"rct_collector\.(?:simulator|cli|docs|doctor|capture|format|markdown|drivers\.tools"
-    r"|drivers\.\w+\.(?:simulator|tools)|lines\.(?:callers|gathering|listener)|device\.(?:history|settings|units))(?:\.|$)"
-    r"|(?:click|rich)(?:\.|$)"
+    r"|drivers\.\w+\.(?:simulator|tools)|lines\.(?:callers|gathering|listener)|config\.fleet|fleet|device\.(?:history|settings|units))(?:\.|$)"
+    r"|(?:click|rich|aiohttp)(?:\.|$)"
 )
 
 #: What the shim, whose process is its own, does not hold of Python: what reads command lines,

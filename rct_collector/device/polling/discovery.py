@@ -21,7 +21,7 @@ from rct_collector.drivers.base import Condition, Driver, Query
 TWICE = 2
 
 
-class Change(NamedTuple):
+class UnitChange(NamedTuple):
     """Another unit answers, or new firmware: what tells them apart, and what it was and is."""
 
     name: str
@@ -89,7 +89,7 @@ class Discovery:
         self._heard: set[str] = set()  # facts that were confirmed on this connection
         self._given_up: set[str] = set()  # what should identify the unit, and is not answered
         self._unsure: dict[str, int] = {}  # facts that need so many more answers on this connection
-        self.change: Change | None = None
+        self.change: UnitChange | None = None
         if self._is_anonymous():
             self._doubt_all()
 
@@ -322,7 +322,7 @@ class Discovery:
         before = self.facts.get(name)
         if name in self._identity and before not in (None, value):
             # Another unit, or new firmware: nothing that was learnt holds any more.
-            self.change = Change(name, before, value)
+            self.change = UnitChange(name, before, value)
             for learnt in (self.facts, self._candidates, self._unsure, self._heard, self._given_up):
                 learnt.clear()
         elif name in self._identity[:1] and name in self.facts:
