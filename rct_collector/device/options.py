@@ -12,6 +12,7 @@ from rct_collector.device.clock import Clock, Doubt, SystemClock
 from rct_collector.device.state import KEYS, LEARNT, Content, Memory, StateFile
 from rct_collector.drivers import driver as load_driver
 from rct_collector.drivers.base import Session, SessionOptions, Vault
+from rct_collector.lines.fence import MaySend, fenced, fenced_calls
 from rct_collector.lines.kept import KeptLine
 from rct_collector.lines.lock import DeviceLock, Reception
 from rct_collector.lines.shared import SharedLine
@@ -52,6 +53,8 @@ class Options:
             whoever has no use for the past.
         reception: Makes what takes the calls that come in on the lock of a device's line; None
             where nobody does.
+        may_send: Asked before anything is sent to a device, which must be allowed at this moment;
+            None where nobody forbids it, and then that costs nothing.
     """
 
     state_dir: Path | None = None
@@ -63,6 +66,7 @@ class Options:
     session: Callable[[SessionOptions], Session] | None = None
     restore: GapOrder | None = None
     reception: Callable[[DeviceConfig], Reception] | None = field(default=None, compare=False)
+    may_send: MaySend | None = field(default=None, compare=False)
     doubt: Doubt = field(init=False, repr=False, compare=False)
     #: By :attr:`DeviceConfig.line`.
     _lines: dict[tuple[str, str], _Shared] = field(
@@ -145,9 +149,8 @@ class Options:
             return (GatheringLine if many else ListeningLine)(
                 name, address, self._listen(config), session, wall_ns=now, resync=resync, lock=lock
             )
-        return SharedLine(
-            name, self.opener, address, session(), wall_ns=now, resync=resync, lock=lock
-        )
+        opener = fenced(self.opener, self.may_send) if self.may_send else self.opener
+        return SharedLine(name, opener, address, session(), wall_ns=now, resync=resync, lock=lock)
 
     def _new_lock(self, config: DeviceConfig) -> DeviceLock:
         reception = self.reception(config) if self.reception else None
@@ -156,8 +159,9 @@ class Options:
     def _listen(self, config: DeviceConfig) -> Listen:
         """What takes calls, and puts them through where the device wants that."""
         portal = config.portal
+        listen = fenced_calls(self.listen, self.may_send) if self.may_send else self.listen
         if portal is None:
-            return self.listen
+            return listen
         from rct_collector.lines.forwarding import Forwarding
 
-        return Forwarding(self.listen, self.opener, portal, name=config.name).listen
+        return Forwarding(listen, self.opener, portal, name=config.name).listen
