@@ -16,13 +16,21 @@ from __future__ import annotations
 import asyncio
 import errno
 from collections.abc import Mapping
+from typing import cast
 
 from rct_collector.errors import TransportError
 from rct_collector.option import Invalid
 from rct_collector.transport import hosts
 from rct_collector.transport.address import NO_OPTIONS, Address, Parameter
-from rct_collector.transport.base import Accept, ListeningServer
-from rct_collector.transport.tcp import Connection, explain, keep_alive
+from rct_collector.transport.base import (
+    READ_BYTES,
+    Accept,
+    Ends,
+    ListeningServer,
+    Lost,
+    Receive,
+)
+from rct_collector.transport.tcp import DEAF, HUNG_UP, MOST_UNSENT, at, ends_of, explain, keep_alive
 
 DESCRIPTION = "A TCP port of this host, for devices that connect to it."
 
@@ -74,20 +82,67 @@ _REMEDIES = {
 }
 
 
-class _Call(Connection):
-    """A connection that somebody else has made."""
+class _Call(asyncio.BufferedProtocol):
+    """A connection that somebody else has made; see :class:`.base.Line`."""
 
     def __init__(self, doors: _Doors) -> None:
-        super().__init__(lambda _data: None, lambda _reason: None)
         self._doors = doors
+        self._receive: Receive = _nowhere
+        self._lost: Lost | None = None
+        self._transport: asyncio.Transport | None = None
+        self._reason = HUNG_UP
+        self.ends: Ends | None = None
+        self.peer: Address | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)
+        self._transport = cast("asyncio.Transport", transport)
         if not self._doors.are_open:  # it was taken just before they were closed
             self.close()
             return
-        keep_alive(transport.get_extra_info("socket"))
+        sock = transport.get_extra_info("socket")
+        self.ends = ends_of(sock)
+        self.peer = at(*self.ends.remote) if self.ends else None
+        keep_alive(sock)
         self._receive, self._lost = self._doors.accept(self)
+
+    def get_buffer(self, sizehint: int) -> bytearray:
+        return self._doors.buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        if self._lost is not None:
+            self._receive(bytes(self._doors.buffer[:nbytes]))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        lost, self._lost = self._lost, None
+        if lost is not None:
+            lost(explain(exc) if exc else self._reason)
+
+    def send(self, data: bytes) -> None:
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        if transport.get_write_buffer_size() > MOST_UNSENT:
+            self._reason = DEAF
+            transport.abort()
+            return
+        transport.write(data)
+
+    def pause(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    def close(self) -> None:
+        self._lost = None
+        if self._transport is not None:
+            self._transport.abort()
+
+
+def _nowhere(_data: bytes) -> None:
+    """Nobody takes it yet."""
 
 
 class _Doors:
@@ -96,6 +151,7 @@ class _Doors:
     def __init__(self, accept: Accept) -> None:
         self.accept = accept
         self.are_open = True
+        self.buffer = bytearray(READ_BYTES)  # of all calls: what is read is handed on at once
         self.server: asyncio.Server | None = None
 
     def close(self) -> None:

@@ -27,7 +27,7 @@ import socket
 from collections import deque
 from collections.abc import Iterable, Mapping
 from itertools import chain, islice, zip_longest
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from rct_collector.errors import TransportError
 from rct_collector.option import Invalid
@@ -49,7 +49,11 @@ NEXT_ADDRESS_S = 0.25
 MOST_ADDRESSES = 8
 
 #: Requests are 9 bytes long; a device that lets this many pile up does not read at all.
-_MOST_UNSENT = 4096
+MOST_UNSENT = 4096
+
+#: Why a connection is at its end, in words.
+DEAF = "the device does not read what it is sent"
+HUNG_UP = "the device closed the connection"
 
 #: Bytes that the system keeps for a connection that is not read; it doubles the figure. What a
 #: device is answered with by a busy host is still a matter of seconds then, and of little memory.
@@ -65,79 +69,134 @@ _KINDS = {
 }
 
 
-class Connection(asyncio.BufferedProtocol):
-    """Hands bytes on, little by little; tells of the end once.
+class Connection:
+    """An open connection: hands bytes on, little by little; tells of the end once.
+
+    It reads and writes its socket itself: an exchange is a few bytes each way, of which a transport
+    of asyncio in between makes twice the work.
 
     Attributes:
         ends: Both ends, once it is open.
         peer: The address of the other end.
     """
 
-    def __init__(self, receive: Receive, lost: Lost) -> None:
-        """Wait for the connection.
+    __slots__ = ("_is_read", "_lost", "_loop", "_receive", "_sock", "_unsent", "ends", "peer")
+
+    def __init__(self, sock: socket.socket, receive: Receive, lost: Lost) -> None:
+        """Begin to read.
 
         Args:
+            sock: Connected, and not blocking; from now on it belongs to the connection.
             receive: Called with bytes as they arrive.
             lost: Called once when the connection ends without our doing.
         """
+        self._sock: socket.socket | None = sock
         self._receive = receive
         self._lost: Lost | None = lost
-        self._transport: asyncio.Transport | None = None
-        self._buffer = bytearray(READ_BYTES)
-        self._reason = "the device closed the connection"
-
-        self.ends: Ends | None = None
-        self.peer: Address | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """See :class:`asyncio.BaseProtocol`."""
-        self._transport = cast("asyncio.Transport", transport)
-        local, remote = (transport.get_extra_info(name) for name in ("sockname", "peername"))
-        if local and remote:
-            self.ends = Ends(local[:2], remote[:2])
-            self.peer = _address(*self.ends.remote)
-
-    def get_buffer(self, sizehint: int) -> bytearray:
-        """See :class:`asyncio.BufferedProtocol`."""
-        return self._buffer
-
-    def buffer_updated(self, nbytes: int) -> None:
-        """See :class:`asyncio.BufferedProtocol`."""
-        if self._lost is not None:
-            self._receive(bytes(self._buffer[:nbytes]))
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """See :class:`asyncio.BaseProtocol`."""
-        lost, self._lost = self._lost, None
-        if lost is not None:
-            lost(explain(exc) if exc else self._reason)
+        self._unsent = b""
+        self.ends = ends_of(sock)
+        self.peer = at(*self.ends.remote) if self.ends else None
+        self._loop = asyncio.get_running_loop()
+        self._is_read = True
+        self._loop.add_reader(sock, self._readable)
 
     def send(self, data: bytes) -> None:
         """See :class:`.base.Line`; a device that does not read at all is hung up on."""
-        transport = self._transport
-        if transport is None or transport.is_closing():
+        sock = self._sock
+        if sock is None:
             return
-        if transport.get_write_buffer_size() > _MOST_UNSENT:
-            self._reason = "the device does not read what it is sent"
-            transport.abort()
+        if self._unsent:
+            if len(self._unsent) > MOST_UNSENT:
+                self._fail(DEAF)
+            else:
+                self._unsent += data
             return
-        transport.write(data)
+        try:
+            sent = sock.send(data)
+        except (BlockingIOError, InterruptedError):
+            sent = 0
+        except OSError as error:
+            self._fail(explain(error))
+            return
+        if sent < len(data):
+            self._unsent = data[sent:]
+            self._loop.add_writer(sock, self._writable)
 
     def pause(self) -> None:
         """See :class:`.base.Line`."""
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.pause_reading()
+        if self._sock is not None and self._is_read:
+            self._is_read = False
+            self._loop.remove_reader(self._sock)
 
     def resume(self) -> None:
         """See :class:`.base.Line`."""
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.resume_reading()
+        if self._sock is not None and not self._is_read:
+            self._is_read = True
+            self._loop.add_reader(self._sock, self._readable)
 
     def close(self) -> None:
         """See :class:`.base.Line`."""
         self._lost = None
-        if self._transport is not None:
-            self._transport.abort()
+        self._close()
+
+    def _readable(self) -> None:
+        """There are bytes, or the end."""
+        try:
+            data = self._sock.recv(READ_BYTES)  # type: ignore[union-attr]
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError as error:
+            self._end(explain(error))
+            return
+        if not data:
+            self._end(HUNG_UP)
+            return
+        try:
+            self._receive(data)
+        except Exception as error:
+            text = "what came over a connection met a defect; it is closed"
+            self._loop.call_exception_handler({"message": text, "exception": error})
+            self._end(explain(error))
+
+    def _writable(self) -> None:
+        """The system takes some of what it had no room for."""
+        assert self._sock is not None  # noqa: S101 - nobody waits for one that is closed
+        try:
+            self._unsent = self._unsent[self._sock.send(self._unsent) :]
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError as error:
+            self._end(explain(error))
+            return
+        if not self._unsent:
+            self._loop.remove_writer(self._sock)
+
+    def _fail(self, reason: str) -> None:
+        """It is at its end, which is told once whoever sends has done so."""
+        self._close()
+        self._loop.call_soon(self._end, reason)
+
+    def _end(self, reason: str) -> None:
+        self._close()
+        lost, self._lost = self._lost, None
+        if lost is not None:
+            lost(reason)
+
+    def _close(self) -> None:
+        sock, self._sock = self._sock, None
+        if sock is not None:
+            self._loop.remove_reader(sock)
+            self._loop.remove_writer(sock)
+            sock.close()
+
+
+def ends_of(sock: socket.socket) -> Ends | None:
+    """Both ends of a connection; None where the other one has gone already."""
+    try:
+        local, remote = sock.getsockname(), sock.getpeername()
+    except OSError:
+        return None
+    return Ends(local[:2], remote[:2])
 
 
 class _Place(NamedTuple):
@@ -248,7 +307,7 @@ def parse(text: str, defaults: Mapping[str, str]) -> Address:
         raise Invalid(f"{right}, with a host name or an IP address")
     port = hosts.read_port(found[1], defaults, right)
     place = hosts.joined(host, port if found[1] else None)
-    address = _address(host, port, f"tcp://{place}")
+    address = at(host, port, f"tcp://{place}")
     return address if options is None else _on_a_bus(address, options, defaults, right)
 
 
@@ -262,7 +321,14 @@ def _on_a_bus(address: Address, options: str, defaults: Mapping[str, str], right
     return address._replace(options=settled, text=written("tcp", place, told))
 
 
-def _address(host: str, port: int, text: str = "") -> Address:
+def at(host: str, port: int, text: str = "") -> Address:
+    """The address of a place.
+
+    Args:
+        host: Name or IP address.
+        port: Number.
+        text: As it is written; "" for as we write it.
+    """
     place = hosts.joined(host, port)
     key = f"tcp/{hosts.identity(host)}/{port}"
     return Address("tcp", place, NO_OPTIONS, key, text or f"tcp://{place}")
@@ -341,10 +407,7 @@ async def open_line(address: Address, receive: Receive, lost: Lost, timeout: flo
     except RuntimeError as error:  # no thread to be had for the look-up
         raise TransportError(f"the name {host} cannot be looked up: {error}") from error
     keep_alive(sock)
-    _, protocol = await asyncio.get_running_loop().create_connection(
-        lambda: Connection(receive, lost), sock=sock
-    )
-    return protocol
+    return Connection(sock, receive, lost)
 
 
 def explain(error: BaseException) -> str:

@@ -431,3 +431,101 @@ def test_without_a_thread_for_the_look_up_it_is_tried_again_later(monkeypatch):
     with pytest.raises(TransportError, match=words) as told:
         asyncio.run(open_line(at("roof.test", 1), nothing, nothing, 5))
     assert told.value.kind == "other"
+
+
+# -- the socket itself -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def pair():
+    """A connected pair, ours small and not blocking."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        ours = socket.create_connection(server.getsockname())
+        theirs, _ = server.accept()
+    ours.setblocking(False)
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    with ours, theirs:
+        yield ours, theirs
+
+
+def test_what_the_system_has_no_room_for_follows_in_order(pair):
+    """A request is sent at once; only what does not fit waits."""
+    ours, theirs = pair
+    theirs.settimeout(0)
+
+    async def main():
+        line = tcp.Connection(ours, nothing, nothing)
+        sent = heard = b""
+        numbers = iter(range(1 << 20))
+        while not line._unsent:
+            piece = next(numbers).to_bytes(4, "big") * 64
+            line.send(piece)
+            sent += piece
+        line.send(b"last")
+        sent += b"last"
+        while len(heard) < len(sent):
+            with contextlib.suppress(BlockingIOError):
+                heard += theirs.recv(1 << 16)
+            await asyncio.sleep(0)
+        line.send(b"more")
+        assert not line._unsent
+        line.close()
+        return sent, heard
+
+    sent, heard = asyncio.run(main())
+    assert heard == sent
+
+
+def test_an_error_of_sending_is_told_afterwards_and_once(pair):
+    ours, theirs = pair
+
+    async def main():
+        lost = []
+        line = tcp.Connection(ours, nothing, lost.append)
+        theirs.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        theirs.close()
+        while line._sock is not None:
+            line.send(b"x")
+        assert not lost, "not from within what sends"
+        await asyncio.sleep(0.01)
+        line.send(b"into the void")
+        return lost
+
+    (reason,) = asyncio.run(main())
+    assert reason in ("the device reset the connection", "broken pipe")
+
+
+def test_a_line_that_fails_and_is_closed_is_not_lost_as_well(pair):
+    ours, theirs = pair
+
+    async def main():
+        lost = []
+        line = tcp.Connection(ours, nothing, lost.append)
+        theirs.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        theirs.close()
+        while line._sock is not None:
+            line.send(b"x")
+        line.close()
+        await asyncio.sleep(0.01)
+        return lost
+
+    assert asyncio.run(main()) == []
+
+
+def test_a_defect_of_whoever_takes_the_bytes_ends_that_line_alone(pair):
+    ours, theirs = pair
+
+    async def main():
+        told, lost = [], asyncio.get_running_loop().create_future()
+        asyncio.get_running_loop().set_exception_handler(lambda _, about: told.append(about))
+
+        def defect(_data):
+            raise ZeroDivisionError("so it is")
+
+        tcp.Connection(ours, defect, lost.set_result)
+        theirs.sendall(b"x")
+        return await lost, [about["exception"] for about in told]
+
+    reason, (error,) = asyncio.run(main())
+    assert reason == "so it is"
+    assert isinstance(error, ZeroDivisionError)
