@@ -35,9 +35,15 @@ _BEGAN = int(time.time()) - 10_000
 _ACKNOWLEDGED = len(request.acknowledge(Frame(0, 0, request.SERVER, POST)))
 
 
-def post(number: int, count: int) -> Frame:
-    """What an inverter posts: its present power, and that of its optimizers."""
-    device, when = 0x7E000000 + number, _BEGAN + count  # each is another one, however late it is
+def post(number: int, count: int, began: int = _BEGAN) -> Frame:
+    """What an inverter posts: its present power, and that of its optimizers.
+
+    Args:
+        number: Of the inverter.
+        count: Posts that it has made so far.
+        began: Unix time of the records of its first one.
+    """
+    device, when = 0x7E000000 + number, began + count  # each is another one, however late it is
     own = defaultdict(lambda: 1.0, power=1000.0 + count, energy_total=1e6 + count)
     panel = defaultdict(lambda: 1.0, input_voltage=30.0, input_current=5.0)
     records = [bodies.inverter(device | bodies.BOARD, when, own)]

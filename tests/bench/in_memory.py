@@ -1,0 +1,405 @@
+"""What our own code costs, from bytes to lines: devices in memory, virtual time, no kernel.
+
+::
+
+    python -m tests.bench.in_memory                             # RCT, 1 and 100 devices: 10 s
+    python -m tests.bench.in_memory rct --devices 1 100 1000    # half a minute
+    python -m tests.bench.in_memory voltronic --devices 1 200
+    python -m tests.bench.in_memory solaredge --devices 1 1000  # inverters that call one device
+    python -m tests.bench.in_memory rct --devices 5 --count     # instructions, by valgrind
+    python -m cProfile -s tottime -m tests.bench.in_memory rct --devices 100 --here
+
+For each number of devices it prints the processor time per published sample and per exchange (of
+SolarEdge: per record), and with ``--count`` the instructions, which no other program on the machine
+changes. The least of a few runs (``--times``) is what counts of the times.
+
+All that is ours between a line and the pipe is run as the shim runs it: sessions, polling, judging,
+publishing, line protocol. Answers are made once and kept, and arrive 20 ms (RCT) after the request;
+where the real loop looks for answers at intervals, so does this one. Every run does the same: the
+same units, the same simulated time, the same hashes (``PYTHONHASHSEED=0``), each in a process of
+its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections import deque
+from pathlib import Path
+from typing import NamedTuple
+
+from rct_collector.adapter.lineprotocol import LineProtocol, chunks
+from rct_collector.collector import Collector
+from rct_collector.config import Config
+from rct_collector.device.options import Options
+from rct_collector.drivers.solaredge.frame import assemble
+from rct_collector.loop import BATCH_S, MANY
+from tests.bench.callers import OPTIMIZERS, post
+from tests.bench.report import markdown
+from tests.virtual import START, VirtualClock, VirtualLoop
+
+ROOT = Path(__file__).parents[2]
+
+#: What a pipe takes at once.
+ATOMIC = 4096
+
+
+class Span(NamedTuple):
+    """Simulated seconds before it is measured, and while it is."""
+
+    warm_up: float
+    measured: float
+
+
+class Done(NamedTuple):
+    """What was done while it was measured.
+
+    Attributes:
+        exchanges: Answers, or records of units that are not asked.
+        samples: Published values.
+        seconds: Processor time, of user and system.
+    """
+
+    exchanges: int
+    samples: int
+    seconds: float
+
+
+class Line:
+    """A line to a unit in memory; see :class:`rct_collector.transport.base.Line`."""
+
+    def __init__(self, network, receive):
+        self._network = network
+        self.receive = receive
+
+    def send(self, data):
+        self._network.send(self, data)
+
+    def pause(self):
+        raise AssertionError("nothing here is so fast that it must wait")
+
+    resume = pause
+
+    def close(self):
+        self.receive = lambda _data: None
+
+
+class Network:
+    """Units that answer after a fixed time, whatever is asked, each as of the same moment.
+
+    Attributes:
+        exchanges: Answers so far.
+    """
+
+    def __init__(self, loop, answer, latency):
+        self.exchanges = 0
+        self._loop = loop
+        self._answer, self._answers = answer, {}
+        self._latency = latency
+        self._due = deque()
+
+    async def __call__(self, _address, receive, _lost, _timeout):
+        await asyncio.sleep(0.005)
+        return Line(self, receive)
+
+    def send(self, line, data):
+        answer = self._answers.get(data)
+        if answer is None:
+            answer = self._answers[data] = self._answer(data)
+        if not answer:
+            return
+        if not self._due:
+            self._loop.call_later(self._latency, self._deliver)
+        self._due.append((self._loop.now + self._latency, line, answer))
+
+    def _deliver(self):
+        now, due = self._loop.now, self._due
+        while due and due[0][0] <= now:
+            _, line, answer = due.popleft()
+            self.exchanges += 1
+            line.receive(answer)
+        if due:
+            self._loop.call_at(due[0][0], self._deliver)
+
+
+class Polled:
+    """A family whose units are asked.
+
+    Attributes:
+        latency: Seconds from a request to its answer.
+    """
+
+    def __init__(self, name, answer, latency):
+        self._name, self._answer, self.latency = name, answer, latency
+
+    def span(self, count):
+        """Long enough for all that is learnt at the start, and for rounds of all kinds."""
+        return Span(200, 300) if count <= 20 else Span(60, 20)
+
+    def devices(self, count):
+        return [
+            {
+                "name": f"unit{n}",
+                "driver": self._name,
+                "address": f"tcp://unit{n}.test:8899",
+            }
+            for n in range(count)
+        ]
+
+    def network(self, loop, _count):
+        return Network(loop, self._answer(), self.latency)
+
+
+class Plant:
+    """Inverters that call, each with a post of records every few seconds; no unit is asked.
+
+    Attributes:
+        exchanges: Records so far.
+    """
+
+    #: Seconds from one post of an inverter to its next.
+    EVERY_S = 20.0
+
+    def __init__(self, loop, count, seconds):
+        self.exchanges = 0
+        self._loop, self._count = loop, count
+        posts, began = round(seconds / self.EVERY_S) + 1, int(START) - 10_000
+        self._posts = [
+            [assemble(post(number, said, began)) for said in range(posts)]
+            for number in range(count)
+        ]
+
+    def send(self, _line, _data):
+        """An acknowledgement."""
+
+    async def listen(self, _address, accept):
+        for n in range(self._count):
+            line = Line(self, None)
+            line.receive, _ = accept(line)
+            self._loop.call_later(self.EVERY_S * n / self._count, self._say, n, line, 0)
+        return self
+
+    def close(self):
+        """Nobody calls any more."""
+
+    def _say(self, number, line, said):
+        self.exchanges += 1 + OPTIMIZERS
+        line.receive(self._posts[number][said])
+        self._loop.call_later(self.EVERY_S, self._say, number, line, said + 1)
+
+
+class Called:
+    """A family whose inverters call one device."""
+
+    def span(self, count):
+        return Span(60, 600) if count <= 20 else Span(60, 100)
+
+    def devices(self, _count):
+        return [{"name": "plant", "driver": "solaredge", "address": "listen://127.0.0.1:1"}]
+
+    def network(self, loop, count):
+        return Plant(loop, count, sum(self.span(count)))
+
+
+def rct():
+    """What answers a request of RCT Power: bytes → bytes."""
+    from rct_collector.drivers.rct import frame
+    from rct_collector.drivers.rct.simulator import RctUnit
+
+    unit = RctUnit(sun=11.0)
+
+    def answer(data):
+        (asked,) = frame.FrameReader().feed(data)
+        payload = unit.read(asked.oid, unit.start)
+        if payload is None:
+            return b""
+        kind = frame.RESPONSE if len(payload) <= frame.LONGEST_SHORT else frame.LONG_RESPONSE
+        return b"\0" + frame.assemble(kind, asked.oid, payload)
+
+    return answer
+
+
+def voltronic():
+    """The same of Voltronic."""
+    from rct_collector.drivers.voltronic.simulator import VoltronicUnit, framing
+
+    unit = VoltronicUnit("sbu")
+    return lambda data: framing.frame(unit.hear(data[:-1], unit.start).answer.text)
+
+
+FAMILIES = {
+    "rct": Polled("rct", rct, 0.02),
+    "voltronic": Polled("voltronic", voltronic, 0.1),
+    "solaredge": Called(),
+}
+
+
+class LookingLoop(VirtualLoop):
+    """A virtual loop that looks for events and timers as the real one does with many devices."""
+
+    def __init__(self, devices):
+        super().__init__()
+        if devices >= MANY:
+            select = self._selector.select
+            self._selector.select = lambda timeout=None: select(
+                max(timeout, BATCH_S) if timeout else timeout
+            )
+
+
+class Sink:
+    """Takes batches as the shim does, up to the pieces that go into the pipe.
+
+    Attributes:
+        samples: Values so far.
+    """
+
+    def __init__(self):
+        self.samples = 0
+        self._written = LineProtocol()
+
+    def __call__(self, batch):
+        self.samples += len(batch.values)
+        chunks(self._written.lines(batch), ATOMIC)
+        if batch.receipt is not None:
+            batch.receipt.hold()
+            batch.receipt.settle(True)  # noqa: FBT003
+
+
+async def collect(loop, family, count, mark):
+    """Let a collector run for a while.
+
+    Args:
+        loop: The virtual loop.
+        family: One of :data:`FAMILIES`.
+        count: Units.
+        mark: Called when the measurement begins, and when it ends.
+
+    Returns:
+        What was done between.
+    """
+    span, network, sink = family.span(count), family.network(loop, count), Sink()
+    options = Options(
+        clock=VirtualClock(loop),
+        opener=network,
+        listen=getattr(network, "listen", None),
+        lock=False,
+    )
+    collector = Collector(Config.parse({"devices": family.devices(count)}), sink, options)
+    task = asyncio.create_task(collector.run())
+    await asyncio.sleep(span.warm_up)
+    samples, exchanges = sink.samples, network.exchanges
+    mark()
+    cpu = time.process_time()
+    await asyncio.sleep(span.measured)
+    seconds = time.process_time() - cpu
+    mark()
+    done = Done(network.exchanges - exchanges, sink.samples - samples, seconds)
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+    return done
+
+
+def once(name, count, mark=lambda: None):
+    """One run in this process; see :func:`collect`."""
+    loop = LookingLoop(count)
+    asyncio.set_event_loop(loop)
+    try:
+        return loop.run_until_complete(collect(loop, FAMILIES[name], count, mark))
+    finally:
+        asyncio.set_event_loop(None)
+        loop.close()
+
+
+# ---------------------------------------------------------------- in a process of its own
+
+#: Counts every instruction, wherever it runs, and simulates no caches.
+VALGRIND = ("valgrind", "--tool=cachegrind", "--cache-sim=no", "--log-file=/dev/null")
+
+
+def leave_count():
+    """Have valgrind write down what it has counted so far: a child does so at its end."""
+    child = os.fork()
+    if not child:
+        os._exit(0)
+    os.waitpid(child, 0)
+
+
+def started(name, count, *, counted=False, python=sys.executable, path=""):
+    """A run in a process of its own, in which nothing depends on chance.
+
+    Args:
+        name: One of :data:`FAMILIES`.
+        count: Units.
+        counted: Count instructions.
+        python: The interpreter.
+        path: Where it looks for modules besides.
+
+    Returns:
+        What was done, and the instructions that it took; 0 where they are not counted.
+
+    Raises:
+        subprocess.CalledProcessError: It failed; what it said is in its ``stderr``.
+    """
+    command = [python, "-m", "tests.bench.in_memory", name, "--devices", str(count), "--here"]
+    clean = {"PATH": os.environ["PATH"], "PYTHONHASHSEED": "0", "PYTHONPATH": path}
+    with tempfile.TemporaryDirectory() as folder:
+        if counted:
+            out = f"--cachegrind-out-file={folder}/%p"
+            command = ["setarch", "-R", *VALGRIND, out, *command, "--leave-counts"]
+        run = subprocess.run(
+            command, capture_output=True, text=True, check=True, cwd=ROOT, env=clean
+        )
+        totals = sorted(map(total, Path(folder).iterdir()))
+    done = Done(*map(float, run.stdout.split()))
+    return done, totals[1] - totals[0] if counted else 0
+
+
+def total(file):
+    """Instructions in a file of cachegrind."""
+    (line,) = (x for x in file.read_text().splitlines() if x.startswith("summary:"))
+    return int(line.split()[1])
+
+
+def row(name, count, times, *, counted):
+    """Cells of a table: the least of some runs."""
+    if counted:
+        done, instructions = started(name, count, counted=True)
+        costs = [f"{instructions / done.samples:,.0f}", f"{instructions / done.exchanges:,.0f}"]
+    else:
+        done = min((started(name, count)[0] for _ in range(times)), key=lambda one: one.seconds)
+        costs = [
+            f"{1e6 * done.seconds / done.samples:.1f} µs",
+            f"{1e6 * done.seconds / done.exchanges:.1f} µs",
+        ]
+    return [f"{count:,}", f"{done.samples:,.0f}", f"{done.exchanges:,.0f}", *costs]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("family", nargs="?", choices=FAMILIES, default="rct")
+    parser.add_argument("--devices", nargs="+", type=int, default=[1, 100])
+    parser.add_argument("--times", type=int, default=2, help="runs, of which the least counts")
+    parser.add_argument("--count", action="store_true", help="count instructions, by valgrind")
+    parser.add_argument("--here", action="store_true", help="one run in this process; bare numbers")
+    parser.add_argument("--leave-counts", action="store_true", help=argparse.SUPPRESS)
+    words = parser.parse_args()
+    if words.here:
+        mark = leave_count if words.leave_counts else lambda: None
+        for count in words.devices:
+            print(*once(words.family, count, mark))
+        return
+    what = "instructions" if words.count else "CPU"
+    head = ["devices", "samples", "exchanges", f"{what} per sample", f"{what} per exchange"]
+    rows = (row(words.family, n, words.times, counted=words.count) for n in words.devices)
+    print(markdown(head, rows))
+
+
+if __name__ == "__main__":
+    main()
