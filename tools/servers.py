@@ -2,12 +2,12 @@
 """Install the programs that the tests talk to, or let read what was written.
 
 Databases and brokers behind Telegraf and collectd: Graphite's carbon and web application,
-InfluxDB 1.x, PostgreSQL, Prometheus, Mosquitto, RabbitMQ, NATS and rrdtool; dnsmasq, which leads
-inverters to the collector; Chromium, which shows the page without a window; docker-compose, which
-only reads a file here; and for recordings of lines and dumps of bytes tcpdump, tshark, hexdump and
-xxd. What is missing is installed with apt-get, as root or with sudo; no service is started or
-enabled. The tests start what they need themselves, on loopback, on free ports and in folders of
-their own.
+InfluxDB 1.x, PostgreSQL, Prometheus, Mosquitto, RabbitMQ, NATS and rrdtool; etcd, which keeps a
+fleet's keys; dnsmasq, which leads inverters to the collector; Chromium, which shows the page
+without a window; docker-compose, which only reads a file here; and for recordings of lines and
+dumps of bytes tcpdump, tshark, hexdump and xxd. What is missing is installed with apt-get, as root
+or with sudo; no service is started or enabled. The tests start what they need themselves, on
+loopback, on free ports and in folders of their own.
 
 Exit status: 0 all are there, 1 something failed, 2 wrong usage, 3 some are missing and there is
 no way to install them.
@@ -25,6 +25,7 @@ PACKAGES = {
     "chromium": "/usr/bin/chromium",
     "dnsmasq-base": "/usr/sbin/dnsmasq",
     "docker-compose": "/usr/bin/docker-compose",
+    "etcd-server": "/usr/bin/etcd",
     "graphite-carbon": "/usr/bin/carbon-cache",
     "graphite-web": "/usr/bin/graphite-manage",
     "influxdb": "/usr/bin/influxd",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import datetime
 import logging
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
@@ -13,7 +12,7 @@ import pytest
 from rct_collector.bridge.broker import MOST_WAITING, MqttBroker, MqttSession
 from rct_collector.bridge.commands import TopicNames
 from tests.bridge.at_work import Bridge
-from tests.needs import library
+from tests.certificates import certificate
 from tests.servers.mosquitto import Mosquitto
 
 TOPICS = TopicNames("inverter")
@@ -179,36 +178,6 @@ def test_a_connection_is_made_anew(heard, tmp_path):
 
 
 # -- encryption ----------------------------------------------------------------------------------
-
-
-def certificate(folder, name):
-    """Paths of a key and of a certificate for a host, which vouches for itself."""
-    library("cryptography")
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-    now = datetime.datetime.now(datetime.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    paths = folder / "key.pem", folder / "certificate.pem"
-    plain = serialization.NoEncryption()
-    form = serialization.PrivateFormat.PKCS8
-    paths[0].write_bytes(key.private_bytes(serialization.Encoding.PEM, form, plain))
-    paths[1].write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    return paths
 
 
 @pytest.mark.servers

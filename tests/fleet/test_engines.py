@@ -1,0 +1,206 @@
+"""What every engine does: the real etcd, and what stands in for it in virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+
+import pytest
+
+from rct_collector.config.fleet import FleetOptions
+from rct_collector.fleet.engine import Change, Compacted, EngineError
+from tests.needs import library
+from tests.servers.etcd import Etcd as Server
+
+library("aiohttp")
+
+from rct_collector.fleet.etcd import Etcd  # noqa: E402 - needs aiohttp
+
+pytestmark = [pytest.mark.servers, pytest.mark.slow]
+
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    with Server(tmp_path_factory.mktemp("etcd")) as found:
+        yield found
+
+
+@pytest.fixture
+def prefix():
+    """Begin of keys that no other test has."""
+    return f"/test/{next(_numbers)}"
+
+
+@pytest.fixture
+def engine(server):
+    """Makes the engine, in the loop of the test."""
+
+    @contextlib.asynccontextmanager
+    async def made():
+        found = Etcd(FleetOptions(etcd=(server.endpoint,)))
+        try:
+            yield found
+        finally:
+            await found.close()
+
+    return made
+
+
+def on(engine):
+    """Run a test on an engine of its own."""
+
+    def run(test):
+        async def main():
+            async with engine() as found:
+                await asyncio.wait_for(test(found), 30)
+
+        asyncio.run(main())
+
+    return run
+
+
+def test_a_value_is_kept(engine, prefix):
+    @on(engine)
+    async def test(etcd):
+        key = f"{prefix}/ä"
+        assert await etcd.get(key) is None
+        first = await etcd.put(key, b"\0\xff")
+        second = await etcd.put(key, b"")
+        found = await etcd.get(key)
+        assert (found.key, found.value, found.lease) == (key, b"", 0)
+        assert (found.create_revision, found.mod_revision) == (first, second)
+        assert second > first
+
+
+def test_a_list_is_of_one_moment(engine, prefix):
+    """Only what begins so, in order, and none of it is left out where there are many."""
+
+    @on(engine)
+    async def test(etcd):
+        names = [f"{prefix}/m/{n:04d}" for n in range(1234)]
+        await asyncio.gather(*(etcd.put(name, name.encode()) for name in reversed(names)))
+        await etcd.put(f"{prefix}/n", b"")
+        found, revision = await etcd.list(f"{prefix}/m/")
+        assert [entry.key for entry in found] == names
+        assert all(entry.value == entry.key.encode() for entry in found)
+        assert revision >= max(entry.mod_revision for entry in found)
+        assert (await etcd.list(f"{prefix}/o"))[0] == []
+
+
+def test_only_one_creates(engine, prefix):
+    @on(engine)
+    async def test(etcd):
+        lease, key = await etcd.grant(10), f"{prefix}/a"
+        tokens = await asyncio.gather(*(etcd.create(key, b"%d" % n, lease) for n in range(8)))
+        (token,) = (found for found in tokens if found is not None)
+        found = await etcd.get(key)
+        assert (found.create_revision, found.lease) == (token, lease)
+        assert found.value == b"%d" % tokens.index(token)
+        await etcd.revoke(lease)
+
+
+def test_a_later_holder_has_a_higher_token(engine, prefix):
+    @on(engine)
+    async def test(etcd):
+        lease, key = await etcd.grant(10), f"{prefix}/a"
+        first = await etcd.create(key, b"", lease)
+        assert not await etcd.delete(key, first + 1)
+        assert not await etcd.delete(key, 0)
+        assert await etcd.delete(key, first)
+        assert not await etcd.delete(key, first)
+        assert await etcd.create(key, b"", lease) > first
+        await etcd.revoke(lease)
+
+
+def test_who_replaces_knows_what_was_there(engine, prefix):
+    @on(engine)
+    async def test(etcd):
+        key = f"{prefix}/a"
+        assert not await etcd.replace(key, b"1", 1)
+        assert await etcd.replace(key, b"1", 0)
+        assert not await etcd.replace(key, b"2", 0)
+        found = await etcd.get(key)
+        assert await etcd.replace(key, b"2", found.mod_revision)
+        assert not await etcd.replace(key, b"3", found.mod_revision)
+        assert (await etcd.get(key)).value == b"2"
+
+
+def test_keys_go_with_their_lease(engine, prefix):
+    @on(engine)
+    async def test(etcd):
+        lease = await etcd.grant(5)
+        assert await etcd.keep_alive(lease) == pytest.approx(5, abs=1)
+        await etcd.create(f"{prefix}/a", b"", lease)
+        await etcd.put(f"{prefix}/b", b"", lease)
+        await etcd.put(f"{prefix}/c", b"")
+        await etcd.revoke(lease)
+        assert await etcd.keep_alive(lease) == 0
+        assert [entry.key for entry in (await etcd.list(prefix))[0]] == [f"{prefix}/c"]
+        await etcd.revoke(lease)
+        with pytest.raises(EngineError, match="lease"):
+            await etcd.create(f"{prefix}/a", b"", lease)
+
+
+def test_a_lease_that_nobody_keeps_alive_ends(engine, prefix):
+    @on(engine)
+    async def test(etcd):
+        lease = await etcd.grant(2)
+        key = f"{prefix}/a"
+        token = await etcd.create(key, b"", lease)
+        told = await asyncio.wait_for(anext(etcd.watch(key, token + 1)), 10)
+        assert (told.key, told.entry) == (key, None)
+        assert await etcd.keep_alive(lease) == 0
+
+
+def test_a_watch_tells_all_from_a_revision_on(engine, prefix):
+    @on(engine)
+    async def test(etcd):
+        await etcd.put(f"{prefix}/a", b"0")
+        _, revision = await etcd.list(prefix)
+        first = await etcd.put(f"{prefix}/a", b"1")  # before the watch begins
+        watch = etcd.watch(prefix, revision + 1)
+        told = await anext(watch)
+        assert told == Change(f"{prefix}/a", await etcd.get(f"{prefix}/a"), first)
+        await etcd.put(f"{prefix[:-1]}~", b"not below it")
+        made = await etcd.put(f"{prefix}/b", b"2")
+        assert await anext(watch) == Change(f"{prefix}/b", await etcd.get(f"{prefix}/b"), made)
+        assert await etcd.delete(f"{prefix}/b", made)
+        gone = await anext(watch)
+        assert (gone.key, gone.entry) == (f"{prefix}/b", None)
+        assert gone.revision > made
+        await watch.aclose()
+
+
+def test_two_watches_do_not_disturb_each_other(engine, prefix):
+    @on(engine)
+    async def test(etcd):
+        begin = await etcd.put(f"{prefix}/a", b"")
+        one, other = (etcd.watch(prefix, begin) for _ in range(2))
+        assert await anext(one) == await anext(other)
+        await one.aclose()
+        await etcd.put(f"{prefix}/b", b"")
+        assert (await anext(other)).key == f"{prefix}/b"
+        await other.aclose()
+
+
+def test_a_long_value_passes(engine, prefix):
+    @on(engine)
+    async def test(etcd):
+        value = bytes(range(256)) * 4096
+        begin = await etcd.put(f"{prefix}/a", value)
+        watch = etcd.watch(prefix, begin)
+        assert (await anext(watch)).entry.value == value
+        await watch.aclose()
+
+
+def test_what_is_too_old_is_not_kept(server, engine, prefix):
+    @on(engine)
+    async def test(etcd):
+        begin = await etcd.put(f"{prefix}/a", b"")
+        last = await etcd.put(f"{prefix}/a", b"")
+        server.ask("kv/compaction", revision=str(last))
+        with pytest.raises(Compacted, match=f"older than revision {last}"):
+            await anext(etcd.watch(prefix, begin))
