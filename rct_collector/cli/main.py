@@ -42,6 +42,7 @@ COMMANDS = {
     "daemon": "rct_collector.cli.daemon",
     "reload": "rct_collector.cli.reload",
     "bridge": "rct_collector.cli.bridge",
+    "fleet": "rct_collector.cli.fleet",
     "discovery": "rct_collector.cli.discovery",
     "status": "rct_collector.cli.status",
     "completion": "rct_collector.cli.completion",

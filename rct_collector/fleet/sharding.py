@@ -102,7 +102,7 @@ class Portion:
         self._until = 0.0  # how far is looked
         self._own: Mapping[int, float] = {}  # what the member wishes for
         self._before: dict[int, int] = {}  # shard → how many wish for it before the member does
-        self._wished = array("L")  # by how many each shard is wished for
+        self._wished = array("I")  # by how many each shard is wished for
 
     @property
     def shards(self) -> Set[int]:
@@ -146,7 +146,7 @@ class Portion:
             self._until = until
             self._own = wishes(self._member, self._weights[self._member], self._shards, until)
             self._before = {}
-            self._wished = array("L", bytes(array("L").itemsize * self._shards))
+            self._wished = array("I", bytes(array("I").itemsize * self._shards))
             for who, weight in self._weights.items():
                 self._count(who, weight, 1)
             if all(self._wished):

