@@ -13,10 +13,8 @@ import math
 from collections.abc import Callable
 from typing import Generic
 
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
-
 from rct_collector.errors import BusyError, TransportError
-from rct_collector.lines.retry import RECONNECT
+from rct_collector.lines.retry import reconnect_delay
 from rct_collector.reports import Reports
 from rct_collector.tasks import cancelled
 from rct_collector.transport import Address, Line
@@ -100,16 +98,18 @@ class Link(Generic[Held]):
 
     async def run(self) -> None:
         """Keep the line open until cancelled, whatever goes wrong: nobody else would open it."""
+        attempt = 0
         try:
             while True:
-                await AsyncRetrying(
-                    retry=retry_if_exception_type(Exception),
-                    wait=RECONNECT,
-                    before_sleep=self._failed,
-                    sleep=self._pause,
-                    reraise=True,
-                )(self._guarded)
-                await asyncio.sleep(1)
+                attempt += 1
+                try:
+                    await self._guarded()
+                except Exception as error:  # noqa: BLE001 - told of, and tried again
+                    self._failed(error)
+                    await self._pause(reconnect_delay(attempt))
+                else:
+                    attempt = 0
+                    await asyncio.sleep(1)
         finally:
             self.close()
 
@@ -221,20 +221,19 @@ class Link(Generic[Held]):
             self._end.set_result(reason)
         self._changed(False)
 
-    def _failed(self, state: RetryCallState) -> None:
+    def _failed(self, error: Exception) -> None:
         self.attempted.set()
         self.judged.set()
-        error = state.outcome.exception() if state.outcome else None
         if isinstance(error, BusyError) and self.yields:
             self.last_error = str(error)
         elif isinstance(error, BusyError):
             self._complain(str(error), logging.ERROR)
-        elif error is None or isinstance(error, TransportError):
+        elif isinstance(error, TransportError):
             self._complain(str(error))
         else:
             self._defect(error)
 
-    def _defect(self, error: BaseException) -> None:
+    def _defect(self, error: Exception) -> None:
         """Tell of what is no trouble of the line, whatever was told of that."""
         self.last_error = f"bug: {error!r}"
         text = "bug; trying again until it works"

@@ -1,9 +1,11 @@
 """How long to wait before the next attempt, and when to give up."""
 
-import pytest
-from tenacity import stop_never, wait_fixed
+import importlib.util
+import runpy
 
-from rct_collector.lines.retry import ATTEMPTS, RECONNECT, delay
+import pytest
+
+from rct_collector.lines.retry import ATTEMPTS, delay, reconnect_delay
 
 
 @pytest.mark.parametrize("attempt", range(1, ATTEMPTS))
@@ -23,13 +25,20 @@ def test_answer_that_nobody_of_us_asked_for_does_not_count_as_an_attempt():
 
 
 def test_connecting_is_tried_quickly_then_rarely_and_never_given_up():
-    pauses = [delay(attempt, RECONNECT, stop_never) for attempt in range(1, 15)]
+    pauses = [reconnect_delay(attempt) for attempt in range(1, 15)]
     assert pauses == [1, 2, *[5] * 12]
     assert sum(pauses) > 60, "somebody changes a plug"
-    night = [delay(attempt, RECONNECT, stop_never) for attempt in range(15, 200)]
+    night = [reconnect_delay(attempt) for attempt in range(15, 200)]
     assert all(15 <= pause <= 20 for pause in night)
     assert len(set(night)) > 100  # the units of a plant do not come back in one moment
 
 
-def test_any_strategy_of_the_library_serves():
-    assert delay(7, wait_fixed(3), stop_never) == 3.0
+def test_where_the_line_is_probed_in_between_no_time_is_lost_but_no_more_attempts_made():
+    assert [delay(attempt, at_once=True) for attempt in range(1, ATTEMPTS)] == [0.0] * 4
+    assert delay(ATTEMPTS, at_once=True) is None
+
+
+def test_a_library_that_is_loaded_when_something_fails_is_missed_at_the_start(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
+    with pytest.raises(ModuleNotFoundError, match="No module named 'tenacity'"):
+        runpy.run_module("rct_collector.lines.retry")

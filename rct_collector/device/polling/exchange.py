@@ -38,7 +38,7 @@ from rct_collector.errors import TransportError
 from rct_collector.lines.conversation import SILENCE_S
 from rct_collector.lines.kept import KeptLine
 from rct_collector.lines.port import Port
-from rct_collector.lines.retry import AT_ONCE, delay
+from rct_collector.lines.retry import delay
 from rct_collector.receipt import Receipt
 from rct_collector.reports import Reports
 
@@ -194,7 +194,7 @@ class Exchange:
             response_time=ResponseTime(requests.timeout, SILENCE_S if drains else LEAST_S),
             standstill=self._standstill,
             drain_s=resync.silence_s + PROBE_S if resync else 0.0,
-            retry_delay=partial(delay, wait=AT_ONCE) if drains else delay,
+            retry_delay=partial(delay, at_once=True) if drains else delay,
         )
         self.port: Port = line.attach(unit, self, many=many)
         gap = requests.gap if drains else 0.0

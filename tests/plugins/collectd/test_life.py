@@ -167,7 +167,7 @@ def lives_with_one_line(daemon, words):
     assert daemon.names() == set()
 
 
-@pytest.mark.parametrize("name", ["rctclient", "tenacity", "asyncio"])
+@pytest.mark.parametrize("name", ["rctclient", "asyncio"])
 def test_a_missing_library_disables_the_plugin_only(collectd, packages, tmp_path, name):
     paths = (packages, ROOT, PLUGIN, without(tmp_path, name))
     daemon = collectd(module(tmp_path, device("roof", NOBODY)), paths=paths)
