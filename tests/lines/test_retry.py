@@ -5,6 +5,7 @@ import runpy
 
 import pytest
 
+from rct_collector.lines import retry
 from rct_collector.lines.retry import ATTEMPTS, delay, reconnect_delay
 
 
@@ -41,4 +42,4 @@ def test_where_the_line_is_probed_in_between_no_time_is_lost_but_no_more_attempt
 def test_a_library_that_is_loaded_when_something_fails_is_missed_at_the_start(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
     with pytest.raises(ModuleNotFoundError, match="No module named 'tenacity'"):
-        runpy.run_module("rct_collector.lines.retry")
+        runpy.run_path(retry.__file__)
