@@ -8,6 +8,8 @@ import click
 
 #: Command → module that holds its ``command``, in the order in which help lists them.
 COMMANDS = {
+    "apply": "rct_collector.cli.fleet_apply",
+    "status": "rct_collector.cli.fleet_status",
     "simulate": "rct_collector.cli.fleet_simulate",
 }
 

@@ -65,10 +65,11 @@ class Standing(NamedTuple):
     collector: dict[str, Any] | None = None
 
 
-class _Command(click.Command):
-    """Wrong usage is no critical state of a device."""
+class MonitoringCommand(click.Command):
+    """A command for monitoring: wrong usage is no critical state of anything."""
 
     def make_context(self, *args: Any, **extra: Any) -> click.Context:  # noqa: ANN401
+        """Read the command line."""
         try:
             return super().make_context(*args, **extra)
         except click.UsageError as error:
@@ -78,7 +79,7 @@ class _Command(click.Command):
 
 @click.command(
     "status",
-    cls=_Command,
+    cls=MonitoringCommand,
     short_help="Tell who collects from what, and how that goes.",
     epilog=_EPILOG,
 )

@@ -20,7 +20,7 @@ from rct_collector.fleet.engine import Change, Compacted, EngineError, Entry
 from rct_collector.fleet.gateway import Gateway, RefusedByEtcd
 
 #: Keys that are asked for at a time.
-_PAGE = 1000
+_PAGE = 250
 
 #: Attempts to have a watch at one endpoint or the other, per endpoint.
 _ROUNDS = 2

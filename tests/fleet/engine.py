@@ -1,0 +1,133 @@
+"""An engine in memory: linearizable, with leases and watches, on whatever clock a test has."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+
+from rct_collector.fleet.engine import Change, Compacted, EngineError, Entry
+
+
+class Store:
+    """What the engine keeps. Each call is carried out at once, at the time of the clock.
+
+    Attributes:
+        revision: Of the last change.
+        changes: All changes since the last compaction, in order.
+        entries: Key → what is kept under it.
+        told: Called after each change.
+    """
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._ids = itertools.count(1)
+        self._leases: dict[int, tuple[float, float]] = {}
+        self._compacted = 0
+        self._earliest = float("inf")
+        self.revision = 1
+        self.entries: dict[str, Entry] = {}
+        self.changes: list[Change] = []
+        self.told: Callable[[], object] = lambda: None
+
+    def expire(self) -> None:
+        """Let leases go whose time is over, each with its keys at once."""
+        now = self._now()
+        if now < self._earliest:
+            return
+        for lease in [lease for lease, (_, until) in self._leases.items() if until <= now]:
+            self.revoke(lease)
+        # Those that were prolonged meanwhile end later than that, and are looked at again.
+        self._earliest = min((until for _, until in self._leases.values()), default=float("inf"))
+
+    def extend(self) -> None:
+        """A new leader gives all leases their whole time again."""
+        self.expire()
+        for lease, (ttl, _) in self._leases.items():
+            self._leases[lease] = ttl, self._now() + ttl
+
+    def compact(self) -> None:
+        self._compacted = self.revision
+        self.changes.clear()
+
+    # -- what a client asks ----------------------------------------------------------------
+
+    def grant(self, ttl: float) -> int:
+        lease = next(self._ids) * 1000
+        self._leases[lease] = ttl, self._now() + ttl
+        self._earliest = min(self._earliest, self._now() + ttl)
+        return lease
+
+    def keep_alive(self, lease: int) -> float:
+        self.expire()
+        if lease not in self._leases:
+            return 0.0
+        ttl, _ = self._leases[lease]
+        self._leases[lease] = ttl, self._now() + ttl
+        return ttl
+
+    def revoke(self, lease: int) -> None:
+        if self._leases.pop(lease, None):
+            for key in [key for key, item in self.entries.items() if item.lease == lease]:
+                self._change(key, None)
+
+    def get(self, key: str) -> Entry | None:
+        self.expire()
+        return self.entries.get(key)
+
+    def list(self, prefix: str) -> tuple[list[Entry], int]:
+        self.expire()
+        found = [item for key, item in sorted(self.entries.items()) if key.startswith(prefix)]
+        return found, self.revision
+
+    def put(self, key: str, value: bytes, lease: int = 0) -> int:
+        self._expect(lease)
+        self._change(key, value, lease)
+        return self.revision
+
+    def create(self, key: str, value: bytes, lease: int) -> int | None:
+        self._expect(lease)
+        if key in self.entries:
+            return None
+        self._change(key, value, lease)
+        return self.revision
+
+    def replace(self, key: str, value: bytes, mod_revision: int) -> bool:
+        self.expire()
+        entry = self.entries.get(key)
+        if (entry.mod_revision if entry else 0) != mod_revision:
+            return False
+        self._change(key, value, entry.lease if entry else 0)
+        return True
+
+    def delete(self, key: str, create_revision: int) -> bool:
+        self.expire()
+        entry = self.entries.get(key)
+        if entry is None or entry.create_revision != create_revision:
+            return False
+        self._change(key, None)
+        return True
+
+    def since(self, prefix: str, revision: int) -> tuple[list[Change], int]:
+        """Changes from a revision on, and the revision after them."""
+        self.expire()
+        if revision <= self._compacted:
+            raise Compacted(f"revision {revision} is compacted")
+        found = [c for c in self.changes if c.revision >= revision and c.key.startswith(prefix)]
+        return found, self.revision + 1
+
+    def _expect(self, lease: int) -> None:
+        self.expire()
+        if lease and lease not in self._leases:
+            raise EngineError(f"there is no lease {lease}")
+
+    def _change(self, key: str, value: bytes | None, lease: int = 0) -> None:
+        self.revision += 1
+        entry = None
+        if value is None:
+            del self.entries[key]
+        else:
+            before = self.entries.get(key)
+            created = before.create_revision if before else self.revision
+            entry = self.entries[key] = Entry(key, value, created, self.revision, lease)
+        self.changes.append(Change(key, entry, self.revision))
+        self.told()
