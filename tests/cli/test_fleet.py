@@ -78,7 +78,7 @@ def test_simulating_needs_no_network_and_no_client_of_etcd():
         "from rct_collector.cli.main import application\n"
         f"application({[*map(str, SMALL)]!r}, standalone_mode=False)\n"
         "loaded = {name.partition('.')[0] for name in sys.modules}\n"
-        "sys.exit(', '.join(loaded & {'aiohttp', 'asyncio'}))\n"
+        "sys.exit(', '.join(loaded & {'aiohttp', 'asyncio'}) or 0)\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
 
