@@ -38,7 +38,7 @@ class Nats(Server):
                 state = (await jetstream.stream_info(stream)).state
             except nats.js.errors.NotFoundError:
                 return []
-            numbers = range(state.first_seq, state.last_seq + 1)
+            numbers = range(state.first_seq, state.last_seq + 1) if state.messages else ()
             found = [await jetstream.get_msg(stream, number) for number in numbers]
             return [(message.subject, message.data) for message in found]
         finally:
