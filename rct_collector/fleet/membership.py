@@ -4,7 +4,7 @@ Whoever runs it tells what happened, calls :meth:`Membership.step`, and does wha
 
 ::
 
-    step(now) ─► Grant, KeepAlive, Join      the lease, and our key among those of the members
+    step(now) ─► Grant, Prolong, Join      the lease, and our key among those of the members
                  Claim, Look, Release        the key of a shard
                  Open, Close                 the lines to the devices of a shard
 
@@ -53,7 +53,7 @@ class Grant(NamedTuple):
     """Have a lease granted; then :meth:`Membership.granted` or :meth:`Membership.not_granted`."""
 
 
-class KeepAlive(NamedTuple):
+class Prolong(NamedTuple):
     """Prolong the lease; then :meth:`Membership.kept` or :meth:`Membership.not_kept`."""
 
     lease: int
@@ -101,10 +101,10 @@ class Close(NamedTuple):
     token: int
 
 
-Action = Grant | KeepAlive | Join | Claim | Look | Release | Open | Close
+Action = Grant | Prolong | Join | Claim | Look | Release | Open | Close
 
 
-class Share(Protocol):
+class Allotment(Protocol):
     """Computes what a member should have; :class:`rct_collector.fleet.sharding.Portion` does."""
 
     @property
@@ -149,7 +149,7 @@ class Membership:
         lapsed: The deadline has passed without a lease that is known to be there.
     """
 
-    def __init__(self, me: str, weight: float, ttl: float, share: Share) -> None:
+    def __init__(self, me: str, weight: float, ttl: float, share: Allotment) -> None:
         """Begin without a lease.
 
         Args:
@@ -224,7 +224,7 @@ class Membership:
             due, shard = heapq.heappop(self._later)
             if shard in self._shards and self._shards[shard].due == due:
                 self._ready.append(shard)
-        self._tend_shards(actions)
+        self._tend_shards(now, actions)
         return actions
 
     def next_due(self) -> float:
@@ -241,7 +241,7 @@ class Membership:
     def _tend_lease(self, now: float, actions: list[Action]) -> None:
         if not self._lease_busy and now >= self._lease_due:
             self._lease_busy = True
-            actions.append(KeepAlive(self.lease) if self.lease else Grant())
+            actions.append(Prolong(self.lease) if self.lease else Grant())
 
     def _tend_key(self, now: float, actions: list[Action]) -> None:
         if not self._join_busy and now >= self._join_due:
@@ -259,7 +259,7 @@ class Membership:
                 self._shards[shard] = _Shard()
         self._ready.extend(self._mine ^ before)
 
-    def _tend_shards(self, actions: list[Action]) -> None:
+    def _tend_shards(self, now: float, actions: list[Action]) -> None:
         """Bring each shard that waits a step further; what the engine has no time for waits."""
         for _ in range(len(self._ready)):
             shard = self._ready.popleft()
@@ -275,15 +275,17 @@ class Membership:
                     item.stage = _Stage.OPEN
                     actions.append(Open(shard, item.token))
             elif not self.lapsed:
-                self._ask_for(shard, item, actions)
+                self._ask_for(now, shard, item, actions)
 
-    def _ask_for(self, shard: int, item: _Shard, actions: list[Action]) -> None:
+    def _ask_for(self, now: float, shard: int, item: _Shard, actions: list[Action]) -> None:
         """Have the engine do what a shard needs of it, if anything."""
         if item.stage is _Stage.HELD and shard not in self._mine:
             item.stage = _Stage.GIVEN
-        if item.stage is _Stage.WANTED and not item.must_look and shard not in self._mine:
-            del self._shards[shard]
-            return
+        if item.stage is _Stage.WANTED and shard not in self._mine:
+            if now >= item.doubted_until:
+                del self._shards[shard]
+                return
+            item.must_look = True  # a claim may still come about, and nobody would have it
         if item.stage not in (_Stage.WANTED, _Stage.GIVEN):
             return
         if self._at_engine >= MOST_AT_ONCE:
@@ -365,7 +367,7 @@ class Membership:
         self._ready.extend(self._shards)
         actions: list[Action] = [*self._left]
         self._left.clear()
-        self._tend_shards(actions)
+        self._tend_shards(-math.inf, actions)
         return [action for action in actions if isinstance(action, Close)]
 
     def claimed(self, now: float, lease: int, shard: int, token: int | None) -> None:
@@ -388,19 +390,17 @@ class Membership:
         if entry is not None and entry.lease == lease:
             self._hold(shard, item, entry.create_revision)
             return
-        wanted = shard in self._mine
-        # Where it is not wanted any more, the claim may still come about, and nobody would have it.
-        item.must_look = not wanted and now < item.doubted_until
-        self._put_off(shard, now + (RETRY_S if wanted else AGAIN_S))
+        item.must_look = False
+        self._put_off(shard, now + (RETRY_S if shard in self._mine else AGAIN_S))
 
     def released(self, lease: int, shard: int) -> None:
         """The key of a shard is gone, or another one's."""
         item = self._back(lease, shard)
         if item is not None:
-            del self._shards[shard]
-            if shard in self._mine:
-                self._shards[shard] = _Shard()
-                self._ready.append(shard)
+            # An older claim may come about still; who looks for that forgets the shard later.
+            fresh = self._shards[shard] = _Shard()
+            fresh.doubted_until = item.doubted_until
+            self._ready.append(shard)
 
     def unclear(self, now: float, lease: int, shard: int) -> None:
         """What was asked about the key of a shard was not answered, or not as it should be."""

@@ -12,17 +12,17 @@ from rct_collector.fleet.membership import (
     Close,
     Grant,
     Join,
-    KeepAlive,
     Look,
     Membership,
     Open,
+    Prolong,
     Release,
 )
 
 TTL = 9.0
 
 
-class Share:
+class Allotment:
     """Who should have what, as the test says: all shards, but for those that others want."""
 
     def __init__(self, shards=2):
@@ -37,7 +37,7 @@ class Share:
 
 @pytest.fixture
 def share():
-    return Share()
+    return Allotment()
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def test_nothing_is_claimed_before_it_is_known_who_there_is(new):
 def test_the_deadline_counts_from_before_the_question(running):
     assert running.deadline == 100.0 + TTL - membership.MARGIN_S
     assert running.next_due() == 103.0
-    assert running.step(103.0) == [KeepAlive(7)]
+    assert running.step(103.0) == [Prolong(7)]
     running.kept(103.0, TTL)  # however long the answer took
 
     assert running.deadline == 103.0 + TTL - membership.MARGIN_S
@@ -107,7 +107,7 @@ def test_what_is_not_answered_is_asked_again_soon(running):
 
     assert running.next_due() == 104.5
     assert running.step(104.4) == []
-    assert running.step(104.5) == [KeepAlive(7)]
+    assert running.step(104.5) == [Prolong(7)]
     assert running.open_shards  # the lease may be there still
 
 
@@ -115,7 +115,7 @@ def test_at_the_deadline_everything_stops_and_goes_on_with_the_same_lease(runnin
     running.step(103.0)
     running.not_kept(108.0)
 
-    assert running.step(108.5) == [KeepAlive(7), Close(0, 11), Close(1, 12)]
+    assert running.step(108.5) == [Prolong(7), Close(0, 11), Close(1, 12)]
     assert running.lapsed
     running.closed(0, 11)
     running.closed(1, 12)
@@ -131,7 +131,7 @@ def test_an_answer_that_comes_too_late_opens_nothing(running):
     running.closed(1, 12)
     running.kept(103.0, 5.0)
 
-    assert running.step(120.0) == [KeepAlive(7)]
+    assert running.step(120.0) == [Prolong(7)]
 
 
 def test_without_the_lease_all_begins_anew_once_lines_are_closed(running):
@@ -146,8 +146,8 @@ def test_without_the_lease_all_begins_anew_once_lines_are_closed(running):
     running.claimed(103.2, 8, 1, None)
     assert running.step(103.25) == []  # the old line of 0 is open still
     running.closed(0, 11)
-    assert running.step(103.3) == [Open(0, 21)]
-    assert running.step(103.4) == [Claim(1, 8)]
+    assert running.step(103.25) == [Open(0, 21)]
+    assert running.step(103.35) == [Claim(1, 8)]
 
 
 def test_what_is_told_of_a_lease_that_is_gone_is_not_believed(running):
@@ -211,6 +211,24 @@ def test_a_claim_without_an_answer_is_looked_at(new):
     assert new.step(100.9) == [Look(1, 7)]
     new.looked(100.9, 7, 1, Entry("shard/1", b"me", 32, 32, 7))
     assert new.step(100.9) == [Open(1, 32)]
+
+
+def test_a_claim_in_doubt_is_not_forgotten_when_the_shard_is_anothers(new, share):
+    """It may come about when nobody waits for it any more, and then nobody would have the shard."""
+    new.step(100.0)
+    new.granted(100.0, 7, TTL)
+    new.members_are({"me": 1.0})
+    new.joined(100.0, 7, done=True)
+    new.step(100.0)
+    new.claimed(100.0, 7, 0, 11)
+    new.unclear(100.0, 7, 1)
+    assert new.step(100.5) == [Open(0, 11), Look(1, 7)]
+    new.looked(100.5, 7, 1, None)
+    give_one_away(new, share)
+
+    assert new.step(100.6) == [Look(1, 7)]
+    new.looked(100.6, 7, 1, Entry("shard/1", b"me", 31, 31, 7))
+    assert new.step(100.6) == [Release(1, 7, 31)]
 
 
 def test_news_of_the_own_key_moves_nothing(running):

@@ -17,10 +17,10 @@ from rct_collector.fleet.membership import (
     Close,
     Grant,
     Join,
-    KeepAlive,
     Look,
     Membership,
     Open,
+    Prolong,
     Release,
 )
 from rct_collector.fleet.sharding import Portion
@@ -215,11 +215,13 @@ class Process:
         """Ask each unit; what the fence lets pass arrives a little later."""
         world = self.world
         for shard, token in list(self.open.items()):
-            if self.may_send():
-                self._send(shard, token)
+            self._ask(shard, token)
         world.after(world.poll_s, lambda: self._when_it_runs(self.poll))
 
-    def _send(self, shard: int, token: int) -> None:
+    def _ask(self, shard: int, token: int) -> None:
+        if not self.may_send():
+            return
+
         def arrive() -> None:
             # What was not sent yet goes with the line; what is under way arrives all the same.
             if self.open.get(shard) == token:
@@ -286,7 +288,7 @@ class Process:
                     member.not_granted(world.now) if failed(found)
                     else member.granted(sent_at, found, TTL_S)
                 ))  # fmt: skip
-            case KeepAlive(lease):
+            case Prolong(lease):
                 world.ask(self, lambda: store.keep_alive(lease), lambda found: (
                     member.not_kept(world.now) if failed(found) else member.kept(sent_at, found)
                 ))  # fmt: skip
@@ -315,6 +317,7 @@ class Process:
             case Open(shard, token):
                 self.expect_closed(shard)
                 self.open[shard] = token
+                self._ask(shard, token)
             case Close(shard, token):
                 self.close(shard, token)
 
@@ -432,6 +435,13 @@ TROUBLE_S = 25.0
 CALM_S = 30.0
 
 
+def _strike(world: World, faults: list) -> None:
+    chance = world.chance
+    if world.alive():
+        fault = chance.choice(faults)
+        fault(world, chance.choice(world.alive()), chance.uniform(0.5, 2.5 * TTL_S))
+
+
 def play(seed: int, *, faults: list = FAULTS) -> World:
     """A schedule of faults, and calm after it."""
     world = World(seed)
@@ -439,12 +449,7 @@ def play(seed: int, *, faults: list = FAULTS) -> World:
     for _ in range(chance.randint(2, 3)):
         world.after(chance.uniform(0, 2), world.start)
     for _ in range(chance.randint(2, 6)):
-
-        def strike(fault: Callable[[World, Process, float], None] = chance.choice(faults)) -> None:
-            if world.alive():
-                fault(world, chance.choice(world.alive()), chance.uniform(0.5, 2.5 * TTL_S))
-
-        world.after(chance.uniform(4, TROUBLE_S), strike)
+        world.after(chance.uniform(4, TROUBLE_S), lambda: _strike(world, faults))
     world.run(world.now + TROUBLE_S + 3 * TTL_S)
     world.poll_s = CALM_POLL_S
     world.run(world.now + CALM_S)
