@@ -321,6 +321,7 @@ def test_whatever_is_no_command_is_taken_for_what_collects():
     assert set(law["source_modules"]) == {f"rct_collector.{name}" for name in there - others}
 
 
+@pytest.mark.slow
 def test_the_copy_keeps_all_laws(copy):
     status, text = lint(copy)
 
@@ -328,6 +329,7 @@ def test_the_copy_keeps_all_laws(copy):
     assert f"Contracts: {len(BREACHES)} kept, 0 broken." in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("law", slow_but("layers", BREACHES))
 def test_breaches_of_a_law_are_found_and_named(copy, law):
     before = {}

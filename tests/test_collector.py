@@ -195,6 +195,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", HOSTILE.values(), ids=HOSTILE)
 def test_a_state_file_of_one_device_stops_neither_it_nor_others(tmp_path, make):
     make(tmp_path / "unit0.json")
@@ -230,6 +231,7 @@ def test_what_killed_processes_have_left_half_written_is_removed_at_the_start(tm
     assert drafts["unit7"].exists()
 
 
+@pytest.mark.slow
 def test_a_sink_that_fails_loses_its_batch_and_nothing_else(caplog):
     calls = []
 
@@ -278,6 +280,7 @@ def test_a_share_takes_its_devices_only():
     assert sorted(run(main)) == [f"unit{n}" for n in range(9)]
 
 
+@pytest.mark.slow
 def test_dropped_samples_are_counted_with_their_device():
     out = Recorder()
 
@@ -525,6 +528,7 @@ def test_devices_may_change_places():
     assert results == [Applied((), (), ("unit0", "unit1"), (), {})]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seconds", [0.001, 0.1, 1.0, 33.0])
 def test_what_was_read_of_a_removed_device_is_handed_over(seconds):
     async def job(running):
@@ -572,6 +576,7 @@ def test_the_lock_of_a_removed_device_is_free():
     assert rounds(out, "unit1")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "host", "message"),
     [
@@ -627,6 +632,7 @@ def test_a_device_that_cannot_be_added_stops_no_other_and_is_tried_again(monkeyp
     assert all(rounds(out, f"unit{n}") for n in (2, 3, 4))
 
 
+@pytest.mark.slow
 def test_a_device_that_could_not_be_made_can_be_removed(monkeypatch):
     def init(*_):
         raise ZeroDivisionError("a defect")
@@ -643,6 +649,7 @@ def test_a_device_that_could_not_be_made_can_be_removed(monkeypatch):
     assert rounds(changing(job, count=1), "unit3")
 
 
+@pytest.mark.slow
 def test_devices_for_which_there_are_no_files_are_refused_and_told(monkeypatch, caplog):
     results = []
 
@@ -689,6 +696,7 @@ def test_what_all_devices_depend_on_changes_all_of_them(tmp_path):
     assert changed == Applied((), (), names, (), {})
 
 
+@pytest.mark.slow
 def test_a_changed_device_knows_what_it_has_learnt_before(tmp_path):
     async def job(running):
         await asyncio.sleep(30)
@@ -774,6 +782,7 @@ def test_all_configurations_of_a_process_share_its_files(monkeypatch, caplog):
     assert "needs 20 for 6 devices" in caplog.text
 
 
+@pytest.mark.slow
 def test_without_a_limit_all_fit(monkeypatch):
     monkeypatch.setattr(module, "descriptors", lambda: (10, math.inf))
     assert names(Collector.fitting([config(1000)])) == names([config(1000)])

@@ -795,6 +795,7 @@ def test_labels_that_mean_something_else_are_refused_with_the_reason(name, reaso
     ]
 
 
+@pytest.mark.slow
 def test_every_tag_and_field_of_the_catalogue_is_reserved():
     for metric in catalog().metrics:
         for name in (metric.field, *(key for key, _ in metric.dimensions)):

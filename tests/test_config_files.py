@@ -470,6 +470,7 @@ def test_a_pipe_is_read_however_it_comes(tmp_path):
         writer.join()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", [written().encode(), b""])
 def test_a_pipe_whose_writer_has_gone_is_read(content):
     reader, writer = os.pipe()

@@ -125,6 +125,7 @@ def mapped(found, title, ref):
     return {int(key): entry["text"] for key, entry in mappings[0]["options"].items()}
 
 
+@pytest.mark.slow
 def test_codes_are_told_in_words(found):
     assert mapped(found, "State of the inverter", "A") == CODES["prim_sm.state"]
     assert mapped(found, "Condition", "B") == CODES["prim_sm.state"]

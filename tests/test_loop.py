@@ -190,6 +190,7 @@ def test_a_look_up_for_which_there_was_no_thread_can_be_asked_again(monkeypatch)
     assert executor.submit(str, "roof").result(60) == "roof"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("devices", [1, MANY])
 def test_what_nobody_notices_is_logged(devices, caplog):
     """A callback that fails, and a task that nobody waits for."""

@@ -216,6 +216,7 @@ def test_a_site_without_pages_is_none(tmp_path):
     assert "there are no pages" in problem
 
 
+@pytest.mark.slow
 def test_the_command_tells_all_problems_and_fails(checkout, site):
     (checkout / "docs/a.md").write_text("[x](gone.md)\n")
     command = [sys.executable, str(ROOT / "tools/site_check.py"), str(site)]
@@ -228,6 +229,7 @@ def test_the_command_tells_all_problems_and_fails(checkout, site):
     assert "error: index.html: <a> gone.html" in subprocess.run(command, **options).stderr
 
 
+@pytest.mark.slow
 def test_the_command_is_content_with_a_good_site(checkout, site):
     command = [
         sys.executable,

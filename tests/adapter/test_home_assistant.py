@@ -117,6 +117,7 @@ def test_a_unit_is_a_device_with_an_entity_for_each_series():
     assert up["availability"] == [], "else nobody would see that it is down"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("topics", "given"), [
     (TelegrafTopics(), "231.5"), (CollectdTopics("solar1"), "1782036003.525:231.5\0"),
 ])  # fmt: skip

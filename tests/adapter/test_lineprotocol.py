@@ -324,6 +324,7 @@ def test_integers_come_back_or_are_left_out(value):
         assert text is None
 
 
+@pytest.mark.slow
 @untimed
 @given(texts)
 def test_texts_come_back_but_for_control_characters(text):

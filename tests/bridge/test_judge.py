@@ -111,6 +111,7 @@ def test_it_outlives_the_process():
     assert rule(order(key="8"), seen=again) is None
 
 
+@pytest.mark.slow
 @given(
     st.recursive(
         st.none() | st.booleans() | st.floats() | st.text(max_size=3) | st.integers(),

@@ -289,6 +289,7 @@ def test_a_replayed_command_is_done_once(bench):
     assert found.told.count("replay") == 3
 
 
+@pytest.mark.slow
 def test_a_flood_is_refused_beyond_a_number(bench):
     async def story(b):
         for number in range(1000):

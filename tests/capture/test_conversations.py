@@ -552,6 +552,7 @@ FLOODS = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flood", FLOODS.values(), ids=FLOODS)
 def test_work_and_memory_grow_with_the_capture_alone(flood):
     """Whatever its sequence numbers claim."""

@@ -139,6 +139,7 @@ def test_tcpdump_sees_a_proper_conversation(tmp_path, ends):
     assert "seq 10:11, ack 9," in packets[5]
 
 
+@pytest.mark.slow
 def test_wireshark_finds_nothing_to_complain_of(tmp_path):
     tshark = program("tshark")
     path = tmp_path / "test.pcap"
@@ -153,6 +154,7 @@ def test_wireshark_finds_nothing_to_complain_of(tmp_path):
     assert done.stdout == ""
 
 
+@pytest.mark.slow
 def test_what_wireshark_saves_can_be_read(tmp_path):
     tshark = program("tshark")
     path, saved = tmp_path / "test.pcap", tmp_path / "test.pcapng"

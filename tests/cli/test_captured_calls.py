@@ -49,6 +49,7 @@ def said(told):
     return {(record.unit, record.time_ns) for item in told for record in means(item)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("disorder", [False, True])
 @pytest.mark.parametrize("faults", slow_but(["outage"], [[], ["reset", "lost-ack"], ["outage"]]))
 def test_all_that_was_acknowledged_is_in_the_file(written, run, disorder, faults):

@@ -222,6 +222,7 @@ def test_any_text_is_read_or_refused(text):
 
 
 #: What could make a pattern look at the same characters again and again.
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "unit",
     ["/*", '"\\"', "'", "{", "[0,", "\\x", "2b ", "2b  ", "00: 2b\n", "0000 2b\n", "*\n", "b'",

@@ -67,6 +67,7 @@ HEAVY = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "environment",
     [
@@ -102,6 +103,7 @@ def test_help_and_completion_load_nothing_heavy(environment):
     assert json.loads(done.stdout.splitlines()[-1]) == []
 
 
+@pytest.mark.slow
 def test_the_module_is_the_command(start):
     process = start("--version")
     stdout, _ = process.communicate(timeout=60)

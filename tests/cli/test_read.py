@@ -119,6 +119,7 @@ def test_devices_of_a_file_are_read_together_and_the_rest_is_printed(
     assert result.stderr.startswith("Error: gone: cannot connect to 127.0.0.1:")
 
 
+@pytest.mark.slow
 def test_device_chooses_from_the_file(run, serve, config_file, nobody):
     path = config_file(roof=serve().address, gone=nobody)
     result = run("read", "--config", path, "--device", "roof", "--only", POWER)

@@ -243,6 +243,7 @@ def test_a_collector_is_told_all_that_another_one_was(tmp_path, encrypt):
     assert due <= published
 
 
+@pytest.mark.slow
 def test_as_a_process_it_calls_whom_it_is_told_to(start, rec):
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))

@@ -169,6 +169,7 @@ def test_what_is_not_written(house, words, state, why, status):
     assert made.written == {}
 
 
+@pytest.mark.slow
 def test_what_battery_or_supply_depend_on_is_written_within_the_limits_of_the_user(house):
     made = house()
     made.configure(allow_battery_limits="true", limits='{battery_float_volts: "53.5..54.5"}')
@@ -295,6 +296,7 @@ def collected(house, monkeypatch):
     return made
 
 
+@pytest.mark.slow
 def test_collector_that_holds_the_unit_does_it(collected):
     made = collected()
     result = made.set("output_priority", "utility", "--yes")

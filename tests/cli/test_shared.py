@@ -13,6 +13,8 @@ from rct_collector.exits import Exit
 from tests import home_assistant
 from tests.inverter import running_inverter
 
+pytestmark = pytest.mark.slow  # an agent is started, and has to know all of its unit
+
 SHIM = Path(sys.executable).parent / "rct-collector-telegraf"
 
 CONFIG = """

@@ -66,6 +66,7 @@ def test_what_json_cannot_tell_is_left_out():
     assert through(batch).values == ((up, 1),)
 
 
+@pytest.mark.slow
 @given(BATCHES)
 def test_it_is_the_same_when_it_is_read_again(batch):
     found = through(batch)

@@ -168,6 +168,7 @@ def test_why_the_door_is_closed_is_what_a_call_raises():
     assert (error.code, error.message, error.data) == (-32001, "not for you", [1])
 
 
+@pytest.mark.slow
 def test_what_nobody_takes_stays_at_the_other_end():
     sent = []
 
@@ -211,6 +212,7 @@ def test_the_kernels_list_names_the_locks(tmp_path):
     assert lock_names(tmp_path / "nothing") == []
 
 
+@pytest.mark.slow
 @needs_root
 def test_doors_are_those_of_who_is_trusted():
     async def job(house):

@@ -133,6 +133,7 @@ def test_a_subscriber_gets_the_same_batches_as_the_agent():
     ]
 
 
+@pytest.mark.slow
 def test_who_wants_some_series_is_told_of_those_and_that_a_round_is_over():
     async def job(house):
         async with await house.client() as one, await house.client() as other:
@@ -469,6 +470,7 @@ def test_a_subscriber_that_does_not_read_is_cut_off_and_counted(caplog):
     assert "does not read what it is told; it is hung up on" in caplog.text
 
 
+@pytest.mark.slow
 def test_who_asks_and_does_not_read_is_cut_off():
     async def job(house):
         with house.knock() as caller:
@@ -482,6 +484,7 @@ def test_who_asks_and_does_not_read_is_cut_off():
     assert visited(job) == 0
 
 
+@pytest.mark.slow
 def test_who_does_not_read_keeps_no_door_from_being_closed():
     async def job(house):
         with house.knock() as caller:
@@ -532,6 +535,7 @@ def test_ten_thousand_connections_disturb_no_round():
     assert clients == 1
 
 
+@pytest.mark.slow
 def test_who_merely_asks_who_has_the_lock_loads_nothing(monkeypatch):
     """And is told at once, by the kernel."""
 
@@ -549,6 +553,7 @@ def test_who_merely_asks_who_has_the_lock_loads_nothing(monkeypatch):
     visited(job)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 def test_behind_a_stranger_there_is_a_door_all_the_same(caplog):
     """The name is anybody's; who looks for the door passes by whoever is not trusted."""

@@ -106,6 +106,7 @@ def ends(out):
     return [batch.time_ns for batch in out.batches if batch.ends_round]
 
 
+@pytest.mark.slow
 def test_two_collectors_have_the_same_values_and_times_over_one_connection():
     async def main(loop):
         host = Host(loop)
@@ -123,6 +124,7 @@ def test_two_collectors_have_the_same_values_and_times_over_one_connection():
     assert {batch.vendor for batch in b.batches} == {"rct"}
 
 
+@pytest.mark.slow
 def test_who_comes_later_has_soon_what_is_known_already():
     async def main(loop):
         host = Host(loop)
@@ -141,6 +143,7 @@ def test_who_comes_later_has_soon_what_is_known_already():
     assert [batch.time_ns for batch in b.batches] == sorted(batch.time_ns for batch in b.batches)
 
 
+@pytest.mark.slow
 def test_when_the_owner_ends_another_takes_the_device_within_a_second(caplog):
     caplog.set_level(logging.INFO)
 
@@ -172,6 +175,7 @@ def test_when_the_owner_ends_another_takes_the_device_within_a_second(caplog):
     assert {v for _, v in b.values()[UP]} == {1}
 
 
+@pytest.mark.slow
 def test_each_has_what_it_wants_and_no_more():
     few = {"include": ["inverter_power.*", "inverter.serial"], "exclude": ["*"]}
 
@@ -195,6 +199,7 @@ def test_each_has_what_it_wants_and_no_more():
     assert max(host.unit.times("energy.e_grid_feed_total")) <= last
 
 
+@pytest.mark.slow
 def test_an_owner_whose_unit_is_away_says_so_for_all():
     async def main(loop):
         host = Host(loop)
@@ -213,6 +218,7 @@ def test_an_owner_whose_unit_is_away_says_so_for_all():
     assert last.health.error
 
 
+@pytest.mark.slow
 def test_an_owner_that_hangs_is_told_of_and_followed_again(monkeypatch, caplog):
     caplog.set_level(logging.INFO)
     real, told, dead = Client.call, module.Following._told, []
@@ -249,6 +255,7 @@ def test_an_owner_that_hangs_is_told_of_and_followed_again(monkeypatch, caplog):
     assert "and it does not answer" in error
 
 
+@pytest.mark.slow
 def test_an_owner_that_hangs_and_is_killed_is_followed_by_another_within_a_second(monkeypatch):
     real, told, dead = Client.call, module.Following._told, []
 
@@ -280,6 +287,7 @@ def test_an_owner_that_hangs_and_is_killed_is_followed_by_another_within_a_secon
     assert b.values()[UP][-1][1] == 1
 
 
+@pytest.mark.slow
 def test_what_this_version_does_not_know_is_left_out_and_told_once(monkeypatch, caplog):
     real = module.from_json
 
@@ -301,6 +309,7 @@ def test_what_this_version_does_not_know_is_left_out_and_told_once(monkeypatch, 
     assert text == "b: 1 series that its owner tells are not known to this version, and left out"
 
 
+@pytest.mark.slow
 def test_who_shares_nothing_keeps_the_device_as_ever(caplog):
     """A command, or a collector of a version before this one."""
 
@@ -331,6 +340,7 @@ async def _hang_up(lock):
         await asyncio.sleep(0.01)
 
 
+@pytest.mark.slow
 def test_of_two_that_keep_what_they_have_learnt_in_one_place_only_the_owner_writes(tmp_path):
     async def main(loop):
         host = Host(loop)
@@ -366,6 +376,7 @@ def test_late_and_past_values_stay_such(monkeypatch):
     assert late.time_ns == past.time_ns == 1_700_000_000_123_456_789
 
 
+@pytest.mark.slow
 def test_texts_of_the_unit_come_on_one_line():
     async def main(loop):
         host = Host(loop)
@@ -579,6 +590,7 @@ def test_who_follows_reads_its_configuration_again_when_its_owner_does():
     assert sorted(calls) == ["dach", "roof", "toit"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "answer", "words"),
     [
@@ -624,6 +636,7 @@ def test_an_owner_of_another_version_keeps_the_device(
     assert second.devices[0]._restoring is None, "nothing is restored by who has no device"
 
 
+@pytest.mark.slow
 def test_an_owner_that_has_nothing_to_tell_is_no_trouble(monkeypatch, caplog):
     real, told, quiet, asked = Client.call, module.Following._told, [], []
 
@@ -653,6 +666,7 @@ def test_an_owner_that_has_nothing_to_tell_is_no_trouble(monkeypatch, caplog):
     assert not caplog.records
 
 
+@pytest.mark.slow
 def test_what_cannot_be_understood_is_left_out_and_told_once(monkeypatch, caplog):
     real, count = module.from_json, itertools.count()
 

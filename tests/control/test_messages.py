@@ -86,6 +86,7 @@ def test_many_short_lines_are_not_copied_again_and_again():
     assert len(lines._data) == 2
 
 
+@pytest.mark.slow
 @given(VALUES, st.text(), st.dictionaries(st.text(), VALUES, max_size=3))
 def test_what_is_asked_is_what_is_read(name, method, params):
     name = name if isinstance(name, str | int) and not isinstance(name, bool) else None

@@ -59,6 +59,7 @@ def past(hours, **params):
     return unit, visited(job, unit=unit, timezone="UTC", history={"backfill": "off"})
 
 
+@pytest.mark.slow
 def test_the_memory_is_told_with_its_own_times_and_to_nobody_else():
     unit, (answer, told, _) = past(6, series=[GLOB])
     assert {method for method, _ in told} == {"past"}

@@ -181,6 +181,7 @@ def test_the_pace_stays_within_the_budget():
     assert len(times) / 600 <= 5.1
 
 
+@pytest.mark.slow
 def test_discovery_never_delays_a_fast_round():
     first = bench(120).unit.times(GRID)
     ticks = [b - a for a, b in zip(first[1:], first[2:], strict=False)]
@@ -198,6 +199,7 @@ def sums(plan):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pace", [3.5, 3.9, 4.3, 4.7])
 @pytest.mark.parametrize("slow", ["60s", "90s", "130s"])
 def test_more_than_there_is_time_for_does_not_tear_sums_apart(pace, slow):
@@ -350,6 +352,7 @@ def test_a_total_that_was_really_reset_is_published():
     assert run(main).out.last()[LOAD_TOTAL] == 3.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start", [5_000_000.0, 500.0, -500.0])
 def test_a_balance_that_falls_is_published_each_time_and_asked_once(start):
     """A unit that charges from the grid: 10 kW are 2.8 Wh each second."""
@@ -469,6 +472,7 @@ def test_one_strange_answer_does_not_change_what_the_unit_has():
     assert "inverter_battery{battery=0}.soc_percent" in made.out.values()
 
 
+@pytest.mark.slow
 def test_what_was_learnt_is_used_after_a_restart(tmp_path):
     bench(120, state_dir=tmp_path)
     saved = json.loads((tmp_path / "roof.json").read_text())
@@ -490,6 +494,7 @@ def test_a_state_file_that_somebody_spoilt_is_not_used(tmp_path):
     assert set(made.ups()) == {1}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", ["1", [1], {"a": 1}, -1, 256, 1.5, 10**300, "\\u0000", True])
 @pytest.mark.parametrize(
     "name", slow_but("battery.bms_sn", ["power_mng.n_batteries", "inverter_sn", "battery.bms_sn"])
@@ -634,6 +639,7 @@ def test_nothing_of_the_old_unit_is_published_after_a_restart(tmp_path, caplog):
     assert saved["address"] == "tcp://unit.test:8899"
 
 
+@pytest.mark.slow
 def test_what_was_learnt_at_another_address_is_not_used(tmp_path):
     """Two configurations with one name of a device share a file."""
     bench(120, state_dir=tmp_path)
@@ -684,6 +690,7 @@ def test_unconditional_values_do_not_wait_for_the_serial_number():
     assert "inverter_power.grid_watts" in made.out.last()
 
 
+@pytest.mark.slow
 def test_another_unit_is_asked_for_what_the_old_one_did_not_answer():
     unit = ScriptedUnit()
     unit.silent = {"g_sync.p_ac_sum"}
@@ -739,6 +746,7 @@ def test_what_is_not_known_because_the_unit_is_silent_is_told_once(caplog):
     assert not [name for name in made.out.values() if name.startswith("inverter_backup")]
 
 
+@pytest.mark.slow
 def test_a_part_is_published_although_one_of_the_objects_that_tell_of_it_is_silent():
     unit = ScriptedUnit()
     unit.silent = {"power_mng.battery_type"}
@@ -966,6 +974,7 @@ def test_without_descriptors_a_device_waits_for_its_lock(monkeypatch, caplog):
     ]
 
 
+@pytest.mark.slow
 @needs_locks
 def test_who_finds_another_in_front_lets_go_of_the_line(monkeypatch):
     """A stranger can have let both in; the one that is behind notices with its next round."""
@@ -1076,6 +1085,7 @@ def test_a_line_that_is_lost_for_moments_is_not_told_of_each_time(caplog):
     assert made.out.last()["inverter_collector.reconnects_total"] == 11
 
 
+@pytest.mark.slow
 def test_a_server_that_accepts_and_says_nothing_useful_is_not_hammered():
     class Http:
         at = None

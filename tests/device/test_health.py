@@ -138,6 +138,7 @@ def test_a_unit_of_which_nothing_is_wanted_often_is_asked_one_thing_in_each_roun
     assert set(asked.values()) == {1}, "what the unit has is looked at once an hour"
 
 
+@pytest.mark.slow
 def test_what_is_asked_only_to_see_whether_the_unit_is_there_is_published_no_sooner():
     async def job(bench):
         await asyncio.sleep(3000)
@@ -205,6 +206,7 @@ def test_the_words_are_those_of_what_is_wrong_now(seconds, error):
     assert error in during(job).errors
 
 
+@pytest.mark.slow
 def test_the_first_values_after_a_silence_say_that_the_unit_is_back():
     async def job(bench):
         await asyncio.sleep(45)

@@ -75,6 +75,7 @@ async def listened_to(loop, more, *choices):
     return made
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("more", [FEW, {**FEW, "include": ["inverter_power.*", "inverter.*"]}, {}])
 def test_the_agent_notices_nothing_of_who_listens(more):
     alone = run(lambda loop: listened_to(loop, more))
@@ -83,6 +84,7 @@ def test_the_agent_notices_nothing_of_who_listens(more):
     assert told(beside.out.batches) == told(alone.out.batches)
 
 
+@pytest.mark.slow
 def test_the_agent_gets_the_same_rounds_when_much_is_wanted_by_others():
     alone = run(lambda loop: listened_to(loop, FEW))
     beside = run(lambda loop: listened_to(loop, FEW, Choice(frozenset({"cells"})), Choice()))
@@ -122,6 +124,7 @@ def test_who_listens_gets_what_it_wants_while_it_does():
     ][10:16]
 
 
+@pytest.mark.slow
 def test_what_nobody_has_wanted_before_does_not_wait_for_its_interval():
     other = Recorder()
 

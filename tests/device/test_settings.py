@@ -189,6 +189,7 @@ def test_what_is_no_entry_is_left_out(tmp_path, entries):
     virtual.run(main)
 
 
+@pytest.mark.slow
 def test_journal_is_bounded(tmp_path):
     many = [list(JournalEntry(float(n), "x" * 5000, "volts", 1, 2, "applied")) for n in range(30)]
     StateFile(tmp_path, "roof", "toy", WRITTEN).save({"entries": many})

@@ -108,6 +108,7 @@ def test_other_equipment_is_told(scenario, words):
     assert visit.figures.unanswered == ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("faults", [(), (Loses(0.3),)], ids=["healthy", "lossy"])
 @pytest.mark.parametrize("seconds", [20.0, 60.0, 240.0])
 def test_never_more_than_five_requests_a_second_from_the_first_moment_on(seconds, faults):
@@ -173,6 +174,7 @@ def test_what_is_lost_once_is_not_taken_for_unknown():
     assert visit.figures.unanswered == ()
 
 
+@pytest.mark.slow
 def test_answers_cut_short_are_told():
     visit = Visit(faults=[Cuts(0.08)])
     assert "damage" in visit.found
@@ -239,6 +241,7 @@ def app():
     return Says(_HELLO, answer_of("battery.current", b"\0\0\0\0"), every=0.5)
 
 
+@pytest.mark.slow
 def test_an_app_on_the_line_is_told():
     visit = Visit(faults=[app()])
     assert visit.found == {"shared-much"}
@@ -247,18 +250,21 @@ def test_an_app_on_the_line_is_told():
     assert visit.diagnosis.severity is Severity.WARNING
 
 
+@pytest.mark.slow
 def test_the_app_has_its_turn_first():
     """A volley begins when the line is quiet, and has half of the window."""
     visit = Visit(faults=[app()])
     assert visit.bridge.observed.most_outstanding <= 2
 
 
+@pytest.mark.slow
 def test_somebody_who_rarely_speaks_is_only_noted():
     visit = Visit(faults=[Says(answer_of("battery.current", b"\0\0\0\0"), every=10.0)])
     assert visit.found == {"shared"}
     assert visit.diagnosis.severity is Severity.NOTE
 
 
+@pytest.mark.slow
 def test_signs_of_the_service_of_a_plant_and_echoes_are_told():
     net = frame.assemble(frame.WRITE, 0x3AA565FC, bytes(36))
     slave = frame.assemble(frame.RESPONSE | frame.PLANT, 0xC0A7074F, bytes(8), 7)
@@ -267,11 +273,13 @@ def test_signs_of_the_service_of_a_plant_and_echoes_are_told():
     assert visit.diagnosis.severity is Severity.NOTE
 
 
+@pytest.mark.slow
 def test_an_answer_that_comes_twice_is_not_somebody_elses():
     visit = Visit(faults=[Twice()])
     assert visit.figures.others.get("answer", 0) == 0
 
 
+@pytest.mark.slow
 def test_loss_with_others_on_the_line_is_put_down_to_them():
     visit = Visit(faults=[app(), Loses(0.25)])
     assert "loss-shared" in visit.found
@@ -280,6 +288,7 @@ def test_loss_with_others_on_the_line_is_put_down_to_them():
 # -- old firmware ------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_old_firmware_is_known_and_what_it_does_not_answer_is_told():
     visit = Visit("old-firmware")
     assert visit.found == {"objects"}
@@ -289,6 +298,7 @@ def test_old_firmware_is_known_and_what_it_does_not_answer_is_told():
     assert fastest(visit).loss == 0, "what is not known is not lost"
 
 
+@pytest.mark.slow
 def test_silence_about_a_part_is_not_taken_for_its_absence():
     visit = Visit(faults=[UnsupportedObjects("rb485.available")])
     assert dict(visit.figures.equipment)["Power Switch"] == "not known"

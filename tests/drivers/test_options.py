@@ -192,6 +192,7 @@ def test_where_nothing_is_known_of_the_family_nothing_is_said_of_its_options(nam
     ]
 
 
+@pytest.mark.slow
 def test_reading_a_file_loads_the_drivers_that_it_names_and_no_others():
     code = """
 import sys

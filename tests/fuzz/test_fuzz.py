@@ -140,6 +140,7 @@ def test_corpus_of_the_payloads_has_good_and_bad_ones_of_every_type(kind):
     assert decoded == {True, False}
 
 
+@pytest.mark.slow
 def test_corpus_of_the_configuration_has_devices_that_are_reached_in_every_way(monkeypatch):
     monkeypatch.setitem(BUILTIN, config.DRIVER.name, config.__name__)
     said = filter(None, map(config.read, engine.seeds("config")))

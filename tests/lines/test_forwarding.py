@@ -96,6 +96,7 @@ def world(test):
     return lambda *arguments: asyncio.run(main(*arguments))
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=30)
 @given(st.lists(st.tuples(st.booleans(), st.binary(max_size=20)), max_size=20), st.integers(0, 20))
 def test_bytes_pass_unchanged_and_are_heard(said, when):

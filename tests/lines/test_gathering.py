@@ -266,6 +266,7 @@ def test_who_says_nothing_for_long_is_hung_up_on_though_it_was_known(with_bench,
     with_bench(test)
 
 
+@pytest.mark.slow
 def test_a_plant_that_calls_at_once_is_taken(with_bench):
     """All are unknown before the first of them has said a word."""
 

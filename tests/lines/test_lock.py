@@ -74,6 +74,7 @@ def held():
         item.release()
 
 
+@pytest.mark.slow
 def test_second_process_is_told_who_was_first(other_process):
     with pytest.raises(BusyError) as caught:
         DeviceLock(ADDRESS).acquire()
@@ -93,6 +94,7 @@ def test_it_is_told_as_often_as_it_asks(other_process):
             DeviceLock(ADDRESS).acquire()
 
 
+@pytest.mark.slow
 def test_lock_dies_with_its_process(other_process):
     other_process.kill()
     other_process.wait()
@@ -101,6 +103,7 @@ def test_lock_dies_with_its_process(other_process):
     ours.release()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("other_process")
 def test_other_devices_are_free(held):
     held(tcp(f"{HOST}:8900"))
@@ -262,6 +265,7 @@ def test_who_finds_another_in_front_gives_way(held, stranger):
     first.acquire()
 
 
+@pytest.mark.slow
 def test_a_stranger_with_very_many_names_costs_the_lock_but_no_data(stranger, caplog):
     stranger(NAME, *(NAME + b"/%d" % n for n in range(1, 70)))
     for _ in range(2):
@@ -453,6 +457,7 @@ def test_a_line_without_ends_is_locked_by_its_address_only(make):
     assert opened(a, None).closed == opened(b, None).closed == 0
 
 
+@pytest.mark.slow
 def test_another_process_at_the_same_end_is_found_out(make, other_process):
     """The other process has the address as its configuration has it."""
     line = opened(make("n." + HOST, "roof"), (HOST, 8899))

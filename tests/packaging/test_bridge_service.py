@@ -43,6 +43,7 @@ def test_the_example_has_options_that_there_are():
     assert path in (DEBIAN / "rct-collector-bridge.README.Debian").read_text()
 
 
+@pytest.mark.slow
 def test_doors_are_found_where_all_but_processes_is_hidden():
     """As with ``ProcSubset=pid``."""
     assert BRIDGE.values("ProcSubset") == ["pid"]

@@ -308,6 +308,7 @@ def compose(*words):
     return subprocess.run(command, env=variables, capture_output=True, text=True)
 
 
+@pytest.mark.slow
 def test_compose_understands_it():
     done = compose("config")
 

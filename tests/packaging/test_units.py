@@ -33,6 +33,7 @@ def test_its_exposure_is_low(unit):
     assert judge(1).returncode == 1, "it would say so"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unit", UNITS, ids=str)
 def test_systemd_understands_all_of_it(unit, tmp_path):
     path = tmp_path / unit.path.name

@@ -65,6 +65,7 @@ def test_nothing_of_the_current_folder_is_imported(trap, config, program, path):
     assert status == 0
 
 
+@pytest.mark.slow
 def test_what_pythonpath_names_in_full_is_kept(tmp_path, config):
     (tmp_path / "yaml.py").write_text("import os\nos._exit(42)\n")
     environment = {**os.environ, "PYTHONPATH": f":{tmp_path}"}

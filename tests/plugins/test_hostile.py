@@ -76,6 +76,7 @@ def test_notifications_are_made_of_our_own_words(said, shown):
     assert all(shown is None or shown not in alert.text for alert in found)
 
 
+@pytest.mark.slow
 @each_text
 def test_a_serial_number_that_changes_is_logged_harmlessly(said, shown, caplog):
     """Even when it is a text that may be shown: quotes end where it ends."""

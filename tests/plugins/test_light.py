@@ -127,6 +127,7 @@ print(*sys.modules)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BUILTIN)
 def test_a_device_loads_nothing_of_other_families_and_nothing_that_few_need(name):
     way = "tcp://192.0.2.10:8899" if "tcp" in driver(name).ways else "listen://127.0.0.1:8899"

@@ -125,6 +125,7 @@ def test_it_is_ready_at_once_and_tells_how_its_devices_do(path):
     assert names == ["roof", "barn"]
 
 
+@pytest.mark.slow
 def test_many_that_are_away_are_not_all_named(path):
     names = [f"unit{n}" for n in range(5)]
     file(path, *names)
@@ -250,6 +251,7 @@ def test_a_device_that_begins_anew_after_a_bug_is_at_work(path, monkeypatch):
 # -- reload ------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_signal_has_the_file_read_again_without_a_disturbance_of_others(path):
     file(path, "roof", "barn")
 

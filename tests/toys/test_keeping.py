@@ -169,6 +169,7 @@ def test_gaps_come_in_the_order_that_the_agent_stands(driver, tmp_path, order):
     assert found.times == [at for gap in pieces for at in gap]
 
 
+@pytest.mark.slow
 def test_memory_is_asked_once_in_a_round_and_behind_it(driver, tmp_path):
     unit = Keeping(whole(), page=3)
     run(driver, unit, 900.0, covered(tmp_path, SLOTS))
@@ -233,6 +234,7 @@ def test_without_a_state_folder_what_is_missed_in_the_run_is_restored(driver):
     assert len(set(found.times)) == len(found.times)
 
 
+@pytest.mark.slow
 def test_damaged_file_is_told_of_and_all_is_restored(driver, tmp_path, caplog):
     (tmp_path / "toy+coverage.json").write_text(
         json.dumps({"version": 2, "driver": "keeping", "covered": [[300, 100]]})
@@ -331,6 +333,7 @@ def watch(driver, unit, seconds, folder, *, during=None):
     return Run(driver, unit, seconds, during=main, common=common)
 
 
+@pytest.mark.slow
 def test_events_of_the_past_are_history_and_new_ones_are_live(driver, tmp_path):
     events = [(WALL - 8 * 86400, "1", "5"), (WALL - 7200, "114", "60"), (WALL - 60, "90", "5")]
     unit = Keeping(whole(), events=events)
@@ -585,6 +588,7 @@ def test_what_a_clock_that_is_ahead_takes_for_the_past_is_none_once_it_is_set(dr
     assert content["covered"][-1][1] <= floor(WALL + 631.0) + SLOT_S
 
 
+@pytest.mark.slow
 def test_answer_about_faults_that_is_lost_brings_no_look_at_the_events(driver, tmp_path):
     unit = Keeping(whole())
     read, rounds = unit.read, itertools.count()

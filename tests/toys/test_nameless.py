@@ -391,6 +391,7 @@ def test_what_is_good_for_a_while_is_asked_rarely_and_after_midnight(register):
     assert len([line for line in run.lines if "battery_watts" in line]) == 3
 
 
+@pytest.mark.slow
 def test_a_new_connection_does_not_ask_what_is_good_still(register):
     async def during(run):
         for _ in range(5):
@@ -548,6 +549,7 @@ def gaps_of(run, line):
 SPOILT = "1000 and no bracket"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("says", slow_but(SPOILT, [None, SPOILT]), ids=["silent", "damaged"])
 @pytest.mark.parametrize("since", slow_but(0.0, [0.0, 200.0]), ids=["ever", "later"])
 def test_a_question_that_is_never_answered_well_spoils_no_round(driver, says, since):
@@ -718,6 +720,7 @@ def test_what_is_answered_on_a_bad_line_is_not_left_alone_for_long(driver):
     assert not wrong(run)
 
 
+@pytest.mark.slow
 def test_what_is_slower_uses_all_of_a_round_that_answers_leave(register):
     """An answer is waited for as long as the timeout says, but hardly ever takes so long."""
     load, grid, battery = nameless.QUERIES.values()

@@ -408,6 +408,7 @@ except TransportError:
 """
 
 
+@pytest.mark.slow
 def test_a_line_over_tcp_loads_no_other_transport(tmp_path):
     """The agents' plugins are to stay small."""
     script = [sys.executable, "-c", LOADED, tmp_path]

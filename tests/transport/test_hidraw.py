@@ -398,6 +398,7 @@ def _said_to_nobody(node):
     return subprocess.run(script, capture_output=True, text=True, check=True).stdout.rstrip("\n")
 
 
+@pytest.mark.slow
 def test_a_node_that_is_not_for_this_user_names_a_rule(forbidden_node):
     assert _said_to_nobody(forbidden_node) == (
         f"cannot open the USB device {forbidden_node}: this user may not open it, nor may any"
@@ -406,6 +407,7 @@ def test_a_node_that_is_not_for_this_user_names_a_rule(forbidden_node):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a file to another group")
 def test_a_node_that_is_for_a_group_names_it(forbidden_node):
     group = next(group for group in grp.getgrall() if group.gr_gid not in (0, 65534))

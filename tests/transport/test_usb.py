@@ -306,6 +306,7 @@ async def roof(host, units, numbers):
         yield it
 
 
+@pytest.mark.slow
 def test_lines_find_their_units_by_serial_number_and_again_when_all_was_plugged_in_anew(host):
     """Each is at the other's place at first, and keeps the other off its own no longer."""
     units = {"1-1.3": "2222", "1-1.4": "1111"}
@@ -334,6 +335,7 @@ def test_lines_find_their_units_by_serial_number_and_again_when_all_was_plugged_
     )
 
 
+@pytest.mark.slow
 def test_a_serial_number_that_is_nowhere_is_told_once_and_looked_for_on(host, caplog):
     units = {"1-1.3": "2222", "1-1.4": "3333"}
     for number, path in enumerate(units):

@@ -57,6 +57,7 @@ async def begin(site):
     site.collect()
 
 
+@pytest.mark.slow
 def test_when_a_collector_ends_nothing_is_taken_for_present(site):
     site.run(end(site))
     wait(lambda: not site.unit().up)
@@ -76,6 +77,7 @@ def test_when_a_collector_ends_nothing_is_taken_for_present(site):
     assert (device["up"], device["error"]) == (False, "its collector has ended")
 
 
+@pytest.mark.slow
 def test_status_without_a_source_tells_all_devices(inverter):
     with (
         running_inverter(**QUICK) as other,
@@ -89,6 +91,7 @@ def test_status_without_a_source_tells_all_devices(inverter):
         assert one["source"] == "barn"
 
 
+@pytest.mark.slow
 def test_who_takes_over_is_followed_with_the_curves_that_are_there(site):
     before = site.unit().past
     site.run(end(site))
@@ -98,6 +101,7 @@ def test_who_takes_over_is_followed_with_the_curves_that_are_there(site):
     assert site.unit().past is before
 
 
+@pytest.mark.slow
 def test_who_takes_over_may_have_another_name_for_it(site, inverter):
     before = site.unit().past
     site.run(end(site))
@@ -111,6 +115,7 @@ def test_who_takes_over_may_have_another_name_for_it(site, inverter):
     assert told(site, "removed") == [{"source": "roof"}]
 
 
+@pytest.mark.slow
 def test_a_device_that_nobody_collects_from_is_forgotten_after_a_day(site, monkeypatch):
     site.run(site.collector.remove("roof"))
     wait(lambda: not site.unit().up)
@@ -123,6 +128,7 @@ def test_a_device_that_nobody_collects_from_is_forgotten_after_a_day(site, monke
     assert told(site, "removed") == [{"source": "roof"}]
 
 
+@pytest.mark.slow
 def test_what_does_not_come_again_is_told(site, monkeypatch):
     monkeypatch.setattr(overview, "ASK_S", 0.05)
     ahead = site.overview._clock() + 1000
@@ -151,6 +157,7 @@ def test_time_goes_on_though_nothing_comes(inverter, monkeypatch):
     assert {json.loads(text)["method"] for text in ticks} == {"tick"}
 
 
+@pytest.mark.slow
 def test_who_cannot_be_understood_harms_nobody(site, monkeypatch, caplog):
     """Another version of the collector may say things that this one does not know."""
     monkeypatch.setattr(overview, "ASK_S", 0.05)
@@ -174,6 +181,7 @@ def test_who_cannot_be_understood_harms_nobody(site, monkeypatch, caplog):
     assert "Traceback" not in caplog.text
 
 
+@pytest.mark.slow
 def test_why_nothing_is_seen_is_told(inverter, monkeypatch, caplog):
     monkeypatch.setattr(overview, "ASK_S", 0.05)
     with monkeypatch.context() as patch, running_site(roof(inverter.address)) as site:

@@ -142,6 +142,7 @@ def test_half_of_a_curve_is_none():
     assert unit.past.to_json(T0)["values"] == {}
 
 
+@pytest.mark.slow
 def test_what_is_kept_of_the_past_has_a_bound():
     unit = UnitState("")
     for n in range(5000):

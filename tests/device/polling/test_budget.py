@@ -75,6 +75,7 @@ def test_the_gap_limits_the_pace_too():
     assert load({"always"}, requests=RctRequests(per_second=50, gap=0.1)).pace == 10
 
 
+@pytest.mark.slow
 def test_nothing_is_needed_for_nothing():
     found = load(())
 

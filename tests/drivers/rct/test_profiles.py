@@ -212,6 +212,7 @@ def test_without_faults_every_answer_is_recorded_as_it_was_sent():
     assert talk.bridge.observed.good == 40
 
 
+@pytest.mark.slow
 def test_dropped_answers_do_not_come():
     talk = asked(Dropped(0.3, seed=1), count=1000)
     assert talk.bridge.observed.dropped == pytest.approx(300, abs=60)
@@ -334,6 +335,7 @@ def test_what_was_stuck_is_lost_where_something_else_comes_between():
     assert good(talk) == [entry for entry in parsed(talk.frames())]
 
 
+@pytest.mark.slow
 def test_of_several_only_one_happens_and_their_rates_add_up():
     many = either(Dropped(0.2), Torn(0.2), BadChecksum(0.2), seed=5)
     talk = asked(*many, count=1000)
@@ -449,6 +451,7 @@ def test_answers_come_in_bursts():
     assert len(talk.witness.good) == 100
 
 
+@pytest.mark.slow
 def test_answers_dribble_byte_by_byte():
     talk = asked(Dribble(), items=(SOC, CELLS), count=10)
     assert {len(data) for _, data in talk.heard} == {1}
@@ -746,6 +749,7 @@ def test_windows_come_once_in_each_period_and_have_edges(every, share, of, time)
 # -- together ---------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", slow_among(PROFILES, "flood"))
 def test_a_profile_is_the_same_for_the_same_seed(name):
     def transcript(seed):

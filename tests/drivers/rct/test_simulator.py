@@ -120,6 +120,7 @@ def test_power_balances_at_every_moment_of_a_day(name):
     assert drawn == (name in ("sunny", "inverter-only"))  # the others' batteries last all night
 
 
+@pytest.mark.slow
 def test_sun_household_and_battery_of_the_default_are_plausible():
     unit = RctUnit(start=MIDNIGHT)
     moments = [unit.moment(unix) for unix in range(MIDNIGHT, MIDNIGHT + DAY, 60)]
@@ -315,6 +316,7 @@ def test_all_published_values_are_plausible_all_day(name):
 # -- faults and events ------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_faults_come_and_go_and_are_kept_in_the_event_table():
     unit = RctUnit(start=NOON)
     words = [f"fault[{n}].flt" for n in range(4)]
@@ -332,6 +334,7 @@ def test_faults_come_and_go_and_are_kept_in_the_event_table():
         assert not any(value(unit, word, end) for word in words)
 
 
+@pytest.mark.slow
 def test_what_a_fault_measured_shows_in_the_readings():
     unit = RctUnit(start=NOON)
     events = whole_history(unit, "logger.error_log_time_stamp", NOON, NOON)
@@ -486,6 +489,7 @@ def test_every_object_has_a_reading_and_every_reading_an_object():
     assert names == {"".join(c for c in name if not c.isdigit()) for name in READINGS}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", slow_but("everything", SCENARIOS))
 def test_every_object_answers_and_decodes(name):
     """Over the line, with the collector's own session; what the firmware lacks stays silent."""

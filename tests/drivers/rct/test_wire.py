@@ -233,6 +233,7 @@ def test_statistics_by_hand():
 # -- encode -------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @given(st.data())
 @relaxed
 def test_what_is_encoded_is_decoded_back(data):

@@ -245,6 +245,7 @@ def test_without_the_package_what_was_kept_is_left_alone(monkeypatch):
 # -- in the collector ------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kept", [True, False])
 def test_a_restarted_collector_goes_on_with_the_sessions_of_its_units(tmp_path, kept):
     """Without the file each unit is understood again only when it has offered anew."""

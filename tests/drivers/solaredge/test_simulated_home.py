@@ -136,6 +136,7 @@ def test_an_id_may_be_the_beginning_of_a_frame():
     assert not portal.bad
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", slow_among(sorted(PROFILES), "flood"))
 def test_whatever_goes_wrong_in_the_end_all_is_acknowledged(name):
     unit, witness = caller(faults=faults([name], 3))

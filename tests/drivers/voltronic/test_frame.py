@@ -420,6 +420,7 @@ def test_an_answer_is_never_invented(data):
             assert any(line + spell(line) in data for spell in (checksum, thrice, plain))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "piece", [b"(", b"^", b"x", b"(\r", b"(NAK\r", b"((((((((((1\r", b"\r", b"\0"]
 )

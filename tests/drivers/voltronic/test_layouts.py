@@ -72,6 +72,7 @@ def test_whatever_comes_is_an_answer_or_none(answer):
         assert parts is None or all(isinstance(name, str) for name in parts)
 
 
+@pytest.mark.slow
 @given(st.sampled_from(COMMANDS), st.data())
 def test_a_damaged_answer_is_an_answer_or_none(item, data):
     """Checksums let one in 65536 damaged frames pass: what is left of it must not be a bug."""

@@ -108,6 +108,7 @@ def test_dialects_that_only_are_read(dialect):
     assert not run.writes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("faults", "state", "left"),
     [
@@ -135,6 +136,7 @@ def test_whatever_goes_wrong_it_leaves_once(faults, state, left):
         assert shown == "utility"
 
 
+@pytest.mark.slow
 def test_unit_that_shows_it_late_is_waited_for_and_not_longer_than_a_minute():
     async def doing(run):
         run.inverter.bridge.unit.shows_after = 25.0
@@ -203,6 +205,7 @@ def test_what_the_unit_decides_on_is_not_refused_before_it_was_asked():
     assert run.writes == {"PBEQT065": 1}
 
 
+@pytest.mark.slow
 def test_setting_goes_ahead_of_what_is_polled():
     """After a connect everything is asked; a setting waits for one question at a time."""
     asked = []
@@ -230,6 +233,7 @@ def test_setting_goes_ahead_of_what_is_polled():
     assert len(asked) > 20
 
 
+@pytest.mark.slow
 def test_another_unit_of_the_system_is_set_by_its_number():
     async def doing(run):
         await asyncio.sleep(60)
@@ -240,6 +244,7 @@ def test_another_unit_of_the_system_is_set_by_its_number():
     assert run.writes == {"PPCP201": 1}
 
 
+@pytest.mark.slow
 def test_limits_and_journal_survive_a_restart(tmp_path):
     SetUnit(lambda run: run.gate.set("output_priority", "utility", who="ann"), folder=tmp_path)
     (entry,) = json.loads((tmp_path / "house+settings.json").read_text())["entries"]
@@ -258,6 +263,7 @@ def test_limits_and_journal_survive_a_restart(tmp_path):
     assert run.writes.total() == 19
 
 
+@pytest.mark.slow
 def test_what_becomes_of_settings_is_published():
     async def doing(run):
         await run.gate.set("output_priority", "utility")
@@ -281,6 +287,7 @@ def test_what_becomes_of_settings_is_published():
     assert own(SetUnit(lambda run: asyncio.sleep(30), writes=[])) == {}
 
 
+@pytest.mark.slow
 def test_what_was_set_is_published_soon():
     """And not minutes later, when settings are read the next time."""
 
@@ -302,6 +309,7 @@ def test_what_was_set_is_published_soon():
     assert values[-1] == 0
 
 
+@pytest.mark.slow
 def test_values_are_collected_meanwhile():
     async def doing(run):
         begun = run.device.rounds

@@ -230,6 +230,7 @@ def test_zeros_of_what_is_no_text_are_replaced_too():
     assert 0 not in found.payload
 
 
+@pytest.mark.slow
 def test_work_grows_with_the_bytes_however_they_are_cut():
     """A frame whose end never comes, all of it escaped, byte by byte."""
     data = b"\x2b\x06\x1f\xfc" + b"\x2d\x2d" * 4000
