@@ -4,10 +4,11 @@
 Databases and brokers behind Telegraf and collectd: Graphite's carbon and web application,
 InfluxDB 1.x, PostgreSQL, Prometheus, Mosquitto, RabbitMQ, NATS and rrdtool; etcd, which keeps a
 fleet's keys; dnsmasq, which leads inverters to the collector; Chromium, which shows the page
-without a window; docker-compose, which only reads a file here; and for recordings of lines and
-dumps of bytes tcpdump, tshark, hexdump and xxd. What is missing is installed with apt-get, as root
-or with sudo; no service is started or enabled. The tests start what they need themselves, on
-loopback, on free ports and in folders of their own.
+without a window; docker-compose, which only reads a file here; for recordings of lines and dumps
+of bytes tcpdump, tshark, hexdump and xxd; and to measure valgrind, which counts instructions, and a
+C compiler, for what ours is measured beside. What is missing is installed with apt-get, as root or
+with sudo; no service is started or enabled. The tests start what they need themselves, on loopback,
+on free ports and in folders of their own.
 
 Exit status: 0 all are there, 1 something failed, 2 wrong usage, 3 some are missing and there is
 no way to install them.
@@ -26,9 +27,11 @@ PACKAGES = {
     "dnsmasq-base": "/usr/sbin/dnsmasq",
     "docker-compose": "/usr/bin/docker-compose",
     "etcd-server": "/usr/bin/etcd",
+    "gcc": "/usr/bin/gcc",
     "graphite-carbon": "/usr/bin/carbon-cache",
     "graphite-web": "/usr/bin/graphite-manage",
     "influxdb": "/usr/bin/influxd",
+    "libc6-dev": "/usr/include/stdio.h",
     "mosquitto": "/usr/sbin/mosquitto",
     "nats-server": "/usr/sbin/nats-server",
     "postgresql": "/usr/lib/postgresql/*/bin/postgres",
@@ -37,6 +40,7 @@ PACKAGES = {
     "rrdtool": "/usr/bin/rrdtool",
     "tcpdump": "/usr/bin/tcpdump",
     "tshark": "/usr/bin/tshark",
+    "valgrind": "/usr/bin/valgrind",
     "xxd": "/usr/bin/xxd",
 }
 

@@ -26,21 +26,22 @@ import argparse
 import asyncio
 import contextlib
 import os
+import pickle
 import subprocess
 import sys
 import tempfile
 import time
 from collections import deque
+from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from rct_collector.adapter.lineprotocol import LineProtocol, chunks
 from rct_collector.collector import Collector
 from rct_collector.config import Config
 from rct_collector.device.options import Options
-from rct_collector.drivers.solaredge.frame import assemble
 from rct_collector.loop import BATCH_S, MANY
-from tests.bench.callers import OPTIMIZERS, post
 from tests.bench.report import markdown
 from tests.virtual import START, VirtualClock, VirtualLoop
 
@@ -97,11 +98,10 @@ class Network:
         exchanges: Answers so far.
     """
 
-    def __init__(self, loop, answer, latency):
+    def __init__(self, loop, family):
         self.exchanges = 0
         self._loop = loop
-        self._answer, self._answers = answer, {}
-        self._latency = latency
+        self._family, self._latency = family, family.latency
         self._due = deque()
 
     async def __call__(self, _address, receive, _lost, _timeout):
@@ -109,9 +109,9 @@ class Network:
         return Line(self, receive)
 
     def send(self, line, data):
-        answer = self._answers.get(data)
+        answer = self._family.answers.get(data)
         if answer is None:
-            answer = self._answers[data] = self._answer(data)
+            answer = self._family.answers[data] = self._family.unit(data)
         if not answer:
             return
         if not self._due:
@@ -133,14 +133,21 @@ class Polled:
 
     Attributes:
         latency: Seconds from a request to its answer.
+        answers: Request → answer, as far as it was worked out.
     """
 
-    def __init__(self, name, answer, latency):
-        self._name, self._answer, self.latency = name, answer, latency
+    def __init__(self, name, made, latency):
+        self._name, self._made, self.latency = name, made, latency
+        self.answers = {}
+
+    @cached_property
+    def unit(self):
+        """What answers a request: bytes → bytes."""
+        return self._made()
 
     def span(self, count):
         """Long enough for all that is learnt at the start, and for rounds of all kinds."""
-        return Span(200, 300) if count <= 20 else Span(60, 20)
+        return Span(100, 300) if count <= 20 else Span(60, 20)
 
     def devices(self, count):
         return [
@@ -153,7 +160,7 @@ class Polled:
         ]
 
     def network(self, loop, _count):
-        return Network(loop, self._answer(), self.latency)
+        return Network(loop, self)
 
 
 class Plant:
@@ -167,8 +174,11 @@ class Plant:
     EVERY_S = 20.0
 
     def __init__(self, loop, count, seconds):
+        from rct_collector.drivers.solaredge.frame import assemble
+        from tests.bench.callers import OPTIMIZERS, post
+
         self.exchanges = 0
-        self._loop, self._count = loop, count
+        self._loop, self._count, self._records = loop, count, 1 + OPTIMIZERS
         posts, began = round(seconds / self.EVERY_S) + 1, int(START) - 10_000
         self._posts = [
             [assemble(post(number, said, began)) for said in range(posts)]
@@ -189,13 +199,15 @@ class Plant:
         """Nobody calls any more."""
 
     def _say(self, number, line, said):
-        self.exchanges += 1 + OPTIMIZERS
+        self.exchanges += self._records
         line.receive(self._posts[number][said])
         self._loop.call_later(self.EVERY_S, self._say, number, line, said + 1)
 
 
 class Called:
     """A family whose inverters call one device."""
+
+    answers = MappingProxyType({})
 
     def span(self, count):
         return Span(60, 600) if count <= 20 else Span(60, 100)
@@ -319,8 +331,89 @@ def once(name, count, mark=lambda: None):
 
 # ---------------------------------------------------------------- in a process of its own
 
+
+def started(name, count):
+    """A run in a process of its own, in which nothing depends on chance.
+
+    Args:
+        name: One of :data:`FAMILIES`.
+        count: Units.
+
+    Returns:
+        What was done.
+
+    Raises:
+        subprocess.CalledProcessError: It failed.
+    """
+    return Done(*map(float, spoken([sys.executable], name, "--devices", str(count)).split()))
+
+
+def spoken(python, *words, path=""):
+    """What a run says.
+
+    Args:
+        python: The interpreter, with what is put before it.
+        words: Arguments of the run.
+        path: Where the interpreter looks for modules besides.
+
+    Raises:
+        subprocess.CalledProcessError: It failed.
+    """
+    command = [*python, "-m", "tests.bench.in_memory", *words, "--here"]
+    clean = {"PATH": os.environ["PATH"], "PYTHONHASHSEED": "0", "PYTHONPATH": path}
+    run = subprocess.run(
+        command, stdout=subprocess.PIPE, text=True, check=True, cwd=ROOT, env=clean
+    )
+    return run.stdout
+
+
+def row(name, count, times, *, counted):
+    """Cells of a table: the least of some runs, or what valgrind counts."""
+    if counted:
+        done, number = count_instructions([sys.executable], [name], count)[name]
+        costs = [f"{number / done.samples:,.0f}", f"{number / done.exchanges:,.0f}"]
+    else:
+        done = min((started(name, count) for _ in range(times)), key=lambda one: one.seconds)
+        costs = [
+            f"{1e6 * done.seconds / done.samples:.1f} µs",
+            f"{1e6 * done.seconds / done.exchanges:.1f} µs",
+        ]
+    return [f"{count:,}", f"{done.samples:,.0f}", f"{done.exchanges:,.0f}", *costs]
+
+
+# ---------------------------------------------------------------- under valgrind
+
 #: Counts every instruction, wherever it runs, and simulates no caches.
 VALGRIND = ("valgrind", "--tool=cachegrind", "--cache-sim=no", "--log-file=/dev/null")
+
+
+def count_instructions(python, names, count, *, path=""):
+    """What runs take, all of them in one process, whose start counts for none.
+
+    Args:
+        python: The interpreter, with what is put before it.
+        names: Of :data:`FAMILIES`.
+        count: Units of each.
+        path: Where the interpreter looks for modules besides.
+
+    Returns:
+        Name → what was done, and its instructions.
+
+    Raises:
+        subprocess.CalledProcessError: It failed.
+    """
+    words = [*names, "--devices", str(count), "--answers"]
+    with tempfile.TemporaryDirectory() as folder:
+        answers, totals = Path(folder, "answers"), Path(folder, "totals")
+        totals.mkdir()
+        # To work out what units say takes longer than all else, so that is done beforehand.
+        spoken(python, *words, answers, path=path)
+        counting = [*VALGRIND, f"--cachegrind-out-file={totals}/%p"]
+        said = spoken([*counting, *python], *words, answers, "--leave-counts", path=path)
+        found = sorted(map(total, totals.iterdir()))
+    done = [Done(*map(float, line.split())) for line in said.splitlines()]
+    spans = [end - begin for begin, end in zip(found[0:-1:2], found[1::2], strict=True)]
+    return dict(zip(names, zip(done, spans, strict=True), strict=True))
 
 
 def leave_count():
@@ -331,74 +424,62 @@ def leave_count():
     os.waitpid(child, 0)
 
 
-def started(name, count, *, counted=False, python=sys.executable, path=""):
-    """A run in a process of its own, in which nothing depends on chance.
-
-    Args:
-        name: One of :data:`FAMILIES`.
-        count: Units.
-        counted: Count instructions.
-        python: The interpreter.
-        path: Where it looks for modules besides.
-
-    Returns:
-        What was done, and the instructions that it took; 0 where they are not counted.
-
-    Raises:
-        subprocess.CalledProcessError: It failed; what it said is in its ``stderr``.
-    """
-    command = [python, "-m", "tests.bench.in_memory", name, "--devices", str(count), "--here"]
-    clean = {"PATH": os.environ["PATH"], "PYTHONHASHSEED": "0", "PYTHONPATH": path}
-    with tempfile.TemporaryDirectory() as folder:
-        if counted:
-            out = f"--cachegrind-out-file={folder}/%p"
-            command = ["setarch", "-R", *VALGRIND, out, *command, "--leave-counts"]
-        run = subprocess.run(
-            command, capture_output=True, text=True, check=True, cwd=ROOT, env=clean
-        )
-        totals = sorted(map(total, Path(folder).iterdir()))
-    done = Done(*map(float, run.stdout.split()))
-    return done, totals[1] - totals[0] if counted else 0
-
-
 def total(file):
     """Instructions in a file of cachegrind."""
     (line,) = (x for x in file.read_text().splitlines() if x.startswith("summary:"))
     return int(line.split()[1])
 
 
-def row(name, count, times, *, counted):
-    """Cells of a table: the least of some runs."""
-    if counted:
-        done, instructions = started(name, count, counted=True)
-        costs = [f"{instructions / done.samples:,.0f}", f"{instructions / done.exchanges:,.0f}"]
+# ---------------------------------------------------------------- the command
+
+
+def keep_answers(file):
+    """Take from a file what units say, or write it there if there is none."""
+    known = {name: family.answers for name, family in FAMILIES.items()}
+    if file.exists():
+        for name, answers in pickle.loads(file.read_bytes()).items():  # noqa: S301 - our own
+            known[name].update(answers)
     else:
-        done = min((started(name, count)[0] for _ in range(times)), key=lambda one: one.seconds)
-        costs = [
-            f"{1e6 * done.seconds / done.samples:.1f} µs",
-            f"{1e6 * done.seconds / done.exchanges:.1f} µs",
-        ]
-    return [f"{count:,}", f"{done.samples:,.0f}", f"{done.exchanges:,.0f}", *costs]
+        file.write_bytes(
+            pickle.dumps({name: answers for name, answers in known.items() if answers})
+        )
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("family", nargs="?", choices=FAMILIES, default="rct")
+    parser.add_argument("families", nargs="*", metavar="family", help=", ".join(FAMILIES))
     parser.add_argument("--devices", nargs="+", type=int, default=[1, 100])
     parser.add_argument("--times", type=int, default=2, help="runs, of which the least counts")
     parser.add_argument("--count", action="store_true", help="count instructions, by valgrind")
     parser.add_argument("--here", action="store_true", help="one run in this process; bare numbers")
     parser.add_argument("--leave-counts", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--answers", type=Path, help=argparse.SUPPRESS)
     words = parser.parse_args()
+    if strange := {*words.families} - {*FAMILIES}:
+        parser.error(f"{', '.join(strange)}: families are {', '.join(FAMILIES)}")
+    families = words.families or ["rct"]
     if words.here:
-        mark = leave_count if words.leave_counts else lambda: None
-        for count in words.devices:
-            print(*once(words.family, count, mark))
+        here(families, words)
         return
     what = "instructions" if words.count else "CPU"
-    head = ["devices", "samples", "exchanges", f"{what} per sample", f"{what} per exchange"]
-    rows = (row(words.family, n, words.times, counted=words.count) for n in words.devices)
-    print(markdown(head, rows))
+    for name in families:
+        each = "record" if name == "solaredge" else "exchange"
+        head = [name, "samples", f"{each}s", f"{what} per sample", f"{what} per {each}"]
+        rows = (row(name, n, words.times, counted=words.count) for n in words.devices)
+        print(markdown(head, rows), end="\n\n")
+
+
+def here(families, words):
+    """Runs in this process."""
+    mark = leave_count if words.leave_counts else lambda: None
+    is_known = words.answers is not None and words.answers.exists()
+    if is_known:
+        keep_answers(words.answers)
+    for name in families:
+        for count in words.devices:
+            print(*once(name, count, mark))
+    if words.answers is not None and not is_known:
+        keep_answers(words.answers)
 
 
 if __name__ == "__main__":
