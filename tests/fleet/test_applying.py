@@ -11,28 +11,10 @@ from rct_collector.fleet.applying import compare, devices_of, write
 from rct_collector.fleet.engine import EngineError
 from rct_collector.fleet.keys import FleetKeys
 from rct_collector.fleet.sharding import shard_of
-from tests.fleet.engine import Store
+from tests.fleet.memory import MemoryEngine
 
 PREFIX = "/rct-collector/v1"
 KEYS = FleetKeys(PREFIX)
-
-
-class Memory:
-    """An engine that is always there."""
-
-    def __init__(self):
-        self.store = Store(lambda: 0.0)
-        self.written = []
-
-    async def get(self, key):
-        return self.store.get(key)
-
-    async def list(self, prefix):
-        return self.store.list(prefix)
-
-    async def replace(self, key, value, mod_revision):
-        self.written.append(key)
-        return self.store.replace(key, value, mod_revision)
 
 
 def text(**devices):
@@ -60,10 +42,10 @@ def apply(engine, content, shards=None, *, is_other=False):
 
 def names(engine):
     """Shard → names of its devices."""
-    found, _ = engine.store.list(KEYS.devices)
     return {
-        int(entry.key.rpartition("/")[2]): {item["name"] for item in json.loads(entry.value)}
-        for entry in found
+        int(key.rpartition("/")[2]): {item["name"] for item in json.loads(entry.value)}
+        for key, entry in engine.store.entries.items()
+        if key.startswith(KEYS.devices)
     }
 
 
@@ -71,9 +53,9 @@ MANY = {f"d{n}": f"tcp://192.0.2.{n}" for n in range(1, 101)}
 
 
 def test_a_fleet_is_made():
-    engine = Memory()
+    engine = MemoryEngine()
     found = apply(engine, text(**MANY), 16)
-    assert json.loads(engine.store.get(KEYS.settings).value) == {"shards": 16}
+    assert json.loads(engine.store.entries[KEYS.settings].value) == {"shards": 16}
     assert set.union(*names(engine).values()) == set(MANY)
     for n, address in MANY.items():
         key = f"tcp/{address.removeprefix('tcp://')}/8899"
@@ -82,11 +64,11 @@ def test_a_fleet_is_made():
         assert n in names(engine)[shard_of(key, 16)]
     assert found.words == ("100 devices in 16 shards: 100 new, 0 gone, 0 changed, 0 as they were")
     assert "+ d7 at tcp://192.0.2.7" in list(found)
-    assert apply(Memory(), text(**MANY)).shards == 4096
+    assert apply(MemoryEngine(), text(**MANY)).shards == 4096
 
 
 def test_only_shards_that_differ_are_written():
-    engine = Memory()
+    engine = MemoryEngine()
     apply(engine, text(**MANY), 16)
     engine.written.clear()
     assert list(apply(engine, text(**dict(reversed(MANY.items()))))) == []
@@ -101,7 +83,7 @@ def test_only_shards_that_differ_are_written():
 
 
 def test_a_device_that_has_moved_is_in_one_shard():
-    engine = Memory()
+    engine = MemoryEngine()
     apply(engine, text(**MANY), 16)
     found = apply(engine, text(**{**MANY, "d1": "tcp://203.0.113.9"}))
     assert list(found) == ["~ d1: address 'tcp://192.0.2.1' → 'tcp://203.0.113.9'"]
@@ -136,7 +118,7 @@ def test_a_file_with_a_mistake(content, said):
 
 
 def test_the_number_of_shards_stays():
-    engine = Memory()
+    engine = MemoryEngine()
     apply(engine, text(**MANY), 16)
     engine.written.clear()
     with pytest.raises(ConfigError) as caught:
@@ -148,7 +130,7 @@ def test_the_number_of_shards_stays():
 
 
 def test_the_file_of_another_fleet():
-    engine = Memory()
+    engine = MemoryEngine()
     apply(engine, text(**MANY), 16)
     other = text(x="tcp://203.0.113.9")
     with pytest.raises(ConfigError, match="none of the 100 devices .* --replace if it is meant"):
@@ -158,15 +140,15 @@ def test_the_file_of_another_fleet():
 
 
 def test_the_keys_of_something_else():
-    engine = Memory()
-    engine.store.put(KEYS.settings, b"mine")
+    engine = MemoryEngine()
+    asyncio.run(engine.put(KEYS.settings, b"mine"))
     with pytest.raises(EngineError, match="is the prefix that of something else"):
         apply(engine, text(**MANY))
 
 
 def test_two_apply_at_the_same_time():
     """The later one changes nothing that it has not seen."""
-    engine = Memory()
+    engine = MemoryEngine()
     apply(engine, text(**MANY), 16)
 
     async def main():
