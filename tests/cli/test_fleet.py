@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 
 import pytest
+
+from tests.cli.conftest import ROOT
 
 SMALL = ("fleet", "simulate", "--devices", 300, "--processes", 8, "--shards", 64, "--events", 1)
 
@@ -83,3 +86,19 @@ def test_simulating_needs_no_network_and_no_client_of_etcd():
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
 
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.slow
+def test_the_plan_in_the_docs_is_what_the_command_prints(run):
+    """If this fails: run the command, and put what it prints below it."""
+    text = (ROOT / "docs/fleet.md").read_text(encoding="utf-8")
+    words, printed = re.search(
+        r"```sh\nrct-collector (fleet simulate .*)\n```\n\n```text\n((?:.*\n)+?)```", text
+    ).groups()
+
+    assert "--devices 1000000 " in words
+    assert [line for line in run(*words.split()).stdout.splitlines() if "memory" not in line] == [
+        line
+        for line in printed.splitlines()
+        if "memory" not in line  # differs between Pythons
+    ]
