@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 import yaml
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 
 from rct_collector import DeviceList
 from rct_collector.adapter.blocks import from_blocks
-from rct_collector.config import Config, files, interpret, read
+from rct_collector.config import Config, apart, files, interpret, read
 from rct_collector.config.document import DEEPEST, read_yaml
 from rct_collector.errors import ConfigError
 from tests.work import calls, peak
@@ -511,3 +512,97 @@ def test_a_link_to_a_file_is_a_file(tmp_path):
     (tmp_path / "file").write_text(written())
     (tmp_path / "link").symlink_to("file")
     assert Config.load(tmp_path / "link").devices[0].name == "roof"
+
+
+# -- by a child --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def alone(monkeypatch):
+    """As in a process with one thread, which the runner of the tests may not be."""
+    monkeypatch.setattr(threading, "active_count", lambda: 1)
+
+
+def typed(value):
+    """With the types of all texts, of which equality knows nothing."""
+    if isinstance(value, dict):
+        return {key: typed(item) for key, item in value.items()}
+    return [typed(item) for item in value] if isinstance(value, list) else (type(value), value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        written(),
+        written(interval="10", labels="{a: 04103, b: '04103', c: no, d: }"),
+        "common: &c {name: x, interval: 10s}\ndevices: [*c, {<<: *c, name: 1.10}, [[]], ~]",
+        "",
+        "x: 'ä\ud7ff'",
+    ],
+    ids=["plain", "types", "aliases", "nothing", "letters"],
+)
+def test_a_child_reads_what_we_would_read_ourselves(alone, monkeypatch, text):
+    content = text.encode()
+    expected = interpret(content, "x")
+
+    parent, real = os.getpid(), files.interpret
+    here = lambda *a: pytest.fail("read here") if os.getpid() == parent else real(*a)  # noqa: E731
+    monkeypatch.setattr(files, "interpret", here)
+
+    assert typed(apart.interpret(content, "x")) == typed(expected)
+
+
+@pytest.mark.parametrize("content", [b"a: b: c", b"a: *b", b"\xff", b'x: "\\UFFFFFFFF"'])
+def test_a_child_tells_what_is_wrong(alone, content):
+    with pytest.raises(ConfigError) as expected:
+        interpret(content, "x")
+    with pytest.raises(ConfigError) as found:
+        apart.interpret(content, "x")
+    assert found.value.problems == expected.value.problems
+
+
+def descriptors():
+    return sorted(Path("/proc/self/fd").iterdir())
+
+
+def killed(monkeypatch):
+    """Children end before they have said anything."""
+    parent, real = os.getpid(), files.interpret
+    monkeypatch.setattr(
+        files, "interpret", lambda *a: real(*a) if os.getpid() == parent else os._exit(9)
+    )
+
+
+def cut_off(monkeypatch):
+    """Children end in the middle of what they say."""
+    real = apart.marshal.dumps
+    monkeypatch.setattr(apart.marshal, "dumps", lambda value: real(value)[:-3])
+
+
+def refused(monkeypatch):
+    """There are as many processes as there may be."""
+
+    def fork():
+        raise BlockingIOError
+
+    monkeypatch.setattr(os, "fork", fork)
+
+
+def crowded(monkeypatch):
+    """Another thread may hold a lock, which nobody would let go of in a child."""
+    monkeypatch.setattr(threading, "active_count", lambda: 2)
+    monkeypatch.setattr(os, "fork", lambda: pytest.fail("forked"))
+
+
+@pytest.mark.parametrize("trouble", [killed, cut_off, refused, crowded])
+def test_without_a_child_it_is_read_here_and_nothing_is_left_behind(alone, monkeypatch, trouble):
+    before, children, real = descriptors(), [], os.fork
+    monkeypatch.setattr(os, "fork", lambda: children.append(real()) or children[-1])
+    trouble(monkeypatch)
+
+    assert apart.interpret(b"a: 10", "x") == {"a": "10"}
+    assert descriptors() == before
+    assert len(children) == (trouble in (killed, cut_off))
+    for child in children:
+        with pytest.raises(ChildProcessError):  # it was waited for
+            os.waitpid(child, os.WNOHANG)

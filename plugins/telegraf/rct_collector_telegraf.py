@@ -128,7 +128,7 @@ def _run(arguments: Arguments, log: logging.Logger) -> int:
     path = arguments.config or rct_collector.Config.default_path()
     version = rct_collector.Version(path)
     try:
-        config = rct_collector.Config.load(path)
+        config = rct_collector.Config.load(path, apart=True)
     except rct_collector.ConfigError as error:
         for problem in error.problems:
             log.error("%s", problem)

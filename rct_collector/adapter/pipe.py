@@ -57,7 +57,7 @@ class PipeWriter:
         dropped: Callable[[str, int], None] = lambda _source, _samples: None,
         gone: Callable[[], None] = lambda: None,
     ) -> None:
-        """Start the thread.
+        """Do nothing yet: the thread is started for the first lines.
 
         Args:
             fd: Where to write.
@@ -73,9 +73,8 @@ class PipeWriter:
         self._size = 0
         self._busy = False
         self._wake = threading.Condition()
+        self._started = False
         self.error: Exception | None = None
-        self._thread = threading.Thread(target=self._run, name=f"writer of {fd}", daemon=True)
-        self._thread.start()
 
     @property
     def broken(self) -> bool:
@@ -104,6 +103,8 @@ class PipeWriter:
         entry = Queued(kept, sum(map(len, kept)), source, samples, told)
         lost: list[Queued] = []
         with self._wake:
+            if not self._started:
+                self._start()
             broken = self.broken
             if not broken:
                 self._queue.append(entry)
@@ -118,6 +119,14 @@ class PipeWriter:
         for old in lost:
             old.told(False)  # noqa: FBT003
             self._dropped(old.source, old.samples)
+
+    def _start(self) -> None:
+        self._started = True
+        name = f"writer of {self._fd}"
+        try:
+            threading.Thread(target=self._run, name=name, daemon=True).start()
+        except RuntimeError as error:  # there is none to be had
+            self._break(error, [])
 
     def flush(self, timeout: float) -> bool:
         """Wait until everything is written.

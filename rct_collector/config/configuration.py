@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from rct_collector.config import apart as by_child
 from rct_collector.config import checking, files
 from rct_collector.config.logs import parse_logging
 from rct_collector.config.options import DeviceConfig
@@ -76,13 +77,18 @@ class Config:
         return Path(os.environ.get(files.ENVIRONMENT) or files.DEFAULT_PATH)
 
     @classmethod
-    def load(cls, path: Path) -> Self:
+    def load(cls, path: Path, *, apart: bool = False) -> Self:
         """Read a YAML file.
+
+        Args:
+            path: The file.
+            apart: Have a child read the YAML, so that the parser, a megabyte and more, does not
+                stay; for a process that is our own and runs for long.
 
         Raises:
             ConfigError: It cannot be read, is no YAML, or says something wrong.
         """
-        return cls.parse(files.read(path), str(path))
+        return cls.parse((by_child if apart else files).read(path), str(path))
 
     @classmethod
     def parse(cls, value: Any, origin: str = "configuration") -> Self:

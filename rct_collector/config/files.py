@@ -33,7 +33,7 @@ def read(path: Path) -> Any:
     Raises:
         ConfigError: It cannot be read, is too large, or is no YAML.
     """
-    return interpret(_content(path), str(path))
+    return interpret(content_of(path), str(path))
 
 
 def interpret(content: bytes, origin: str) -> Any:
@@ -63,7 +63,7 @@ def interpret(content: bytes, origin: str) -> Any:
         raise ConfigError([f"{origin}: not YAML ({error})"]) from error
 
 
-def _content(path: Path) -> bytes:
+def content_of(path: Path) -> bytes:
     """The bytes of a regular file or a pipe, as many as are allowed.
 
     Raises:

@@ -435,3 +435,34 @@ def test_all_who_wait_are_told_when_the_reader_is_gone(make):
     assert not found[3]
     made.writer.put([b"more\n"], told=told.of("more"))
     assert told[-1] == ("more", False)
+
+
+def test_a_thread_is_started_for_the_first_lines_and_none_for_nothing():
+    before = threading.active_count()
+    pipe = Pipe()
+    pipe.writer.put([])
+    assert threading.active_count() == before
+    assert pipe.writer.flush(0)
+
+    pipe.writer.put([b"a 1\n"])
+    assert pipe.read() == b"a 1\n"
+    assert threading.active_count() == before + 1
+    pipe.writer.put([b"b 1\n"])
+    assert pipe.read() == b"b 1\n"
+    assert threading.active_count() == before + 1
+
+
+def test_that_there_is_no_thread_to_be_had_is_why_nothing_is_written(monkeypatch):
+    def start(_thread):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    pipe = Pipe()
+    told = []
+
+    pipe.writer.put([b"a 1\n"], told=told.append)
+
+    assert told == [False]
+    assert str(pipe.writer.error) == "can't start new thread"
+    assert pipe.times_gone == 1
+    assert pipe.writer.flush(0)

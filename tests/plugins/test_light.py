@@ -27,10 +27,10 @@ HEAVY = re.compile(
 
 #: What the shim, whose process is its own, does not hold of Python: what reads command lines,
 #: archives, dates and names of packages, encrypts, or speaks what no inverter does; nor of others
-#: what is for things that have failed.
+#: what is for things that have failed, and what has read the configuration.
 NEEDLESS = re.compile(
     r"(?:argparse|getopt|gettext|shutil|bz2|lzma|tempfile|_strptime|calendar|decimal|ctypes"
-    r"|random|tenacity|importlib\.metadata|ssl|hashlib|_hashlib|hmac|secrets|email|http|xml|urllib\.request|unittest)(?:\.|$)"
+    r"|random|tenacity|yaml|importlib\.metadata|ssl|hashlib|_hashlib|hmac|secrets|email|http|xml|urllib\.request|unittest)(?:\.|$)"
 )
 
 #: Names of packages of families: their drivers, and libraries that only they need.
