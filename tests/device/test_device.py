@@ -18,6 +18,7 @@ import pytest
 from rct_collector.adapter.alerts import Alerts
 from rct_collector.config import Config
 from rct_collector.device.device import Device
+from rct_collector.device.polling.discovery import Discovery
 from rct_collector.device.polling.rounds import MOST_CHANGES
 from rct_collector.device.polling.unsupported import MUTE_S
 from rct_collector.device.state import SAVE_S, StateFile
@@ -1270,3 +1271,13 @@ def test_a_unit_that_loses_what_comes_too_fast_is_asked_slower_and_that_is_told(
     told = [r.getMessage() for r in caplog.records if "of the answers are lost" in r.getMessage()]
     slower = r"roof: \d+ % of the answers are lost; now up to 2 requests at a time, 120 ms apart"
     assert re.fullmatch(slower, told[0])
+
+
+def test_what_was_learnt_is_gathered_once_a_round(tmp_path, monkeypatch):
+    """A first start brings dozens of facts; gathered with each of them is work for nothing."""
+    gathered = []
+    content = Discovery.content
+    monkeypatch.setattr(Discovery, "content", lambda *args: gathered.append(0) or content(*args))
+    made = bench(25, state_dir=tmp_path)
+    assert len(made.device.discovery.facts) > 20
+    assert 1 <= len(gathered) <= made.device.rounds

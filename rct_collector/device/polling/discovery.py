@@ -13,6 +13,7 @@ confirm each fact instead, by two answers on each connection.
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping
+from functools import cache
 from typing import Any, NamedTuple
 
 from rct_collector.drivers.base import Condition, Driver, Query
@@ -76,7 +77,7 @@ class Discovery:
         self._conditions = driver.conditions
         self._identity = driver.identity
         self._deciding = _by_dependence(driver)
-        self._condition_of = {query.name: query.condition for query in self._deciding}
+        self._condition_of = _conditions(driver)
         names = self._condition_of.keys()
         self.facts: dict[str, Any] = {k: v for k, v in (facts or {}).items() if k in names}
         if not self._is_usable():
@@ -388,9 +389,19 @@ def _listed(words: Iterable[str], conjunction: str) -> str:
     return f"{', '.join(most)} {conjunction} {last}" if most else last
 
 
-def _by_dependence(driver: Driver) -> list[Query]:
-    """Deciding queries: identity first, then in the order in which conditions name them."""
+@cache
+def _by_dependence(driver: Driver) -> Mapping[Query, None]:
+    """Deciding queries: identity first, then in the order in which conditions name them.
+
+    All units of a family share them; whether a query is one is asked for each answer.
+    """
     by_name = {query.name: query for query in driver.deciding()}
     conditions: Iterable[Condition] = driver.conditions.values()
     names = [*driver.identity, *(name for c in conditions for name in c.inputs)]
-    return [by_name[name] for name in dict.fromkeys(names)]
+    return {by_name[name]: None for name in names}
+
+
+@cache
+def _conditions(driver: Driver) -> Mapping[str, str]:
+    """Name of each deciding query → its condition."""
+    return {query.name: query.condition for query in _by_dependence(driver)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 from rct_collector.catalog import Catalog, catalog
 from rct_collector.catalog.rules import TOLERANT, Rule
@@ -32,6 +32,38 @@ class Derived:
     inputs: tuple[tuple[tuple[Series, tuple[str, ...]], ...], ...]
 
 
+class Plain(NamedTuple):
+    """A number of an answer that needs no more than to be within the range of its metric.
+
+    Attributes:
+        series: Where it belongs.
+        scalar: From the answer to the value, see :attr:`.drivers.base.Binding.scalar`.
+        low: Smallest plausible value.
+        high: Largest plausible value.
+        is_told: It is to be published; else it is only an input of what is.
+    """
+
+    series: Series
+    scalar: Callable[[Any], float]
+    low: float
+    high: float
+    is_told: bool
+
+
+class Taking(NamedTuple):
+    """What is made of the answer to one query, worked out once for all devices of a plan.
+
+    Attributes:
+        plain: The numbers of an answer that has nothing but plain ones; else none.
+        bindings: What anybody wants of any other answer; else none.
+        dependents: Places in :attr:`Plan.derived` of what it helps to compute.
+    """
+
+    plain: tuple[Plain, ...]
+    bindings: tuple[Binding, ...]
+    dependents: tuple[int, ...]
+
+
 class Choice(NamedTuple):
     """What a user wants of a device; see the options of the same names."""
 
@@ -51,6 +83,8 @@ class Plan:
         companions: Query of a slower class → those with which it makes up a derived series.
         texts: Wanted text series, which go out together on the info line.
         takes: Query → the bindings of its answer that anybody wants.
+        takings: Query → what is made of its answer.
+        told: Wanted series that are no texts → the conditions under which they are found.
         energy: The queries that bring energy totals.
         several: Series that are found in several places, under conditions of their own.
     """
@@ -95,7 +129,9 @@ class Plan:
         self.dependents = self._dependents()
         self.companions = self._companions()
         self.texts = {s for s in self.wanted if s.metric.kind is Kind.TEXT}
+        self.told = {s: self.conditions(s) for s in self.wanted if s not in self.texts}
         self.takes = self._takes(driver)
+        self.takings = {query: self._taking(query) for query in self.takes}
         self.energy = frozenset(q for q, b in self.takes.items() if any(map(_brings_energy, b)))
         for query in driver.deciding():
             self.classes.setdefault(query, query.poll)
@@ -221,6 +257,24 @@ class Plan:
             query: tuple(b for b in query.bindings if not used.isdisjoint(b.series))
             for query in driver.queries
         }
+
+    def _taking(self, query: Query) -> Taking:
+        bindings, dependents = self.takes[query], self.dependents.get(query, ())
+        plain = tuple(found for binding in bindings if (found := self._plain(binding)) is not None)
+        if len(plain) == len(bindings):
+            return Taking(plain, (), dependents)
+        return Taking((), bindings, dependents)
+
+    def _plain(self, binding: Binding) -> Plain | None:
+        """A binding as a plain number, if it is one."""
+        series = binding.series[0]
+        metric = series.metric
+        if binding.scalar is None or metric.kind in (Kind.TEXT, Kind.TOTAL):
+            return None
+        if series in self.several:
+            return None
+        scalar = cast("Callable[[Any], float]", binding.scalar)
+        return Plain(series, scalar, metric.low, metric.high, series in self.told)
 
     def _dependents(self) -> dict[Query, tuple[int, ...]]:
         places: dict[Query, list[int]] = {}

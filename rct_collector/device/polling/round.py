@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import tzinfo
 from typing import Protocol
 
 from rct_collector.device.plausibility import ASK_AGAIN, GOOD, Plausibility
-from rct_collector.device.polling.plan import Derived, Plan
+from rct_collector.device.polling.plan import Derived, Plan, Taking
 from rct_collector.drivers.base import Query
 from rct_collector.model import Series, Value
 
@@ -23,12 +23,31 @@ class Has(Protocol):
         """
 
 
+class _Presence(dict[tuple[str, ...], bool | None]):
+    """Whether the unit has one of some parts, asked once for each set of them.
+
+    What is asked for without a condition, or computed, is there.
+    """
+
+    def __init__(self, has: Has) -> None:
+        super().__init__({(): True})
+        self._has = has
+
+    def __missing__(self, conditions: tuple[str, ...]) -> bool | None:
+        found = self[conditions] = self._has(*conditions)
+        return found
+
+
 class Round:
     """Gathers what one round brings.
 
+    Plain numbers are kept as they come, and judged together when they are handed over, or when
+    something comes that cannot wait: a total, which may have to be read again, or what is more than
+    a number. So all of them stay in the order in which they came.
+
     Attributes:
         time_ns: Nanoseconds since the epoch at the first answer; 0 before it.
-        implausible: Values that were dropped or read again.
+        first_at: Monotonic seconds then.
     """
 
     def __init__(
@@ -46,16 +65,24 @@ class Round:
         self._plausibility = plausibility
         self._has = has
         self._zone = zone
+        self._answers: list[tuple[Taking, object, int]] = []  # with nothing but plain numbers
         self._values: dict[Series, Value] = {}
         self._origins: dict[Series, str] = {}  # of those that are found in several places
         self._fresh: dict[Series, Value] = {}
         self._published: set[Series] = set()
-        self._texts: dict[Series, Value] = {}  # those that were handed over
+        self._texts: dict[Series, Value] = {}
+        self._told_texts: dict[Series, Value] = {}  # those that were handed over
         self._open: dict[int, int] = {}
         self._computed: set[int] = set()
         self.time_ns = 0
         self.first_at = 0.0
-        self.implausible = 0
+        self._implausible = 0
+
+    @property
+    def implausible(self) -> int:
+        """Values that were dropped or read again."""
+        self._judge()
+        return self._implausible
 
     def heard(self, *, now: float, wall_ns: int) -> None:
         """An answer came, whatever it is worth; the first one gives the round its time.
@@ -82,11 +109,15 @@ class Round:
         """
         if not self.time_ns:
             self.heard(now=now, wall_ns=wall_ns)
-        plan = self._plan
-        for place in plan.dependents.get(query, ()):
+        taking = self._plan.takings[query]
+        if not taking.bindings:
+            self._answers.append((taking, raw, wall_ns))
+            return True
+        self._judge()
+        for place in taking.dependents:
             self._open[place] = wall_ns
         certain, origin = True, query.condition
-        for binding in plan.takes[query]:
+        for binding in taking.bindings:
             if binding.scalar is not None:
                 certain &= self._accept(binding.series[0], binding.scalar(raw), now, origin)
                 continue
@@ -96,23 +127,44 @@ class Round:
                     certain &= self._accept(series, value, now, origin)
         return certain
 
+    def _judge(self) -> None:
+        """Judge the plain numbers that have come, all in one go."""
+        answers = iter(self._answers)
+        values, fresh = self._values, self._fresh
+        try:
+            for taking, raw, wall_ns in answers:
+                for place in taking.dependents:
+                    self._open[place] = wall_ns
+                for series, scalar, low, high, is_told in taking.plain:
+                    value = scalar(raw)
+                    if not low <= value <= high:  # nor is NaN, or what is infinite
+                        self._implausible += 1
+                        continue
+                    values[series] = value
+                    if is_told:
+                        fresh[series] = value
+        finally:
+            self._answers = [*answers]  # none, unless one of them has met a bug
+
     def _accept(self, series: Series, value: Value, now: float | None, origin: str = "") -> bool:
         """Judge a value; ``now`` is None for one that was computed from others.
 
         What is found in several places is taken from the one that the unit has, whatever the
         others answer.
         """
-        if series in self._plan.several and not self._takes(series, origin):
+        plan = self._plan
+        if series in plan.several and not self._takes(series, origin):
             return True
         verdict = self._plausibility.judge(series, value, now=now, derived=now is None)
-        if verdict is GOOD:
-            self._values[series] = value
-            # A second reading does not bring the same series twice in one round.
-            if series not in self._published:
-                self._fresh[series] = value
-        else:
-            self.implausible += 1
-        return verdict is not ASK_AGAIN
+        if verdict is not GOOD:
+            self._implausible += 1
+            return verdict is not ASK_AGAIN
+        self._values[series] = value
+        if series in plan.told:
+            self._fresh[series] = value
+        elif series in plan.texts:
+            self._texts[series] = value
+        return True
 
     def _takes(self, series: Series, origin: str) -> bool:
         """Whether a series that is found in several places is taken from this one."""
@@ -124,44 +176,45 @@ class Round:
         return True
 
     def publish(self) -> list[tuple[Series, Value]]:
-        """What is new since the last call, derived series included. Nothing is repeated."""
-        self._derive()
-        wanted, texts = self._plan.wanted, self._plan.texts
-        fresh, undecided = [], {}
-        for series, value in self._fresh.items():
-            if series in wanted and series not in texts:
-                present = self._present(series)
-                if present:
-                    fresh.append((series, value))
-                elif present is None:  # it may turn out within the round
-                    undecided[series] = value
-        self._fresh = undecided
-        self._published.update(series for series, _ in fresh)
-        return fresh
+        """What is new since the last call, derived series included. Nothing is repeated.
+
+        An answer about a part that the unit does not have, or may not have, means nothing.
+        """
+        self._judge()
+        present = _Presence(self._has)
+        self._derive(present)
+        fresh, published, conditions = self._fresh, self._published, self._conditions()
+        self._fresh = {}
+        if not published.isdisjoint(fresh):  # a second reading brings nothing twice in one round
+            fresh = {s: value for s, value in fresh.items() if s not in published}
+        found = [pair for pair in fresh.items() if present[conditions[pair[0]]]]
+        if len(found) < len(fresh):  # what is not known may turn out within the round
+            self._fresh = {s: v for s, v in fresh.items() if present[conditions[s]] is None}
+        published.update([series for series, _ in found])
+        return found
 
     def values(self, some: Iterable[Series]) -> tuple[Value | None, ...]:
         """What has come of some series; None for one of which nothing has."""
+        self._judge()
         return tuple(map(self._values.get, some))
 
     def texts(self) -> dict[Series, Value]:
         """Texts that came since the last call."""
-        texts = {s: v for s, v in self._values.items() if s in self._plan.texts}
-        fresh = {s: v for s, v in texts.items() if self._texts.get(s) != v}
-        self._texts = texts
+        fresh = {s: v for s, v in self._texts.items() if self._told_texts.get(s) != v}
+        self._told_texts.update(fresh)
         return fresh
 
-    def _present(self, series: Series) -> bool | None:
-        """An answer about a part that the unit does not have, or may not have, means nothing."""
-        if series in self._plan.several:
-            return self._has(self._origins[series])
-        conditions = self._plan.conditions(series)
-        return not conditions or self._has(*conditions)
+    def _conditions(self) -> Mapping[Series, tuple[str, ...]]:
+        """Under which conditions what is wanted is found; any one of those of a series."""
+        if not self._origins:  # the most frequent case of all
+            return self._plan.told
+        return {**self._plan.told, **{s: (origin,) for s, origin in self._origins.items()}}
 
-    def _derive(self) -> None:
+    def _derive(self, present: _Presence) -> None:
         """Compute what can be computed by now; the rest may follow with later answers."""
         for place in sorted(self._open.keys() - self._computed):
             item = self._plan.derived[place]
-            columns = self._columns(item)
+            columns = self._columns(item, present)
             if columns is None:
                 continue
             self._computed.add(place)
@@ -170,27 +223,31 @@ class Round:
             if value is not None:
                 self._accept(item.series, value, None)
 
-    def _columns(self, item: Derived) -> list[list[float | None]] | None:
-        """The inputs of a derived series, or None while they are not complete."""
-        columns = []
-        for column in item.inputs:
-            values = list(self._column(column, tolerant=item.tolerant))
-            if not values or (item.tolerant and all(v is None for v in values)):
-                return None
-            if not item.tolerant and any(v is None for v in values):
-                return None
-            columns.append(values)
-        return columns
+    def _columns(self, item: Derived, present: _Presence) -> list[list[float | None]] | None:
+        """The inputs of a derived series, or None while they are not complete.
 
-    def _column(
-        self, column: Iterable[tuple[Series, tuple[str, ...]]], *, tolerant: bool
-    ) -> Iterable[float | None]:
-        """Values of one input metric; parts that the unit lacks are left out."""
-        for series, conditions in column:
-            present = self._has(*conditions) if conditions else True
-            value = self._values.get(series)
-            if present is False and not tolerant:
-                continue
-            if value is not None and series in self._plan.several:
-                present = self._present(series)
-            yield value if isinstance(value, int | float) and present else None
+        Parts that the unit lacks are left out; a tolerant rule takes what there is.
+        """
+        values, origins, tolerant = self._values, self._origins, item.tolerant
+        columns = []
+        for inputs in item.inputs:
+            column: list[float | None] = []
+            is_empty = True
+            for series, conditions in inputs:
+                is_there = present[conditions]
+                if is_there is False and not tolerant:
+                    continue
+                value = values.get(series)
+                if series in origins:
+                    is_there = present[(origins[series],)]
+                if value is not None and is_there and not isinstance(value, str):
+                    is_empty = False
+                    column.append(value)
+                elif tolerant:
+                    column.append(None)
+                else:
+                    return None
+            if is_empty:
+                return None
+            columns.append(column)
+        return columns

@@ -110,6 +110,7 @@ class Polling:
         self._place = f"{config.address.scheme}://{config.address.place} {config.unit}".rstrip()
         self.plan = plan_for(driver, config)
         self.discovery = self._recall()
+        self._is_news = False  # something was learnt that is yet to be kept
         self._others: Collection[Choice] = ()
         self._planned: Collection[Choice] = ()  # of those is what the plan has
         self._more: set[Query] = set()  # what others have wanted first, and was not asked yet
@@ -314,6 +315,9 @@ class Polling:
     def end(self, now: float) -> None:
         """Nothing is wanted any more, and all is published."""
         self._round = None
+        if self._is_news and self._memory is not None:
+            self._memory.save(self.discovery.content(self._place))
+        self._is_news = False
         self.exchange.end_round(now)
         self._more = set(filter(self._backlog.waits, self._more))
         if self._planned != self._others:
@@ -370,7 +374,7 @@ class Polling:
 
     def answered(self, answer: Answer, now: float) -> bool:
         """Take an answer that the round wants."""
-        current, query = self.current, answer.query
+        current, query = self._round or self.current, answer.query
         self._stats.totals["answers"] += 1
         if query in self._listened:
             self._listener(query, answer.value)
@@ -432,8 +436,7 @@ class Polling:
         classes = (PollClass.FAST, *SLOW_CLASSES) if whole else SLOW_CLASSES
         for query in self._backlog.news(classes, now):
             self.exchange.want(query)
-        if self._memory is not None:
-            self._memory.save(self.discovery.content(self._place))
+        self._is_news = True
 
     def _forget(self) -> None:
         """Another unit, or new firmware: nothing holds any more that was learnt before."""

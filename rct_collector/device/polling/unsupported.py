@@ -91,6 +91,8 @@ class Unsupported(Container[Query]):
 
     def answered(self, query: Query) -> bool:
         """It was answered; True when it had been given up."""
+        if not self._silent and not self._until:  # the most frequent case of all
+            return False
         self._silent.pop(query, None)
         self._counted.pop(query, None)
         return self._until.pop(query, None) is not None

@@ -14,6 +14,7 @@ from rct_collector.drivers import driver as load_driver
 from rct_collector.drivers.rct import wire
 from rct_collector.drivers.rct.options import RctOptions
 from tests.addresses import tcp
+from tests.work import calls
 
 RCT = load_driver("rct")
 NOW_NS = 1_782_000_000_000_000_000
@@ -392,3 +393,41 @@ def test_a_text_is_handed_over_once(bench):
     assert bench.round.texts() == {}
     bench.take("android_description", "X2")
     assert list(bench.round.texts().values()) == ["X2"]
+
+
+# -- work ----------------------------------------------------------------------------------------
+
+#: Plain numbers, in rows of the table that are fast.
+PLAIN = (GRID, LOAD, "g_sync.p_ac_sum", "g_sync.p_acc_lp", "io_board.s0_external_power")
+
+
+def test_plain_numbers_are_judged_together_and_not_each_on_its_way(bench):
+    queries = [RCT.query(name) for name in PLAIN] * 20
+    bench.round.heard(now=1.0, wall_ns=1)
+    taken = calls(lambda: [bench.round.take(q, 1.0, now=1.0, wall_ns=1) for q in queries])
+    assert taken <= 2 * len(queries) + 5, "a call for each, and that it is kept"
+    judged = calls(bench.publish)
+    bench.begin()
+    [bench.round.take(query, 1.0, now=1.0, wall_ns=1) for query in queries * 2]
+    more = calls(bench.publish) - judged
+    scalar = bench.plan.takings[queries[0]].plain[0].scalar
+    assert more <= sum(calls(scalar, 1.0) for _ in queries), "no call but to convert the answer"
+
+
+def test_presence_is_asked_once_for_what_hangs_on_the_same_part(bench):
+    asked = []
+    bench.has = lambda *conditions: asked.append(conditions) or True
+    bench.begin()
+    for name in ("battery.soc", "battery.soh", "battery.voltage", "battery.current", *PLAIN):
+        bench.take(name, 0.5)
+    assert len(bench.publish()) > len(PLAIN)
+    assert len(asked) == len(set(asked))
+
+
+def test_a_defect_costs_no_value_but_its_own(bench):
+    first, defect, last = (RCT.query(name) for name in PLAIN[:3])
+    for query, raw in ((first, 1.0), (defect, "no number"), (last, 2.0)):
+        bench.round.take(query, raw, now=1.0, wall_ns=NOW_NS)
+    with pytest.raises(ValueError, match="no number"):
+        bench.publish()
+    assert {1.0, 2.0} <= set(bench.publish().values())
