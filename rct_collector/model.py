@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from functools import cache
@@ -389,8 +388,11 @@ def _field_stem(name: str, unit: Unit, kind: str) -> str:
     return stem
 
 
-def expand(dimensions: tuple[tuple[str, tuple[str, ...]], ...]) -> Iterator[Tags]:
-    """All combinations of tag values, in the order of the dimensions; equal pairs are one."""
-    yield from itertools.product(
-        *([(key, value) for value in values] for key, values in dimensions)
-    )
+@cache
+def expand(dimensions: tuple[tuple[str, tuple[str, ...]], ...]) -> tuple[Tags, ...]:
+    """All combinations of tag values, in the order of the dimensions.
+
+    Equal pairs are one, and so are equal tags of all metrics that have these dimensions.
+    """
+    pairs = ([(key, value) for value in values] for key, values in dimensions)
+    return tuple(itertools.product(*pairs))

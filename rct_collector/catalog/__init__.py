@@ -7,7 +7,6 @@ named for an agent follows from the row. Documentation, samples and tests are ma
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache, cached_property
 from typing import Any
@@ -33,11 +32,11 @@ class Catalog:
     def __init__(self, rows: tuple[Metric, ...] = ROWS) -> None:
         """Index the rows by name."""
         self.metrics = rows
-        self._by_name: dict[str, list[Metric]] = {}
+        self._by_name: dict[str, tuple[Metric, ...]] = {}
         for metric in rows:
-            self._by_name.setdefault(metric.name, []).append(metric)
-        self._places = {metric: n for n, metric in enumerate(rows)}
-        self._series: defaultdict[Metric, dict[Tags, Series]] = defaultdict(dict)
+            self._by_name[metric.name] = (*self._by_name.get(metric.name, ()), metric)
+        self._plain: dict[Metric, Series] = {}  # of metrics without tags, of which most have none
+        self._tagged: dict[Metric, dict[Tags, Series]] = {}
         # Of metrics whose components only drivers and units know:
         self._open: dict[Metric, list[Series]] = {m: [] for m in rows if m.most is not None}
         self._made = 0  # so many of them
@@ -76,6 +75,10 @@ class Catalog:
         """Sorts series in catalogue order, whenever they were made."""
         return self._places[series.metric], _order(series)
 
+    @cached_property
+    def _places(self) -> dict[Metric, int]:
+        return {metric: n for n, metric in enumerate(self.metrics)}
+
     def dimensions(self, metric: Metric) -> tuple[tuple[str, tuple[str, ...]], ...]:
         """The tags of a metric with the values that are known by now, in their order."""
         if metric not in self._open:
@@ -97,7 +100,7 @@ class Catalog:
                     found.add(own)
         return found
 
-    def named(self, name: str) -> list[Metric]:
+    def named(self, name: str) -> tuple[Metric, ...]:
         """The rows called ``measurement.field``; more than one when they differ by tags.
 
         Raises:
@@ -115,7 +118,7 @@ class Catalog:
         wanted = tuple(sorted(tags.items()))
         metrics = self.named(name)
         for metric in metrics:
-            found = self._series[metric].get(wanted)
+            found = self._made_of(metric, wanted)
             if found is not None:
                 return found
         for metric in metrics:
@@ -191,17 +194,24 @@ class Catalog:
         return self.series("inverter.info")
 
     def _intern(self, metric: Metric, tags: Tags) -> Series:
-        made = self._series[metric]
-        series = made.get(tags)
-        if series is None:
-            held = self._open.get(metric)
-            if held is not None and len(held) >= (metric.most or 0):
-                raise TooManySeriesError(f"{metric.name} has {metric.most} series already")
-            series = made[tags] = Series(metric, tags)
-            if held is not None:
-                held.append(series)
-                self._made += 1
+        series = self._made_of(metric, tags)
+        if series is not None:
+            return series
+        held = self._open.get(metric)
+        if held is not None and len(held) >= (metric.most or 0):
+            raise TooManySeriesError(f"{metric.name} has {metric.most} series already")
+        series = Series(metric, tags)
+        if tags:
+            self._tagged.setdefault(metric, {})[tags] = series
+        else:
+            self._plain[metric] = series
+        if held is not None:
+            held.append(series)
+            self._made += 1
         return series
+
+    def _made_of(self, metric: Metric, tags: Tags) -> Series | None:
+        return self._tagged.get(metric, {}).get(tags) if tags else self._plain.get(metric)
 
 
 def _closed(metric: Metric) -> tuple[tuple[str, tuple[str, ...]], ...]:

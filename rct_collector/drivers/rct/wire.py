@@ -22,7 +22,7 @@ from rctclient.utils import decode_value
 
 from rct_collector.drivers.base import Convert, Fault
 from rct_collector.drivers.float32 import shortest
-from rct_collector.model import Kind, Metric, Value
+from rct_collector.model import Metric, Value
 
 _SCALARS = {
     DataType.BOOL: struct.Struct(">B"),
@@ -224,9 +224,8 @@ PARTS: dict[str, Callable[[Any], list[Any]]] = {
 }
 
 
-@cache
 def converter(metric: Metric, part: str, scale: float) -> Convert:
-    """Compile the way from a decoded answer to published values, which all modules share.
+    """The way from a decoded answer to published values; metrics that go the same share one.
 
     Args:
         metric: Decides the type of the values.
@@ -237,8 +236,12 @@ def converter(metric: Metric, part: str, scale: float) -> Convert:
         A function from decoded answers to values, None where the unit has none. Floats that are
         no numbers pass through, for the plausibility check to see.
     """
+    return _converter(part, _to_value(metric, scale))
+
+
+@cache
+def _converter(part: str, to_value: Callable[[Any], Value]) -> Convert:
     take = PARTS[part]
-    to_value = _to_value(metric, scale)
     is_time = part.endswith("time")
 
     def convert(raw: Any, zone: tzinfo | None, now: float | None = None) -> list[Value | None]:
@@ -249,19 +252,20 @@ def converter(metric: Metric, part: str, scale: float) -> Convert:
     return convert
 
 
-@cache
 def scalar_converter(metric: Metric, part: str, scale: float) -> Callable[[Any], Value] | None:
     """The same for an answer that is taken as it is: one value, and never none; else None."""
     return _to_value(metric, scale) if part == "" else None
 
 
 def _to_value(metric: Metric, scale: float) -> Callable[[Any], Value]:
-    if metric.kind is Kind.TEXT:
-        return str
-    if metric.value_type is int:
-        return int
-    if scale == 1:
-        return _as_float
+    kind = metric.value_type
+    if kind is not float:
+        return kind
+    return _as_float if scale == 1 else _scaling(scale)
+
+
+@cache
+def _scaling(scale: float) -> Callable[[Any], Value]:
     return lambda value: _scaled(value, scale)
 
 
