@@ -6,7 +6,8 @@ plugin pays only for what it needs.
 * :class:`Config` is what the user wants: ``load`` takes it from a file, ``parse`` from a mapping.
   :class:`DeviceConfig` is that of one device, :class:`DeviceList` gathers them from many places.
 * :class:`Collector` collects on an event loop, which ``new_event_loop`` makes;
-  :class:`Background` does so in a thread of its own. :class:`Reloading` has the configuration read
+  :class:`Background` does so in a thread of its own. In a :class:`Fleet` processes on many hosts
+  share the devices. :class:`Reloading` has the configuration read
   again, which the :class:`Version` of its file tells to be due.
 * :class:`Batch` is what comes of it: values of :class:`Series`, whose :class:`Origin` tells of
   when they are, and the :class:`Health` of the unit. What was missed is restored in the
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from rct_collector.collector import Collector
     from rct_collector.config import Config, DeviceConfig
     from rct_collector.errors import CollectorError, ConfigError
+    from rct_collector.fleet.service import Fleet
     from rct_collector.loop import new_event_loop
     from rct_collector.model import Batch, CollectdId, GapOrder, Health, Origin, Series
     from rct_collector.reloading import Reloading, Version
@@ -53,6 +55,7 @@ __all__ = [
     "Config",
     "ConfigError",
     "DeviceConfig",
+    "Fleet",
     "HomeAssistant",
     "Gauge",
     "Gauges",
@@ -84,6 +87,7 @@ _HOMES = {
     "ConfigError": "errors",
     "DeviceConfig": "config",
     "HomeAssistant": "adapter.home_assistant.discovery",
+    "Fleet": "fleet.service",
     "Gauge": "adapter.gauges",
     "Gauges": "adapter.gauges",
     "Health": "model",

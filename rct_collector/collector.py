@@ -14,7 +14,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from rct_collector.config import Config, DeviceConfig, state_dir
 from rct_collector.control.broker import Broker
@@ -123,6 +123,20 @@ async def _told(reload: Reload) -> dict[str, Any]:
     return (await reload())._asdict()
 
 
+class Owning(Protocol):
+    """Tells what is ours of devices that other hosts may take over."""
+
+    def may_send(self) -> bool:
+        """Whether anything may be sent to any device at this moment."""
+
+    async def confirm(self, device: DeviceConfig) -> None:
+        """Make sure that a device is ours, just before a setting of it is written.
+
+        Raises:
+            TransportError: It is not, or that cannot be told.
+        """
+
+
 class Sharing:
     """Devices that other processes on this host may have: then theirs is what is handed over."""
 
@@ -197,6 +211,7 @@ class Collector:
         *,
         restore: GapOrder | None = None,
         reload: Reload | None = None,
+        fleet: Owning | None = None,
     ) -> None:
         """Prepare the devices.
 
@@ -208,8 +223,11 @@ class Collector:
                 not at all.
             reload: Has the configuration of the process read again, see
                 :class:`rct_collector.reloading.Reloading`.
+            fleet: Tells which devices are ours at each moment, where other hosts may take them
+                over; None where none can.
         """
         self.config = config
+        self._fleet = fleet
         self._given = options
         self._restore = restore
         self.broker = Broker()
@@ -376,6 +394,9 @@ class Collector:
                 aligned=config.phase == "aligned",
                 restore=self._restore,
             )
+        if self._fleet is not None:
+            fleet = self._fleet
+            options = dataclasses.replace(options, may_send=fleet.may_send, confirm=fleet.confirm)
         return opened(options, self.broker)
 
     def _sweep(self, items: Iterable[DeviceConfig]) -> None:

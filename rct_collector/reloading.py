@@ -12,8 +12,9 @@ import logging
 import stat
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Protocol
 
-from rct_collector.collector import Applied, Collector
+from rct_collector.collector import Applied
 from rct_collector.config import Config
 from rct_collector.errors import ConfigError
 
@@ -29,13 +30,24 @@ FIXED = {
 MOST_NAMED = 8
 
 
+class Applying(Protocol):
+    """What takes another configuration: a collector, or a fleet around one."""
+
+    @property
+    def config(self) -> Config:
+        """What was applied last."""
+
+    async def apply(self, config: Config) -> Applied:
+        """Go on with another one; see :meth:`rct_collector.collector.Collector.apply`."""
+
+
 class Reloading:
     """Reads everything again and applies it, when it is called; see :meth:`__call__`."""
 
     def __init__(
         self,
         read: Callable[[], Sequence[Config]],
-        collectors: Callable[[], Sequence[Collector]],
+        collectors: Callable[[], Sequence[Applying]],
     ) -> None:
         """Prepare.
 
@@ -99,8 +111,11 @@ class Reloading:
 
 def _but_what_stays(new: Config, old: Config) -> tuple[Config, tuple[str, ...]]:
     """A configuration with what cannot change as it was; and what that was, in words."""
-    if not old.devices:
+    if not old.devices and old.fleet is None:
         return new, ()
+    if (new.fleet is None) != (old.fleet is None):
+        text = "fleet: counts from the next start on, since devices are one process's or many's"
+        return old, (text,)
     differing = [name for name in FIXED if getattr(new, name) != getattr(old, name)]
     told = tuple(
         f"{name}: {_shown(getattr(new, name))} counts from the next start on, since {FIXED[name]}"

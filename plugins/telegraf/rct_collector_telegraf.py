@@ -29,6 +29,7 @@ import asyncio  # noqa: E402
 del sys.modules["ssl"]
 
 import contextlib  # noqa: E402
+import importlib  # noqa: E402
 import logging  # noqa: E402
 import os  # noqa: E402
 import select  # noqa: E402
@@ -129,6 +130,7 @@ def _run(arguments: Arguments, log: logging.Logger) -> int:
     version = rct_collector.Version(path)
     try:
         config = rct_collector.Config.load(path, apart=True)
+        fleet = _fleet(config, path, once=arguments.once)
     except rct_collector.ConfigError as error:
         for problem in error.problems:
             log.error("%s", problem)
@@ -136,7 +138,8 @@ def _run(arguments: Arguments, log: logging.Logger) -> int:
     log.setLevel(config.log_level.upper())
     if arguments.check:
         log.setLevel(logging.INFO)
-        log.info("%s is right: %d device(s)", path, len(config.devices))
+        what = f"{len(config.devices)} device(s)" if fleet is None else "a process of a fleet"
+        log.info("%s is right: %s", path, what)
         return 0
     try:
         stdout = _take_stdout()
@@ -144,11 +147,41 @@ def _run(arguments: Arguments, log: logging.Logger) -> int:
         log.error("%s: %s", _UNWRITABLE, error.strerror)
         return 1
     (config,) = rct_collector.Collector.fitting([config])
-    failure = Shim(config, stdout, path=path, version=version, once=arguments.once).run()
+    shim = Shim(config, stdout, path=path, version=version, once=arguments.once, fleet=fleet)
+    failure = shim.run()
     if failure is not None:
         log.error("%s: %s", _UNWRITABLE, getattr(failure, "strerror", None) or repr(failure))
         return 1
     return 0
+
+
+def _fleet(config: rct_collector.Config, path: Path, *, once: bool) -> rct_collector.Fleet | None:
+    """The fleet that a configuration names; None where it has devices of its own.
+
+    Raises:
+        ConfigError: A library is missing, or there is no time for a fleet.
+    """
+    if config.fleet is None:
+        return None
+    if once:
+        raise rct_collector.ConfigError(
+            [f"{path}: fleet: --once ends before it is clear which devices are this process's"]
+        )
+    if any(address.startswith("https:") for address in config.fleet.etcd):
+        _have_asyncio_encrypt()
+    return rct_collector.Fleet(config)
+
+
+def _have_asyncio_encrypt() -> None:
+    """Give asyncio back what it was loaded without, see above."""
+    import asyncio.base_events
+    import asyncio.selector_events
+    import asyncio.sslproto
+    import ssl
+
+    importlib.reload(asyncio.sslproto)  # names errors of ssl when it is loaded
+    for module in (asyncio.base_events, asyncio.selector_events):
+        module.ssl = ssl  # type: ignore[attr-defined]
 
 
 def _take_stdout() -> int:
@@ -216,6 +249,7 @@ class Shim:
         path: Path,
         version: rct_collector.Version,
         once: bool,
+        fleet: rct_collector.Fleet | None = None,
     ) -> None:
         """Prepare.
 
@@ -225,7 +259,9 @@ class Shim:
             path: The configuration's file.
             version: That of the file when it was read.
             once: End after the first round.
+            fleet: Tells which devices there are; None where the configuration does.
         """
+        self._fleet = fleet
         self._once = once
         self._path = path
         self._version = version
@@ -240,7 +276,7 @@ class Shim:
         Returns:
             Why the metrics could not be written, if so.
         """
-        devices = len(self._config.devices)
+        devices = self._config.scale
         with asyncio.Runner(loop_factory=lambda: rct_collector.new_event_loop(devices)) as runner:
             runner.run(self._collect())
         # A daemon thread may still sit in a write to a stalled Telegraf: do not wait for it.
@@ -264,9 +300,10 @@ class Shim:
                 self._config.prefix,
             )
         restore = None if self._once else rct_collector.GapOrder.NEWEST
-        reloading = rct_collector.Reloading(self._read, lambda: [collector])
+        fleet = self._fleet
+        reloading = rct_collector.Reloading(self._read, lambda: [fleet or collector])
         collector = rct_collector.Collector(
-            self._config, self._emit, restore=restore, reload=reloading
+            self._config, self._emit, restore=restore, reload=reloading, fleet=fleet
         )
 
         def hang_up() -> None:
@@ -293,7 +330,8 @@ class Shim:
                 name="stdin",
                 daemon=True,
             ).start()
-        await collector.run_until(self._until(stop, collector))
+        until = self._until(stop, collector)
+        await collector.run_until(until if fleet is None else fleet.run(collector, until))
 
     def _read(self) -> list[rct_collector.Config]:
         """Read the file again; what of it is the process's own counts from now on."""

@@ -132,6 +132,13 @@ class DeviceList:
         """Take what was read at one place."""
         config, problems = Config.salvage(value, origin)
         told = list(problems)
+        if config is not None and config.fleet is not None:
+            told.append(
+                f"{origin}: fleet: found one, expected devices: identifiers of {self._agent} name"
+                " the host, so that each takeover would begin all series anew; let Telegraf or"
+                " rct-collector daemon take part"
+            )
+            config = None
         if config is None:
             config = Config()
         kept = []

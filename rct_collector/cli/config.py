@@ -47,6 +47,9 @@ def check(file: Path | None) -> None:
 
     path = file or Config.default_path()
     config = Config.load(path)
+    if config.fleet is not None:
+        click.echo(f"{path} is right: a process of the fleet at {config.fleet.prefix}.")
+        return
     budgets = _budgets(config.devices, str(path))
     count = len(config.devices)
     click.echo(f"{path} is right: {count} device{'s' if count > 1 else ''}.")

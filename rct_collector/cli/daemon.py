@@ -43,9 +43,14 @@ def command(level: str | None, path: Path | None) -> None:
     logs.apply(config)
     (config,) = Collector.fitting([config])
     notifier = Notifier.inherited()
+    fleet = None
+    if config.fleet is not None:
+        from rct_collector.fleet.service import Fleet  # few take part in one
+
+        fleet = Fleet(config)
 
     async def run() -> None:
-        await Daemon(config, path, notifier, logs).run()
+        await Daemon(config, path, notifier, logs, fleet=fleet).run()
 
-    with asyncio.Runner(loop_factory=lambda: new_event_loop(len(config.devices))) as runner:
+    with asyncio.Runner(loop_factory=lambda: new_event_loop(config.scale)) as runner:
         runner.run(run())

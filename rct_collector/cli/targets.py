@@ -298,6 +298,7 @@ def _single(choice: TargetOptions, address: Address, name: str) -> DeviceConfig:
 
 def _from_file(choice: TargetOptions) -> Targets:
     config = Config.load(_path(choice))
+    _expect_devices(config, _path(choice))
     known = [device.name for device in config.devices]
     for name in choice.device:
         if name not in known:
@@ -308,6 +309,21 @@ def _from_file(choice: TargetOptions) -> Targets:
         if not choice.device or device.name in choice.device
     )
     return Targets(devices=devices, prefix=config.prefix, state_dir=state_dir(config))
+
+
+def _expect_devices(config: Config, path: Path) -> None:
+    """Devices of a fleet are no single process's to ask.
+
+    Raises:
+        ConfigError: The configuration is that of a process in a fleet.
+    """
+    if config.fleet is not None:
+        raise ConfigError(
+            [
+                f"{path}: found fleet, expected devices, which it has not: name one with --address,"
+                " or see 'rct-collector fleet status'"
+            ]
+        )
 
 
 def _path(choice: TargetOptions) -> Path:

@@ -20,6 +20,9 @@ from rct_collector.option import Shape, choice, option, parse_bool
 if TYPE_CHECKING:
     from rct_collector.config.fleet import FleetOptions
 
+#: A process of a fleet is expected to have so many devices.
+_FLEET_DEVICES = 500
+
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
@@ -70,6 +73,11 @@ class Config:
         example="true", takes="true or false", default=False, shown="false",
     )  # fmt: skip
     fleet: FleetOptions | None = None
+
+    @property
+    def scale(self) -> int:
+        """How many devices there are to be about, for what depends on that."""
+        return len(self.devices) if self.fleet is None else _FLEET_DEVICES
 
     @staticmethod
     def default_path() -> Path:

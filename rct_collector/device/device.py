@@ -14,6 +14,7 @@ import logging
 import math
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rct_collector.config import DeviceConfig
@@ -213,7 +214,7 @@ class Device:
         from rct_collector.device.journal import Journal
         from rct_collector.device.settings import Gate
 
-        file = self._options.file(self.config, WRITTEN)
+        file, confirm = self._options.file(self.config, WRITTEN), self._options.confirm
         gate = Gate(
             self.name,
             self.driver.settings,
@@ -224,6 +225,7 @@ class Device:
             has=self.discovery.holds,
             totals=self.stats.totals,
             changed=self.polling.ask_soon,
+            confirm=partial(confirm, self.config) if confirm else None,
         )
         self.polling.listen(gate.reads, gate.note)
         return gate

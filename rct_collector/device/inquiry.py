@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from rct_collector.drivers.base import Answer, Ask, Garbled, Query, Refused
 from rct_collector.errors import TransportError
@@ -59,6 +59,7 @@ class Inquiry:
         *,
         latest: float = math.inf,
         connection: int | None = None,
+        confirm: Callable[[], Awaitable[None]] | None = None,
         sent: Callable[[], object] | None = None,
     ) -> Answer | Refused:
         """Ask, once.
@@ -68,6 +69,8 @@ class Inquiry:
             argument: What goes with it; see :class:`rct_collector.drivers.base.Ask`.
             latest: When it may be sent at the latest, in monotonic seconds.
             connection: Over which it is to be sent, and over no other; None for any.
+            confirm: Makes sure, at the last moment, that it may be sent; raises TransportError if
+                not.
             sent: Called when it has been sent.
 
         Raises:
@@ -83,6 +86,8 @@ class Inquiry:
             loop = asyncio.get_running_loop()
             if self._gap:
                 await self._quiet()
+            if confirm is not None:
+                await confirm()
             if loop.time() > latest:
                 raise TransportError("others had the line all the time", "busy")
             if connection is not None and self._port.opened != connection:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from rct_collector.config import DeviceConfig
 from rct_collector.device.clock import Clock, Doubt, SystemClock
@@ -26,6 +27,9 @@ from rct_collector.transport import (
     listen_at,
     open_line,
 )
+
+#: Makes sure that a device is still ours.
+Confirm = Callable[[DeviceConfig], Coroutine[Any, Any, None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,8 @@ class Options:
             where nobody does.
         may_send: Asked before anything is sent to a device, which must be allowed at this moment;
             None where nobody forbids it, and then that costs nothing.
+        confirm: Makes sure that a device is still ours, just before a setting is written; raises
+            TransportError if it is not. None where nobody can take it over.
     """
 
     state_dir: Path | None = None
@@ -67,6 +73,7 @@ class Options:
     restore: GapOrder | None = None
     reception: Callable[[DeviceConfig], Reception] | None = field(default=None, compare=False)
     may_send: MaySend | None = field(default=None, compare=False)
+    confirm: Confirm | None = field(default=None, compare=False)
     doubt: Doubt = field(init=False, repr=False, compare=False)
     #: By :attr:`DeviceConfig.line`.
     _lines: dict[tuple[str, str], _Shared] = field(

@@ -27,7 +27,7 @@ import asyncio
 import logging
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from enum import StrEnum
 from itertools import count
 from typing import Any, NamedTuple
@@ -205,6 +205,7 @@ class Gate:
         has: Callable[[str], bool | None] = lambda _condition: True,
         totals: Counter[str] | None = None,
         changed: Callable[[Query], object] = lambda _query: None,
+        confirm: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         """Write nothing yet.
 
@@ -218,6 +219,8 @@ class Gate:
             has: Whether the unit that answers now meets a condition; None while nobody knows.
             totals: Counts what became of it, by the names of fields without ``_total``.
             changed: Told of the query whose answer may be another one now.
+            confirm: Makes sure, just before something is written, that nobody else has taken the
+                device over; raises TransportError if somebody has. None where nobody can.
         """
         self._name = name
         self._settings = tuple(settings)
@@ -228,6 +231,7 @@ class Gate:
         self._has = has
         self._totals: Counter[str] = Counter() if totals is None else totals
         self._changed = changed
+        self._confirm = confirm
         self._known: dict[str, Any] = {}
         self._connection = -1
         self._is_busy = False
@@ -499,7 +503,12 @@ class Gate:
 
         try:
             answer = await self._inquiry.ask(
-                setting.query, approved, latest=latest, connection=connection, sent=sent
+                setting.query,
+                approved,
+                latest=latest,
+                connection=connection,
+                confirm=self._confirm,
+                sent=sent,
             )
         except _UNREAD as error:
             if not has_left:

@@ -4,7 +4,7 @@
 
     PREFIX/settings      {"shards": 4096}               fixed when the fleet is made
     PREFIX/devices/<n>   [{name, driver, address, …}]   the devices of shard n
-    PREFIX/member/<id>   {host, weight, version}        goes with the lease of a process
+    PREFIX/member/<id>   {host, weight, version, …}     goes with the lease of a process
     PREFIX/shard/<n>     <id>                           the same; its create_revision is the token
 
 All values but the last are JSON.
@@ -101,12 +101,14 @@ class FleetMember(NamedTuple):
         host: Where it runs.
         weight: How much it takes, compared with others.
         version: Of this program.
+        shards: How many shards the fleet had when it joined; 0 where that is not told.
     """
 
     id: str
     host: str
     weight: float
     version: str
+    shards: int = 0
 
 
 def member_in(entry: Entry) -> FleetMember:
@@ -116,17 +118,19 @@ def member_in(entry: Entry) -> FleetMember:
     weight = told.get("weight")
     if not isinstance(weight, int | float) or isinstance(weight, bool):
         weight = 0.0
+    shards = told.get("shards")
     return FleetMember(
         entry.key.rpartition("/")[2],
         str(told.get("host", "")),
         max(float(weight), 0.0),
         str(told.get("version", "")),
+        shards if isinstance(shards, int) else 0,
     )
 
 
 def member_for(member: FleetMember) -> bytes:
     """The same as it is kept."""
-    told = {"host": member.host, "weight": member.weight, "version": member.version}
+    told = {key: value for key, value in member._asdict().items() if key != "id"}
     return json.dumps(told).encode()
 
 

@@ -10,16 +10,17 @@ import contextlib
 import logging
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from pathlib import Path
+from typing import Any, Protocol
 
-from rct_collector.collector import Applied, Collector
+from rct_collector.collector import Applied, Collector, Owning
 from rct_collector.config import Config
 from rct_collector.device.device import Device
 from rct_collector.device.options import Options
 from rct_collector.errors import ConfigError
 from rct_collector.model import Batch, Health
-from rct_collector.reloading import Reloading
+from rct_collector.reloading import Applying, Reloading
 from rct_collector.service.logs import Logs
 from rct_collector.service.notify import Notifier
 from rct_collector.service.watchdog import Watchdog
@@ -33,6 +34,13 @@ LOOK_S = 5.0
 MOST_NAMED = 3
 
 _ENDING = (signal.SIGTERM, signal.SIGINT)
+
+
+class TakingPart(Owning, Applying, Protocol):
+    """A fleet that the daemon may take part in."""
+
+    async def run(self, collector: Collector, until: Coroutine[Any, Any, Any]) -> None:
+        """Have a collector take part until something else has ended."""
 
 
 class Daemon:
@@ -50,6 +58,7 @@ class Daemon:
         logs: Logs,
         *,
         options: Options | None = None,
+        fleet: TakingPart | None = None,
     ) -> None:
         """Prepare; to be made and run on one event loop.
 
@@ -59,23 +68,28 @@ class Daemon:
             notifier: Tells systemd.
             logs: The log that was set up for the configuration.
             options: For tests; by default what the configuration says.
+            fleet: Tells which devices there are; None where the configuration does.
         """
+        self._fleet = fleet
         self._path = path
         self._notifier = notifier
         self._logs = logs
         self._health: dict[str, Health] = {}
         self._status = ""
-        self._reloading = Reloading(self._read, lambda: [self.collector])
+        self._reloading = Reloading(self._read, lambda: [fleet or self.collector])
         self._attempts: set[asyncio.Task[object]] = set()
         self._stop = asyncio.Event()
-        self.collector = Collector(config, self._emit, options, reload=self.reload)
+        self.collector = Collector(config, self._emit, options, reload=self.reload, fleet=fleet)
 
     async def run(self) -> None:
         """Collect until a signal, or :meth:`stop`, says to end."""
         with self._hearing():
             look = asyncio.create_task(self._look())
             try:
-                await self.collector.run_until(self._stop.wait())
+                until: Coroutine[Any, Any, Any] = self._stop.wait()
+                if self._fleet is not None:
+                    until = self._fleet.run(self.collector, until)
+                await self.collector.run_until(until)
             finally:
                 look.cancel()
                 self._notifier.stopping()

@@ -186,3 +186,15 @@ def test_a_voltronic_unit_is_not_asked_for_more_than_its_line_has_time_for(run, 
     assert result.exit_code == 2
     assert "% of the line's time, of which 96% are usable; intervals: {" in result.stderr
     assert result.stderr.endswith("} would fit\n")
+
+
+def test_a_process_of_a_fleet_has_no_devices_to_be_checked_or_read(run, tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text("fleet: {etcd: 'http://etcd1'}\n")
+
+    assert run("config", "check", path).stdout == (
+        f"{path} is right: a process of the fleet at /rct-collector/v1.\n"
+    )
+    asked = run("read", "--config", path)
+    assert asked.exit_code == 2
+    assert "found fleet, expected devices, which it has not" in asked.output

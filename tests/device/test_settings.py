@@ -18,7 +18,7 @@ from rct_collector.device.settings import REFRESH_S, Cause, Denied, Gate, State,
 from rct_collector.device.state import WRITTEN, StateFile
 from rct_collector.drivers.base import Approved, Domain, Query, Setting
 from rct_collector.drivers.options import Limit, Permission
-from rct_collector.errors import RefusedFrameError
+from rct_collector.errors import RefusedFrameError, TransportError
 from tests import virtual
 from tests.answering import REFUSES, Answering
 
@@ -683,3 +683,44 @@ def test_many_who_want_to_know_cost_the_unit_one_reading():
         return first, second, len(unit.port.asked)
 
     assert virtual.run(main) == (1, 2, 3)
+
+
+# -- devices that others may take over -----------------------------------------------------------
+
+
+def test_it_is_made_sure_whose_the_unit_is_and_before_that_nothing_is_sent():
+    unit = Unit()
+    asked = []
+
+    async def confirm():
+        asked.append(list(unit.written))
+        await asyncio.sleep(0.1)
+
+    assert unit.set("solar", confirm=confirm)[0].state is State.APPLIED
+    assert asked == [[]], "once, for the one request that writes"
+    assert unit.written == ["solar"]
+
+
+def test_a_unit_that_was_taken_over_is_written_nothing():
+    unit = Unit()
+
+    async def confirm():
+        raise TransportError("the device is another process's of the fleet at present")
+
+    (result,) = unit.set("solar", confirm=confirm)
+    assert result.state is State.REFUSED
+    assert result.why == (
+        "nothing was sent: the device is another process's of the fleet at present"
+    )
+    assert unit.written == []
+
+
+def test_making_sure_takes_no_longer_than_what_was_read_is_fresh():
+    unit = Unit()
+
+    async def confirm():
+        await asyncio.sleep(60)
+
+    (result,) = unit.set("solar", confirm=confirm)
+    assert result.state is State.REFUSED
+    assert unit.written == []

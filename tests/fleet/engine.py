@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
 
 from rct_collector.fleet.engine import Change, Compacted, EngineError, Entry
 
@@ -131,3 +133,75 @@ class Store:
             entry = self.entries[key] = Entry(key, value, created, self.revision, lease)
         self.changes.append(Change(key, entry, self.revision))
         self.told()
+
+
+class FakeEngine:
+    """One process's way to a store, on a loop in virtual time; see the protocol ``Engine``.
+
+    Attributes:
+        reached: The process and the engine hear each other.
+        closed: It was closed.
+        refuses: What it answers to everything; "" for nothing.
+    """
+
+    TIMEOUT_S = 1.0
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.reached = True
+        self.closed = False
+        self.refuses = ""
+
+    async def _ask(self, what: Callable[..., Any], *arguments: Any) -> Any:
+        await asyncio.sleep(0.002)
+        if self.refuses:
+            raise EngineError(self.refuses)
+        if not self.reached:
+            await asyncio.sleep(self.TIMEOUT_S)
+            raise EngineError("etcd1 does not answer")
+        found = what(*arguments)
+        await asyncio.sleep(0.002)
+        if not self.reached:
+            await asyncio.sleep(self.TIMEOUT_S)
+            raise EngineError("etcd1 does not answer")
+        return found
+
+    async def grant(self, ttl: float) -> int:
+        return await self._ask(self._store.grant, ttl)
+
+    async def keep_alive(self, lease: int) -> float:
+        return await self._ask(self._store.keep_alive, lease)
+
+    async def revoke(self, lease: int) -> None:
+        await self._ask(self._store.revoke, lease)
+
+    async def get(self, key: str) -> Entry | None:
+        return await self._ask(self._store.get, key)
+
+    async def list(self, prefix: str) -> tuple[Sequence[Entry], int]:
+        return await self._ask(self._store.list, prefix)
+
+    async def put(self, key: str, value: bytes, lease: int = 0) -> int:
+        return await self._ask(self._store.put, key, value, lease)
+
+    async def create(self, key: str, value: bytes, lease: int) -> int | None:
+        return await self._ask(self._store.create, key, value, lease)
+
+    async def replace(self, key: str, value: bytes, mod_revision: int) -> bool:
+        return await self._ask(self._store.replace, key, value, mod_revision)
+
+    async def delete(self, key: str, create_revision: int) -> bool:
+        return await self._ask(self._store.delete, key, create_revision)
+
+    async def watch(self, prefix: str, revision: int) -> AsyncIterator[Change]:
+        while True:
+            await asyncio.sleep(0.02)
+            if self.refuses:
+                raise EngineError(self.refuses)
+            if self.reached:
+                found, revision = self._store.since(prefix, revision)
+                for change in found:
+                    yield change
+
+    async def close(self) -> None:
+        self.closed = True
