@@ -6,7 +6,7 @@ import asyncio
 
 from rct_collector.errors import TransportError
 from rct_collector.simulator import SimulatedInverter
-from rct_collector.transport.tcp import Connection
+from rct_collector.transport.listen import _Call, _Doors
 
 
 class MemoryPlug:
@@ -20,7 +20,7 @@ class MemoryPlug:
     async def __call__(self, address, receive, lost, timeout):
         self.attempts.append(asyncio.get_running_loop().time())
         await asyncio.sleep(0.005)
-        protocol = Connection(receive, lost)
+        protocol = _Call(_Doors(lambda _line: (receive, lost)))
         try:
             self.inverter.connect(protocol)
         except ConnectionRefusedError as error:

@@ -30,7 +30,7 @@ from rct_collector.transport.base import (
     Lost,
     Receive,
 )
-from rct_collector.transport.tcp import DEAF, HUNG_UP, MOST_UNSENT, at, ends_of, explain, keep_alive
+from rct_collector.transport.tcp import DEAF, HUNG_UP, MOST_UNSENT, at, explain, keep_alive
 
 DESCRIPTION = "A TCP port of this host, for devices that connect to it."
 
@@ -99,10 +99,11 @@ class _Call(asyncio.BufferedProtocol):
         if not self._doors.are_open:  # it was taken just before they were closed
             self.close()
             return
-        sock = transport.get_extra_info("socket")
-        self.ends = ends_of(sock)
-        self.peer = at(*self.ends.remote) if self.ends else None
-        keep_alive(sock)
+        local, remote = (transport.get_extra_info(name) for name in ("sockname", "peername"))
+        if local and remote:
+            self.ends = Ends(local[:2], remote[:2])
+            self.peer = at(*self.ends.remote)
+        keep_alive(transport.get_extra_info("socket"))
         self._receive, self._lost = self._doors.accept(self)
 
     def get_buffer(self, sizehint: int) -> bytearray:

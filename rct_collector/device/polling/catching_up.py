@@ -19,7 +19,10 @@ class CatchingUp:
 
     Attributes:
         answers: The line works; to be set with each answer.
+        is_behind: Much is wanted, since the line is new.
     """
+
+    __slots__ = ("_courtesy", "_lost_at", "_pacer", "answers", "is_behind")
 
     def __init__(self, pacer: Pacer, courtesy: Courtesy) -> None:
         """Begin with a line that is not new.
@@ -30,12 +33,12 @@ class CatchingUp:
         """
         self._pacer = pacer
         self._courtesy = courtesy
-        self._is_behind = self.answers = False
+        self.is_behind = self.answers = False
         self._lost_at = -math.inf
 
     def opened(self) -> None:
         """A new line: much is wanted, and once it answers, the advance pays for that."""
-        self._is_behind, self.answers = True, False
+        self.is_behind, self.answers = True, False
 
     def lost(self, now: float) -> None:
         """An answer was lost that the unit is known to give."""
@@ -47,11 +50,11 @@ class CatchingUp:
         Args:
             left: It was too short for something.
         """
-        self._is_behind &= left or not self.answers
+        self.is_behind &= left or not self.answers
 
     def advance(self, now: float) -> float:
         """Requests that may go without waiting for the average rate."""
-        if not (self._is_behind and self.answers):
+        if not (self.is_behind and self.answers):
             return 0.0
         if self._courtesy.are_present(now) or now - self._lost_at < CAUTIOUS_S:
             return 0.0

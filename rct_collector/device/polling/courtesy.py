@@ -15,27 +15,35 @@ PRESENT_S = 10.0
 
 
 class Courtesy:
-    """What was heard of others on the line, on a given monotonic clock."""
+    """What was heard of others on the line, on a given monotonic clock.
+
+    Attributes:
+        present_until: Another client is believed to be there until then.
+        since: When its present turn began; infinite once we have asked.
+    """
+
+    __slots__ = ("_at", "present_until", "since")
 
     def __init__(self) -> None:
         """Nobody was heard."""
-        self._at = self._since = -math.inf
+        self._at = self.present_until = self.since = -math.inf
 
     def heard(self, now: float) -> None:
         """An answer to somebody else passed."""
-        if now - self._at > QUIET_S or self._since == math.inf:
-            self._since = now
+        if now - self._at > QUIET_S or self.since == math.inf:
+            self.since = now
         self._at = now
+        self.present_until = now + PRESENT_S
 
     def spoke(self) -> None:
         """We asked: whoever speaks next begins a new wait."""
-        self._since = math.inf
+        self.since = math.inf
 
     def are_present(self, now: float) -> bool:
         """Whether another client is on the line."""
-        return now - self._at < PRESENT_S
+        return now < self.present_until
 
     @property
     def quiet_at(self) -> float:
         """When others have had their turn."""
-        return min(self._at + QUIET_S, self._since + LONGEST_WAIT_S)
+        return min(self._at + QUIET_S, self.since + LONGEST_WAIT_S)

@@ -14,6 +14,7 @@ from datetime import tzinfo
 from functools import partial
 from typing import NamedTuple, Protocol
 
+from rct_collector.beat import Alarm
 from rct_collector.device.clock import Clock
 from rct_collector.device.inquiry import Inquiry
 from rct_collector.device.polling.adaptive_rate import AdaptiveRate
@@ -200,7 +201,7 @@ class Exchange:
         gap = requests.gap if drains else 0.0
         self.inquiry = Inquiry(self.port, requests.timeout, gap=gap)
         self._over: asyncio.Future[None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._alarm = Alarm(self._time_has_come)
         self._fast_told = self._end_told = False
         self._told_at = -math.inf
         self.cut_short = False
@@ -239,7 +240,7 @@ class Exchange:
             await over
         finally:
             self._over = None
-            self._stop_timer()
+            self._alarm.stop()
             self.port.end_turn()
 
     def _needed(self, count: int, now: float) -> float:
@@ -480,21 +481,29 @@ class Exchange:
 
     def _pump(self) -> None:
         """Send what may be sent now; come back when there is more to do."""
-        loop = asyncio.get_running_loop()
-        now = loop.time()
-        self._stop_timer()
+        now = self._alarm.time()
         port, poller = self.port, self.poller
+        request = poller.usual(now)
+        if request is not None and request.query.argument is None and port.take_turn():
+            port.ask(Ask(request.query, port.unit), now)
+            wake = poller.went(request, now)
+            if not self._fast_told or now - self._told_at >= HAND_OVER_S:
+                self._hand_over(now)
+            self._alarm.set(wake)
+            return
+        self._alarm.stop()
         if self.drains:
             self._pacer.heard(port.heard_at)
+        seen = self._alarm.seen()
         while True:
-            query, wake = poller.next(now)
+            query, wake = poller.next(now, seen)
             if poller.abandoned:
                 self._abandon()  # before anything else is asked
             if query is None:
                 break
             has_shape = query.shape is not None
             if not port.take_turn() or (has_shape and not port.tells_apart(query)):
-                wake = poller.wake_at(now)
+                wake = poller.wake_at(now, seen)
                 break
             ask = Ask(query, port.unit)
             if query.argument is not None:
@@ -508,20 +517,25 @@ class Exchange:
                 self._owner.lost(gone, now)
             self._pump()  # it may have brought more to ask
             return
-        if not self._fast_told and poller.fast_settled():
-            self._fast_told, self._told_at = True, now
-            self._owner.fast_settled()
-        elif self._fast_told and now - self._told_at >= HAND_OVER_S:
-            self._told_at = now
-            self._owner.going_on()
-        elif self.drains and not self._end_told and poller.is_over(now):
-            self._end_told = True  # what came does not wait for what is outstanding
-            self._owner.going_on()
+        self._hand_over(now)
         over = poller.done(now) and not (self.drains and self._waits_for_probe(now))
         if over or not port.is_open:
             self._finish()
         elif not port.drop_if_deaf(now):
-            self._timer = loop.call_at(wake, self._time_has_come)
+            self._alarm.set(wake)
+
+    def _hand_over(self, now: float) -> None:
+        """Have handed over what came, when it is time for that."""
+        if not self._fast_told:
+            if self.poller.fast_settled():
+                self._fast_told, self._told_at = True, now
+                self._owner.fast_settled()
+        elif now - self._told_at >= HAND_OVER_S:
+            self._told_at = now
+            self._owner.going_on()
+        elif self.drains and not self._end_told and self.poller.is_over(now):
+            self._end_told = True  # what came does not wait for what is outstanding
+            self._owner.going_on()
 
     def _waits_for_probe(self, now: float) -> bool:
         """Whether the round lasts until the line is drained, which tells whose the silence was."""
@@ -530,7 +544,6 @@ class Exchange:
         return self.port.is_drained and not self.port.take_turn()
 
     def _time_has_come(self) -> None:
-        self._timer = None
         try:
             self._pump()
         except Exception as error:
@@ -544,8 +557,3 @@ class Exchange:
         over, self._over = self._over, None
         if over is not None and not over.done():
             over.set_result(None)
-
-    def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None

@@ -18,23 +18,27 @@ class TokenBucket:
     Attributes:
         rate: Tokens per second.
         burst: Tokens it can hold.
+        left: Tokens when one was taken last; negative before that.
+        at: When that was, in monotonic seconds.
     """
 
     rate: float
     burst: float
-    _tokens: float = -1.0
-    _at: float = 0.0
+    left: float = -1.0
+    at: float = 0.0
 
     def tokens(self, now: float) -> float:
         """Tokens at a time; full before first use."""
-        if self._tokens < 0:
+        if self.left < 0:
             return self.burst
-        return min(self.burst, self._tokens + (now - self._at) * self.rate)
+        tokens = self.left + (now - self.at) * self.rate
+        return tokens if tokens < self.burst else self.burst
 
     def take(self, now: float) -> None:
         """Spend one token."""
-        self._tokens = max(self.tokens(now) - 1.0, 0.0)
-        self._at = now
+        tokens = self.tokens(now) - 1.0
+        self.left = tokens if tokens > 0.0 else 0.0
+        self.at = now
 
     def ready_at(self, now: float, needed: float = 1.0) -> float:
         """When there will be ``needed`` tokens; now, if there are."""
@@ -56,27 +60,28 @@ class Pacer:
         bucket: The average.
         repeats: The average of repeats, beyond that.
         advance: Requests that may go at the pace of the gap alone.
+        last: When the last request went out, or something was heard behind it.
     """
 
     gap: float
     bucket: TokenBucket
     repeats: TokenBucket = field(default_factory=lambda: TokenBucket(0.0, 0.0))
     advance: TokenBucket = field(default_factory=lambda: TokenBucket(0.0, 0.0))
-    _last: float = float("-inf")
+    last: float = float("-inf")
 
     @property
     def free_at(self) -> float:
         """When the gap after the last request, or what was heard since, is over."""
-        return self._last + self.gap
+        return self.last + self.gap
 
     def heard(self, at: float) -> None:
         """Bytes came at a time: the gap begins behind them, where nothing tells whose they are."""
-        if at > self._last:
-            self._last = at
+        if at > self.last:
+            self.last = at
 
     def ready_at(self, now: float, reserve: float = 0.0) -> float:
         """When the next request may go, leaving ``reserve`` tokens in the bucket."""
-        at = self._last + self.gap
+        at = self.last + self.gap
         if at < now:
             at = now
         full = self.bucket.ready_at(now, 1.0 + reserve)
@@ -96,7 +101,7 @@ class Pacer:
             repeat: It was asked before, in vain.
             advance: It went at the expense of the advance, if that has any left.
         """
-        self._last = now
+        self.last = now
         bucket = self.bucket
         if repeat and self.repeats.tokens(now) >= 1.0:
             bucket = self.repeats

@@ -51,7 +51,7 @@ from rct_collector.device.polling.request import (
     Tally,
 )
 from rct_collector.device.polling.response_time import ResponseTime
-from rct_collector.device.polling.standstill import Standstill
+from rct_collector.device.polling.standstill import REQUESTS, Standstill
 from rct_collector.drivers.base import Query
 from rct_collector.lines.conversation import SILENCE_S
 from rct_collector.lines.retry import FIRST_ATTEMPTS, delay
@@ -207,16 +207,18 @@ class Poller:
         else:
             ask.kept = True
 
-    def next(self, now: float) -> tuple[Query | None, float]:
+    def next(self, now: float, seen: float | None = None) -> tuple[Query | None, float]:
         """What to do now.
 
         Args:
             now: Monotonic seconds.
+            seen: What has come until then was told; None for until now. Nothing that has become
+                overdue since is given up: its answer may be there, and nobody has looked yet.
 
         Returns:
             A query to send at once (then call :meth:`sent`), or None and when to ask again.
         """
-        wake = self.wake_at(now)
+        wake = self.wake_at(now, seen)
         free_at = self._pacer.free_at
         if now < free_at:  # the most frequent case of all: one was sent just now
             more = bool(self._slow) and self._is_in_time(self._slow[0], free_at)
@@ -235,9 +237,113 @@ class Poller:
         self.waits_for_time = self.fast_unsent or self.fast_settled()
         return None, min(wake, at)
 
-    def wake_at(self, now: float) -> float:
-        """When something happens by itself: an answer is overdue, or the round ends."""
-        first = self._expire(now)
+    def usual(self, now: float) -> Request | None:
+        """What to send now, where nothing is out of the ordinary: :meth:`next`, only quicker.
+
+        That is nearly always so, and then most of the questions above have the same answer: nothing
+        is overdue or waits to be repeated, nobody else is on the line, and the round has time.
+
+        Args:
+            now: Monotonic seconds.
+
+        Returns:
+            What :meth:`next` has to send (then call :meth:`went`); None where it has nothing, or
+            is to be asked itself.
+        """
+        pacer, courtesy = self._pacer, self._courtesy
+        if (
+            now < pacer.last + pacer.gap
+            or self._waiting
+            or self._drain_s
+            or self._catching_up.is_behind
+            or now < courtesy.present_until
+            or now < self._standstill.over_at
+            or now >= self._deadline
+        ):
+            return None
+        pending = self.pending
+        for ask in pending.values():
+            if ask.until <= now or ask.query.exclusive:
+                return None
+        bucket = pacer.bucket
+        tokens = bucket.left + (now - bucket.at) * bucket.rate
+        if bucket.left < 0.0 or tokens > bucket.burst:
+            tokens = bucket.burst
+        if tokens < 1.0 or len(pending) >= self.window:
+            return None
+        if self._fast:
+            ask = self._fast[0]
+        elif self._slow:
+            ask = self._slow[0]
+            income = (self._next_round - now) * bucket.rate
+            needed = 1.0 + (self._reserve if self._reserve < bucket.burst else bucket.burst)
+            lacking = len(pending) + 1 - pacer.repeats.tokens(now)
+            if lacking > 0.0:
+                needed += lacking
+            # What is not quite clear is left to those who ask all questions.
+            if income < 0.0 or tokens + income < needed or not self._is_in_time(ask, now):
+                return None
+        else:
+            return None
+        return None if pending and ask.query.exclusive else ask
+
+    def went(self, ask: Request, now: float) -> float:
+        """What :meth:`usual` has named was sent: :meth:`sent`, and when to ask again.
+
+        Args:
+            ask: What was sent.
+            now: Monotonic seconds.
+        """
+        query, pacer, pending = ask.query, self._pacer, self.pending
+        if ask.fast:
+            self._fast.popleft()
+            self._fast_begun = True
+        else:
+            self._slow.popleft()
+        ask.phase = PENDING
+        ask.attempts += 1
+        ask.sent_at = now
+        until = ask.until = now + self._wait(ask, ask.attempts)
+        ask.overtaken = 0
+        ask.crowded = now - self._sent_at < CLOSE_S
+        self._sent_at = now
+        standstill = self._standstill
+        if not standstill.unanswered:
+            standstill.asked_at = now
+        standstill.unanswered += 1
+        if self._owed:
+            self._owed.pop(query, None)
+        self._courtesy.since = math.inf
+        pacer.last = now
+        pacer.bucket.take(now)
+        self.tally.requests += 1
+        # When to ask again, as :meth:`next` would tell.
+        wake = now + pacer.gap
+        settled = True
+        for other in pending.values():
+            if other.until < until:
+                until = other.until
+            if other.fast and other.attempts == 1:
+                settled = False
+        pending[query] = ask
+        if self._fast:
+            self.waits_for_time = True
+        elif self._slow and settled and not (ask.fast and ask.attempts == 1):
+            self.waits_for_time = self._is_in_time(self._slow[0], wake)
+        else:
+            self.waits_for_time = False
+        if until < wake:
+            wake = until
+        return wake if wake < self._deadline else self._deadline
+
+    def wake_at(self, now: float, seen: float | None = None) -> float:
+        """When something happens by itself: an answer is overdue, or the round ends.
+
+        Args:
+            now: Monotonic seconds.
+            seen: As for :meth:`next`.
+        """
+        first = self._expire(now if seen is None else seen)
         if now >= self._deadline and self._drain_s:
             return first
         return first if first < self._deadline else self._deadline
@@ -279,7 +385,24 @@ class Poller:
             The request it satisfies, or None when this round does not want it (any more).
             ``attempts`` is 0 when somebody else asked.
         """
-        fresh = self._standstill.answered(now)
+        standstill, ask = self._standstill, self.pending.get(query)
+        if (
+            ask is not None
+            and ask.attempts == 1
+            and standstill.unanswered < REQUESTS
+            and now >= standstill.over_at
+            and not self._owed
+            and not self._drain_s
+            and len(self.pending) == 1
+        ):  # the most frequent case of all: nothing else is open, and this was asked once
+            standstill.asked_at, standstill.unanswered = math.inf, 0
+            self._heard_at = now
+            self._proven.add(query)
+            self._catching_up.answers = True
+            self._in_time(ask, now - ask.sent_at)
+            ask.phase = ANSWERED
+            return ask
+        fresh = standstill.answered(now)
         self._heard_at = now
         ask = self._asks.get(query)
         if ask is None or ask.phase is ANSWERED or (self._drain_s and not ask.attempts):
@@ -510,19 +633,24 @@ class Poller:
         if self._drain_s and in_time:
             self._took[ask.query] = took
         # Where the line is drained, a late answer is taken, however short the wait for it was.
-        if self._response_time is not None and (
-            in_time or (ask.phase is WAITING and not self._drain_s)
-        ):
+        if self._response_time is not None and ask.phase is WAITING and not self._drain_s:
             self._response_time.measured(took, long=ask.query.exclusive)
         if in_time:
             self._overtake(ask, now)
-            del self.pending[ask.query]
-            self._outcome(ask).answered += 1
-            self.tally.latency += took
-            self.tally.answers += 1
+            self._in_time(ask, took)
         else:
             self._unqueue(ask)
         ask.phase = phase
+
+    def _in_time(self, ask: Request, took: float) -> None:
+        """What was open is answered, after so many seconds."""
+        if self._response_time is not None:
+            self._response_time.measured(took, long=ask.query.exclusive)
+        del self.pending[ask.query]
+        tally = self.tally
+        (tally.crowded if ask.crowded else tally.alone).answered += 1
+        tally.latency += took
+        tally.answers += 1
 
     def _silent(self, ask: Request, now: float) -> None:
         """Nothing came."""
@@ -576,13 +704,15 @@ class Poller:
         is drained, an answer is believed to take as long as the last one; but on a line that loses
         some in this round, what is slow does not delay the next one.
         """
-        end = min(self._deadline, self._next_round)
+        if at > self._deadline:
+            return False
+        if at <= self._middle:
+            return True
         needed = self._wait(ask, ask.attempts + 1) + self._drain_s
         doubted = self.tally.timeouts > 0 or ask.query in self._doubtful
         if ask.query in self._took and (ask.fast or not doubted):
             needed = LIKELY * self._took[ask.query]  # the timeout is far longer than that
-        latest = max(end - needed, self._middle)
-        return at <= min(self._deadline, latest)
+        return at <= min(self._deadline, self._next_round) - needed
 
     def _draws(self, ask: Request, now: float) -> bool:
         """Whether a request goes at the expense of the advance, if there is any.

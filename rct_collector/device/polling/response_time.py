@@ -9,6 +9,7 @@ that comes after all is still taken.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 #: Usually never less, in seconds: the line is busy with other answers, too.
@@ -20,18 +21,25 @@ _ALPHA, _BETA, _MARGIN = 0.125, 0.25, 4.0
 
 @dataclass(slots=True)
 class _Latency:
-    """Smoothed latency and deviation of one kind of answers, in seconds."""
+    """Smoothed latency and deviation of one kind of answers, in seconds.
+
+    Attributes:
+        likely: No answer takes longer, as far as is known; infinite before the first one.
+    """
 
     mean: float | None = None
     deviation: float = 0.0
+    likely: float = math.inf
 
     def add(self, seconds: float) -> None:
         """Take in one measurement."""
         if self.mean is None:
             self.mean, self.deviation = seconds, seconds / 2
-            return
-        self.deviation += _BETA * (abs(seconds - self.mean) - self.deviation)
-        self.mean += _ALPHA * (seconds - self.mean)
+        else:
+            off = seconds - self.mean
+            self.deviation += _BETA * ((off if off > 0 else -off) - self.deviation)
+            self.mean += _ALPHA * off
+        self.likely = self.mean + _MARGIN * self.deviation
 
 
 @dataclass(slots=True)
@@ -64,8 +72,9 @@ class ResponseTime:
             attempt: Which request for it this is, from 1.
             long: Whether the answer is a long one.
         """
-        kind = self._kinds[long]
-        if kind.mean is None:
-            return self.limit
-        likely = kind.mean + _MARGIN * kind.deviation
-        return min(self.limit, max(likely, self.least) * (1 << attempt - 1))
+        wait = self._kinds[long].likely
+        if wait < self.least:
+            wait = self.least
+        if attempt > 1:
+            wait *= 1 << attempt - 1
+        return wait if wait < self.limit else self.limit

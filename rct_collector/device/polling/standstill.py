@@ -27,7 +27,11 @@ class Standstill:
 
     Attributes:
         over_at: Nothing is to be sent or believed before; in the past while all is well.
+        asked_at: When the first request since the last answer was sent; infinite if there is none.
+        unanswered: How many there were since then.
     """
+
+    __slots__ = ("_longest", "asked_at", "over_at", "unanswered")
 
     def __init__(self, timeout: float) -> None:
         """Start with a line that works.
@@ -36,14 +40,14 @@ class Standstill:
             timeout: Seconds that an answer is waited for.
         """
         self._longest = TIMEOUTS * timeout
-        self._asked_at = math.inf
-        self._unanswered = 0
+        self.asked_at = math.inf
+        self.unanswered = 0
         self.over_at = -math.inf
 
     def asked(self, now: float) -> None:
         """A request was sent."""
-        self._asked_at = min(self._asked_at, now)
-        self._unanswered += 1
+        self.asked_at = min(self.asked_at, now)
+        self.unanswered += 1
 
     def heard(self, now: float) -> None:
         """Bytes came, whatever they are."""
@@ -60,7 +64,7 @@ class Standstill:
         Returns:
             Whether it may be believed.
         """
-        if self._unanswered >= REQUESTS and now - self._asked_at > self._longest:
+        if self.unanswered >= REQUESTS and now - self.asked_at > self._longest:
             self.begin(now)
-        self._asked_at, self._unanswered = math.inf, 0
+        self.asked_at, self.unanswered = math.inf, 0
         return now >= self.over_at

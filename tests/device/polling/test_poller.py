@@ -557,7 +557,7 @@ def test_an_advance_that_is_used_up_leaves_the_average():
 def test_fast_ones_touch_the_advance_only_where_the_average_is_used_up():
     """After a round that was cut short, they are to be there by the next tick."""
     poller = advanced(fast=queries(9))
-    poller._pacer.bucket._tokens = 4.0
+    poller._pacer.bucket.left = 4.0
     times = [at for _, at in answer_all(poller, 100.0, until=109.0)]
     assert times == pytest.approx([100.0 + n * GAP for n in range(9)])
     assert poller._pacer.advance.tokens(109.0) == 95.0
@@ -653,7 +653,7 @@ def test_what_is_asked_ahead_of_the_fast_ones_is_read_a_second_time_right_behind
 def test_what_is_asked_ahead_of_the_fast_ones_costs_them_no_token():
     serial, *rest = queries(4)
     poller = advanced([serial, *rest], [serial])
-    poller._pacer.bucket._tokens = 4.0
+    poller._pacer.bucket.left = 4.0
     assert send(poller, 100.0) is serial
     assert poller._pacer.bucket.tokens(100.0) == 4.0
 
@@ -774,6 +774,7 @@ class Play:
         self.silent: Counter[Query] = Counter()
         self.overtakers: Counter[Query] = Counter()
         self.held_up = False
+        self.usual = 0
 
     def round(self, n, backlog):
         settings, poller = self.settings, self.poller
@@ -793,9 +794,11 @@ class Play:
             assert poller.next(now)[0] is self.unasked[0], "the first request goes at once"
         wakes = 0
         while True:
+            usual = poller.usual(now)
             query, wake = poller.next(now)
+            assert usual is None or usual.query is query, "the usual way has the same answer"
             if query is not None:
-                self._sent(query, now)
+                self._sent(query, now, usual)
                 continue
             if poller.done(now):
                 break
@@ -814,7 +817,7 @@ class Play:
         assert all(self.attempts[query] == 3 for query in lost)
         return unasked
 
-    def _sent(self, query, now):
+    def _sent(self, query, now, usual=None):
         settings, poller = self.settings, self.poller
         assert query not in self.outstanding or self._expired(query, now)
         assert query not in self.satisfied, "what was answered is not asked again"
@@ -824,7 +827,14 @@ class Play:
         assert not (query.exclusive and self.outstanding), "a long answer is waited for alone"
         if self.sent:
             assert now - self.sent[-1] >= settings.gap - 1e-6
-        poller.sent(query, now)
+        if usual is None:
+            poller.sent(query, now)
+        else:
+            self.usual += 1
+            wake = poller.went(usual, now)
+            waits = poller.waits_for_time
+            assert poller.next(now) == (None, wake), "and it is asked again at the same time"
+            assert poller.waits_for_time == waits
         self.sent.append(now)
         self.outstanding[query] = now
         self.overtakers[query] = 0
@@ -937,6 +947,8 @@ def test_any_unit_is_asked_within_window_gap_and_rate_and_fast_rounds_are_never_
         if play.random.random() < 0.3:
             backlog = list(dict.fromkeys([*backlog, *play.slow]))
     sent = play.sent
+    if loss < 0.02 and latency < settings.gap and settings.fast > 1:
+        assert play.usual > 0, "the usual way is taken"
     for first in range(0, len(sent), 7):
         for last in range(first, len(sent), 3):
             allowed = play.burst + settings.rate * (sent[last] - sent[first])

@@ -1,0 +1,172 @@
+"""Alarms of many, rung together.
+
+With many devices something is due every other millisecond. A process that wakes up for each of
+them finds cold caches each time, and a timer of the loop for each request costs more than the
+request. So where the loop has a *beat* it looks around at points of a fixed grid only, and all
+alarms that have become due are rung at the next of them, one after the other, as those of one or a
+few devices are by timers of the loop::
+
+    grid      |         |         |         |
+    due         a   b c       d
+    rung                abc       d
+
+Who is rung looks at the clock anew: what others have done meanwhile took its time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable
+
+#: Seconds from one look at the grid to the next.
+EVERY_S = 0.065
+
+
+class Alarm:
+    """One thing that is due at a time, over and over; it belongs to the loop that first sets it.
+
+    Attributes:
+        due: When it is due, in monotonic seconds; infinite while it is not.
+        place: The point of the grid at which it is looked at next, if its loop has a beat.
+        ring: Called once it is due.
+    """
+
+    __slots__ = ("_beat", "_loop", "_timer", "due", "place", "ring")
+
+    def __init__(self, ring: Callable[[], None]) -> None:
+        """Begin without anything due.
+
+        Args:
+            ring: Called once it is due.
+        """
+        self.ring = ring
+        self.due = math.inf
+        self.place: int | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._beat: Beat | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def time(self) -> float:
+        """What time it is by the loop, in monotonic seconds."""
+        loop = self._loop
+        return (loop if loop is not None else self._found()).time()
+
+    def seen(self) -> float:
+        """What came until then was handed on, in monotonic seconds; what came since may wait."""
+        loop = self._loop if self._loop is not None else self._found()
+        return self._beat.seen() if self._beat is not None else loop.time()
+
+    def set(self, due: float) -> None:
+        """Ring at a time, and no more when it was set to before.
+
+        Args:
+            due: Monotonic seconds.
+        """
+        loop = self._loop if self._loop is not None else self._found()
+        self.due = due
+        if self._beat is not None:
+            self._beat.expect(self)
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = loop.call_at(due, self._due)
+
+    def stop(self) -> None:
+        """Do not ring."""
+        self.due = math.inf
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _found(self) -> asyncio.AbstractEventLoop:
+        loop = self._loop = asyncio.get_running_loop()
+        self._beat = getattr(loop, "beat", None)
+        return loop
+
+    def _due(self) -> None:
+        self._timer = None
+        self.due = math.inf
+        self.ring()
+
+
+class Beat:
+    """The alarms of one loop, by the points of the grid.
+
+    An alarm stands at one point at a time. One that is set to a later time than before stays where
+    it is, and moves on when it is looked at there: nearly all are set again and again.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        every: float = EVERY_S,
+        seen: Callable[[], float] | None = None,
+    ) -> None:
+        """Begin without alarms.
+
+        Args:
+            loop: Whose alarms they are.
+            every: Seconds from one point of the grid to the next.
+            seen: Tells when it was last looked for what has come; None for always.
+        """
+        self._loop = loop
+        self._every = every
+        self.seen = seen or loop.time
+        self._places: dict[int, list[Alarm]] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._first: float = math.inf
+
+    def expect(self, alarm: Alarm) -> None:
+        """Look at an alarm that was set.
+
+        Args:
+            alarm: It.
+        """
+        place = math.ceil(alarm.due / self._every)
+        if alarm.place is not None and alarm.place <= place:
+            return
+        alarm.place = place
+        self._put(place, alarm)
+        if place < self._first:
+            self._wait()
+
+    def _put(self, place: int, alarm: Alarm) -> None:
+        there = self._places.get(place)
+        if there is None:
+            self._places[place] = [alarm]
+        else:
+            there.append(alarm)
+
+    def _wait(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._first = min(self._places, default=math.inf)
+        if self._places:
+            self._timer = self._loop.call_at(self._first * self._every, self._ring)
+
+    def _ring(self) -> None:
+        """Ring what is due."""
+        time, every = self._loop.time, self._every
+        # The clock may lie a hair before the point at which the loop takes it to be reached.
+        here = math.floor(time() / every + 1e-6)
+        self._timer = None
+        for place in sorted(p for p in self._places if p <= here):
+            self._first = place  # what is set meanwhile needs no timer: one is set at the end
+            for alarm in self._places.pop(place):
+                if alarm.place != place:
+                    continue  # it was set to an earlier time since, and stood there
+                alarm.place = None
+                if alarm.due <= time():
+                    alarm.due = math.inf
+                    try:
+                        alarm.ring()
+                    except Exception as error:  # it is nobody else's trouble
+                        text = "an alarm met a defect"
+                        self._loop.call_exception_handler({"message": text, "exception": error})
+                elif alarm.due < math.inf:
+                    alarm.place = max(math.ceil(alarm.due / every), here + 1)
+                    self._put(alarm.place, alarm)
+        self._first = math.inf
+        self._wait()
