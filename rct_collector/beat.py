@@ -19,8 +19,11 @@ import asyncio
 import math
 from collections.abc import Callable
 
-#: Seconds from one look at the grid to the next.
+#: Seconds from one point of the grid to the next: with the least gap that requests of some families
+#: have, 60 ms, to look more often finds nothing that may be sent …
 EVERY_S = 0.065
+#: … and where a line is so slow that each answer is waited for before anything else is asked.
+OFTEN_S = 0.02
 
 
 class Alarm:
@@ -56,6 +59,13 @@ class Alarm:
         """What came until then was handed on, in monotonic seconds; what came since may wait."""
         loop = self._loop if self._loop is not None else self._found()
         return self._beat.seen() if self._beat is not None else loop.time()
+
+    def hasten(self) -> None:
+        """Whoever waits for it, waits for an answer as well: look for them :data:`OFTEN_S`."""
+        if self._loop is None:
+            self._found()
+        if self._beat is not None:
+            self._beat.hasten(OFTEN_S)
 
     def set(self, due: float) -> None:
         """Ring at a time, and no more when it was set to before.
@@ -101,7 +111,9 @@ class Beat:
         self,
         loop: asyncio.AbstractEventLoop,
         every: float = EVERY_S,
+        *,
         seen: Callable[[], float] | None = None,
+        pace: Callable[[float], None] = lambda _every: None,
     ) -> None:
         """Begin without alarms.
 
@@ -109,13 +121,34 @@ class Beat:
             loop: Whose alarms they are.
             every: Seconds from one point of the grid to the next.
             seen: Tells when it was last looked for what has come; None for always.
+            pace: Told of another distance between the points.
         """
         self._loop = loop
         self._every = every
+        self._pace = pace
         self.seen = seen or loop.time
         self._places: dict[int, list[Alarm]] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._first: float = math.inf
+
+    def hasten(self, every: float) -> None:
+        """Look more often from now on, if it is not often enough.
+
+        Args:
+            every: Seconds from one point of the grid to the next, at most.
+        """
+        if every >= self._every:
+            return
+        self._every = every
+        self._pace(every)
+        there, self._places = self._places, {}
+        for place, alarms in there.items():
+            for alarm in alarms:
+                if alarm.place == place:
+                    alarm.place = None
+                    if alarm.due < math.inf:
+                        self.expect(alarm)
+        self._wait()
 
     def expect(self, alarm: Alarm) -> None:
         """Look at an alarm that was set.

@@ -1,9 +1,9 @@
 """The event loop, tuned for many devices.
 
 With many devices something happens every other millisecond, and a process that wakes up for each
-single answer spends most of its time on waking up. So the loop looks around at fixed, short
-intervals instead and finds several answers at a time, as a network driver does under load. One
-or a few devices are served at once.
+single answer spends most of its time on waking up. So the loop has a beat: it looks around at the
+points of a fixed grid instead (:mod:`.beat`) and finds several answers at a time, as a network
+driver does under load. One or a few devices are served at once.
 
 Names are looked up in a few threads that nobody waits for: a resolver that is silent for half a
 minute must neither keep an agent from stopping nor fill the process with threads.
@@ -23,30 +23,73 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, ParamSpec, TypeVar
 
+from rct_collector.beat import EVERY_S, Beat
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
-#: From so many devices on, the loop works in batches.
+#: From so many devices on, the loop has a beat.
 MANY = 10
-
-#: Seconds from one look to the next; a third of the least gap between requests.
-BATCH_S = 0.02
 
 #: Look-ups at a time; the others wait for their turn.
 MOST_THREADS = 8
 
 
-class BatchingSelector(selectors.DefaultSelector):
-    """Looks for events and timers every :data:`BATCH_S`, and then finds several of them."""
+class BeatingSelector(selectors.DefaultSelector):
+    """Looks for events and timers at the points of a grid, and then finds several of them.
+
+    Attributes:
+        every: Seconds from one point to the next.
+        seen_at: What had come until then was found by the last look, in monotonic seconds.
+    """
+
+    def __init__(self) -> None:
+        """Begin with the usual grid."""
+        super().__init__()
+        self.every = EVERY_S
+        self.seen_at = time.monotonic()
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        """Wait as asked, but not for less than one nap, unless there is work at hand."""
+        """Wait as asked, and then until the next point, unless there is work at hand."""
         if timeout is None or timeout > 0:
-            time.sleep(BATCH_S)
-            timeout = None if timeout is None else max(0.0, timeout - BATCH_S)
-        return super().select(timeout)
+            now = time.monotonic()
+            point = self._nap(now)
+            rest = None if timeout is None else now + timeout - point
+            if rest is None or rest > 0:
+                found = super().select(rest)
+                self.seen_at = time.monotonic()
+                if not found or self.seen_at - point < self.every / 2:
+                    return found
+                # Nothing was there for some time. What comes first does not come alone.
+                self._nap(self.seen_at)
+        self.seen_at = time.monotonic()
+        return super().select(0)
+
+    def _nap(self, now: float) -> float:
+        """Sleep until the next point of the grid; when that is."""
+        left = self.every - now % self.every
+        time.sleep(left)
+        return now + left
+
+
+class BeatingLoop(asyncio.SelectorEventLoop):
+    """A loop with a beat.
+
+    Attributes:
+        beat: Its alarms.
+    """
+
+    def __init__(self) -> None:
+        """Begin with the usual grid."""
+        selector = BeatingSelector()
+        super().__init__(selector)
+
+        def pace(every: float) -> None:
+            selector.every = every
+
+        self.beat = Beat(self, seen=lambda: selector.seen_at, pace=pace)
 
 
 class _Question:
@@ -161,10 +204,7 @@ class LookUps(ThreadPoolExecutor):
 
 def new_event_loop(devices: int) -> asyncio.AbstractEventLoop:
     """Make the loop for so many devices."""
-    if devices < MANY:
-        loop = asyncio.new_event_loop()
-    else:
-        loop = asyncio.SelectorEventLoop(BatchingSelector())
+    loop = BeatingLoop() if devices >= MANY else asyncio.new_event_loop()
     loop.set_default_executor(LookUps())
     loop.set_exception_handler(_unobserved)
     return loop

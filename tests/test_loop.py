@@ -11,12 +11,12 @@ import time
 
 import pytest
 
-from rct_collector.loop import MANY, MOST_THREADS, BatchingSelector, LookUps, new_event_loop
+from rct_collector.loop import MANY, MOST_THREADS, BeatingSelector, LookUps, new_event_loop
 
 
 def test_few_devices_have_the_plain_loop():
     loop = new_event_loop(MANY - 1)
-    assert not isinstance(loop._selector, BatchingSelector)
+    assert not isinstance(loop._selector, BeatingSelector)
     loop.close()
 
 

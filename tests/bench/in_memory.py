@@ -25,6 +25,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import math
 import os
 import pickle
 import subprocess
@@ -32,16 +33,17 @@ import sys
 import tempfile
 import time
 from collections import deque
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
 from rct_collector.adapter.lineprotocol import LineProtocol, chunks
+from rct_collector.beat import EVERY_S, Beat
 from rct_collector.collector import Collector
 from rct_collector.config import Config
 from rct_collector.device.options import Options
-from rct_collector.loop import BATCH_S, MANY
+from rct_collector.loop import MANY
 from tests.bench.report import markdown
 from tests.virtual import START, VirtualClock, VirtualLoop
 
@@ -258,10 +260,15 @@ class LookingLoop(VirtualLoop):
     def __init__(self, devices):
         super().__init__()
         if devices >= MANY:
+            self.every = EVERY_S
+            self.beat = Beat(self, pace=partial(setattr, self, "every"))
             select = self._selector.select
             self._selector.select = lambda timeout=None: select(
-                max(timeout, BATCH_S) if timeout else timeout
+                self._until_a_point(timeout) if timeout else timeout
             )
+
+    def _until_a_point(self, timeout):
+        return math.ceil((self.now + timeout) / self.every - 1e-9) * self.every - self.now
 
 
 class Sink:

@@ -229,6 +229,8 @@ class Exchange:
             return
         loop = asyncio.get_running_loop()
         now = loop.time()
+        if self.drains:
+            self._alarm.hasten()
         if stretches:
             seconds = max(seconds, self._needed(len(fast), now))
         self.poller.begin(
