@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import random
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
@@ -142,6 +143,8 @@ class FakeEngine:
         reached: The process and the engine hear each other.
         closed: It was closed.
         refuses: What it answers to everything; "" for nothing.
+        slow: Seconds that each way takes at most, by lot.
+        lossy: Share of the answers that are lost, of what was done.
     """
 
     TIMEOUT_S = 1.0
@@ -151,17 +154,19 @@ class FakeEngine:
         self.reached = True
         self.closed = False
         self.refuses = ""
+        self.slow = 0.002
+        self.lossy = 0.0
 
     async def _ask(self, what: Callable[..., Any], *arguments: Any) -> Any:
-        await asyncio.sleep(0.002)
+        await asyncio.sleep(random.uniform(0.001, self.slow))
         if self.refuses:
             raise EngineError(self.refuses)
         if not self.reached:
             await asyncio.sleep(self.TIMEOUT_S)
             raise EngineError("etcd1 does not answer")
         found = what(*arguments)
-        await asyncio.sleep(0.002)
-        if not self.reached:
+        await asyncio.sleep(random.uniform(0.001, self.slow))
+        if not self.reached or random.random() < self.lossy:
             await asyncio.sleep(self.TIMEOUT_S)
             raise EngineError("etcd1 does not answer")
         return found

@@ -12,6 +12,8 @@ from rct_collector.fleet.membership import Membership
 from tests.fleet import world
 from tests.fleet.world import Process, World, play
 
+pytestmark = pytest.mark.slow
+
 SCHEDULES = 1000
 
 
@@ -30,7 +32,6 @@ def unserved(found: World) -> list[str]:
     return wrong
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("part", range(4))
 def test_a_unit_hears_nobody_who_was_relieved_and_is_not_forgotten(part):
     size = SCHEDULES // 4

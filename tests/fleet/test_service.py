@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import random
 from collections import defaultdict
 
 import pytest
@@ -18,6 +19,8 @@ from rct_collector.transport import transport
 from tests.fleet.engine import FakeEngine, Store
 from tests.scripted import ScriptedUnit
 from tests.virtual import Plug, Recorder, VirtualClock, run
+
+pytestmark = [pytest.mark.slow, pytest.mark.measured]
 
 PREFIX = "/rct-collector/v1"
 KEYS = FleetKeys(PREFIX)
@@ -52,6 +55,7 @@ class Site:
 
     def __init__(self, loop, units=UNITS):
         self.loop = loop
+        self.names = []
         self.store = Store(loop.time)
         self.store.put(KEYS.settings, settings_for(SHARDS))
         self.units = {f"unit{n}.test": ScriptedUnit() for n in range(units)}
@@ -68,13 +72,12 @@ class Site:
     def opener(self, process):
         async def open_line(address, *rest):
             host = transport("tcp").name(address)
+            name, shard = host.removesuffix(".test"), shard_of(address.key, SHARDS)
+            token = process.fleet.membership.token(shard)
             wire = await Plug(self.units[host])(address, *rest)
             send = wire.send
 
             def noted(data):
-                name = host.removesuffix(".test")
-                shard = shard_of(address.key, SHARDS)
-                token = process.fleet.membership.token(shard)
                 self.asked[name].append((self.loop.time(), process.name, token))
                 send(data)
 
@@ -102,6 +105,7 @@ class Process:
 
     def __init__(self, site, name, **more):
         self.name = name
+        site.names.append(name)
         self.engine = FakeEngine(site.store)
         config = Config.parse({**CONFIG, **more})
         self.fleet = Fleet(config, self.engine, me=name, now=site.loop.time)
@@ -270,6 +274,47 @@ def test_devices_at_one_address_are_asked_once(caplog):
 
     run(main)
     assert any("address: found 'tcp://UNIT0.test:8899' a second time" in t for t in said(caplog))
+
+
+def trouble(site, chance, processes):
+    """Something goes wrong with one of the processes, or with its way to the engine."""
+    one = chance.choice(processes)
+    kind = chance.choice(["cut off", "slow", "lossy", "killed", "ended", "joined"])
+    if kind == "cut off":
+        one.engine.reached = False
+        site.loop.call_later(chance.uniform(1, 2.5 * TTL), setattr, one.engine, "reached", True)
+    elif kind == "slow":
+        one.engine.slow = 0.5
+        site.loop.call_later(TTL, setattr, one.engine, "slow", 0.002)
+    elif kind == "lossy":
+        one.engine.lossy = 0.4
+        site.loop.call_later(TTL, setattr, one.engine, "lossy", 0.0)
+    elif kind == "joined" or len(processes) < 2:
+        processes.append(site.start(f"p{len(site.names)}"))
+    else:
+        processes.remove(one)
+        return one.kill() if kind == "killed" else one.end()
+    return asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_whatever_goes_wrong_a_unit_is_asked_by_one_and_by_somebody_in_the_end(seed):
+    chance = random.Random(seed)
+
+    async def main(loop):
+        site = Site(loop, units=3)
+        processes = [site.start(f"p{n}") for n in range(2)]
+        for _ in range(8):
+            await asyncio.sleep(chance.uniform(1, 6))
+            await trouble(site, chance, processes)
+        await asyncio.sleep(25)
+        since = loop.time()
+        await asyncio.sleep(10)
+        assert site.is_lawful()
+        assert [len(found) for found in site.owners(since).values()] == [1, 1, 1]
+        await asyncio.gather(*(one.end() for one in processes))
+
+    run(main)
 
 
 # -- what fleet it is --------------------------------------------------------------------------

@@ -49,12 +49,16 @@ def shim(*words, script="sys.exit(rct_collector_telegraf.main(sys.argv[1:]))"):
     )
 
 
+@pytest.mark.slow
+@pytest.mark.measured
 def test_the_shim_knows_a_fleet(file):
     found = shim("--config", file, "--check")
 
     assert (found.returncode, found.stderr) == (0, f"I! {file} is right: a process of a fleet\n")
 
 
+@pytest.mark.slow
+@pytest.mark.measured
 def test_a_single_round_is_too_short_for_a_fleet(file):
     found = shim("--config", file, "--once")
 
@@ -64,6 +68,8 @@ def test_a_single_round_is_too_short_for_a_fleet(file):
     )
 
 
+@pytest.mark.slow
+@pytest.mark.measured
 def test_without_its_library_it_is_told_what_to_install(file):
     script = "sys.modules['aiohttp'] = None\nsys.exit(rct_collector_telegraf.main(sys.argv[1:]))"
     found = shim("--config", file, script=script)
@@ -97,6 +103,8 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.slow
+@pytest.mark.measured
 def test_the_shim_encrypts_where_etcd_does(tmp_path):
     key, chain = certificate(tmp_path / "tls", "127.0.0.1")
     found = shim(key, chain, script=ENCRYPTED)
@@ -125,6 +133,8 @@ class Manager:
         return lambda *words: None
 
 
+@pytest.mark.slow
+@pytest.mark.measured
 def test_the_daemon_takes_part(tmp_path):
     async def main(loop):
         site = Site(loop)
