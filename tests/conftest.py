@@ -47,8 +47,10 @@ def pytest_addoption(parser):
 #: Side by side, tests that share what is costly to make run in one process: file → group. Marks of
 #: pytest-xdist would do, but with pytest from 9.2 on it does not find them.
 TOGETHER = {
-    "tests/packaging/test_build.py": "debian",
-    "tests/packaging/test_install.py": "debian",
+    "tests/packaging/test_bridge_service.py": "Debian packages",
+    "tests/packaging/test_build.py": "Debian builds",
+    "tests/packaging/test_install.py": "Debian packages",
+    "tests/packaging/test_web_service.py": "Debian packages",
     "tests/plugins/collectd/test_home_parity.py": "both agents",
     "tests/plugins/collectd/test_past.py": "the past",
     "tests/plugins/collectd/test_pipelines.py": "databases",

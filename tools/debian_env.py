@@ -73,7 +73,8 @@ MINIMAL = ("systemd", "systemd-sysv")
 #: a library that the configuration which comes with collectd needs; and what reads our rule.
 NEEDED = (
     *("adduser", "collectd", "libmnl0", "python3"),
-    *("python3-click", "python3-rich", "python3-tenacity", "python3-yaml", "tzdata", "udev"),
+    *("python3-aiohttp", "python3-click", "python3-paho-mqtt", "python3-rich"),
+    *("python3-tenacity", "python3-yaml", "tzdata", "udev"),
 )
 #: Release → the Python library that its collectd is linked with.
 LIBPYTHON = {"bookworm": "libpython3.11", "trixie": "libpython3.13"}

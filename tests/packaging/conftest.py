@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import sys
@@ -21,9 +22,9 @@ class Built:
         log: What the build said.
     """
 
-    def __init__(self, folder, log):
+    def __init__(self, folder):
         self.folder = folder
-        self.log = log
+        self.log = (folder / "log").read_text()
 
     def package(self, name):
         """File of a package."""
@@ -52,11 +53,24 @@ def source():
 
 @pytest.fixture(scope="session")
 def built(base, source, tmp_path_factory):
-    """The packages; their tests are left out, since they are run beside this."""
-    folder = tmp_path_factory.mktemp("built")
-    environment = {**CLEAN, "DEB_BUILD_OPTIONS": "nocheck", "RCTCLIENT_SOURCE": source}
-    log = command(ROOT / "packaging" / "build-deb.sh", folder, env=environment)
-    return Built(folder, log)
+    """The packages; their tests are left out, since they are run beside this.
+
+    All processes of the tests have them from the first one that wants them: a build takes half a
+    minute of processor time.
+    """
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    folder /= "built"
+    folder.mkdir(exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        log = folder / "log"
+        if not log.exists():
+            environment = {**CLEAN, "DEB_BUILD_OPTIONS": "nocheck", "RCTCLIENT_SOURCE": source}
+            said = command(ROOT / "packaging" / "build-deb.sh", folder, env=environment)
+            log.write_text(said)
+    return Built(folder)
 
 
 @pytest.fixture(scope="session")

@@ -6,13 +6,15 @@ import re
 import signal
 import socket
 import stat
+import urllib.request
+from contextlib import contextmanager
 
 import pytest
 
 from tests.inverter import running_inverter
 from tests.packaging.system import OURS
 from tests.plugins.agent import complaints
-from tests.processes import wait_for
+from tests.processes import free_port, get, wait_for
 
 pytestmark = [
     pytest.mark.debian,
@@ -61,6 +63,8 @@ def with_base(wanted):
 FOR_COLLECTD = with_base("rct-collector-collectd")
 FOR_TELEGRAF = with_base("rct-collector-telegraf")
 FOR_SERVICE = with_base("rct-collector-daemon")
+FOR_PAGE = with_base("rct-collector-web")
+FOR_BRIDGE = with_base("rct-collector-bridge")
 
 
 @pytest.fixture(scope="module")
@@ -354,6 +358,99 @@ def test_the_service_leaves_nothing_behind(system, built, inverter):
     assert files(system) - before == set()
 
 
+#: One of those whom systemd makes up for a service (DynamicUser); no list of users names it.
+MADE_UP = "61184"
+
+
+class MadeUp:
+    """A service of a user that systemd makes up, started as its unit says, but in no sandbox."""
+
+    def __init__(self, system, name):
+        self.system = system
+        self.name = f"{name}.service"
+        self._unit = system.read(f"/lib/systemd/system/{self.name}")
+        assert self.value("DynamicUser") == "yes"
+        self.folder = f"/var/lib/{self.value('StateDirectory')}"
+
+    def value(self, key):
+        (found,) = re.findall(rf"^{key}=-?(.*)$", self._unit, flags=re.M)
+        return found
+
+    def is_understood(self):
+        """Whether systemd finds all that the unit names, and nothing wrong with it."""
+        return self.system.run("systemd-analyze", "verify", "--man=no", self.name) == ""
+
+    def is_on(self):
+        wanted = f"/etc/systemd/system/multi-user.target.wants/{self.name}"
+        return self.system.path(wanted).is_symlink()
+
+    @contextmanager
+    def running(self, log):
+        """The program, with what root reads for it and the folder that root makes for it."""
+        make = ("install", "-d", "-m", self.value("StateDirectoryMode"), "-o", MADE_UP)
+        self.system.run(*make, "-g", MADE_UP, self.folder)
+        groups = self.value("SupplementaryGroups").replace(" ", ",")
+        user = f"setpriv --reuid={MADE_UP} --regid={MADE_UP} --groups={groups}"
+        script = f"set -a; . {self.value('EnvironmentFile')}; STATE_DIRECTORY={self.folder}"
+        begin = f"exec {user} sh -c 'exec {self.value('ExecStart')}'"
+        with self.system.running("sh", "-c", f"{script}; {begin}", log=log) as process:
+            yield process
+        assert process.returncode == 0, log.read_text()
+
+    def left(self, before):
+        """What is there that was not before, but for what it has kept in its folder."""
+        found = files(self.system) - before
+        return {name for name in found if not f"{name}/".startswith(f"{self.folder}/")}
+
+
+def test_the_page_answers_once_somebody_starts_it(system, built, tmp_path):
+    before = files(system)
+    system.install(*built.packages(*FOR_PAGE))
+    service, log = MadeUp(system, "rct-collector-web"), tmp_path / "log"
+    assert not service.is_on()
+    assert service.is_understood()
+    address = f"http://127.0.0.1:{free_port()}"
+    options = service.value("EnvironmentFile")
+    system.write(options, f'OPTIONS="--port {address.rpartition(":")[2]}"\n')
+    with service.running(log):
+        assert "<title>" in (wait_for(lambda: get(f"{address}/")) or log.read_text())
+        way_in = system.run("rct-collector", "web", "link").strip()  # as root
+        place, _, token = way_in.partition("/#token=")
+        assert place == address
+        login = urllib.request.Request(f"{address}/login")
+        login.add_header("Authorization", f"Bearer {token}")
+        with urllib.request.urlopen(login, timeout=60) as answer:
+            assert answer.read() == b'{"right":"read"}'
+    assert "Traceback" not in log.read_text()
+
+    system.purge(*FOR_PAGE)
+    assert service.left(before) == {options}
+
+
+def test_the_bridge_looks_for_the_broker_that_it_is_told_of(system, built, tmp_path):
+    before = files(system)
+    system.install(*built.packages(*FOR_BRIDGE))
+    service, log = MadeUp(system, "rct-collector-bridge"), tmp_path / "log"
+    assert service.is_on()
+    assert service.is_understood()
+    options = service.value("EnvironmentFile")
+    assert service.value("ConditionPathExists") == options
+    assert not system.path(options).exists()
+    port = free_port()
+    example = system.read("/usr/share/doc/rct-collector-bridge/examples/bridge.env")
+    named = re.sub(r"(?m)^(\w+_BROKER=).*", rf"\1mqtt://127.0.0.1:{port}", example)
+    system.write(options, named)
+    system.run("chmod", "600", options)
+    with service.running(log) as process:
+        said = f"127.0.0.1:{port} cannot be reached, and is tried again: "
+        assert wait_for(lambda: said in log.read_text()), log.read_text()
+        assert process.poll() is None
+    assert "Traceback" not in log.read_text()
+
+    system.purge(*FOR_BRIDGE)
+    assert service.left(before) == {"/etc/rct-collector", options}
+
+
 #: Where a USB device would be, with what udev reads there: a hub, and a device at its socket 4.
 USB = "/sys/devices/pci0000:00/0000:00:14.0/usb1/1-1/1-1.4"
 HIDRAW = f"{USB}/1-1.4:1.0/0003:0665:5161.0001/hidraw/hidraw0"
@@ -417,8 +514,9 @@ def groups(system, user):
     return set(system.run("id", "-nG", user).split())
 
 
-#: What the system itself writes when packages come and go.
+#: What the system itself writes when packages come and go, and systemd when it is asked of a unit.
 _OTHERS = (
+    "/run/systemd/",
     *("/tmp/", "/var/cache/", "/var/log/", "/var/lib/apt/", "/var/lib/dpkg/"),  # noqa: S108
     "/var/lib/collectd/",  # the values
 )
