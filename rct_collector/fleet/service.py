@@ -24,7 +24,7 @@ from rct_collector import __version__
 from rct_collector.collector import Applied, Collector
 from rct_collector.config import Config, DeviceConfig
 from rct_collector.errors import ConfigError, TransportError
-from rct_collector.fleet.engine import Engine, EngineError, Entry
+from rct_collector.fleet.engine import Change, Compacted, Engine, EngineError, Entry
 from rct_collector.fleet.fence import Fence, since_boot
 from rct_collector.fleet.keys import (
     FleetKeys,
@@ -32,7 +32,6 @@ from rct_collector.fleet.keys import (
     devices_in,
     member_for,
     member_in,
-    number_of,
     shards_in,
 )
 from rct_collector.fleet.membership import (
@@ -371,10 +370,10 @@ class Fleet:
                 self._act()
             return revision
 
-        def take(entry: Entry | None, key: str) -> None:
+        def take(change: Change) -> None:
             if self.membership is not None:
-                weight = member_in(entry).weight if entry else None
-                self.membership.member_is(key.removeprefix(self._keys.members), weight)
+                weight = member_in(change.entry).weight if change.entry else None
+                self.membership.member_is(change.key.removeprefix(self._keys.members), weight)
                 self._act()
 
         await self._watch(self._keys.members, begin, take)
@@ -382,24 +381,19 @@ class Fleet:
     # -- lists of devices ------------------------------------------------------------------
 
     async def _watch_lists(self) -> None:
-        """Keep track of the lists of devices, of which only few change at a time."""
-        seen = 0
+        """Keep track of the lists of devices; only those that are ours are ever read."""
 
         async def begin() -> int:
-            nonlocal seen
-            if not seen:  # what is opened from now on is read then
-                _, revision = await self._engine.list(self._keys.settings)
-                seen = revision
-            else:
-                entries, seen = await self._engine.list(self._keys.devices)
-                for entry in entries:
-                    self._take_list(number_of(entry), entry)
-            return seen
+            _, revision = await self._engine.list(self._keys.settings)
+            for shard in list(self._lists):
+                entry = await self._engine.get(f"{self._keys.devices}{shard}")
+                self._take_list(shard, entry, revision)
+            return revision
 
-        def take(entry: Entry | None, key: str) -> None:
-            last = key.rpartition("/")[2]
+        def take(change: Change) -> None:
+            last = change.key.removeprefix(self._keys.devices)
             if last.isdecimal():
-                self._take_list(int(last), entry)
+                self._take_list(int(last), change.entry, change.revision)
 
         await self._watch(self._keys.devices, begin, take)
 
@@ -407,22 +401,26 @@ class Fleet:
         self,
         prefix: str,
         begin: Callable[[], Coroutine[Any, Any, int]],
-        take: Callable[[Entry | None, str], None],
+        take: Callable[[Change], None],
     ) -> None:
-        """Hand over changes, and begin anew where they are lost.
+        """Hand over changes; a watch that is lost goes on where it was, if that is still kept.
 
         Args:
             prefix: Of the keys.
             begin: Takes what there is, and returns its revision.
-            take: Takes what is there now, or None, and the key.
+            take: Takes each change.
         """
+        seen = 0
         while True:
             try:
-                revision = await begin()
-                async for change in self._engine.watch(prefix, revision + 1):
-                    take(change.entry, change.key)
+                seen = seen or await begin()
+                async for change in self._engine.watch(prefix, seen + 1):
+                    take(change)
+                    seen = change.revision - 1  # of one revision there may be more
+            except Compacted:
+                seen = 0
             except EngineError as error:
-                log.debug("fleet: the watch of %s is begun anew: %s", prefix, error)
+                log.debug("fleet: the watch of %s is begun again: %s", prefix, error)
             await asyncio.sleep(AGAIN_S)
 
     async def _read_list(self, shard: int) -> None:
@@ -435,16 +433,22 @@ class Fleet:
                 log.debug("fleet: devices of shard %d are asked for again: %s", shard, error)
                 await asyncio.sleep(AGAIN_S)
             else:
-                self._take_list(shard, entry)
+                self._take_list(shard, entry, 1)
                 return
 
-    def _take_list(self, shard: int, entry: Entry | None) -> None:
-        """Take the devices of a shard, if it is ours and they are news."""
+    def _take_list(self, shard: int, entry: Entry | None, revision: int) -> None:
+        """Take the devices of a shard, if it is ours and they are news.
+
+        Args:
+            shard: Its number.
+            entry: What is there; None for nothing.
+            revision: At which there was nothing.
+        """
         known = self._lists.get(shard)
-        if known is None or (entry is not None and entry.mod_revision <= known.revision):
+        revision = entry.mod_revision if entry is not None else revision
+        if known is None or revision <= known.revision:
             return
         found = self._devices(entry) if entry is not None else ()
-        revision = entry.mod_revision if entry is not None else max(known.revision, 1)
         self._lists[shard] = _List(revision, found)
         if found != known.devices:
             self._changed.set()

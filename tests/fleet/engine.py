@@ -144,6 +144,7 @@ class FakeEngine:
         closed: It was closed.
         refuses: What it answers to everything; "" for nothing.
         slow: Seconds that each way takes at most, by lot.
+        loses_watches: Raised by one, all watches are lost.
         lossy: Share of the answers that are lost, of what was done.
     """
 
@@ -154,6 +155,7 @@ class FakeEngine:
         self.reached = True
         self.closed = False
         self.refuses = ""
+        self.loses_watches = 0
         self.slow = 0.002
         self.lossy = 0.0
 
@@ -199,10 +201,11 @@ class FakeEngine:
         return await self._ask(self._store.delete, key, create_revision)
 
     async def watch(self, prefix: str, revision: int) -> AsyncIterator[Change]:
+        lost = self.loses_watches
         while True:
             await asyncio.sleep(0.02)
-            if self.refuses:
-                raise EngineError(self.refuses)
+            if self.refuses or self.loses_watches > lost:
+                raise EngineError(self.refuses or "the watch is lost")
             if self.reached:
                 found, revision = self._store.since(prefix, revision)
                 for change in found:

@@ -245,6 +245,30 @@ def test_a_list_that_changes_is_followed():
     run(main)
 
 
+def test_a_watch_that_is_lost_goes_on_where_it_was_and_reads_anew_what_is_not_kept():
+    async def main(loop):
+        site = Site(loop)
+        one = site.start("one")
+        await asyncio.sleep(6)
+        asked = []
+        listing = one.engine.list
+        one.engine.list = lambda prefix: asked.append(prefix) or listing(prefix)
+        one.engine.loses_watches += 1
+        site.put([device(n) for n in range(1, UNITS)])
+        await asyncio.sleep(2)
+        assert [item.name for item in one.collector.devices if item.name == "unit0"] == []
+        assert asked == []
+        one.engine.loses_watches += 1
+        site.put([device(n) for n in range(UNITS)])
+        site.store.compact()
+        await asyncio.sleep(2)
+        assert [item.name for item in one.collector.devices if item.name == "unit0"] == ["unit0"]
+        assert sorted(asked) == [KEYS.members, KEYS.settings]
+        await one.end()
+
+    run(main)
+
+
 def test_what_is_wrong_in_a_list_is_told_and_spoils_nothing_else(caplog):
     async def main(loop):
         site = Site(loop)
