@@ -47,6 +47,8 @@ def pytest_addoption(parser):
 #: Side by side, tests that share what is costly to make run in one process: file → group. Marks of
 #: pytest-xdist would do, but with pytest from 9.2 on it does not find them.
 TOGETHER = {
+    "tests/fleet/test_cases.py": "a fleet",
+    "tests/fleet/test_etcd.py": "etcd",
     "tests/packaging/test_bridge_service.py": "Debian packages",
     "tests/packaging/test_build.py": "Debian builds",
     "tests/packaging/test_install.py": "Debian packages",
