@@ -160,16 +160,13 @@ class Beat:
         if alarm.place is not None and alarm.place <= place:
             return
         alarm.place = place
-        self._put(place, alarm)
+        there = self._places.get(place)
+        if there is not None:
+            there.append(alarm)
+            return
+        self._places[place] = [alarm]
         if place < self._first:
             self._wait()
-
-    def _put(self, place: int, alarm: Alarm) -> None:
-        there = self._places.get(place)
-        if there is None:
-            self._places[place] = [alarm]
-        else:
-            there.append(alarm)
 
     def _wait(self) -> None:
         if self._timer is not None:
@@ -200,6 +197,6 @@ class Beat:
                         self._loop.call_exception_handler({"message": text, "exception": error})
                 elif alarm.due < math.inf:
                     alarm.place = max(math.ceil(alarm.due / every), here + 1)
-                    self._put(alarm.place, alarm)
+                    self._places.setdefault(alarm.place, []).append(alarm)
         self._first = math.inf
         self._wait()

@@ -338,7 +338,11 @@ class SessionOptions(NamedTuple):
 
 
 class Session(Protocol):
-    """The dialogue over one line."""
+    """The dialogue over one line.
+
+    It may offer ``ready: Mapping[Query, bytes]`` as well: what it was asked to make before without
+    an argument, and need not be asked for again.
+    """
 
     def request(self, ask: Ask) -> bytes:
         """The bytes that ask for something.

@@ -44,16 +44,17 @@ class Inflow:
         begun_at: When it began to send more than can be taken in for long.
         size: Bytes since then.
         noise: Those of them that were noise.
+        behind_since: Since when each piece was full, so that more waits; None while none does.
     """
 
     floods: bool = False
     begun_at: float = 0.0
     size: int = 0
     noise: int = 0
+    behind_since: float | None = None
     _left: float = BURST
     _at: float = -math.inf
     _paused_at: float = -math.inf
-    _behind_since: float | None = None
 
     def take(self, now: float, size: int, events: int, noise: int) -> float:
         """Account for a piece that was read.
@@ -75,17 +76,27 @@ class Inflow:
         self.noise += noise
         # A piece that is not full was the last one that waited.
         if size < READ_BYTES:
-            self._behind_since = None
-        elif self._behind_since is None:
-            self._behind_since = now
+            self.behind_since = None
+        elif self.behind_since is None:
+            self.behind_since = now
         if self._left >= 0:
             return 0.0
         self.floods, self._paused_at = True, now
         return max(LEAST_PAUSE_S, -self._left / RATE)
 
+    def spend(self, pieces: int, size: int) -> None:
+        """Account for small pieces of one event each, which were read since the last one.
+
+        Args:
+            pieces: How many.
+            size: Bytes of all of them.
+        """
+        self._left -= size + (EVENT + PIECE) * pieces
+        self.size += size
+
     def is_stale(self, now: float) -> bool:
         """Whether what is read now may have waited for too long to be believed."""
-        return self._behind_since is not None and now - self._behind_since > STALE_S
+        return self.behind_since is not None and now - self.behind_since > STALE_S
 
     def calms(self, now: float) -> bool:
         """Whether a flood is over, which is told once."""
@@ -96,4 +107,4 @@ class Inflow:
 
     def reset(self) -> None:
         """The line is another one: what has waited is gone. What was spent is spent."""
-        self._behind_since = None
+        self.behind_since = None

@@ -184,6 +184,30 @@ class Port:
             conversation.query = ask.query
             conversation.asked(data, now)
 
+    def ask_usual(self, query: Query, now: float) -> bool:
+        """Take the turn, and send a request that nothing goes with.
+
+        Args:
+            query: What is asked.
+            now: Monotonic seconds.
+
+        Returns:
+            Whether it was our turn.
+
+        Raises:
+            RefusedFrameError: The driver does not send such a frame.
+        """
+        conversation = self.conversation
+        if conversation is None or not conversation.turns.take(self._party):
+            return False
+        data = conversation.ready.get(query)
+        if data is None:
+            data = conversation.session.request(Ask(query, self.unit))
+        self.sent_bytes += len(data)
+        conversation.query = query
+        conversation.asked(data, now)
+        return True
+
     def abandon(self, ask: Ask) -> None:
         """A request is not waited for any more; see :meth:`Conversation.abandon`."""
         if self.conversation is not None:
@@ -325,7 +349,11 @@ class Ports:
             port = self._by_unit.get(events[0].unit)
             if port is not None:
                 conversation.answered()
-                port.hear(events, size, now, stale=conversation.is_stale)
+                port.received_bytes += size
+                try:
+                    port.attached.hear(events, now, stale=conversation.is_stale)
+                except Exception as error:
+                    port.attached.failed(error)
                 return
         heard: dict[Port, list[Event]] = {}
         valid = False

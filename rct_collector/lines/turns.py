@@ -71,6 +71,9 @@ class Turns(Generic[T]):
         """Nothing of it is outstanding: the next one's turn has come, if any waits."""
         if self.holder is not party:
             return
+        if not self._waiting:  # the most frequent case of all
+            self.holder = None
+            return
         self.holder = heir = next(iter(self._waiting), None)
         if heir is not None:
             del self._waiting[heir]

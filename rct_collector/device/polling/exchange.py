@@ -399,7 +399,8 @@ class Exchange:
     ) -> None:
         """Bytes came; see :class:`lines.port.Attached`."""
         poller = self.poller
-        poller.heard(now)
+        if self.drains or now < self._standstill.over_at:
+            poller.heard(now)
         if stale:
             self._standstill.begin(now)
         unasked: list[Event] = []
@@ -458,16 +459,17 @@ class Exchange:
             self._owner.refused(event.query, now)
 
     def _answered(self, answer: Answer, now: float) -> None:
-        if answer.query is self.inquiry.query and self.inquiry.take(answer):
+        query = answer.query
+        if query is self.inquiry.query and self.inquiry.take(answer):
             return
         if self._over is None:
             self._unwanted(answer, now)
             return
-        ask = self.poller.answered(answer.query, now)
+        ask = self.poller.answered(query, now)
         if ask is None or not ask.attempts:
             self._unwanted(answer, now)
         if ask is not None and not self._owner.answered(answer, now):
-            self.poller.repeat(answer.query)
+            self.poller.repeat(query)
 
     def _unwanted(self, answer: Answer, now: float) -> None:
         """An answer that the round has not asked for."""
@@ -486,8 +488,11 @@ class Exchange:
         now = self._alarm.time()
         port, poller = self.port, self.poller
         request = poller.usual(now)
-        if request is not None and request.query.argument is None and port.take_turn():
-            port.ask(Ask(request.query, port.unit), now)
+        if (
+            request is not None
+            and request.query.argument is None
+            and port.ask_usual(request.query, now)
+        ):
             wake = poller.went(request, now)
             if not self._fast_told or now - self._told_at >= HAND_OVER_S:
                 self._hand_over(now)

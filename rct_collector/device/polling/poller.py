@@ -148,6 +148,7 @@ class Poller:
         self._next_round = 0.0
         self._reserve = 0.0
         self._fast_begun = False
+        self._tokens = 0.0  # that usual() has found
 
     def begin(
         self,
@@ -271,6 +272,7 @@ class Poller:
             tokens = bucket.burst
         if tokens < 1.0 or len(pending) >= self.window:
             return None
+        self._tokens = tokens
         if self._fast:
             ask = self._fast[0]
         elif self._slow:
@@ -303,7 +305,9 @@ class Poller:
         ask.phase = PENDING
         ask.attempts += 1
         ask.sent_at = now
-        until = ask.until = now + self._wait(ask, ask.attempts)
+        times = self._response_time
+        wait = self._timeout if times is None else times.wait(1, long=query.exclusive)
+        until = ask.until = now + wait
         ask.overtaken = 0
         ask.crowded = now - self._sent_at < CLOSE_S
         self._sent_at = now
@@ -315,7 +319,8 @@ class Poller:
             self._owed.pop(query, None)
         self._courtesy.since = math.inf
         pacer.last = now
-        pacer.bucket.take(now)
+        bucket = pacer.bucket
+        bucket.left, bucket.at = self._tokens - 1.0, now
         self.tally.requests += 1
         # When to ask again, as :meth:`next` would tell.
         wake = now + pacer.gap

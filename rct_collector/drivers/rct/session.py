@@ -7,6 +7,7 @@ master, the vendor's app or an echo puts on the line is counted and left.
 
 from __future__ import annotations
 
+import struct
 from binascii import crc_hqx
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -22,32 +23,51 @@ EQUAL_TEXTS = 3
 
 
 class _Short(NamedTuple):
-    """What is known of a scalar answer before it comes."""
+    """What is known of a scalar answer before it comes, of one that begins in a certain way.
+
+    Attributes:
+        query: What it answers.
+        size: Bytes of all of it.
+        pad: What its checksum takes in besides, so that it is of an even number of bytes.
+        crc: The checksum up to where its value begins.
+        unpack: Takes all of it, and where its value begins; the value, and the checksum.
+    """
 
     query: RctObject
     size: int
-    padded: bool
-    unpack: Callable[[bytes], tuple[Any, ...]]
+    pad: bytes
+    crc: int
+    unpack: Callable[[bytes, int], tuple[Any, int]]
 
 
 def _short_answers() -> dict[bytes, _Short]:
-    """Start, command, length and id of every scalar answer → what follows."""
+    """Start, command, length and id of every scalar answer, with the lead-in and without it."""
     table = {}
     for oid, item in BY_OID.items():
-        unpack = wire.scalar_decoder(item.type)
-        if unpack is None or item.type is DataType.BOOL:
+        code = wire.scalar_format(item.type)
+        if code is None or item.type is DataType.BOOL:
             continue
         length = wire.LENGTHS[item.type]
         head = bytes((frame.START, frame.RESPONSE, 4 + length)) + oid.to_bytes(4, "big")
-        table[head] = _Short(item, 9 + length, bool(length & 1), unpack)
+        crc, unpack = crc_hqx(head[1:], 0xFFFF), struct.Struct(f"{code}H").unpack_from
+        short = _Short(item, 9 + length, b"\0" * (length & 1), crc, unpack)
+        table[head] = short
+        table[b"\0" + head] = short._replace(size=10 + length)
     return table
 
 
 _SHORT = _short_answers()
 
+#: Requests that are always the same, of all units.
+_REQUESTS: dict[Query, bytes] = {}
+
 
 class RctSession:
-    """See :class:`rct_collector.drivers.base.Session`."""
+    """See :class:`rct_collector.drivers.base.Session`.
+
+    Attributes:
+        ready: Requests that were made before: nothing else is to be done to send them again.
+    """
 
     def __init__(self, known: Mapping[int, RctObject] = BY_OID) -> None:
         """Start with an empty line.
@@ -57,7 +77,7 @@ class RctSession:
         """
         self._known = known
         self._reader = frame.FrameReader()
-        self._requests: dict[Query, bytes] = {}
+        self.ready: dict[Query, bytes] = _REQUESTS if known is BY_OID else {}
         self._unpadded: dict[Query, tuple[bytes, int]] = {}
 
     def request(self, ask: Ask) -> bytes:
@@ -66,11 +86,14 @@ class RctSession:
         if argument is not None:
             time = argument.before if isinstance(argument, LoggerPlace) else argument
             return request.query_logger(query, time)
-        data = self._requests.get(query)
+        data = self.ready.get(query)
         if data is None:
-            data = self._requests[query] = request.read(query)
-            if isinstance(query, RctObject) and query.oid not in self._known:
+            data = request.read(query)
+            assert isinstance(query, RctObject)  # noqa: S101 - else there is no request
+            if query.oid not in self._known:
                 self._known = {**self._known, query.oid: query}  # one beside the table
+            elif BY_OID.get(query.oid) is query:
+                self.ready[query] = data
         return data
 
     def abandon(self, _ask: Ask) -> Resync | None:
@@ -132,12 +155,19 @@ def _whole(data: bytes) -> Answer | None:
 
     Anything else is left to the frame reader, which comes to the same result (a test compares).
     """
-    if data[:1] == b"\0":
-        data = data[1:]
-    entry = _SHORT.get(data[:7])
-    if entry is None or len(data) != entry.size or b"-" in data or b"+" in data[1:]:
+    begin = 8
+    entry = _SHORT.get(data[:8])
+    if entry is None:
+        begin = 7
+        entry = _SHORT.get(data[:7])
+    if (
+        entry is None
+        or len(data) != entry.size
+        or data.find(b"-", begin) >= 0
+        or data.find(b"+", begin) >= 0
+    ):
         return None
-    body = data[1:-2] + b"\0" if entry.padded else data[1:-2]
-    if crc_hqx(body, 0xFFFF) != data[-2] << 8 | data[-1]:
+    value, crc = entry.unpack(data, begin)
+    if crc_hqx(data[begin:-2] + entry.pad, entry.crc) != crc:
         return None
-    return Answer(entry.query, entry.unpack(data[7:-2])[0])
+    return Answer(entry.query, value)

@@ -81,6 +81,12 @@ def scalar_decoder(kind: DataType) -> Callable[[bytes], tuple[Any, ...]] | None:
     return codec.unpack if codec else None
 
 
+def scalar_format(kind: DataType) -> str | None:
+    """The format of a scalar type, see :mod:`struct`; None for other types."""
+    codec = _SCALARS.get(kind)
+    return codec.format if codec else None
+
+
 def decode(kind: DataType, payload: bytes) -> Any:
     """Decode one payload.
 
