@@ -62,7 +62,9 @@ async def call(number: int, port: int, seconds: float, every: float, begin: floa
     while due < begin + seconds:
         await asyncio.sleep(due - loop.time())
         due += every
-        frame = post(number, len(times))
+        # Each post is of another second; those that come faster are of the past.
+        began = int(time.time()) - len(times) if every >= 2 else _BEGAN
+        frame = post(number, len(times), began)
         said = loop.time()
         writer.write(assemble(frame))
         try:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench.report import MISSED, ROWS, keep, table
+from tests.bench.report import MISSED, ROWS, TABLES, keep, table
 
 #: Names the page that keeps the table; ``make bench`` sets it unless it measures a part only.
 PAGE = "RCT_COLLECTOR_BENCH_PAGE"
@@ -21,10 +21,13 @@ def pytest_sessionfinish(session):
 
 def pytest_terminal_summary(terminalreporter):
     """Show the table."""
-    if not ROWS:
+    found = {"measured": table()} if ROWS else {}
+    found |= {f"measured-{one.name}": str(one) for one in TABLES if one.rows}
+    if not found:
         return
-    terminalreporter.write_sep("=", "measured")
-    terminalreporter.write_line(table())
+    for name, text in found.items():
+        terminalreporter.write_sep("=", name)
+        terminalreporter.write_line(text)
     for name in MISSED:
         terminalreporter.write_line(f"goal not reached: {name}", red=True)
     page = os.environ.get(PAGE)
@@ -33,5 +36,6 @@ def pytest_terminal_summary(terminalreporter):
     if any(terminalreporter.stats.get(kind) for kind in ("failed", "error", "skipped")):
         terminalreporter.write_line(f"{page} stays as it is: not everything was measured")
         return
-    keep(Path(page), "measured", table())
+    for name, text in found.items():
+        keep(Path(page), name, text)
     terminalreporter.write_line(f"written: {page}")

@@ -290,7 +290,7 @@ class Sink:
             batch.receipt.settle(True)  # noqa: FBT003
 
 
-async def collect(loop, family, count, mark):
+async def collect(loop, family, count, mark, start):
     """Let a collector run for a while.
 
     Args:
@@ -298,13 +298,14 @@ async def collect(loop, family, count, mark):
         family: One of :data:`FAMILIES`.
         count: Units.
         mark: Called when the measurement begins, and when it ends.
+        start: Unix time at the start.
 
     Returns:
         What was done between.
     """
     span, network, sink = family.span(count), family.network(loop, count), Sink()
     options = Options(
-        clock=VirtualClock(loop),
+        clock=VirtualClock(loop, start),
         opener=network,
         listen=getattr(network, "listen", None),
         lock=False,
@@ -325,12 +326,12 @@ async def collect(loop, family, count, mark):
     return done
 
 
-def once(name, count, mark=lambda: None):
+def once(name, count, mark=lambda: None, start=START):
     """One run in this process; see :func:`collect`."""
     loop = LookingLoop(count)
     asyncio.set_event_loop(loop)
     try:
-        return loop.run_until_complete(collect(loop, FAMILIES[name], count, mark))
+        return loop.run_until_complete(collect(loop, FAMILIES[name], count, mark, start))
     finally:
         asyncio.set_event_loop(None)
         loop.close()

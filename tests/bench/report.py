@@ -9,6 +9,38 @@ from pathlib import Path
 ROWS: list[tuple[str, str, str, str, str]] = []
 #: What was measured and is not what was aimed at.
 MISSED: list[str] = []
+#: All further tables.
+TABLES: list[Table] = []
+
+
+class Table:
+    """A table of its own beside that of all rows; the page keeps it between comments of its name.
+
+    Attributes:
+        name: What it is called.
+        rows: Its rows so far.
+    """
+
+    def __init__(self, name: str, head: Sequence[str]) -> None:
+        """Begin it.
+
+        Args:
+            name: What it is called.
+            head: What stands above its columns.
+        """
+        self.name = name
+        self.rows: list[Sequence[str]] = []
+        self._head = head
+        TABLES.append(self)
+
+    def add(self, *cells: str) -> None:
+        """Add a row."""
+        assert len(cells) == len(self._head), "a cell for each column"
+        self.rows.append(cells)
+
+    def __str__(self) -> str:
+        """It in Markdown."""
+        return markdown(self._head, self.rows)
 
 
 def report(

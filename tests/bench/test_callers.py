@@ -13,7 +13,7 @@ import pytest
 
 from tests.bench.callers import OPTIMIZERS
 from tests.bench.report import report
-from tests.bench.test_shim import memory_mb
+from tests.bench.shim import memory_mb
 from tests.plugins.agent import SHIM
 
 pytestmark = pytest.mark.bench

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.bench.floors import ROOT
 from tests.bench.report import report
-from tests.bench.test_shim import ROOT, end, memory_mb
+from tests.bench.shim import end, memory_mb
 from tests.plugins.collectd.conftest import collectd, packages  # noqa: F401 - fixtures
 from tests.plugins.collectd.daemon import PLUGIN, device, module
 from tests.processes import wait_for

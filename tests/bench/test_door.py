@@ -17,7 +17,7 @@ from rct_collector.control.client import Client
 from rct_collector.control.door import MOST_CLIENTS
 from rct_collector.control.doors import doors
 from tests.bench.report import report
-from tests.bench.test_shim import end, memory_mb
+from tests.bench.shim import end, memory_mb
 from tests.inverter import running_inverter
 from tests.plugins.agent import SHIM
 

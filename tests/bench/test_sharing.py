@@ -14,7 +14,7 @@ from rct_collector.control.doors import doors
 from rct_collector.lines.lock import lock_name
 from rct_collector.transport import parse_address
 from tests.bench.report import report
-from tests.bench.test_shim import memory_mb
+from tests.bench.shim import memory_mb
 from tests.inverter import running_inverter
 from tests.plugins.agent import SHIM
 from tests.processes import wait_for

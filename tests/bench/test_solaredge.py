@@ -18,7 +18,7 @@ from rct_collector.drivers.solaredge.tools.monitor import Monitor
 from rct_collector.drivers.solaredge.tools.reader import found_in
 from rct_collector.drivers.tools import Run
 from tests.bench.report import report
-from tests.bench.test_shim import memory_mb
+from tests.bench.shim import memory_mb
 from tests.drivers.solaredge.tools.suite import NOON, UNIT, packed, post, record, wire
 
 pytestmark = pytest.mark.bench

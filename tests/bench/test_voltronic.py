@@ -22,8 +22,9 @@ from rct_collector.drivers.voltronic.command import PROTOCOL
 from rct_collector.drivers.voltronic.simulator import VoltronicUnit, framing
 from rct_collector.transport.schemes import open_line, parse_address
 from tests.bench.report import report
+from tests.bench.shim import end, memory_mb
 from tests.bench.test_parser import measure
-from tests.bench.test_shim import Tally, end, memory_mb
+from tests.bench.test_shim import Tally
 from tests.inverter import running_inverter
 from tests.plugins.agent import SHIM
 

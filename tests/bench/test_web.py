@@ -18,7 +18,7 @@ from rct_collector.control.client import Client
 from rct_collector.drivers import driver
 from rct_collector.transport import parse_address
 from tests.bench.report import report
-from tests.bench.test_shim import memory_mb
+from tests.bench.shim import memory_mb
 from tests.inverter import running_inverter
 from tests.needs import library
 from tests.processes import free_port

@@ -1,0 +1,344 @@
+"""What a device costs beside many others: on real sockets, beside clients that do the least.
+
+``make bench PYTEST_ARGS=tests/bench/test_devices.py`` measures this alone; ``-k 'rct and 300'`` one
+line of it. Each is measured over :data:`SECONDS`, after all was learnt; both can be set, for a
+rough look, by ``RCT_COLLECTOR_BENCH_SECONDS=warm-up,measured``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, contextmanager, nullcontext
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.bench import in_memory
+from tests.bench.callers import OPTIMIZERS
+from tests.bench.floors import AT_ONCE, FARM, LOOK, ROOT, Farm, floor, on
+from tests.bench.report import Table, report
+from tests.bench.shim import Measured, Spent
+from tests.processes import free_port, wait_for
+
+pytestmark = pytest.mark.bench
+
+#: Seconds before it is measured, in which devices learn what units have, and while it is.
+WARM_UP_S, SECONDS = map(float, os.environ.get("RCT_COLLECTOR_BENCH_SECONDS", "55,20").split(","))
+
+#: Least time between two requests to one unit of RCT Power, as it is configured, in ms; and how
+#: much less it may be on the wire: a process may be kept waiting between its clock and its send.
+GAP_MS, JITTER_MS = 60.0, 1.0
+
+#: Goals: units → µs of processor time per sample.
+GOALS = {10: 65, 100: 27, 1000: 18}
+
+#: What RctMon was seen to spend on a sample, where it cannot be installed, in µs.
+RCTMON_US = 230
+
+COSTS = Table(
+    "devices",
+    (
+        "RCT Power units", "CPU per sample (user + system)", "per exchange", "samples/s",
+        "of a core", "RSS", "missed ticks", "latest sample", "late by > 1 s", "shortest gap",
+        "first line (of all)",
+    ),
+)  # fmt: skip
+FLOORS = Table(
+    "floors",
+    (
+        "RCT Power units", "rct-collector", "our code alone, in memory", "C, epoll, at once",
+        f"C, epoll, looks every {LOOK} ms", f"Python, epoll, every {LOOK} ms",
+        f"asyncio Protocol, every {LOOK} ms", f"asyncio BufferedProtocol and `send`, {LOOK} ms",
+        "what is left for cold caches and waking up",
+    ),
+)  # fmt: skip
+FAMILIES = Table(
+    "families",
+    (
+        "units", "CPU per sample (user + system)", "per exchange or record",
+        "beside BufferedProtocol", "of a core", "RSS", "missed ticks", "latest sample",
+    ),
+)  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def beside_the_units():
+    """Whoever reads the lines is on the core of the units, and in nobody's way."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {FARM})
+    yield
+    os.sched_setaffinity(0, before)
+
+
+def device(family, number, address, **more):
+    return {"name": f"{family}{number}", "driver": family, "address": address, **more}
+
+
+def polled(family, ports):
+    """Configurations of units that are asked."""
+    # A week would take hours to restore.
+    more = {"history": {"backfill": "off", "events": False}} if family == "rct" else {}
+    return [device(family, n, f"tcp://127.0.0.1:{port}", **more) for n, port in enumerate(ports)]
+
+
+def written(folder, devices):
+    """The path of a configuration."""
+    path = folder / "config.yaml"
+    # JSON is YAML, too.
+    path.write_text(json.dumps({"state_dir": str(folder / "state"), "devices": devices}))
+    return path
+
+
+class Seen(NamedTuple):
+    """What came of a run.
+
+    Attributes:
+        spent: What it cost.
+        memory_mb: At its end.
+        first_line, last_first_line: Seconds until there was one line, and one of each device.
+        latest: Longest time from a sample's own to us, in seconds.
+        late: Samples that came a second after their interval, or later.
+    """
+
+    spent: Spent
+    memory_mb: float
+    first_line: float
+    last_first_line: float | None
+    latest: float
+    late: int
+
+
+class Run(NamedTuple):
+    """What is to be seen.
+
+    Attributes:
+        folder: For its configuration and its state.
+        devices: What is configured.
+        around: Makes what goes on meanwhile.
+    """
+
+    folder: Path
+    devices: list
+    around: Callable = nullcontext
+
+
+def seen(*runs):
+    """Let shims run, all at once."""
+    with ExitStack() as stack:
+        shims = []
+        for run in runs:
+            shims.append(stack.enter_context(Measured(written(run.folder, run.devices))))
+            stack.enter_context(run.around())
+        time.sleep(WARM_UP_S)
+        before = [shim.begin() for shim in shims]
+        time.sleep(SECONDS)
+        after = [(shim.reading(), shim.memory_mb, shim.latest, shim.late) for shim in shims]
+    return [
+        Seen(
+            Spent.between(begun, reading),
+            memory,
+            shim.first_line,
+            shim.last_first_line(len(run.devices)),
+            latest,
+            late,
+        )
+        for run, shim, begun, (reading, memory, latest, late) in zip(
+            runs, shims, before, after, strict=True
+        )
+    ]
+
+
+# One or a few units need so little that none is in the way of the other.
+@pytest.mark.parametrize(
+    "counts", [(1, 10), (100,), (300,), (1000,)], ids=lambda counts: "-".join(map(str, counts))
+)
+def test_rct(counts, tmp_path):
+    with ExitStack() as stack:
+        farms, runs = [], []
+        for count in counts:
+            folder = tmp_path / str(count)
+            folder.mkdir()
+            farm = Farm("rct", count, folder, gap_ms=GAP_MS - JITTER_MS)
+            farms.append(stack.enter_context(farm))
+            runs.append(Run(folder, polled("rct", farm.ports)))
+        found = seen(*runs)
+    for count, one, farm in zip(counts, found, farms, strict=True):
+        show(count, one, farm.heard, tmp_path)
+
+
+@cache
+def alone(count):
+    """The same in memory: what was done, in which time; with more units it is the same work."""
+    return in_memory.started("rct", count)
+
+
+def show(count, found, heard, folder):
+    """Add what was seen to all tables."""
+    spent = found.spent
+    assert heard.unknown == 0, "units know all that they are asked"
+    least = floors("rct", count, spent.answers / count, folder)
+    done = alone(min(count, 100))
+    alone_us = 1e6 * done.seconds / done.exchanges
+    COSTS.add(
+        f"{count:,}", two(spent), f"{spent.exchange:.0f} µs", f"{spent.samples:.0f}",
+        f"{spent.core:.1%}", f"{found.memory_mb:.0f} MB", f"{spent.missed}",
+        f"{found.latest:.1f} s", f"{found.late}", f"{heard.shortest_us / 1000:.0f} ms",
+        f"{found.first_line:.1f} s ({told(found.last_first_line)})",
+    )  # fmt: skip
+    FLOORS.add(
+        f"{count:,}", f"{spent.exchange:.0f} µs", f"{alone_us:.0f} µs",
+        *(f"{us:.0f} µs" for us in least.values()),
+        f"{spent.exchange - alone_us - least[BUFFERED]:.0f} µs",
+    )  # fmt: skip
+    if count in GOALS:
+        judge(count, found, least[BUFFERED], done)
+    if count == max(GOALS):
+        judge_all_else(count, found, heard)
+
+
+def judge(count, found, least, done):
+    """Hold what a sample costs, and an exchange, against their goals."""
+    spent, goal = found.spent, GOALS[count]
+    per_exchange = spent.samples / spent.answers
+    report(
+        f"CPU per published sample, {count:,} RCT Power units, {spent.samples:.0f} samples/s",
+        f"{spent.sample:.0f} µs",
+        f"asyncio with BufferedProtocol: {least / per_exchange:.0f} µs;"
+        f" our code alone: {1e6 * done.seconds / done.samples:.0f} µs;"
+        f" RctMon, as known: {RCTMON_US} µs",
+        f"{least / per_exchange / spent.sample:.2f}",
+        f"≤ {goal} µs",
+        reached=spent.sample <= goal,
+    )
+    report(
+        f"the same per exchange, {count:,} units",
+        f"{spent.exchange:.0f} µs",
+        f"asyncio with BufferedProtocol: {least:.0f} µs",
+        f"{least / spent.exchange:.2f}",
+        "≤ 3 × that",
+        reached=spent.exchange <= 3 * least,
+    )
+
+
+def judge_all_else(count, found, heard):
+    """Hold memory, what was missed or late, and gaps against their goals."""
+    report(
+        f"memory of the shim with {count:,} units (RSS)",
+        f"{found.memory_mb:.0f} MB",
+        goal="≤ 60 MB",
+        reached=found.memory_mb <= 60,
+    )
+    wrong = found.spent.missed, found.late, heard.close_together
+    report(
+        f"rounds missed, samples late by more than 1 s, gaps shorter than {GAP_MS:.0f} ms by more"
+        f" than {JITTER_MS:.0f}, {count:,} units",
+        ", ".join(map(str, wrong)),
+        goal="0, 0, 0",
+        reached=not any(wrong),
+    )
+    first = found.last_first_line
+    report(
+        f"first line of the last of {count:,} units after the start",
+        told(first),
+        goal="≤ 2 s",
+        reached=first is not None and first <= 2,
+    )
+
+
+BUFFERED = "buffered"
+
+
+def floors(family, count, rate, folder):
+    """Client → µs of processor time per exchange, at the rate at which ours asks."""
+    with Farm(family, count, folder) as farm:
+        return {
+            f"c{look}" if client == "c" else client: sum(
+                floor(client, family, rate, farm.ports, look, seconds=SECONDS / 6)
+            )
+            for client, look in (
+                ("c", AT_ONCE), ("c", LOOK), ("epoll", LOOK), ("protocol", LOOK), (BUFFERED, LOOK)
+            )
+        }  # fmt: skip
+
+
+def two(spent):
+    return f"{spent.sample:.0f} µs ({spent.user:.0f} + {spent.system:.0f})"
+
+
+def told(seconds):
+    return "not all" if seconds is None else f"{seconds:.1f} s"
+
+
+# ---------------------------------------------------------------- other families
+
+
+def beside(name, found, least):
+    """Add a row of other families."""
+    spent = found.spent
+    FAMILIES.add(
+        name, two(spent), f"{spent.exchange:.0f} µs", f"{least:.0f} µs" if least else "",
+        f"{spent.core:.1%}", f"{found.memory_mb:.0f} MB", f"{spent.missed}",
+        f"{found.latest:.1f} s",
+    )  # fmt: skip
+
+
+VOLTRONIC, CALLERS = 200, 1000
+
+
+def test_voltronic(tmp_path):
+    with Farm("voltronic", VOLTRONIC, tmp_path) as farm:
+        (found,) = seen(Run(tmp_path, polled("voltronic", farm.ports)))
+    assert farm.heard.unknown == 0, "units know all that they are asked"
+    rate = found.spent.answers / VOLTRONIC
+    with Farm("voltronic", VOLTRONIC, tmp_path) as farm:
+        least = sum(floor(BUFFERED, "voltronic", rate, farm.ports, LOOK))
+    beside(f"{VOLTRONIC} of Voltronic, at TCP", found, least)
+
+
+def is_open(port):
+    """Whether somebody listens there."""
+    with socket.socket() as line:
+        return line.connect_ex(("127.0.0.1", port)) == 0
+
+
+@contextmanager
+def calling(port, count):
+    """Inverters of SolarEdge that call; each posts every 20 s."""
+    assert wait_for(lambda: is_open(port), 30)
+    command = "tests.bench.callers", str(port), str(count), "3600", "20"
+    process = subprocess.Popen(
+        [*on(FARM), "prlimit", "--nofile=4096:", sys.executable, "-m", *command], cwd=ROOT
+    )
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait(10)
+
+
+def test_solaredge(tmp_path):
+    port = free_port()
+    plant = device("solaredge", 0, f"listen://127.0.0.1:{port}")
+    (found,) = seen(Run(tmp_path, [plant], lambda: calling(port, CALLERS)))
+    records = CALLERS / 20 * (1 + OPTIMIZERS)
+    # What was answered is of no meaning here: what counts is records.
+    spent = found.spent
+    spent = spent._replace(exchange=1e6 * spent.core / records, answers=records)
+    beside(f"{CALLERS:,} of SolarEdge that call one device", found._replace(spent=spent), 0)
+
+
+def test_three_families(tmp_path):
+    port, few = free_port(), 100
+    with Farm("rct", few, tmp_path) as rct, Farm("voltronic", few, tmp_path) as voltronic:
+        plant = device("solaredge", 0, f"listen://127.0.0.1:{port}")
+        devices = [*polled("rct", rct.ports), *polled("voltronic", voltronic.ports), plant]
+        (found,) = seen(Run(tmp_path, devices, lambda: calling(port, few)))
+    beside(f"{few} of each of the three families in one process", found, 0)
