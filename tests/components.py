@@ -42,7 +42,7 @@ def forgotten():
         return
     for metric, held in rows._open.items():
         for series in filter(_is_named, held):
-            del rows._series[metric][series.tags]
+            del rows._tagged[metric][series.tags]
         held[:] = [series for series in held if not _is_named(series)]
     for worked_out in (rows._expanded, rows._grouped):
         worked_out.clear()

@@ -12,7 +12,9 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable, Coroutine
+from array import array
+from collections import defaultdict
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -29,38 +31,70 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
+#: Before all times, in nanoseconds since the epoch.
+_NEVER = -(1 << 63)
+
 #: What devices have in common that share a line; see :attr:`DeviceConfig.line`.
 Line = tuple[str, str]
+
+
+#: Series → where its value is; of units of one kind it is one for all of them.
+Places = dict[Series, int]
 
 
 class Latest:
     """What one unit has said last.
 
+    Each process keeps that of all its units, for somebody who may never ask: what is the same for
+    many is kept once, and of each value only itself and its time.
+
     Attributes:
-        values: Series → its last value, and of when that is in nanoseconds since the epoch.
         health: How the unit does.
         time_ns: Of the last values that were of now; 0 before the first.
     """
 
-    __slots__ = ("health", "time_ns", "values")
+    __slots__ = ("_places", "_times", "_values", "health", "time_ns")
 
-    def __init__(self, health: Health) -> None:
-        """Nothing was said yet."""
-        self.values: dict[Series, tuple[Value, int]] = {}
+    def __init__(self, health: Health, places: Places) -> None:
+        """Nothing was said yet.
+
+        Args:
+            health: How the unit does.
+            places: What is known of where values are, to which this may add.
+        """
+        self._places = places
+        self._values: list[Value | None] = []
+        self._times = array("q")  # nanoseconds since the epoch; of no value before all others
         self.health = health
         self.time_ns = 0
 
+    def __iter__(self) -> Iterator[tuple[Series, Value, int]]:
+        """Each series with its last value, and of when that is, in nanoseconds since the epoch."""
+        for series, place in self._places.items():
+            value = self._values[place] if place < len(self._values) else None
+            if value is not None:
+                yield series, value, self._times[place]
+
     def take(self, batch: Batch) -> None:
         """Keep what is new, whenever it comes."""
-        time_ns, values = batch.time_ns, self.values
+        time_ns, places, values, times = batch.time_ns, self._places, self._values, self._times
         if batch.origin is Origin.LIVE:
             self.health = batch.health
             if batch.values and batch.health.up:  # of a unit that is away, figures of ours come
                 self.time_ns = max(self.time_ns, time_ns)
         for series, value in batch.values:
-            known = values.get(series)
-            if known is None or known[1] <= time_ns:
-                values[series] = value, time_ns
+            place = places.get(series)
+            if place is None:
+                place = places[series] = len(places)
+            if place >= len(values):
+                self._reach(place)
+            if times[place] <= time_ns:
+                values[place], times[place] = value, time_ns
+
+    def _reach(self, place: int) -> None:
+        missing = place + 1 - len(self._values)
+        self._values.extend([None] * missing)
+        self._times.extend([_NEVER] * missing)
 
 
 class Topic:
@@ -73,9 +107,15 @@ class Topic:
         cut: Subscribers that were cut off, since they did not read.
     """
 
-    def __init__(self, device: Device) -> None:
-        """Nothing was said yet."""
+    def __init__(self, device: Device, places: Places) -> None:
+        """Nothing was said yet.
+
+        Args:
+            device: What collects.
+            places: Those of a device that is a unit itself; of many units each has its own.
+        """
         self.device = device
+        self._places = places
         self.units: dict[str, Latest] = {}
         self.feed: Subscriptions | None = None
         self.cut = 0
@@ -87,7 +127,8 @@ class Topic:
         elif batch.origin is not Origin.HISTORY:
             latest = self.units.get(batch.unit)
             if latest is None:
-                latest = self.units[batch.unit] = Latest(batch.health)
+                places: Places = {} if batch.unit else self._places
+                latest = self.units[batch.unit] = Latest(batch.health, places)
             latest.take(batch)
         if self.feed is not None:
             self.feed.take(batch)
@@ -116,12 +157,13 @@ class Broker:
         self.clients = 0
         self.reload: Callable[[], Coroutine[Any, Any, Any]] | None = None
         self.workload: Workload | None = None
+        self._places: defaultdict[str, Places] = defaultdict(dict)  # by driver
         self._reports = Reports("door")
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def join(self, device: Device) -> Device:
         """One more is there; one of the same name is not any more."""
-        self.topics[device.name] = Topic(device)
+        self.topics[device.name] = Topic(device, self._places[device.config.driver])
         return device
 
     def leave(self, name: str) -> None:

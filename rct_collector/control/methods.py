@@ -209,6 +209,6 @@ def _health_of(health: Health) -> dict[str, Any]:
 def _values_of(latest: Latest, wish: Wish) -> dict[str, dict[str, Any]]:
     return {
         series.name: {"value": value, "time": time_ns / 1e9, "time_ns": time_ns}
-        for series, (value, time_ns) in latest.values.items()
+        for series, value, time_ns in latest
         if wish.takes(series) and can_be_told(value)
     }

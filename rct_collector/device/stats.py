@@ -4,11 +4,48 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from functools import cache
+from typing import NamedTuple
 
 from rct_collector.catalog import catalog
 from rct_collector.device.polling.request import Tally
 from rct_collector.drivers.base import Fault
 from rct_collector.model import Series, Value
+
+
+class _Names(NamedTuple):
+    """What is told under which name; devices of which the same is wanted share one.
+
+    Attributes:
+        fields: Field of ``inverter_collector`` → series.
+        counters: The same of what only grows, without ``_total``.
+        kinds: Kind of frame → series.
+    """
+
+    fields: dict[str, Series]
+    counters: dict[str, Series]
+    kinds: dict[str, Series]
+
+
+@cache
+def _own() -> tuple[Series, ...]:
+    """All series that there are."""
+    rows = catalog()
+    fields = [m for m in rows.metrics if m.measurement == "inverter_collector"]
+    (frames,) = rows.named("inverter_collector_errors.frames_total")
+    return (*(rows.series(metric.name) for metric in fields), *rows.expand(frames))
+
+
+@cache
+def _names(wanted: tuple[Series, ...]) -> _Names:
+    fields = {series.metric.field: series for series in wanted if not series.tags}
+    counters = {
+        field.removesuffix("_total"): series
+        for field, series in fields.items()
+        if field.endswith("_total")
+    }
+    kinds = {dict(series.tags)["kind"]: series for series in wanted if series.tags}
+    return _Names(fields, counters, kinds)
 
 
 class Stats:
@@ -53,22 +90,7 @@ class Stats:
         Args:
             wanted: Whether anybody wants a series.
         """
-        rows = catalog()
-        self._fields = {
-            metric.field: rows.series(metric.name)
-            for metric in rows.metrics
-            if metric.measurement == "inverter_collector" and wanted(rows.series(metric.name))
-        }
-        self._counters = {
-            field.removesuffix("_total"): series
-            for field, series in self._fields.items()
-            if field.endswith("_total")
-        }
-        self._kinds = {
-            dict(series.tags)["kind"]: series
-            for series in rows.expand(rows.named("inverter_collector_errors.frames_total")[0])
-            if wanted(series)
-        }
+        self._names = _names(tuple(filter(wanted, _own())))
 
     def count_round(self, tally: Tally, *, up: bool, implausible: int) -> None:
         """Add what one round did.
@@ -101,17 +123,17 @@ class Stats:
         self.totals["errors"] = sum(self.errors[kind] for kind in self.MISTAKES)
         own: list[tuple[Series, Value]] = [
             (series, self.totals[name])
-            for name, series in self._counters.items()
+            for name, series in self._names.counters.items()
             if name in self.totals or f"{name}_total" not in self.OF_MANY
         ]
         own += self.gauges(up=int(up), **gauges)
-        own += [(series, self.errors[kind]) for kind, series in self._kinds.items()]
+        own += [(series, self.errors[kind]) for kind, series in self._names.kinds.items()]
         return own
 
     def gauges(self, **gauges: float) -> list[tuple[Series, Value]]:
         """Fields that are no counters, as samples, as far as the user wants them."""
         return [
             (series, series.metric.value_type(gauges[field]))
-            for field, series in self._fields.items()
+            for field, series in self._names.fields.items()
             if field in gauges
         ]
