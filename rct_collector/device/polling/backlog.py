@@ -14,6 +14,7 @@ from math import floor, inf
 from rct_collector.config import DeviceConfig
 from rct_collector.device.polling.budget import budget_of
 from rct_collector.device.polling.discovery import Discovery
+from rct_collector.device.polling.due import DueTimes
 from rct_collector.device.polling.freshness import Freshness
 from rct_collector.device.polling.plan import Plan
 from rct_collector.device.polling.unsupported import Unsupported
@@ -77,10 +78,9 @@ class Backlog:
         self._freshness = freshness
         self._config = config
         self._waiting: dict[Query, float] = {}
-        self._announced: set[Query] = set()
         self._joined: set[Query] = set()  # put back already, for the sake of a sum
         self._soon: set[Query] = set()  # wanted in the next round, whenever it would be due
-        self._turns: dict[Query, float] = {}  # of what was asked: when it is due again
+        self._turns = DueTimes(plan.places)
         self._began = 0.0  # the round
         self._asked: tuple[Query, ...] = ()
         self._shift: dict[Query, float] = {}  # of the grid of its turns, in seconds
@@ -118,7 +118,7 @@ class Backlog:
         still_open = set(self._discovery.open())
         urgency = {}
         for query, since in self._waiting.items():
-            new = query not in self._turns
+            new = self._turns.is_new(query)
             if new and self._discovery.decides(query):
                 rank = 3
             elif query in self._plan.energy:
@@ -148,7 +148,7 @@ class Backlog:
             known = [query for query in again if query.name in self._discovery.facts]
             known = self._freshness.to_ask(self._unsupported.to_ask(known, now), now)
             for query in (*known, *self.present(self._plan.queries(poll), now)):
-                turn = self._turns.get(query, now) if crowded else now
+                turn = self._turns.due(query, now) if crowded else now
                 if turn <= horizon:
                     self._want(query, turn)
 
@@ -160,14 +160,15 @@ class Backlog:
     def decide_again(self, now: float) -> None:
         """What decides is looked at again: the unit may have been exchanged."""
         for query in self._discovery.deciding:
-            self._turns.pop(query, None)
+            self._turns.ask_again(query)
             if self._discovery.has(query.condition) is not False:
                 self._waiting[query] = now
 
     def news(self, classes: Iterable[PollClass], now: float) -> list[Query]:
         """Add what a new fact brings: what never waited here before."""
         found = [q for poll in classes for q in self.present(self._plan.queries(poll), now)]
-        fresh = [q for q in (*self._discovery.open(), *found) if q not in self._announced]
+        known = self._turns.was_announced
+        fresh = [q for q in (*self._discovery.open(), *found) if not known(q)]
         for query in fresh:
             self._want(query, now)
         return fresh
@@ -182,10 +183,10 @@ class Backlog:
         """
         self._plan = plan
         self._asked = ()  # so that the budget is worked out anew
-        for kept in (self._waiting, self._turns, self._shift):
+        for kept in (self._waiting, self._shift):
             for query in kept.keys() - plan.classes.keys():
                 del kept[query]
-        self._announced &= plan.classes.keys()
+        self._turns = self._turns.moved(plan.places)
         self._soon &= plan.classes.keys()
         self._joined &= plan.classes.keys()
         for query in self.present(more, now):
@@ -198,8 +199,7 @@ class Backlog:
 
     def forget(self) -> None:
         """Another unit, or new firmware: all is news again."""
-        self._announced.clear()
-        self._turns.clear()
+        self._turns.forget()
 
     def keep(self, unasked: Iterable[Query], tried: Iterable[Query], now: float) -> None:
         """At the end of a round: what was not asked waits for the next one.
@@ -211,7 +211,7 @@ class Backlog:
         """
         left = set(self._unsupported.to_ask(unasked, now))
         for query in (self._waiting.keys() - left).union(tried):
-            self._turns[query] = self._next_turn(query)
+            self._turns.put(query, self._next_turn(query))
         kept = {query: since for query, since in self._waiting.items() if query in left}
         self._waiting = {**kept, **dict.fromkeys(left - kept.keys(), now)}
         self._join(now)
@@ -230,7 +230,7 @@ class Backlog:
                     self._joined |= {query, other}
 
     def _want(self, query: Query, since: float) -> None:
-        self._announced.add(query)
+        self._turns.announce(query)
         self._waiting.setdefault(query, since)
 
     # -- turns -----------------------------------------------------------------------------

@@ -140,6 +140,11 @@ class Plan:
             for poll in PollClass.POLLED
         }
 
+    @cached_property
+    def places(self) -> dict[Query, int]:
+        """The queries, numbered from 0: what devices keep of each is an array, for all of them."""
+        return {query: number for number, query in enumerate(self.classes)}
+
     def queries(self, poll: PollClass) -> list[Query]:
         """The queries of one class, in the driver's order, which keeps snapshots together."""
         return self._queries[poll]

@@ -193,6 +193,7 @@ def rounds(room, count, *, every):
         queries=lambda poll: asked if poll is PollClass.MEDIUM else [],
         companions={one: (other,), other: (one,)},
         classes=dict.fromkeys(asked, PollClass.MEDIUM),
+        places={query: number for number, query in enumerate(asked)},
         energy=frozenset(),
     )
     seen = unit(["always"], facts={})
