@@ -343,7 +343,7 @@ class Shim:
     async def _until(self, stop: asyncio.Event, collector: rct_collector.Collector) -> None:
         """Wait until it is told to stop, and the first round is done."""
         await stop.wait()
-        if not self._writer.broken:
+        if not self._writer.broken and self._fleet is None:  # others wait for these devices
             await collector.first_round(FIRST_ROUND_S)
 
     def _end_in_time(self) -> None:

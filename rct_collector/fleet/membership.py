@@ -169,9 +169,11 @@ class Membership:
         self._changed = False
         self._mine: Set[int] = frozenset()
         self._shards: dict[int, _Shard] = {}
+        self._open = 0
         self._left: list[Close] = []  # what was open under a lease that is gone ...
         self._left_open: set[int] = set()  # ... and is not closed yet
         self._ready: deque[int] = deque()
+        self._waiting: deque[int] = deque()  # for the engine to have room
         self._later: list[tuple[float, int]] = []
         self._at_engine = 0
         self._lease_due = -math.inf
@@ -198,8 +200,12 @@ class Membership:
 
     @property
     def is_settled(self) -> bool:
-        """Whether this process has what it should have, and nothing else."""
-        return not self.lapsed and not self._changed and self._mine == self.open_shards.keys()
+        """Whether this process has what it should have, and nothing else; after a step."""
+        return (
+            not self.lapsed
+            and not self._changed
+            and self._open == len(self._mine) == len(self._shards)
+        )
 
     def token(self, shard: int) -> int:
         """The fencing token of a shard that is collected from; 0 where that is not so."""
@@ -260,19 +266,21 @@ class Membership:
         self._ready.extend(self._mine ^ before)
 
     def _tend_shards(self, now: float, actions: list[Action]) -> None:
-        """Bring each shard that waits a step further; what the engine has no time for waits."""
-        for _ in range(len(self._ready)):
-            shard = self._ready.popleft()
+        """Bring each shard that is ready a step further; what the engine has no room for waits."""
+        while self._ready or (self._waiting and self._at_engine < MOST_AT_ONCE):
+            shard = (self._ready or self._waiting).popleft()
             item = self._shards.get(shard)
             if item is None or item.busy:
                 continue
             is_ours = shard in self._mine and not self.lapsed
             if item.stage is _Stage.OPEN and not is_ours:
                 item.stage, item.busy = _Stage.CLOSING, True
+                self._open -= 1
                 actions.append(Close(shard, item.token))
             elif item.stage is _Stage.HELD and is_ours:
                 if shard not in self._left_open:  # else its end will be told
                     item.stage = _Stage.OPEN
+                    self._open += 1
                     actions.append(Open(shard, item.token))
             elif not self.lapsed:
                 self._ask_for(now, shard, item, actions)
@@ -289,7 +297,7 @@ class Membership:
         if item.stage not in (_Stage.WANTED, _Stage.GIVEN):
             return
         if self._at_engine >= MOST_AT_ONCE:
-            self._ready.append(shard)
+            self._waiting.append(shard)
             return
         self._at_engine += 1
         item.busy, item.due = True, -math.inf
@@ -443,7 +451,7 @@ class Membership:
         self.deadline, self.lapsed = -math.inf, True
         self._has_joined = self._is_member = False
         self._join_due = -math.inf
-        self._at_engine = 0
+        self._at_engine = self._open = 0
         self._later.clear()
         for shard, item in self._shards.items():
             if item.stage is _Stage.OPEN:
@@ -452,6 +460,7 @@ class Membership:
                 self._left_open.add(shard)
         self._shards = {shard: _Shard() for shard in self._mine}
         self._ready = deque(self._mine)
+        self._waiting.clear()
 
     def _back(self, lease: int, shard: int) -> _Shard | None:
         """The shard about which the engine has told something; None where it is of no use."""

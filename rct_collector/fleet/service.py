@@ -32,6 +32,7 @@ from rct_collector.fleet.keys import (
     devices_in,
     member_for,
     member_in,
+    number_of,
     shards_in,
 )
 from rct_collector.fleet.membership import (
@@ -65,6 +66,9 @@ REVOKE_S = 1.0
 
 #: Lists of devices that are asked for at a time.
 MOST_LISTS = 16
+
+#: Where a process has taken so large a part of the shards at once, all lists are read in one go.
+LARGE_PART = 1 / 32
 
 
 class _List(NamedTuple):
@@ -126,6 +130,7 @@ class Fleet:
         self._lists: dict[int, _List] = {}
         self._closing: list[Close] = []
         self._changed = asyncio.Event()
+        self._opened = asyncio.Event()
         self._room = asyncio.Semaphore(MOST_LISTS)
         self._group: asyncio.TaskGroup | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -193,9 +198,11 @@ class Fleet:
             self.membership = Membership(self._me, self._options.weight, self._options.ttl, share)
             try:
                 async with asyncio.TaskGroup() as self._group:
-                    for job in (self._watch_members(), self._watch_lists(), self._check()):
+                    for job in (
+                        self._watch_members(), self._watch_lists(), self._read_lists(),
+                        self._bring_about(), self._check(),
+                    ):  # fmt: skip
                         self._group.create_task(job)
-                    self._group.create_task(self._bring_about())
                     self._act()
             except* _Other as group:
                 log.error("%s", group.exceptions[0])
@@ -291,7 +298,7 @@ class Fleet:
         for action in actions:
             if isinstance(action, Open):
                 self._lists[action.shard] = _UNREAD
-                group.create_task(self._read_list(action.shard))
+                self._opened.set()
             elif isinstance(action, Close):
                 self._lists.pop(action.shard, None)
                 self._closing.append(action)
@@ -423,18 +430,29 @@ class Fleet:
                 log.debug("fleet: the watch of %s is begun again: %s", prefix, error)
             await asyncio.sleep(AGAIN_S)
 
-    async def _read_list(self, shard: int) -> None:
-        """Read the devices of a shard that has become ours."""
-        while self._lists.get(shard) is _UNREAD:
+    async def _read_lists(self) -> None:
+        """Read the devices of shards that have become ours, as many at a time as there are."""
+        while True:
+            await self._opened.wait()
+            self._opened.clear()
+            unread = [shard for shard, known in self._lists.items() if known is _UNREAD]
             try:
-                async with self._room:
-                    entry = await self._engine.get(f"{self._keys.devices}{shard}")
+                if len(unread) > LARGE_PART * self._shards:
+                    entries, _ = await self._engine.list(self._keys.devices)
+                    found = {number_of(entry): entry for entry in entries}
+                    for shard in unread:
+                        self._take_list(shard, found.get(shard), 1)
+                else:
+                    await asyncio.gather(*map(self._read_list, unread))
             except EngineError as error:
-                log.debug("fleet: devices of shard %d are asked for again: %s", shard, error)
+                log.debug("fleet: devices of %d shards are read later: %s", len(unread), error)
+                self._opened.set()
                 await asyncio.sleep(AGAIN_S)
-            else:
-                self._take_list(shard, entry, 1)
-                return
+
+    async def _read_list(self, shard: int) -> None:
+        async with self._room:
+            entry = await self._engine.get(f"{self._keys.devices}{shard}")
+        self._take_list(shard, entry, 1)
 
     def _take_list(self, shard: int, entry: Entry | None, revision: int) -> None:
         """Take the devices of a shard, if it is ours and they are news.

@@ -296,3 +296,29 @@ def test_the_clock_counts_what_a_suspended_host_misses(monkeypatch):
 
     assert since_boot() == 5.0
     assert asked == [time.CLOCK_BOOTTIME]
+
+
+def test_what_an_event_costs_does_not_grow_with_the_shards(new, share):
+    """Else a process that takes thousands would be busy with nothing else meanwhile."""
+
+    class Counting(dict):
+        looks = 0
+
+        def get(self, *arguments):
+            Counting.looks += 1
+            return super().get(*arguments)
+
+    share.all = frozenset(range(4096))
+    new.step(100.0)
+    new.granted(100.0, 7, TTL)
+    new.members_are({"me": 1.0})
+    new.joined(100.0, 7, done=True)
+    claims = [action for action in new.step(100.0) if isinstance(action, Claim)]
+    new._shards = Counting(new._shards)
+    events = 0
+    while claims:
+        events += 1
+        new.claimed(100.0, 7, claims.pop().shard, 11)
+        claims += [action for action in new.step(100.0) if isinstance(action, Claim)]
+    assert new.is_settled
+    assert Counting.looks < 5 * events
