@@ -127,6 +127,7 @@ class Client:
         """Hang up."""
         self._reading.cancel()
         await asyncio.gather(self._reading, return_exceptions=True)
+        self._socket.close()  # where nothing has been waited for yet, nobody has begun to read
 
     async def _send(self, line: bytes) -> None:
         async with self._sending:

@@ -190,15 +190,15 @@ class Visitor(asyncio.Protocol):
         self._deadline: asyncio.TimerHandle | None = None
         self._loop = loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._connecting = loop.create_task(self._connect(call), name="door")
+        connecting = loop.connect_accepted_socket(lambda: self, call)
+        self._connecting = loop.create_task(connecting, name="door")
+        self._connecting.add_done_callback(lambda _: self._connected(call))
 
-    async def _connect(self, call: socket.socket) -> None:
-        try:
-            await self._loop.connect_accepted_socket(lambda: self, call)
-        except BaseException:
+    def _connected(self, call: socket.socket) -> None:
+        """It is tried no longer; if it was hung up at once, nobody had begun to."""
+        if self._transport is None:
             call.close()
             self.connection_lost(None)
-            raise
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The connection is ours."""

@@ -5,6 +5,7 @@ import json
 import os
 import socket
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -222,6 +223,23 @@ def test_doors_are_those_of_who_is_trusted():
     name, found = visited(job)
     assert found == [Door(name, os.geteuid(), os.getpid())]
     assert str(found[0]).startswith(f"tcp/door-{os.getpid()}")
+
+
+def open_files():
+    """How many this process has."""
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_who_hangs_up_at_once_leaves_nothing_open():
+    async def job(house):
+        before = open_files()
+        client = await house.client()
+        await client.close()
+        await asyncio.sleep(1)  # until the other end has gone, too
+        return before, open_files()
+
+    before, after = visited(job)
+    assert after == before
 
 
 def test_a_survey_asks_all_doors_and_tells_of_those_that_are_silent():

@@ -500,6 +500,20 @@ def test_who_does_not_read_keeps_no_door_from_being_closed():
     assert visited(job) == (1, 0)
 
 
+def test_who_comes_in_while_the_door_is_closed_is_hung_up_on():
+    async def job(house):
+        server = module.DoorServer(house.made.broker, house.device.line)
+        ours, theirs = socket.socketpair()
+        with theirs:
+            server.admit(ours)
+            assert house.made.broker.clients == 1
+            server.close()
+            await asyncio.sleep(1)
+            return theirs.recv(1), ours.fileno(), house.made.broker.clients
+
+    assert visited(job) == (b"", -1, 0)
+
+
 @pytest.mark.slow
 def test_ten_thousand_connections_disturb_no_round():
     """Most of them only ask who has the lock; the others say something, or nothing."""
