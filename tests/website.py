@@ -64,7 +64,7 @@ class Site:
         self.run(self._start())
 
     async def _start(self):
-        self._tasks = [asyncio.create_task(self.overview.run())]
+        self._looking = asyncio.create_task(self.overview.run())
         self.collect()
         tokens = Tokens({Right.READ: READ, Right.SET: SET})
         server = PageServer(self.overview, tokens, Guard(0))
@@ -77,7 +77,6 @@ class Site:
         """Have a collector collect."""
         self.collector = Collector(self.config, lambda batch: self.emit(batch))
         self.collecting = asyncio.create_task(self.collector.run())
-        self._tasks.append(self.collecting)
 
     def stop(self):
         self.run(self._stop())
@@ -87,9 +86,11 @@ class Site:
 
     async def _stop(self):
         await self._runner.cleanup()
-        for task in self._tasks:
+        # Those of the server, too: it lets go of connections that are lost, not of who serves them.
+        rest = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in rest:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*rest, return_exceptions=True)
 
     def unit(self, source="roof"):
         """What the overview knows of a unit."""
