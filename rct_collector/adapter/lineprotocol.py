@@ -15,9 +15,10 @@ Sources: rules of the InfluxDB line protocol, and what Telegraf's parsers were s
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterable
 from math import isfinite
+from typing import NamedTuple
+from weakref import WeakValueDictionary
 
 from rct_collector.model import PREFIX, Batch, Series, Tags, Value
 
@@ -47,8 +48,77 @@ def field_value(value: Value) -> str | None:
     return f'"{text}"'
 
 
+class _Line(NamedTuple):
+    """How a line begins, but for what tells a unit from others.
+
+    Attributes:
+        before: Measurement and tags that stand before the name of the device.
+        between: Tags that stand between that and the unit.
+        after: Tags that stand after the unit.
+    """
+
+    before: str
+    between: str
+    after: str
+
+
+class _Places(dict[Series, tuple[int, str]]):
+    """Where each series is written: the number of its line, and ``field=``.
+
+    They are worked out once for all units that have their labels in common.
+
+    Attributes:
+        lines: How each line begins.
+    """
+
+    def __init__(self, prefix: str, vendor: str, labels: Tags, *, has_unit: bool) -> None:
+        super().__init__()
+        self._prefix = prefix
+        self._tags = {**dict(labels), "vendor": vendor}
+        self._has_unit = has_unit
+        self._numbers: dict[_Line, int] = {}
+        self.lines: list[_Line] = []
+
+    def __missing__(self, series: Series) -> tuple[int, str]:
+        line = self._line(series)
+        number = self._numbers.setdefault(line, len(self.lines))
+        if number == len(self.lines):
+            self.lines.append(line)
+        found = self[series] = number, f"{series.metric.field}="
+        return found
+
+    def _line(self, series: Series) -> _Line:
+        tags = {**self._tags, **dict(series.tags), "vendor": self._tags["vendor"], "source": ""}
+        if self._has_unit:
+            tags["unit"] = ""
+        parts = [self._prefix + series.metric.measurement.removeprefix(PREFIX), "", ""]
+        at = 0
+        for key, text in sorted(tags.items()):
+            if key == "source":
+                at = 1
+            elif key == "unit" and self._has_unit:
+                at = 2
+            elif written := tag_value(text):
+                parts[at] += f",{key}={written}"
+        return _Line(*parts)
+
+
+class _Head(NamedTuple):
+    """How the lines of one unit begin.
+
+    Attributes:
+        places: Where its series are written.
+        source: The tag with the name of the device, with its comma; "" for none.
+        unit: The same with the unit.
+    """
+
+    places: _Places
+    source: str
+    unit: str
+
+
 class LineProtocol:
-    """Turns batches into lines; remembers how the lines of each unit begin."""
+    """Turns batches into lines; remembers how the lines of units begin."""
 
     def __init__(self, prefix: str = PREFIX) -> None:
         """Prepare.
@@ -57,7 +127,9 @@ class LineProtocol:
             prefix: First word of every measurement.
         """
         self._prefix = prefix
-        self._heads: dict[tuple[str, str, str, Tags], dict[Series, str]] = {}
+        self._heads: dict[tuple[str, str, str, Tags], _Head] = {}
+        #: Those that any unit still uses.
+        self._places: WeakValueDictionary[tuple[str, Tags, bool], _Places] = WeakValueDictionary()
 
     def lines(self, batch: Batch) -> list[bytes]:
         """The lines of a batch, each with its newline.
@@ -68,46 +140,50 @@ class LineProtocol:
         Returns:
             One line per measurement and set of tags.
         """
-        device = batch.source, batch.unit, batch.vendor, batch.labels
+        key = batch.source, batch.unit, batch.vendor, batch.labels
         if batch.health.removed:
-            self._heads.pop(device, None)
+            self._heads.pop(key, None)
             return []
-        heads = self._heads.get(device)
-        if heads is None:
-            heads = self._heads[device] = {}
-        fields: dict[str, list[str]] = {}
-        last, parts = "", []
+        places, source, unit = self._heads.get(key) or self._head(batch)
+        fields: dict[int, list[str]] = {}
+        last, parts = -1, [""]
         for series, value in batch.values:
+            line, field = places[series]
             # Nearly all values are such: written here, since a call would cost as much again.
             if type(value) is float and isfinite(value):
-                text = f"{series.metric.field}={value!r}"
+                text = f"{field}{value!r}"
+            elif type(value) is int and -_INT64 <= value < _INT64:
+                text = f"{field}{value}i"
             elif (written := field_value(value)) is not None:
-                text = f"{series.metric.field}={written}"
+                text = field + written
             else:
                 continue
-            head = heads.get(series)
-            if head is None:
-                head = heads[series] = self._head(batch, series)
-            if head is not last:  # mostly several in a row are of one line
-                last, parts = head, fields.setdefault(head, [])
+            if line != last:  # mostly several in a row are of one line
+                last, parts = line, fields.setdefault(line, [])
             parts.append(text)
-        return [
-            f"{head} {','.join(parts)} {batch.time_ns}\n".encode() for head, parts in fields.items()
-        ]
+        end, found = f" {batch.time_ns}\n", []
+        for line, parts in fields.items():
+            before, between, after = places.lines[line]
+            text = f"{before}{source}{between}{unit}{after} {','.join(parts)}{end}"
+            found.append(text.encode())
+        return found
 
-    def _head(self, batch: Batch, series: Series) -> str:
-        measurement = self._prefix + series.metric.measurement.removeprefix(PREFIX)
-        tags = {
-            **dict(batch.labels),
-            **dict(series.tags),
-            "source": batch.source,
-            "vendor": batch.vendor,
-        }
-        if batch.unit:
-            tags["unit"] = batch.unit
-        written = ((key, tag_value(text)) for key, text in sorted(tags.items()))
-        head = ",".join([measurement, *(f"{key}={text}" for key, text in written if text)])
-        return sys.intern(head)  # the same object for all series of a line
+    def _head(self, batch: Batch) -> _Head:
+        """Begin with a unit of which nothing was written yet."""
+        key = batch.vendor, batch.labels, bool(batch.unit)
+        places = self._places.get(key)
+        if places is None:
+            places = _Places(self._prefix, batch.vendor, batch.labels, has_unit=key[-1])
+            self._places[key] = places
+        found = _Head(places, _tag("source", batch.source), _tag("unit", batch.unit))
+        self._heads[batch.source, batch.unit, batch.vendor, batch.labels] = found
+        return found
+
+
+def _tag(key: str, text: str) -> str:
+    """A tag with its comma; "" where nothing is left of its value."""
+    written = tag_value(text)
+    return f",{key}={written}" if written else ""
 
 
 def chunks(lines: Iterable[bytes], limit: int) -> list[bytes]:

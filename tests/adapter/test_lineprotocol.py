@@ -12,6 +12,7 @@ from rct_collector.adapter.lineprotocol import LineProtocol, chunks, field_value
 from rct_collector.catalog import catalog
 from rct_collector.drivers import series as every_series
 from rct_collector.model import Batch, Health, Kind, Origin
+from tests.work import calls
 
 untimed = settings(deadline=None)
 
@@ -111,6 +112,40 @@ def test_of_a_removed_device_nothing_is_remembered():
     assert lines.lines(batch(source="roof")._replace(health=Health(removed=True))) == []
     assert [source for source, *_ in lines._heads] == ["barn"]
     assert lines.lines(found) == written_first
+
+
+def test_units_with_the_same_labels_share_what_is_worked_out():
+    cell = "inverter_battery_cell{{battery=0,cell={},module=0}}.voltage_volts"
+    values = [(cell.format(number), 3.3) for number in range(24)]
+    lines, roof = LineProtocol(), batch(*values, source="roof", labels=[("site", "a")])
+    lines.lines(roof)
+    again = calls(lines.lines, roof)
+    barn = roof._replace(source="barn")
+    assert calls(lines.lines, barn) <= again + 40, "no more than its name"
+    assert lines.lines(barn) == [line.replace(b"roof", b"barn") for line in lines.lines(roof)]
+    for gone in (roof, barn):
+        lines.lines(gone._replace(health=Health(removed=True)))
+    assert (len(lines._heads), len(lines._places)) == (0, 0)
+
+
+def test_a_number_costs_no_call_but_to_be_found_finite():
+    few = batch(("inverter_power.grid_watts", -600.25), ("inverter_power.load_watts", 1.5))
+    many, lines = few._replace(values=few.values * 10), LineProtocol()
+    lines.lines(few)
+    more = calls(lines.lines, many) - calls(lines.lines, few)
+    assert more <= 9 * 2 * 2, "the other appends it"
+
+
+def test_labels_and_units_have_their_places_around_the_name_of_the_device():
+    labels = (("s", "1"), ("t", "2"), ("u", "3"), ("unit", "own"), ("z", "4"))
+    found = batch(("inverter_power.grid_watts", 1.0), labels=labels)
+    texts = [b"".join(LineProtocol().lines(found._replace(unit=unit))) for unit in ("", "7F", " ")]
+    tags = [text.split(b" ")[0].decode().split(",", 1)[1] for text in texts]
+    assert tags == [
+        "s=1,source=roof,t=2,u=3,unit=own,vendor=rct,z=4",
+        "s=1,source=roof,t=2,u=3,unit=7F,vendor=rct,z=4",
+        "s=1,source=roof,t=2,u=3,vendor=rct,z=4",
+    ]
 
 
 def test_values_that_share_tags_share_a_line():
