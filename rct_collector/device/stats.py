@@ -17,14 +17,14 @@ class _Names(NamedTuple):
     """What is told under which name; devices of which the same is wanted share one.
 
     Attributes:
-        fields: Field of ``inverter_collector`` → series.
-        counters: The same of what only grows, without ``_total``.
-        kinds: Kind of frame → series.
+        fields: Field of ``inverter_collector``, its series, and the type of its values.
+        counters: What of them only grows, without ``_total``, and whether every device has it.
+        kinds: Kind of frame, and its series.
     """
 
-    fields: dict[str, Series]
-    counters: dict[str, Series]
-    kinds: dict[str, Series]
+    fields: tuple[tuple[str, Series, type[Value]], ...]
+    counters: tuple[tuple[str, Series, bool], ...]
+    kinds: tuple[tuple[str, Series], ...]
 
 
 @cache
@@ -38,14 +38,14 @@ def _own() -> tuple[Series, ...]:
 
 @cache
 def _names(wanted: tuple[Series, ...]) -> _Names:
-    fields = {series.metric.field: series for series in wanted if not series.tags}
-    counters = {
-        field.removesuffix("_total"): series
-        for field, series in fields.items()
+    fields = [(s.metric.field, s, s.metric.value_type) for s in wanted if not s.tags]
+    counters = tuple(
+        (field.removesuffix("_total"), series, field not in Stats.OF_MANY)
+        for field, series, _ in fields
         if field.endswith("_total")
-    }
-    kinds = {dict(series.tags)["kind"]: series for series in wanted if series.tags}
-    return _Names(fields, counters, kinds)
+    )
+    kinds = tuple((dict(series.tags)["kind"], series) for series in wanted if series.tags)
+    return _Names(tuple(fields), counters, kinds)
 
 
 class Stats:
@@ -120,20 +120,21 @@ class Stats:
             up: Whether the round brought anything.
             gauges: Values of the fields that are no counters.
         """
-        self.totals["errors"] = sum(self.errors[kind] for kind in self.MISTAKES)
+        totals, errors, names = self.totals, self.errors, self._names
+        totals["errors"] = sum([errors.get(kind, 0) for kind in self.MISTAKES])
         own: list[tuple[Series, Value]] = [
-            (series, self.totals[name])
-            for name, series in self._names.counters.items()
-            if name in self.totals or f"{name}_total" not in self.OF_MANY
+            (series, totals.get(name, 0))
+            for name, series, always in names.counters
+            if always or name in totals
         ]
         own += self.gauges(up=int(up), **gauges)
-        own += [(series, self.errors[kind]) for kind, series in self._names.kinds.items()]
+        own += [(series, errors.get(kind, 0)) for kind, series in names.kinds]
         return own
 
     def gauges(self, **gauges: float) -> list[tuple[Series, Value]]:
         """Fields that are no counters, as samples, as far as the user wants them."""
         return [
-            (series, series.metric.value_type(gauges[field]))
-            for field, series in self._names.fields.items()
+            (series, kind(gauges[field]))
+            for field, series, kind in self._names.fields
             if field in gauges
         ]
