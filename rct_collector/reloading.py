@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 #: Options that only count at the start, and why.
 FIXED = {
     "prefix": "measurements are not renamed while somebody takes them in",
+    "processes": "each has its share of the devices from its start on",
     "home_assistant": "units tell their serial numbers when they are first read",
 }
 

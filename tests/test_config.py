@@ -268,13 +268,13 @@ def test_device_has_a_name_a_driver_and_an_address():
 def test_unknown_option_is_answered_with_the_nearest(typed, meant):
     assert problems({"devices": [ROOF], typed: 1}) == [
         f"{typed}: unknown option (did you mean {meant!r}?); known: log_level, logging,"
-        " state_dir, shard, phase, prefix, home_assistant, devices, fleet"
+        " state_dir, shard, processes, phase, prefix, home_assistant, devices, fleet"
     ]
 
 
 def test_unknown_option_that_resembles_none_gets_no_guess():
     assert problems({"devices": [ROOF], 7: 1}) == [
-        "7: unknown option; known: log_level, logging, state_dir, shard, phase, prefix,"
+        "7: unknown option; known: log_level, logging, state_dir, shard, processes, phase, prefix,"
         " home_assistant, devices, fleet"
     ]
 
@@ -334,8 +334,8 @@ devices:
     assert file_problems(tmp_path, content.encode()) == [
         "log_level: found 'loud', expected error or warning or info or debug",
         "phase: found 'noon', expected spread or aligned",
-        "colour: unknown option; known: log_level, logging, state_dir, shard, phase, prefix,"
-        " home_assistant, devices, fleet",
+        "colour: unknown option; known: log_level, logging, state_dir, shard, processes, phase,"
+        " prefix, home_assistant, devices, fleet",
         "devices[0].driver: found 'rtc', expected rct or voltronic or solaredge"
         " (did you mean 'rct'?)",
         f"devices[0].address: found '192.0.2.10', expected {address}",
@@ -910,6 +910,9 @@ def test_zone_that_is_damaged_is_told_as_unknown(bare_host):
         ),
         ("log_level", False, "False, expected error or warning or info or debug"),
         ("log_level", ["info"], None),
+        ("processes", 0, "0, expected a whole number from 1 to 64"),
+        ("processes", 65, "65, expected a whole number from 1 to 64"),
+        ("processes", 2.5, "2.5, expected a whole number from 1 to 64"),
         ("phase", 0, "0, expected spread or aligned"),
         ("prefix", "Solar", "'Solar', expected a word in a-z, 0-9 and '_'"),
         ("prefix", "", "'', expected a word in a-z, 0-9 and '_'"),
@@ -925,6 +928,34 @@ def test_option_of_the_process_is_refused_when_wrong(option, value, expected):
     assert told.startswith(f"{option}: found ")
     if expected is not None:
         assert told == f"{option}: found {expected}"
+
+
+@given(st.integers(1, 5), st.integers(1, 5), st.text(max_size=4))
+def test_a_share_of_a_share_is_taken_by_one_of_both(of, inner, name):
+    takers = [
+        (n, m)
+        for n in range(of)
+        for m in range(inner)
+        if Shard(n, of).part(Shard(m, inner)).takes(name)
+    ]
+    [(outer, _)] = takers
+    assert Shard(outer, of).takes(name)
+
+
+def test_one_of_several_processes_has_its_part_of_the_share_of_the_file():
+    alone = Config.parse({"devices": [ROOF]})
+    assert alone.part("1/2").shard == Shard(1, 2)
+    assert Config.parse({"devices": [ROOF], "shard": "2/3"}).part("1/2").shard == Shard(5, 6)
+
+
+def test_in_a_fleet_each_of_several_processes_is_a_member_without_a_share():
+    config = Config.parse({"fleet": {"etcd": ["http://127.0.0.1:2379"]}, "processes": 2})
+    assert config.part("1/2") == config
+
+
+def test_a_share_that_is_none_is_a_mistake():
+    with pytest.raises(ConfigError, match="--share: found '2/2', expected i/n with i below n"):
+        Config.parse({"devices": [ROOF]}).part("2/2")
 
 
 def test_state_folder_may_be_left_to_the_program():

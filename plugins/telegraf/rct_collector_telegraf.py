@@ -92,6 +92,7 @@ class Arguments(NamedTuple):
     config: Path | None = None
     once: bool = False
     check: bool = False
+    share: str = ""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -129,7 +130,7 @@ def _run(arguments: Arguments, log: logging.Logger) -> int:
     path = arguments.config or rct_collector.Config.default_path()
     version = rct_collector.Version(path)
     try:
-        config = rct_collector.Config.load(path, apart=True)
+        config = _load(path, arguments.share, apart=True)
         fleet = _fleet(config, path, once=arguments.once)
     except rct_collector.ConfigError as error:
         for problem in error.problems:
@@ -141,13 +142,15 @@ def _run(arguments: Arguments, log: logging.Logger) -> int:
         what = f"{len(config.devices)} device(s)" if fleet is None else "a process of a fleet"
         log.info("%s is right: %s", path, what)
         return 0
+    if config.processes > 1 and not arguments.share and not arguments.once:
+        _become_several(config.processes, path, log)
     try:
         stdout = _take_stdout()
     except OSError as error:
         log.error("%s: %s", _UNWRITABLE, error.strerror)
         return 1
     (config,) = rct_collector.Collector.fitting([config])
-    shim = Shim(config, stdout, path=path, version=version, once=arguments.once, fleet=fleet)
+    shim = Shim(config, stdout, path=path, version=version, arguments=arguments, fleet=fleet)
     failure = shim.run()
     if failure is not None:
         log.error("%s: %s", _UNWRITABLE, getattr(failure, "strerror", None) or repr(failure))
@@ -184,6 +187,30 @@ def _have_asyncio_encrypt() -> None:
         module.ssl = ssl  # type: ignore[attr-defined]
 
 
+def _load(path: Path, share: str, *, apart: bool = False) -> rct_collector.Config:
+    """Read the configuration.
+
+    Args:
+        path: Its file.
+        share: Which of several processes this is, ``i/n``; "" for the only one.
+        apart: Have a child read it, so that the parser does not stay.
+
+    Raises:
+        ConfigError: It is wrong.
+    """
+    config = rct_collector.Config.load(path, apart=apart)
+    return config.part(share) if share else config
+
+
+def _become_several(count: int, path: Path, log: logging.Logger) -> None:
+    """Have this process look after several of its kind; never returns."""
+    for handler in log.handlers:
+        handler.flush()
+    python = [sys.executable, "-P", "-m"]
+    shim = [*python, "rct_collector_telegraf", "--config", str(path), "--share"]
+    os.execv(python[0], [*python, "rct_collector.adapter.children", str(count), *shim])  # noqa: S606
+
+
 def _take_stdout() -> int:
     """Keep stdout for metrics; whatever else prints goes to stderr.
 
@@ -210,8 +237,10 @@ def _arguments(words: list[str]) -> Arguments:
             return Arguments()
         case ["--config", path] if not path.startswith("-"):
             return Arguments(Path(path))
+        case ["--config", path, "--share", share] if not path.startswith("-"):
+            return Arguments(Path(path), share=share)
     found = _parser().parse_args(words)
-    return Arguments(found.config, found.once, found.check)
+    return Arguments(found.config, found.once, found.check, found.share)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -233,6 +262,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--once", action="store_true", help="one round within 4 s, then end (for inputs.exec)"
     )
+    parser.add_argument(
+        "--share",
+        default="",
+        metavar="I/N",
+        help="collect as process I of N only; the option processes of the configuration does this",
+    )
     parser.add_argument("--check", action="store_true", help="check the configuration and end")
     parser.add_argument("--version", action="version", version=rct_collector.__version__)
     return parser
@@ -248,7 +283,7 @@ class Shim:
         *,
         path: Path,
         version: rct_collector.Version,
-        once: bool,
+        arguments: Arguments,
         fleet: rct_collector.Fleet | None = None,
     ) -> None:
         """Prepare.
@@ -258,11 +293,12 @@ class Shim:
             stdout: File descriptor for the metrics.
             path: The configuration's file.
             version: That of the file when it was read.
-            once: End after the first round.
+            arguments: The command line.
             fleet: Tells which devices there are; None where the configuration does.
         """
         self._fleet = fleet
-        self._once = once
+        self._once = arguments.once
+        self._share = arguments.share
         self._path = path
         self._version = version
         self._serializer = rct_collector.LineProtocol(config.prefix)
@@ -336,7 +372,7 @@ class Shim:
     def _read(self) -> list[rct_collector.Config]:
         """Read the file again; what of it is the process's own counts from now on."""
         self._version = rct_collector.Version(self._path)
-        config = rct_collector.Config.load(self._path)
+        config = _load(self._path, self._share)
         logging.getLogger().setLevel(config.log_level.upper())
         return [config]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,13 +16,16 @@ from rct_collector.config.options import DeviceConfig
 from rct_collector.config.values import LEVELS, Shard, parse_path, parse_prefix, parse_shard
 from rct_collector.errors import ConfigError
 from rct_collector.model import PREFIX
-from rct_collector.option import Shape, choice, option, parse_bool
+from rct_collector.option import Invalid, Shape, choice, number, option, parse_bool
 
 if TYPE_CHECKING:
     from rct_collector.config.fleet import FleetOptions
 
 #: A process of a fleet is expected to have so many devices.
 _FLEET_DEVICES = 500
+
+#: Each is a Python of its own, with its memory.
+MOST_PROCESSES = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +59,12 @@ class Config:
         parse_shard, "Take only share i of n of the devices, for many processes on one file.",
         example="0/4", takes="i/n", default=None,
     )  # fmt: skip
+    processes: int = option(
+        number(1, MOST_PROCESSES, whole=True),
+        "How many processes of Telegraf's shim share the devices of this host. One takes one core"
+        " at most.",
+        example="4", takes="number", default=1, shown="1",
+    )  # fmt: skip
     phase: str = option(
         choice("spread", "aligned"),
         "When rounds begin: spread over the interval by the name of the device, or aligned to"
@@ -83,6 +93,23 @@ class Config:
     def default_path() -> Path:
         """Where the configuration is, unless the command line says otherwise."""
         return Path(os.environ.get(files.ENVIRONMENT) or files.DEFAULT_PATH)
+
+    def part(self, share: str) -> Self:
+        """The same for one of several processes on this host.
+
+        Args:
+            share: Which one, ``i/n``. In a fleet, where each is a member, that is of no account.
+
+        Raises:
+            ConfigError: It is no share.
+        """
+        try:
+            shard = parse_shard(share)
+        except Invalid as error:
+            raise ConfigError([f"--share: found {share!r}, expected {error}"]) from None
+        if self.fleet is not None:
+            return self
+        return dataclasses.replace(self, shard=self.shard.part(shard) if self.shard else shard)
 
     @classmethod
     def load(cls, path: Path, *, apart: bool = False) -> Self:

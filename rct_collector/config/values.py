@@ -317,6 +317,10 @@ class Shard(NamedTuple):
         """Whether a device belongs to this process; the same on every host and after restarts."""
         return zlib.crc32(name.encode()) % self.of == self.share
 
+    def part(self, inner: Shard) -> Shard:
+        """A share of this share."""
+        return Shard(self.share + self.of * inner.share, self.of * inner.of)
+
 
 def parse_shard(value: Any) -> Shard:
     """A share of the devices."""

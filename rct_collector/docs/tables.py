@@ -27,6 +27,9 @@ _DEVICE = "devices[]"
 #: How the section of a fleet is.
 _FLEET = "fleet"
 
+#: Options that collectd has no use for: it has a log of its own, and is one process.
+_NOT_COLLECTD = (("logging",), ("processes",))
+
 
 def every_option() -> Iterator[tuple[tuple[str, ...], Option]]:
     """Where each option of the file stands, by the keys that lead to it, and the option.
@@ -91,8 +94,8 @@ def collectd_options() -> str:
 
 def _collectd_options() -> Iterator[tuple[str, ...]]:
     for (*place, name), option in every_option():
-        if (*place, name) == ("logging",) or place == [_FLEET]:
-            continue  # of the service, since collectd has a log of its own, and is for no fleet
+        if (*place, name) in _NOT_COLLECTD or place == [_FLEET]:
+            continue
         block = ", ".join(_word(key).removesuffix("s[]") for key in place) or "Module"
         written, takes, default = _word(name), option.takes, _default(option)
         if option.shape is Shape.MAPPING:
