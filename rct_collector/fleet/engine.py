@@ -5,11 +5,14 @@ Revisions are whole numbers above 0 that grow with every change of any key.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from rct_collector.errors import CollectorError
+
+#: Keys that are created, or deleted, at a time.
+MOST_KEYS = 64
 
 
 class EngineError(CollectorError):
@@ -81,11 +84,19 @@ class Engine(Protocol):
     async def create(self, key: str, value: bytes, lease: int) -> int | None:
         """Keep a value where there is none: its create_revision, or None where the key exists."""
 
+    async def create_all(
+        self, keys: Sequence[str], value: bytes, lease: int
+    ) -> Sequence[int | None]:
+        """The same of up to :data:`MOST_KEYS`, each by itself, at the cost of one."""
+
     async def replace(self, key: str, value: bytes, mod_revision: int) -> bool:
         """Keep a value if the key was last changed then; 0 where it must not exist."""
 
     async def delete(self, key: str, create_revision: int) -> bool:
         """Delete a key if it came into being then."""
+
+    async def delete_all(self, revisions: Mapping[str, int]) -> None:
+        """The same of up to :data:`MOST_KEYS` (key → create_revision), at the cost of one."""
 
     def watch(self, prefix: str, revision: int) -> AsyncIterator[Change]:
         """Changes of all keys that begin so, from a revision on, in order.

@@ -42,6 +42,10 @@ class _Outcome(NamedTuple):
     is_repeated: bool
 
 
+#: A key, what is asked of it, and what is done then.
+_Conditional = tuple[str, Mapping[str, str], Mapping[str, Any]]
+
+
 class Etcd:
     """The engine, see :class:`rct_collector.fleet.engine.Engine`."""
 
@@ -102,19 +106,24 @@ class Etcd:
 
     async def create(self, key: str, value: bytes, lease: int) -> int | None:
         """Keep a value where there is none: its create_revision, or None where the key exists."""
+        (revision,) = await self.create_all([key], value, lease)
+        return revision
+
+    async def create_all(
+        self, keys: Sequence[str], value: bytes, lease: int
+    ) -> Sequence[int | None]:
+        """The same of several, each by itself, in one transaction."""
         condition = {"target": "CREATE", "create_revision": "0"}
-        done = await self._change(key, condition, {"request_put": _put(key, value, lease)})
-        if done.is_done:
-            return done.revision
-        found = done.found
-        if done.is_repeated and found and (found.value, found.lease) == (value, lease):
-            return found.create_revision
-        return None
+        outcomes = await self._change_all(
+            [(key, condition, {"request_put": _put(key, value, lease)}) for key in keys]
+        )
+        return [_created(done, value, lease) for done in outcomes]
 
     async def replace(self, key: str, value: bytes, mod_revision: int) -> bool:
         """Keep a value if the key was last changed then; 0 where it must not exist."""
         condition = {"target": "MOD", "mod_revision": str(mod_revision)}
-        done = await self._change(key, condition, {"request_put": _put(key, value, 0)})
+        put = {"request_put": _put(key, value, 0)}
+        (done,) = await self._change_all([(key, condition, put)])
         found = done.found
         return done.is_done or bool(done.is_repeated and found and found.value == value)
 
@@ -122,27 +131,34 @@ class Etcd:
         """Delete a key if it came into being then."""
         if create_revision <= 0:
             return False  # to etcd that is a key that does not exist
-        condition = {"target": "CREATE", "create_revision": str(create_revision)}
-        deletion = {"request_delete_range": {"key": _coded(key)}}
-        done = await self._change(key, condition, deletion)
+        (done,) = await self._change_all([_deletion(key, create_revision)])
         return done.is_done or done.is_repeated
 
-    async def _change(
-        self, key: str, condition: Mapping[str, str], change: Mapping[str, Any]
-    ) -> _Outcome:
-        """Change a key on a condition, and else look what is there."""
-        answer = await self._gateway.call(
-            "kv/txn",
+    async def delete_all(self, revisions: Mapping[str, int]) -> None:
+        """The same of several, each by itself, in one transaction."""
+        await self._change_all([_deletion(key, made) for key, made in revisions.items()])
+
+    async def _change_all(self, changes: Sequence[_Conditional]) -> Sequence[_Outcome]:
+        """Change keys, each on a condition of its own, and else look what is there."""
+        parts = [
             {
                 "compare": [{"key": _coded(key), "result": "EQUAL", **condition}],
                 "success": [change],
                 "failure": [{"request_range": {"key": _coded(key)}}],
-            },
-        )
+            }
+            for key, condition, change in changes
+        ]
+        alone = len(parts) == 1
+        whole = parts[0] if alone else {"success": [{"request_txn": part} for part in parts]}
+        answer = await self._gateway.call("kv/txn", whole)
         body = answer.body
-        is_done = bool(body.get("succeeded"))
-        found = None if is_done else _only(body["responses"][0].get("response_range", {}))
-        return _Outcome(is_done, _revision(body), found, answer.is_repeated)
+        bodies = [body] if alone else [item["response_txn"] for item in body["responses"]]
+        outcomes = []
+        for found in bodies:
+            is_done = bool(found.get("succeeded"))
+            there = None if is_done else _only(found["responses"][0].get("response_range", {}))
+            outcomes.append(_Outcome(is_done, _revision(body), there, answer.is_repeated))
+        return outcomes
 
     async def watch(self, prefix: str, revision: int) -> AsyncIterator[Change]:
         """Changes of all keys that begin so, from a revision on, in order.
@@ -201,6 +217,21 @@ class Etcd:
     async def close(self) -> None:
         """Let go of all connections, not of the leases."""
         await self._gateway.close()
+
+
+def _created(done: _Outcome, value: bytes, lease: int) -> int | None:
+    """When a key was created, by this attempt or by one before it; None where another one was."""
+    if done.is_done:
+        return done.revision
+    found = done.found
+    if done.is_repeated and found and (found.value, found.lease) == (value, lease):
+        return found.create_revision
+    return None
+
+
+def _deletion(key: str, create_revision: int) -> _Conditional:
+    condition = {"target": "CREATE", "create_revision": str(create_revision)}
+    return key, condition, {"request_delete_range": {"key": _coded(key)}}
 
 
 def _base64(value: bytes) -> str:

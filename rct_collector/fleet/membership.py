@@ -30,7 +30,7 @@ from collections.abc import Mapping, Set
 from enum import Enum
 from typing import NamedTuple, Protocol
 
-from rct_collector.fleet.engine import Entry
+from rct_collector.fleet.engine import MOST_KEYS, Entry
 
 #: So long before the lease ends nothing is sent any more, in seconds: bytes take time to arrive,
 #: and clocks do not run alike.
@@ -46,7 +46,7 @@ AGAIN_S = 0.5
 DOUBT_S = 20.0
 
 #: So many keys are asked for at a time.
-MOST_AT_ONCE = 64
+MOST_AT_ONCE = MOST_KEYS
 
 
 class Grant(NamedTuple):

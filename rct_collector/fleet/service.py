@@ -36,7 +36,6 @@ from rct_collector.fleet.keys import (
     shards_in,
 )
 from rct_collector.fleet.membership import (
-    Action,
     Claim,
     Close,
     Grant,
@@ -295,6 +294,8 @@ class Fleet:
         self._fence.deadline = membership.deadline
         if membership.lapsed and not was_lapsed:
             self._told.lapsed(len(membership.mine))
+        claims: list[Claim] = []
+        releases: list[Release] = []
         for action in actions:
             if isinstance(action, Open):
                 self._lists[action.shard] = _UNREAD
@@ -303,8 +304,16 @@ class Fleet:
                 self._lists.pop(action.shard, None)
                 self._closing.append(action)
                 self._changed.set()
+            elif isinstance(action, Claim):
+                claims.append(action)
+            elif isinstance(action, Release):
+                releases.append(action)
             else:
                 group.create_task(self._do(membership, action))
+        if claims:
+            group.create_task(self._claim(membership, claims))
+        if releases:
+            group.create_task(self._release(membership, releases))
         if membership.is_settled:
             self._told.settled(len(membership.members), len(membership.mine), self._shards)
         if self._timer is not None:
@@ -312,7 +321,7 @@ class Fleet:
         pause = membership.next_due() - self._now()
         self._timer = asyncio.get_running_loop().call_later(min(max(pause, 0.0), 3600), self._act)
 
-    async def _do(self, membership: Membership, action: Action) -> None:
+    async def _do(self, membership: Membership, action: Grant | Prolong | Join | Look) -> None:
         """Have the engine do something, and tell what came of it."""
         try:
             await self._ask(membership, action)
@@ -328,11 +337,42 @@ class Fleet:
                     membership.not_kept(now)
                 case Join(lease):
                     membership.joined(now, lease, done=False)
-                case Claim() | Look() | Release():
-                    membership.unclear(now, action.lease, action.shard)
+                case Look(shard, lease):
+                    membership.unclear(now, lease, shard)
         self._act()
 
-    async def _ask(self, membership: Membership, action: Action) -> None:
+    async def _claim(self, membership: Membership, claims: Sequence[Claim]) -> None:
+        """Create the keys of shards, each where it does not exist."""
+        keys = [f"{self._keys.shards}{claim.shard}" for claim in claims]
+        try:
+            tokens = await self._engine.create_all(keys, self._me.encode(), claims[0].lease)
+        except EngineError as error:
+            self._unclear(membership, claims, error)
+        else:
+            for claim, token in zip(claims, tokens, strict=True):
+                membership.claimed(self._now(), claim.lease, claim.shard, token)
+        self._act()
+
+    async def _release(self, membership: Membership, releases: Sequence[Release]) -> None:
+        """Delete the keys of shards, each if it is the one that was ours."""
+        revisions = {f"{self._keys.shards}{item.shard}": item.token for item in releases}
+        try:
+            await self._engine.delete_all(revisions)
+        except EngineError as error:
+            self._unclear(membership, releases, error)
+        else:
+            for item in releases:
+                membership.released(item.lease, item.shard)
+        self._act()
+
+    def _unclear(
+        self, membership: Membership, actions: Sequence[Claim | Release], error: EngineError
+    ) -> None:
+        log.debug("fleet: what became of %d keys is looked at: %s", len(actions), error)
+        for action in actions:
+            membership.unclear(self._now(), action.lease, action.shard)
+
+    async def _ask(self, membership: Membership, action: Grant | Prolong | Join | Look) -> None:
         """Ask the engine.
 
         Raises:
@@ -355,16 +395,9 @@ class Fleet:
                 )
                 await engine.put(f"{self._keys.members}{self._me}", member_for(member), lease)
                 membership.joined(self._now(), lease, done=True)
-            case Claim(shard, lease):
-                key = f"{self._keys.shards}{shard}"
-                token = await engine.create(key, self._me.encode(), lease)
-                membership.claimed(self._now(), lease, shard, token)
             case Look(shard, lease):
                 entry = await engine.get(f"{self._keys.shards}{shard}")
                 membership.looked(self._now(), lease, shard, entry)
-            case Release(shard, lease, token):
-                await engine.delete(f"{self._keys.shards}{shard}", token)
-                membership.released(lease, shard)
 
     async def _watch_members(self) -> None:
         """Keep track of who there is; a watch that is lost is no news of anybody."""

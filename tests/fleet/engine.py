@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
 from rct_collector.fleet.engine import Change, Compacted, EngineError, Entry
@@ -110,6 +110,13 @@ class Store:
         self._change(key, None)
         return True
 
+    def create_all(self, keys: Sequence[str], value: bytes, lease: int) -> list[int | None]:
+        return [self.create(key, value, lease) for key in keys]
+
+    def delete_all(self, revisions: Mapping[str, int]) -> None:
+        for key, revision in revisions.items():
+            self.delete(key, revision)
+
     def since(self, prefix: str, revision: int) -> tuple[list[Change], int]:
         """Changes from a revision on, and the revision after them."""
         self.expire()
@@ -193,6 +200,12 @@ class FakeEngine:
 
     async def create(self, key: str, value: bytes, lease: int) -> int | None:
         return await self._ask(self._store.create, key, value, lease)
+
+    async def create_all(self, keys: Sequence[str], value: bytes, lease: int) -> list[int | None]:
+        return await self._ask(self._store.create_all, keys, value, lease)
+
+    async def delete_all(self, revisions: Mapping[str, int]) -> None:
+        await self._ask(self._store.delete_all, revisions)
 
     async def replace(self, key: str, value: bytes, mod_revision: int) -> bool:
         return await self._ask(self._store.replace, key, value, mod_revision)

@@ -43,6 +43,12 @@ class MemoryEngine:
     async def create(self, key, value, lease):
         return self.store.create(key, value, lease)
 
+    async def create_all(self, keys, value, lease):
+        return self.store.create_all(keys, value, lease)
+
+    async def delete_all(self, revisions):
+        self.store.delete_all(revisions)
+
     async def replace(self, key, value, mod_revision):
         self.written.append(key)
         return self.store.replace(key, value, mod_revision)

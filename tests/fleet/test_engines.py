@@ -8,7 +8,7 @@ import itertools
 import pytest
 
 from rct_collector.config.fleet import FleetOptions
-from rct_collector.fleet.engine import Change, Compacted, EngineError
+from rct_collector.fleet.engine import MOST_KEYS, Change, Compacted, EngineError
 from tests import virtual
 from tests.fleet.memory import MemoryEngine
 from tests.needs import library
@@ -139,6 +139,29 @@ def test_a_later_holder_has_a_higher_token(engine, prefix):
         assert not await etcd.delete(key, first)
         assert await etcd.create(key, b"", lease) > first
         await etcd.revoke(lease)
+
+
+def test_many_keys_are_created_and_deleted_at_once_each_by_itself(engine, prefix):
+    @on(engine)
+    async def test(etcd):
+        mine, other = await etcd.grant(10), await etcd.grant(10)
+        keys = [f"{prefix}/{n:02d}" for n in range(MOST_KEYS)]
+        there = await etcd.create(keys[3], b"other", other)
+        tokens = await etcd.create_all(keys, b"mine", mine)
+        assert [n for n, token in enumerate(tokens) if token is None] == [3]
+        assert min(token for token in tokens if token is not None) > there
+        found, _ = await etcd.list(f"{prefix}/")
+        made = [token or there for token in tokens]
+        assert [entry.create_revision for entry in found] == made
+        assert [entry.lease for entry in found].count(mine) == MOST_KEYS - 1
+        await etcd.delete_all(
+            {key: token or there + 1 for key, token in zip(keys, tokens, strict=True)}
+        )
+        assert [entry.key for entry in (await etcd.list(f"{prefix}/"))[0]] == [keys[3]]
+        with pytest.raises(EngineError):
+            await etcd.create_all(keys, b"mine", mine + 1)
+        await etcd.revoke(mine)
+        await etcd.revoke(other)
 
 
 def test_who_replaces_knows_what_was_there(engine, prefix):
