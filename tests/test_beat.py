@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import math
 import random
 
 import pytest
 
 from rct_collector.beat import EVERY_S, OFTEN_S, Alarm, Beat
+from rct_collector.device.device import Device
 from rct_collector.device.polling.pacing import Pacer, TokenBucket
 from rct_collector.device.polling.poller import Poller
 from rct_collector.drivers.base import Query
-from tests.virtual import VirtualLoop, run
+from tests.device.test_device import config
+from tests.scripted import ScriptedUnit
+from tests.virtual import Plug, Recorder, VirtualLoop, collect, options, run
 
 
 def beating(loop, **more):
@@ -171,3 +175,32 @@ def test_what_has_come_and_was_not_looked_at_is_not_given_up():
     assert not poller.given_up()
     assert poller.tally.timeouts == 0
     assert poller.answered(query, 1000.6) is not None
+
+
+def test_the_gap_begins_when_a_request_has_gone():
+    """The system may let us wait for a long time between the decision and the sending."""
+
+    async def main(loop):
+        unit = ScriptedUnit()
+        plug = Plug(unit)
+        delays = itertools.cycle([0.05, 0.0])
+
+        async def opener(*arguments):
+            wire = await plug(*arguments)
+            send = wire.send
+
+            def late(data):
+                loop.now += next(delays)
+                send(data)
+
+            wire.send = late
+            return wire
+
+        device = Device(config(), Recorder(), options(loop, opener))
+        await collect(device, 60)  # after a start, and later
+        return [at for at, _ in unit.asked]
+
+    asked = run(main)
+    assert len(asked) > 300
+    gaps = [after - before for before, after in zip(asked, asked[1:], strict=False)]
+    assert min(gaps) >= 0.06 - 1e-9

@@ -9,6 +9,7 @@ so that in each round as much is due as can be asked.
 from __future__ import annotations
 
 from collections.abc import Collection, Container, Iterable, Mapping, Sequence
+from functools import lru_cache
 from math import floor, inf
 
 from rct_collector.config import DeviceConfig
@@ -48,6 +49,12 @@ def in_turn(waiting: Mapping[Query, Urgency], companions: Companions) -> list[Qu
     return list(ordered)
 
 
+@lru_cache(maxsize=256)
+def _once(found: tuple[Query, ...]) -> tuple[Query, ...]:
+    """The same queries, kept once for all units of which they are found."""
+    return found
+
+
 class Backlog:
     """The queries of one device that wait, each with the monotonic time at which it became due.
 
@@ -83,6 +90,8 @@ class Backlog:
         self._turns = DueTimes(plan.places)
         self._began = 0.0  # the round
         self._asked: tuple[Query, ...] = ()
+        self._seen: object = None  # what that was worked out from
+        self._had: dict[PollClass, tuple[Query, ...]] = {}  # what the unit has of each class
         self._shift: dict[Query, float] = {}  # of the grid of its turns, in seconds
         self.budget = budget_of(plan, self._is_asked, config)
 
@@ -90,6 +99,11 @@ class Backlog:
         """Those that the unit is known to answer, and whose last answer is not good any more."""
         known = self._unsupported.to_ask(self._discovery.among(queries), now)
         return self._freshness.to_ask(known, now)
+
+    def of_class(self, poll: PollClass, now: float) -> list[Query]:
+        """Those of a class that :meth:`present` names."""
+        self._look()
+        return self._freshness.to_ask(self._unsupported.to_ask(self._had[poll], now), now)
 
     def probe(self, asked: Sequence[Query], answered: Container[Query]) -> list[Query]:
         """What else to ask so that it is noticed when the unit is gone.
@@ -147,7 +161,7 @@ class Backlog:
             again = self._discovery.deciding if poll is PollClass.STATIC else ()
             known = [query for query in again if query.name in self._discovery.facts]
             known = self._freshness.to_ask(self._unsupported.to_ask(known, now), now)
-            for query in (*known, *self.present(self._plan.queries(poll), now)):
+            for query in (*known, *self.of_class(poll, now)):
                 turn = self._turns.due(query, now) if crowded else now
                 if turn <= horizon:
                     self._want(query, turn)
@@ -182,7 +196,7 @@ class Backlog:
             now: Monotonic seconds.
         """
         self._plan = plan
-        self._asked = ()  # so that the budget is worked out anew
+        self._asked, self._seen = (), None  # so that the budget is worked out anew
         for kept in (self._waiting, self._shift):
             for query in kept.keys() - plan.classes.keys():
                 del kept[query]
@@ -237,7 +251,13 @@ class Backlog:
 
     def _look(self) -> None:
         """Work out anew what is asked of the unit and how often, if that has changed."""
-        asked = tuple(self._unsupported.answering(self._discovery.among(self._plan.classes)))
+        seen = self._discovery.version, self._unsupported.version, self._plan
+        if seen == self._seen:
+            return
+        self._seen = seen
+        among = self._discovery.among
+        self._had = {p: _once(tuple(among(self._plan.queries(p)))) for p in PollClass.POLLED}
+        asked = _once(tuple(self._unsupported.answering(among(self._plan.classes))))
         if asked != self._asked:
             self._asked = asked
             self.budget = budget_of(self._plan, set(asked).__contains__, self._config)

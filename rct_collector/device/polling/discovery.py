@@ -65,6 +65,7 @@ class Discovery:
     Attributes:
         facts: Query name → value; None for what the unit leaves unanswered.
         change: The last change of unit or firmware; None while there was none.
+        version: Grows whenever other parts may be believed to be there than before.
     """
 
     def __init__(self, driver: Driver, facts: Mapping[str, Any] | None = None) -> None:
@@ -91,6 +92,7 @@ class Discovery:
         self._given_up: set[str] = set()  # what should identify the unit, and is not answered
         self._unsure: dict[str, int] = {}  # facts that need so many more answers on this connection
         self.change: UnitChange | None = None
+        self.version = 0
         if self._is_anonymous():
             self._doubt_all()
 
@@ -122,6 +124,11 @@ class Discovery:
         if condition not in self._known:
             self._known[condition] = self._conditions[condition].test(self.facts)
         return self._known[condition]
+
+    def _new_facts(self) -> None:
+        """What follows from the facts is worked out anew."""
+        self._known.clear()
+        self.version += 1
 
     def among(self, queries: Iterable[Query]) -> list[Query]:
         """Those of some queries that are about parts which the unit is believed to have."""
@@ -304,7 +311,7 @@ class Discovery:
         if name not in self.facts or name in self._unsure:
             self._unsure.pop(name, None)
             self.facts[name] = None
-            self._known.clear()
+            self._new_facts()
             news = True
         return news
 
@@ -332,7 +339,7 @@ class Discovery:
         self._heard.add(name)
         self._given_up.discard(name)
         self._unsure.pop(name, None)
-        self._known.clear()
+        self._new_facts()
 
     def _makes_sense(self, query: Query) -> bool:
         """Not about a part that is known to be absent."""
@@ -356,7 +363,7 @@ class Discovery:
     def adopt(self, other: Discovery) -> None:
         """Take over what was learnt of the unit a moment ago; it has to say again who it is."""
         self.facts = dict(other.facts)
-        self._known.clear()
+        self._new_facts()
         self._holding.clear()
         if self._is_anonymous():
             self._doubt_all()

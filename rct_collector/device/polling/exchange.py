@@ -493,7 +493,8 @@ class Exchange:
             and request.query.argument is None
             and port.ask_usual(request.query, now)
         ):
-            wake = poller.went(request, now)
+            # From when it has gone on, not from its decision: the system may have let us wait.
+            wake = poller.went(request, self._alarm.time())
             if not self._fast_told or now - self._told_at >= HAND_OVER_S:
                 self._hand_over(now)
             self._alarm.set(wake)
@@ -516,6 +517,7 @@ class Exchange:
             if query.argument is not None:
                 ask = ask._replace(argument=query.argument(self._clock.wall(), self._zone))
             port.ask(ask, now)
+            now = self._alarm.time()  # as above
             poller.sent(query, now)
         if not poller.pending:
             port.end_turn()

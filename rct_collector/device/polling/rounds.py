@@ -245,13 +245,12 @@ class Polling:
             What is to be asked at once, and what after that as far as the pace allows.
         """
         self._backlog.queue([poll for poll in SLOW_CLASSES if poll in due], now)
-        fast = self.plan.queries(PollClass.FAST) if PollClass.FAST in due else []
         zone = self._config.timezone
         self._round = Round(self.plan, self._plausibility, self.discovery.holds, zone)
         self._one_shot = one_shot
         # Who it is comes first: all else is about that unit.
         who = self.discovery.unidentified
-        fast = self._backlog.present(fast, now)
+        fast = self._backlog.of_class(PollClass.FAST, now) if PollClass.FAST in due else []
         self._blind = not any(self.plan.takes[query] for query in fast) and PollClass.FAST in due
         rest = self._backlog.in_turn(now)
         self._probe = self._backlog.probe([*who, *fast, *rest], self.exchange.proven)

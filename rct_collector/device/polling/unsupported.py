@@ -27,7 +27,11 @@ _APART = 0.9
 
 
 class Unsupported(Container[Query]):
-    """The queries of one device that are left alone."""
+    """The queries of one device that are left alone.
+
+    Attributes:
+        version: Grows whenever others are given up than before.
+    """
 
     def __init__(self, interval: float = 0.0) -> None:
         """Start by asking everything.
@@ -39,6 +43,7 @@ class Unsupported(Container[Query]):
         self._silent: dict[Query, int] = {}
         self._counted: dict[Query, float] = {}
         self._until: dict[Query, float] = {}
+        self.version = 0
 
     def __len__(self) -> int:
         """How many queries are not answered."""
@@ -79,6 +84,7 @@ class Unsupported(Container[Query]):
         if self._silent[query] < SILENT_ROUNDS:
             return False
         news = query not in self._until
+        self.version += news
         if grows:
             pause = min(pause, FIRST_MUTE_S * 2.0 ** (self._silent[query] - SILENT_ROUNDS))
         self._until[query] = now + pause
@@ -88,6 +94,7 @@ class Unsupported(Container[Query]):
         """A query is known to be asked in vain; it is left alone from now on."""
         self._silent[query] = SILENT_ROUNDS
         self._until[query] = now + MUTE_S
+        self.version += 1
 
     def answered(self, query: Query) -> bool:
         """It was answered; True when it had been given up."""
@@ -95,7 +102,10 @@ class Unsupported(Container[Query]):
             return False
         self._silent.pop(query, None)
         self._counted.pop(query, None)
-        return self._until.pop(query, None) is not None
+        if self._until.pop(query, None) is None:
+            return False
+        self.version += 1
+        return True
 
     def reconnected(self, now: float) -> None:
         """The line is open anew: what is not proven is forgotten, and the rest tried once.
@@ -113,3 +123,4 @@ class Unsupported(Container[Query]):
         self._silent.clear()
         self._counted.clear()
         self._until.clear()
+        self.version += 1

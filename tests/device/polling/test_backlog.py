@@ -71,6 +71,7 @@ def unit(conditions, *, facts=None, still_open=()):
         open=lambda: list(still_open),
         deciding=deciding,
         decides=deciding.__contains__,
+        version=0,
         facts={query.name: 1 for query in deciding} if facts is None else facts,
     )
 
