@@ -76,18 +76,19 @@ class Measured:
     #: Seconds from one round to the next; what comes a second after the next one begins is late.
     INTERVAL_S = 10.0
 
-    def __init__(self, config):
+    def __init__(self, config, core=CLIENT):
         """Start it.
 
         Args:
             config: Path of its configuration.
+            core: Where it runs.
         """
         self.first_line, self.latest, self.late = None, 0.0, 0
         self._samples, self._counts, self._sources = 0, {}, {}
         self._started = time.monotonic()
         # The limit of open files is raised for a shim that does not do so itself.
         self.process = subprocess.Popen(
-            [*on(CLIENT), "prlimit", "--nofile=8192:8192", str(SHIM), "--config", str(config)],
+            [*on(core), "prlimit", "--nofile=8192:8192", str(SHIM), "--config", str(config)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
@@ -117,9 +118,15 @@ class Measured:
         answers, missed = (sum(count[place] for count in counts) for place in (0, 1))
         return Reading(time.monotonic(), user, system, self._samples, answers, missed)
 
-    def last_first_line(self, count):
-        """Seconds from the start until all of so many devices had a line; None if some have not."""
-        return max(self._sources.values()) if len(self._sources) >= count else None
+    @property
+    def devices(self):
+        """How many devices have had a line."""
+        return len(self._sources)
+
+    @property
+    def last_first_line(self):
+        """Seconds from the start until the last of them had its first."""
+        return max(self._sources.values())
 
     @property
     def memory_mb(self):
