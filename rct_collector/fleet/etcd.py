@@ -206,8 +206,7 @@ class Etcd:
                     raise Compacted(
                         f"{self._gateway.endpoint} keeps nothing older than revision {kept}"
                     )
-                # To a member that knows a token no more, it permits nothing.
-                self._gateway.forget_token()
+                self._gateway.may_not_watch()
                 raise EngineError(
                     f"{self._gateway.endpoint} does not let us watch {prefix}:"
                     f" {told.get('cancel_reason') or 'it does not say why'}"

@@ -34,9 +34,14 @@ from rct_collector.option import Invalid, read_secret, shown
 
 log = logging.getLogger(__name__)
 
-#: Seconds for an endpoint to answer, of which the time to live holds several.
-_TIMEOUTS_S = (1.0, 5.0)
-_TIMEOUTS_PER_TTL = 5
+#: Seconds for an endpoint to answer, at least and at most, and how many of them there are in a time
+#: to live: a third of it passes from one keepalive to the next, and one endpoint may be silent.
+_TIMEOUTS_S = (0.5, 5.0)
+_TIMEOUTS_PER_TTL = 4
+
+#: Seconds for an endpoint to look at a password, which it makes laborious: when a member of etcd is
+#: lost, all who were there come to another one.
+_PASSWORD_S = 10.0
 
 #: Seconds from one round of all endpoints to the next, as when they look for a leader.
 _PAUSE_S = 0.1
@@ -138,7 +143,7 @@ class Gateway:
         self._session: aiohttp.ClientSession | None = None
         self._is_closed = False
         self._left = asyncio.Event()
-        self._token = ""
+        self._token = self._refused_to_watch = ""
         self._renewing = asyncio.Lock()
         self._room = asyncio.Semaphore(_MOST_CALLS)
         self._told: set[str] = set()
@@ -214,9 +219,9 @@ class Gateway:
             endpoint: Where to get one.
             old: That of which is known that it is none any more.
         """
-        if not self._options.username:
-            return ""
-        async with self._renewing:  # one of many that need it asks, since it costs a member 0.1 s
+        if self._token != old or not self._options.username:
+            return self._token  # keeping a lease alive takes none that is new, and cannot wait
+        async with self._renewing:  # one of many that need it asks
             if self._token == old:
                 self._token = await self._authenticate(endpoint)
             return self._token
@@ -229,7 +234,7 @@ class Gateway:
             raise EngineError(f"password_file: expected {error}") from None
         body = {"name": name, "password": password}
         try:
-            answer = await self._post(endpoint, "auth/authenticate", body)
+            answer = await self._post(endpoint, "auth/authenticate", body, seconds=_PASSWORD_S)
         except RefusedByEtcd as error:
             if error.code == _Code.FAILED_PRECONDITION:
                 raise RefusedByEtcd(
@@ -250,10 +255,23 @@ class Gateway:
         return token
 
     async def _post(
-        self, endpoint: str, path: str, body: Mapping[str, Any], token: str = ""
+        self,
+        endpoint: str,
+        path: str,
+        body: Mapping[str, Any],
+        token: str = "",
+        seconds: float = 0.0,
     ) -> dict[str, Any]:
-        """One call, answered by one object, or by a stream of which the first counts."""
-        limit = aiohttp.ClientTimeout(total=self._timeout)
+        """One call, answered by one object, or by a stream of which the first counts.
+
+        Args:
+            endpoint: Where.
+            path: What.
+            body: The object.
+            token: Who we are.
+            seconds: How long it may take; 0 for what is usual.
+        """
+        limit = aiohttp.ClientTimeout(total=seconds or self._timeout)
         begin = time.monotonic()
         try:
             async with self._open(endpoint, path, body, token, limit) as answer:
@@ -312,7 +330,7 @@ class Gateway:
             words = f"{endpoint} cannot be reached: {_reason(error)}{hint}"
             return _Elsewhere(words, is_done=False)
         if isinstance(error, TimeoutError):
-            return _Elsewhere(f"{endpoint} has not answered for {self._timeout:g} s")
+            return _Elsewhere(f"{endpoint} has not answered in time")
         return _Elsewhere(f"{endpoint} has broken off: {_reason(error)}{hint}")
 
     def _read(self, endpoint: str, text: bytes, answer: aiohttp.ClientResponse) -> dict[str, Any]:
@@ -386,7 +404,7 @@ class Gateway:
             EngineError: It has ended, or the endpoint is in use no more.
         """
         endpoint, left = self.endpoint, self._left
-        token = await self._permit_at(endpoint)
+        token = await self._permit_at(endpoint, self._refused_to_watch)
         limit = aiohttp.ClientTimeout(total=None, sock_connect=self._timeout)
         leaving = asyncio.ensure_future(left.wait())
         try:
@@ -405,16 +423,16 @@ class Gateway:
             leaving.cancel()
         raise EngineError(f"{endpoint} has ended the watch")
 
-    async def _permit_at(self, endpoint: str) -> str:
+    async def _permit_at(self, endpoint: str, old: str) -> str:
         try:
-            return await self._permit(endpoint)
+            return await self._permit(endpoint, old)
         except _Elsewhere as error:
             self._leave(endpoint)
             raise EngineError(str(error)) from error
 
-    def forget_token(self) -> None:
-        """Get a new one at the next call."""
-        self._token = ""
+    def may_not_watch(self) -> None:
+        """Get a new token for the next watch: one that a member does not know permits none."""
+        self._refused_to_watch = self._token
 
 
 async def _lines(
@@ -432,10 +450,12 @@ async def _lines(
         if not reading.done():
             raise ConnectionError("it did not answer other calls")
         if not (piece := reading.result()):
-            return
+            break
         *whole, rest = (rest + piece).split(b"\n")
         for line in whole:
             yield line
+    if rest:
+        yield rest
 
 
 def _object(text: bytes) -> dict[str, Any] | None:

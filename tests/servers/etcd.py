@@ -9,7 +9,7 @@ import signal
 import urllib.request
 from pathlib import Path
 
-from tests.processes import Server, free_port, get, wait_for
+from tests.processes import START_S, Server, free_port, get, wait_for
 
 
 class Etcd(Server):
@@ -58,6 +58,10 @@ class Etcd(Server):
         with contextlib.suppress(AssertionError):
             return "true" in (get(f"{self.metrics}/health") or "")
         return False
+
+    @property
+    def runs(self):
+        return self._process.poll() is None
 
     def signal(self, number):
         self._process.send_signal(number)
@@ -127,13 +131,15 @@ class Cluster:
         """Who leads; it may take a moment until somebody does."""
         return wait_for(lambda: next((m for m in self.members if m.healthy() and m.leads), None))
 
+    def healthy(self):
+        return all(member.healthy() for member in self.members)
+
     def __enter__(self):
         with contextlib.ExitStack() as stack:
             for member in self.members:
                 stack.enter_context(member)
-            assert wait_for(lambda: all(member.healthy() for member in self.members)), self.members[
-                0
-            ].log()
+            wait_for(lambda: not all(m.runs for m in self.members) or self.healthy(), START_S)
+            assert self.healthy(), [member.log()[-1000:] for member in self.members]
             self._stack = stack.pop_all()
         return self
 
