@@ -335,7 +335,10 @@ class Shim:
                 rct_collector.TelegrafTopics(self._config.prefix),
                 self._config.prefix,
             )
-        restore = None if self._once else rct_collector.GapOrder.NEWEST
+        # What was handed over is known on the host that did it only; in a fleet each owner would
+        # hand all of it over once more.
+        is_alone = self._fleet is None and not self._once
+        restore = rct_collector.GapOrder.NEWEST if is_alone else None
         fleet = self._fleet
         reloading = rct_collector.Reloading(self._read, lambda: [fleet or collector])
         collector = rct_collector.Collector(

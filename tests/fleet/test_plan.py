@@ -6,8 +6,9 @@ import pytest
 
 from rct_collector.drivers import DEFAULT, driver
 from rct_collector.fleet import plan
+from rct_collector.fleet.membership import Grant, Membership, Prolong
 from rct_collector.fleet.plan import Size, Spread, forecast, shards_for
-from rct_collector.fleet.sharding import owners, shard_of
+from rct_collector.fleet.sharding import Portion, owners, shard_of
 from rct_collector.transport import parse_address
 
 
@@ -98,3 +99,11 @@ def test_what_stands_for_a_device_looks_like_the_key_of_an_address(n):
     host = plan.address_key(n).split("/")[1]
     address = parse_address(f"tcp://{host}:8899", driver(DEFAULT).ways)
     assert plan.address_key(n) == address.key
+
+
+def test_keepalives_are_counted_as_often_as_a_process_sends_them():
+    member = Membership("a", 1.0, 9.0, Portion("a", 8))
+    assert Grant() in member.step(0.0)
+    member.granted(0.0, 1, 9.0)
+    due = next(t for t in range(1, 10) if Prolong in map(type, member.step(float(t))))
+    assert due == 9 / plan.KEEPALIVES_PER_TTL

@@ -81,6 +81,32 @@ def test_without_its_library_it_is_told_what_to_install(file):
     )
 
 
+COLLECTOR = """
+import rct_collector
+class Collector:
+    fitting = staticmethod(lambda configs: configs)
+    def __init__(self, *_, restore, **__):
+        sys.exit(f"restore: {restore}")
+rct_collector.Collector = Collector
+rct_collector_telegraf.main(sys.argv[1:])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.measured
+@pytest.mark.parametrize(
+    ("text", "restore"),
+    [
+        (SECTION, "None"),
+        ("devices: [{name: a, driver: rct, address: 'tcp://127.0.0.1:1'}]\n", "newest"),
+    ],
+)
+def test_in_a_fleet_no_owner_hands_over_once_more_what_a_unit_remembers(file, text, restore):
+    file.write_text(text)
+
+    assert f"restore: {restore}" in shim("--config", file, script=COLLECTOR).stderr.splitlines()
+
+
 ENCRYPTED = """
 import asyncio, ssl
 rct_collector_telegraf._have_asyncio_encrypt()
