@@ -186,7 +186,8 @@ class Membership:
     @property
     def members(self) -> Mapping[str, float]:
         """Who is in the fleet, as far as it is known: identifier → weight."""
-        return self._members or {}
+        others = self._members or {}
+        return {**others, self._me: self._weight} if self._is_member else others
 
     @property
     def mine(self) -> Set[int]:
@@ -202,7 +203,8 @@ class Membership:
     def is_settled(self) -> bool:
         """Whether this process has what it should have, and nothing else; after a step."""
         return (
-            not self.lapsed
+            self._is_member
+            and not self.lapsed
             and not self._changed
             and self._open == len(self._mine) == len(self._shards)
         )
@@ -225,7 +227,7 @@ class Membership:
         if self.lease and not self.lapsed and not self._has_joined:
             self._tend_key(now, actions)
         if self._changed and self._members is not None:
-            self._compute(self._members)
+            self._compute()
         while self._later and self._later[0][0] <= now:
             due, shard = heapq.heappop(self._later)
             if shard in self._shards and self._shards[shard].due == due:
@@ -254,11 +256,11 @@ class Membership:
             self._join_busy = True
             actions.append(Join(self.lease))
 
-    def _compute(self, members: Mapping[str, float]) -> None:
+    def _compute(self) -> None:
         """Who should have what, now that members have come or gone."""
         self._changed = False
         # The others will see us, too; news of our key under a lease before may come late.
-        self._share.update({**members, self._me: self._weight} if self._is_member else members)
+        self._share.update(self.members)
         before, self._mine = self._mine, frozenset(self._share.shards)
         for shard in self._mine - before:
             if shard not in self._shards:

@@ -72,7 +72,7 @@ def test_a_process_alone_takes_everything(running):
     assert (running.token(0), running.token(5)) == (11, 0)
     assert running.is_settled
     assert running.step(100.0) == []
-    assert running.members == {}  # of which the watch will tell
+    assert running.members == {"me": 1.0}  # of which the watch will tell
 
 
 def test_nothing_is_claimed_before_it_is_known_who_there_is(new):

@@ -151,6 +151,28 @@ def test_two_processes_share_all_units_and_no_unit_is_asked_by_both():
     run(main)
 
 
+def test_what_a_process_has_is_said_when_it_has_it(caplog):
+    caplog.set_level("INFO", "rct_collector.fleet")
+
+    async def main(loop):
+        site = Site(loop)
+        one = site.start("one")
+        await asyncio.sleep(3)
+        assert said(caplog) == ["fleet: 4 of 4 shards are collected from here; processes: 1"]
+        two = site.start("two")
+        await asyncio.sleep(5)
+        mine = [len(process.fleet.membership.open_shards) for process in (one, two)]
+        assert sorted(said(caplog)[1:]) == sorted(
+            [
+                f"fleet: {mine[0]} of 4 shards are collected from here, 4 before; processes: 2",
+                f"fleet: {mine[1]} of 4 shards are collected from here; processes: 2",
+            ]
+        )
+        await asyncio.gather(one.end(), two.end())
+
+    run(main)
+
+
 def gap(site, since):
     """The longest time, in seconds, for which a unit was not asked."""
     gaps = []
