@@ -2,8 +2,10 @@
 
 import contextlib
 import fcntl
+import gc
 import os
 import select
+import socket
 import threading
 from types import SimpleNamespace
 
@@ -19,6 +21,9 @@ PATIENCE = 60.0
 
 #: The least a pipe can hold.
 CAPACITY = 4096
+
+#: A line that fills such a pipe.
+FULL = b"x" * (CAPACITY - 1) + b"\n"
 
 
 class Pipe:
@@ -79,6 +84,11 @@ def make():
         item.close()
 
 
+def leave_to_the_thread(monkeypatch):
+    """Let nothing be written at once, as where a pipe cannot be opened anew."""
+    monkeypatch.setattr(pipe, "own_end", lambda _fd: None)
+
+
 @pytest.fixture
 def writes(monkeypatch):
     """What is handed to the system, piece by piece; all of it is taken."""
@@ -88,6 +98,7 @@ def writes(monkeypatch):
         pieces.append(bytes(data))
         return len(data)
 
+    leave_to_the_thread(monkeypatch)
     monkeypatch.setattr(pipe, "os", SimpleNamespace(write=write))
     return pieces
 
@@ -109,6 +120,7 @@ class Stall:
 @pytest.fixture
 def stall(monkeypatch):
     system = Stall()
+    leave_to_the_thread(monkeypatch)
     monkeypatch.setattr(pipe, "os", SimpleNamespace(write=system.write))
     yield system
     system.over.set()
@@ -144,6 +156,7 @@ def test_any_lines_arrive_in_writes_that_are_never_cut(sizes):
     pieces = []
     with pytest.MonkeyPatch.context() as patch:
         taken = SimpleNamespace(write=lambda _fd, data: pieces.append(bytes(data)) or len(data))
+        leave_to_the_thread(patch)
         patch.setattr(pipe, "os", taken)
         writer = PipeWriter(-1, limit=1 << 20)
         for entry in sizes:
@@ -169,6 +182,7 @@ def test_system_that_takes_a_part_gets_the_rest_next(make, monkeypatch):
         pieces.append(bytes(data[:7]))
         return len(pieces[-1])
 
+    leave_to_the_thread(monkeypatch)
     monkeypatch.setattr(pipe, "os", SimpleNamespace(write=write))
     made = make()
     made.writer.put(lines(5))
@@ -437,18 +451,21 @@ def test_all_who_wait_are_told_when_the_reader_is_gone(make):
     assert told[-1] == ("more", False)
 
 
-def test_a_thread_is_started_for_the_first_lines_and_none_for_nothing():
+def test_a_thread_is_started_for_the_first_lines_that_are_not_taken_at_once():
     before = threading.active_count()
     pipe = Pipe()
     pipe.writer.put([])
+    pipe.writer.put([b"a 1\n"])
+    assert pipe.read() == b"a 1\n"
     assert threading.active_count() == before
     assert pipe.writer.flush(0)
 
-    pipe.writer.put([b"a 1\n"])
-    assert pipe.read() == b"a 1\n"
-    assert threading.active_count() == before + 1
+    pipe.writer.put([FULL])
     pipe.writer.put([b"b 1\n"])
-    assert pipe.read() == b"b 1\n"
+    assert threading.active_count() == before + 1
+    assert pipe.read_until(b"b 1\n") == [FULL, b"b 1\n"]
+    pipe.writer.put([b"c 1\n"])
+    assert pipe.read() == b"c 1\n"
     assert threading.active_count() == before + 1
 
 
@@ -459,6 +476,7 @@ def test_that_there_is_no_thread_to_be_had_is_why_nothing_is_written(monkeypatch
     monkeypatch.setattr(threading.Thread, "start", start)
     pipe = Pipe()
     told = []
+    pipe.writer.put([FULL])
 
     pipe.writer.put([b"a 1\n"], told=told.append)
 
@@ -466,3 +484,82 @@ def test_that_there_is_no_thread_to_be_had_is_why_nothing_is_written(monkeypatch
     assert str(pipe.writer.error) == "can't start new thread"
     assert pipe.times_gone == 1
     assert pipe.writer.flush(0)
+
+
+# -- what the pipe takes at once -------------------------------------------------------------------
+
+
+def test_what_the_pipe_takes_is_there_when_put_returns(make):
+    made, told = make(), []
+    made.writer.put(lines(3), told=told.append)
+    assert os.read(made.read_end, CAPACITY) == b"".join(lines(3))
+    assert told == [True]
+
+
+def test_whoever_shares_the_pipe_keeps_a_pipe_that_blocks(make):
+    made = make()
+    made.writer.put(lines(1))
+    assert os.get_blocking(made.write_end)
+    assert not os.get_inheritable(made.writer._own_end)
+
+
+def test_what_follows_on_a_full_pipe_keeps_its_order(make):
+    made, told = make(), Told()
+    for number in range(40):
+        made.writer.put(lines(30, start=30 * number), told=told.of(number))
+    assert made.read_until(lines(1, start=1199)[0]) == lines(1200)
+    assert told.wait_for(40) == [(number, True) for number in range(40)]
+    assert made.writer.flush(PATIENCE)
+    made.writer.put(lines(1))
+    assert os.read(made.read_end, CAPACITY) == lines(1)[0], "at once again"
+
+
+def test_what_is_begun_is_written_to_its_end_whatever_has_to_go(make):
+    """It is told of as taken or lost as a whole, so none of it may go once some is in the pipe."""
+    made, told = make(limit=100), Told()
+    made.writer.put([FULL, b"rest\n"], "first", 2, told.of("first"))
+    for number in range(20):
+        made.writer.put(lines(3, start=3 * number), "others", 3, told.of(number))
+    arrived = made.read_until(lines(1, start=59)[0])
+    assert arrived[:2] == [FULL, b"rest\n"]
+    told.wait_for(21)
+    assert ("first", True) in told
+    kept = 20 - len(made.dropped)
+    assert {source for source, _ in made.dropped} == {"others"}
+    assert len(arrived) == 2 + 3 * kept
+
+
+def test_a_pipe_that_has_no_reader_is_told_at_once(make):
+    made, told = make(), []
+    made.writer.put(lines(1))
+    made.hang_up()
+    made.writer.put(lines(1), told=told.append)
+    assert told == [False]
+    assert made.times_gone == 1
+    assert isinstance(made.writer.error, BrokenPipeError)
+
+
+def test_a_writer_that_is_forgotten_leaves_no_descriptor_open():
+    read_end, write_end = os.pipe()
+    writer = PipeWriter(write_end, limit=100)
+    writer.put(lines(1))
+    own = writer._own_end
+    assert own not in (None, write_end)
+    del writer
+    gc.collect()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(own)
+    os.close(read_end)
+    os.close(write_end)
+
+
+@pytest.mark.parametrize("mode", ["file", "socket"])
+def test_what_is_no_pipe_is_written_by_the_thread(mode, tmp_path):
+    if mode == "file":
+        target = (tmp_path / "out").open("wb")
+        assert pipe.own_end(target.fileno()) is None
+    else:
+        target, other = socket.socketpair()
+        assert pipe.own_end(target.fileno()) is None
+        other.close()
+    target.close()
