@@ -11,6 +11,7 @@ change none of that.)
 from __future__ import annotations
 
 import contextlib
+import gc
 import io
 import math
 import os
@@ -22,6 +23,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import asyncio
+
     from _typeshed import ReadableBuffer, WriteableBuffer
 
 #: What takes the place of a closed stream: no input is at its end, a log that nobody wants goes
@@ -30,6 +33,10 @@ _IN_PLACE = {0: os.O_RDONLY, 1: os.O_RDONLY, 2: os.O_WRONLY}
 
 #: Signals that tell us something; a parent that blocks them for itself does not mean us.
 _HEARD = {signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2}
+
+
+#: Seconds in which devices have come to know their units, and all that stays of that is there.
+SETTLED_S = 120.0
 
 
 class Stream(io.FileIO):
@@ -95,6 +102,35 @@ def prepare() -> None:
     _replace_streams()
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _HEARD)
     raise_limit()
+
+
+def settle(loop: asyncio.AbstractEventLoop) -> None:
+    """Let the search for garbage leave out what stays: all there is now, and after first rounds.
+
+    A search through all that a thousand devices have stops their loop for a fifth of a second, and
+    finds nothing. Nothing is searched here either, so that this takes no time.
+
+    Args:
+        loop: Collects.
+    """
+    gc.freeze()
+    loop.call_later(SETTLED_S, gc.freeze)
+
+
+def unsettle(loop: asyncio.AbstractEventLoop) -> None:
+    """What was left out may have become garbage, as devices are removed; in time all is settled.
+
+    Args:
+        loop: Collects, perhaps in another thread.
+    """
+    gc.unfreeze()
+    loop.call_soon_threadsafe(loop.call_later, SETTLED_S, _settle_again)
+
+
+def _settle_again() -> None:
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
 
 
 def output_failure() -> OSError | None:

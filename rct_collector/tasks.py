@@ -12,6 +12,43 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
+class Flag:
+    """Like :class:`asyncio.Event`, in a tenth of its memory: a device has several."""
+
+    __slots__ = ("_is_set", "_waiting")
+
+    def __init__(self) -> None:
+        """It has not happened yet."""
+        self._is_set = False
+        self._waiting: tuple[asyncio.Future[None], ...] = ()
+
+    def is_set(self) -> bool:
+        """Whether it has happened."""
+        return self._is_set
+
+    def set(self) -> None:
+        """It has happened: all who wait for it go on."""
+        self._is_set = True
+        for future in self._waiting:
+            if not future.done():
+                future.set_result(None)
+
+    def clear(self) -> None:
+        """It has not happened again yet."""
+        self._is_set = False
+
+    async def wait(self) -> None:
+        """Wait until it has happened."""
+        if self._is_set:
+            return
+        future = asyncio.get_running_loop().create_future()
+        self._waiting = (*self._waiting, future)
+        try:
+            await future
+        finally:
+            self._waiting = tuple(other for other in self._waiting if other is not future)
+
+
 def cancelled() -> bool:
     """Whether the present task was told to end.
 

@@ -7,7 +7,7 @@ import logging
 
 import pytest
 
-from rct_collector.tasks import first_of, keep_running
+from rct_collector.tasks import Flag, first_of, keep_running
 from tests.virtual import run
 
 
@@ -76,5 +76,33 @@ def test_one_that_fails_is_noticed():
     async def main(_loop):
         with pytest.raises(ZeroDivisionError):
             await first_of(asyncio.Event().wait(), broken())
+
+    run(main)
+
+
+def test_all_who_wait_for_an_event_go_on_when_it_happens_whatever_comes_after():
+    async def main(_loop):
+        event, woken = Flag(), []
+
+        async def wait(name):
+            await event.wait()
+            woken.append(name)
+
+        tasks = [asyncio.create_task(wait(name)) for name in "abc"]
+        await asyncio.sleep(1)
+        tasks[1].cancel()
+        event.set()
+        event.clear()  # happened all the same
+        await asyncio.gather(*tasks, return_exceptions=True)
+        assert woken == ["a", "c"]
+        assert not event.is_set()
+
+        event.set()
+        await event.wait()
+        assert event.is_set()
+        event.clear()
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(event.wait(), 5)
+        assert event._waiting == ()
 
     run(main)

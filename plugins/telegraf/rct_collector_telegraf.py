@@ -340,7 +340,7 @@ class Shim:
         is_alone = self._fleet is None and not self._once
         restore = rct_collector.GapOrder.NEWEST if is_alone else None
         fleet = self._fleet
-        reloading = rct_collector.Reloading(self._read, lambda: [fleet or collector])
+        reloading = rct_collector.Reloading(lambda: self._read(loop), lambda: [fleet or collector])
         collector = rct_collector.Collector(
             self._config, self._emit, restore=restore, reload=reloading, fleet=fleet
         )
@@ -369,14 +369,16 @@ class Shim:
                 name="stdin",
                 daemon=True,
             ).start()
+        rct_collector.process.settle(loop)
         until = self._until(stop, collector)
         await collector.run_until(until if fleet is None else fleet.run(collector, until))
 
-    def _read(self) -> list[rct_collector.Config]:
+    def _read(self, loop: asyncio.AbstractEventLoop) -> list[rct_collector.Config]:
         """Read the file again; what of it is the process's own counts from now on."""
         self._version = rct_collector.Version(self._path)
         config = _load(self._path, self._share)
         logging.getLogger().setLevel(config.log_level.upper())
+        rct_collector.process.unsettle(loop)
         return [config]
 
     async def _until(self, stop: asyncio.Event, collector: rct_collector.Collector) -> None:

@@ -34,6 +34,7 @@ from rct_collector.lines.port import Port
 from rct_collector.model import Batch, Health, PollClass, Series
 from rct_collector.receipt import Receipt
 from rct_collector.reports import Reports
+from rct_collector.tasks import Flag
 from rct_collector.transport import manner
 
 if TYPE_CHECKING:
@@ -123,10 +124,10 @@ class Device:
         self._gate: Gate | None = None
         if config.options.permission.names:  # what rounds tell is to be known to it
             self._gate = self._made_gate()
-        self._hurry = asyncio.Event()
-        self._spoken = asyncio.Event()
-        self._measured = asyncio.Event()
-        self.settled = asyncio.Event()
+        self._hurry = Flag()
+        self._spoken = Flag()
+        self._measured = Flag()
+        self.settled = Flag()
         self.rounds = 0
 
     def _intervals(self) -> dict[PollClass, float]:

@@ -16,7 +16,7 @@ from typing import Generic
 from rct_collector.errors import BusyError, TransportError
 from rct_collector.lines.retry import reconnect_delay
 from rct_collector.reports import Reports
-from rct_collector.tasks import cancelled
+from rct_collector.tasks import Flag, cancelled
 from rct_collector.transport import Address, Line
 from rct_collector.transport.base import Held, Opening, Receive
 
@@ -79,9 +79,9 @@ class Link(Generic[Held]):
         self._lost_at = -math.inf
         self.excused = False
         self.yields = False
-        self._hurry = asyncio.Event()
-        self.attempted = asyncio.Event()
-        self.judged = asyncio.Event()
+        self._hurry = Flag()
+        self.attempted = Flag()
+        self.judged = Flag()
         self.opened = 0
         self.last_error = ""
         self.rejection = ""

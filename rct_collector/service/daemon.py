@@ -20,6 +20,7 @@ from rct_collector.device.device import Device
 from rct_collector.device.options import Options
 from rct_collector.errors import ConfigError
 from rct_collector.model import Batch, Health
+from rct_collector.process import settle, unsettle
 from rct_collector.reloading import Applying, Reloading
 from rct_collector.service.logs import Logs
 from rct_collector.service.notify import Notifier
@@ -79,11 +80,13 @@ class Daemon:
         self._reloading = Reloading(self._read, lambda: [fleet or self.collector])
         self._attempts: set[asyncio.Task[object]] = set()
         self._stop = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
         self.collector = Collector(config, self._emit, options, reload=self.reload, fleet=fleet)
 
     async def run(self) -> None:
         """Collect until a signal, or :meth:`stop`, says to end."""
         with self._hearing():
+            settle(self._loop)
             look = asyncio.create_task(self._look())
             try:
                 until: Coroutine[Any, Any, Any] = self._stop.wait()
@@ -125,6 +128,7 @@ class Daemon:
     def _read(self) -> Sequence[Config]:
         config = Config.load(self._path)
         self._logs.apply(config)
+        unsettle(self._loop)
         return [config]
 
     @contextlib.contextmanager
