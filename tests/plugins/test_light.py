@@ -178,3 +178,39 @@ def test_what_is_alike_in_a_familys_tables_is_held_once(name, most):
         env=unmeasured(),
     )
     assert float(found.stdout) <= most
+
+
+#: Counts the bytes of Python objects that each of many devices of a family has, apart from what
+#: all of them share, after what is learnt at the start; without sockets, in simulated time.
+MANY = """
+import gc, tracemalloc
+from tests.bench import in_memory
+devices = 20
+family = in_memory.FAMILIES["rct"]
+family.span = lambda _count: in_memory.Span(60, 1)
+in_memory.once("rct", 1)
+gc.collect()
+tracemalloc.start()
+held = []
+def mark():
+    gc.collect()
+    files = tracemalloc.take_snapshot().statistics("filename")
+    ours = (file.size for file in files if "/rct_collector/" in file.traceback[0].filename)
+    held.append(sum(ours) / devices)
+in_memory.once("rct", devices, mark)
+print(held[-1])
+"""
+
+
+@pytest.mark.slow
+def test_what_devices_have_in_common_is_not_held_by_each_of_them():
+    """Bytes for each device that is asked for some 230 objects, and tells some 430 series."""
+    found = subprocess.run(
+        [sys.executable, "-c", MANY],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+        env=unmeasured(),
+    )
+    assert float(found.stdout) <= 115_000
