@@ -19,11 +19,13 @@ from hypothesis import strategies as st
 from rct_collector import config
 from rct_collector.adapter.lineprotocol import tag_value
 from rct_collector.catalog import catalog
+from rct_collector.collector import share
 from rct_collector.config import (
     Config,
     DeviceConfig,
     Intervals,
     Shard,
+    checking,
     matches,
     values,
 )
@@ -1093,3 +1095,76 @@ def test_a_mistake_in_common_options_spoils_everything(value):
     found, problems = Config.salvage(value)
     assert found is None
     assert problems
+
+
+# -- a process that takes a share --------------------------------------------------------------
+
+
+def plant(*more, devices=300, of=10):
+    """Many devices in one file, and the share of one process."""
+    names = [f"unit{n}" for n in range(devices)]
+    found = [
+        {"name": name, "driver": "rct", "address": f"tcp://192.0.2.10:{10_000 + n}"}
+        for n, name in enumerate(names)
+    ]
+    return {"devices": [*found, *more], "shard": f"0/{of}"}
+
+
+def named(*, ours):
+    """Names of devices that are the first share's of ten, or not."""
+    return [name for n in range(99) if Shard(0, 10).takes(name := f"more{n}") is ours]
+
+
+def test_a_process_reads_the_devices_of_its_share_and_no_others(monkeypatch):
+    whole = Config.parse(plant())
+    read = []
+    real = checking._Checker.device
+    monkeypatch.setattr(
+        checking._Checker, "device", lambda *args: read.append(args[1]["name"]) or real(*args)
+    )
+
+    config = Config.parse(plant(), own=True)
+
+    assert config.devices == share(whole)
+    assert read == [device.name for device in config.devices]
+    assert 10 < len(read) < 60 < len(whole.devices)
+
+
+def test_a_unit_on_a_line_is_read_by_all_since_its_line_decides():
+    device = {"name": named(ours=False)[0]}
+    assert checking._is_others(device, Shard(0, 10))
+    assert not checking._is_others({**device, "unit": "1"}, Shard(0, 10))
+
+
+def test_a_share_may_have_no_device():
+    value = plant(devices=1, of=10)
+    assert not Shard(0, 10).takes("unit0")
+    assert Config.parse(value, own=True).devices == ()
+    with pytest.raises(ConfigError, match="at least one device"):
+        Config.parse({**value, "devices": []}, own=True)
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ({"name": "unit1", "driver": "rct", "address": "tcp://192.0.2.12"}, "a second time"),
+        (
+            {"name": named(ours=False)[0], "driver": "rct", "address": "tcp://192.0.2.10:10001"},
+            "a second time",
+        ),
+        ({"name": named(ours=True)[0], "driver": "rct"}, "address is missing"),
+        ({"driver": "rct", "address": "tcp://192.0.2.12"}, "name is missing"),
+        ("unit", "expected a mapping"),
+    ],
+    ids=["name", "address", "ours", "nameless", "no mapping"],
+)
+def test_what_concerns_a_share_is_told_whosever_it_is(more, told):
+    with pytest.raises(ConfigError, match=told):
+        Config.parse(plant(more), own=True)
+
+
+def test_a_mistake_in_a_device_of_another_share_is_its_own_affair():
+    wrong = {"name": named(ours=False)[0], "driver": "rct", "address": "nowhere"}
+    assert Config.parse(plant(wrong), own=True).devices
+    with pytest.raises(ConfigError, match="nowhere"):
+        Config.parse(plant(wrong))

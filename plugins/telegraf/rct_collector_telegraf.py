@@ -130,7 +130,7 @@ def _run(arguments: Arguments, log: logging.Logger) -> int:
     path = arguments.config or rct_collector.Config.default_path()
     version = rct_collector.Version(path)
     try:
-        config = _load(path, arguments.share, apart=True)
+        config = _load(path, arguments.share, apart=True, own=not arguments.check)
         fleet = _fleet(config, path, once=arguments.once)
     except rct_collector.ConfigError as error:
         for problem in error.problems:
@@ -187,18 +187,21 @@ def _have_asyncio_encrypt() -> None:
         module.ssl = ssl  # type: ignore[attr-defined]
 
 
-def _load(path: Path, share: str, *, apart: bool = False) -> rct_collector.Config:
+def _load(
+    path: Path, share: str, *, apart: bool = False, own: bool = False
+) -> rct_collector.Config:
     """Read the configuration.
 
     Args:
         path: Its file.
         share: Which of several processes this is, ``i/n``; "" for the only one.
         apart: Have a child read it, so that the parser does not stay.
+        own: Leave out the devices of other shards, unread.
 
     Raises:
         ConfigError: It is wrong.
     """
-    config = rct_collector.Config.load(path, apart=apart)
+    config = rct_collector.Config.load(path, apart=apart, own=own)
     return config.part(share) if share else config
 
 

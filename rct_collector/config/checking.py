@@ -15,6 +15,7 @@ from rct_collector.config.options import (
     device_sections,
     section_options,
 )
+from rct_collector.config.values import Shard
 from rct_collector.drivers import BUILTIN, driver
 from rct_collector.drivers.base import Driver
 from rct_collector.option import Invalid, Option, closest, nearest, options, sections, shown
@@ -133,7 +134,7 @@ class _Checker:
             return False
         return True
 
-    def whole(self, value: Any, kind: type) -> dict[str, Any] | None:
+    def whole(self, value: Any, kind: type, *, own: bool) -> dict[str, Any] | None:
         """What can be used: None after a mistake in the common options, or without a device."""
         if value is None:
             self.problem("", "is empty; expected a list 'devices'")
@@ -148,11 +149,17 @@ class _Checker:
         if not isinstance(items, list) or not items:
             self._wrong("devices", items, Invalid("a list with at least one device"))
             return None
-        found = [self.device(item, f"devices[{n}]") for n, item in enumerate(items)]
+        shard = parts.get("shard") if own else None
+        found = [
+            _UNREAD if _is_others(item, shard) else self.device(item, f"devices[{n}]")
+            for n, item in enumerate(items)
+        ]
         self._unique(items, [parts for parts, _ in found])
         self._alike([parts for parts, _ in found])
         usable = _first_of_each(device for _, device in found if device is not None)
-        return None if spoilt or not usable else {"devices": usable, **parts}
+        # A share of few devices may have none.
+        lacking = not usable and not any(read is _UNREAD for read in found)
+        return None if spoilt or lacking else {"devices": usable, **parts}
 
     def _fleet(self, value: Mapping[str, Any], parts: dict[str, Any]) -> dict[str, Any] | None:
         """The same of a process in a fleet, which has no devices of its own."""
@@ -208,6 +215,18 @@ class _Checker:
                 self.problem(f"devices[{n}].address", text)
 
 
+#: What was read of a device that another process looks after: nothing.
+_UNREAD: tuple[dict[str, Any], DeviceConfig | None] = ({}, None)
+
+
+def _is_others(device: Any, shard: Shard | None) -> bool:
+    """Whether a device is another share's, by its name; of units on a line the address decides."""
+    if shard is None or not isinstance(device, Mapping) or "unit" in device:
+        return False
+    name = device.get("name")
+    return isinstance(name, str) and not shard.takes(name)
+
+
 def _family(value: Any) -> Driver | None:
     """The family of a device: of a name that is wrong, the one that was probably meant.
 
@@ -239,17 +258,21 @@ def _first_of_each(devices: Iterable[DeviceConfig]) -> tuple[DeviceConfig, ...]:
     return tuple(kept)
 
 
-def check(value: Any, whole: type, origin: str) -> tuple[dict[str, Any] | None, tuple[str, ...]]:
+def check(
+    value: Any, whole: type, origin: str, *, own: bool = False
+) -> tuple[dict[str, Any] | None, tuple[str, ...]]:
     """The options of a whole configuration, as far as they can be used.
 
     Args:
         value: What the YAML file or an agent's own configuration says.
         whole: The dataclass that has the common options, and ``devices``.
         origin: File name or the like, for messages.
+        own: Leave out devices of other shares unread, but for their names and addresses, which
+            must differ all the same.
 
     Returns:
         Option → value, or None when nothing can be used; and every mistake, or of very many the
         first.
     """
     checker = _Checker(origin)
-    return checker.whole(value, whole), tuple(checker.problems)
+    return checker.whole(value, whole, own=own), tuple(checker.problems)

@@ -112,38 +112,41 @@ class Config:
         return dataclasses.replace(self, shard=self.shard.part(shard) if self.shard else shard)
 
     @classmethod
-    def load(cls, path: Path, *, apart: bool = False) -> Self:
+    def load(cls, path: Path, *, apart: bool = False, own: bool = False) -> Self:
         """Read a YAML file.
 
         Args:
             path: The file.
             apart: Have a child read the YAML, so that the parser, a megabyte and more, does not
                 stay; for a process that is our own and runs for long.
+            own: See :meth:`parse`.
 
         Raises:
             ConfigError: It cannot be read, is no YAML, or says something wrong.
         """
-        return cls.parse((by_child if apart else files).read(path), str(path))
+        return cls.parse((by_child if apart else files).read(path), str(path), own=own)
 
     @classmethod
-    def parse(cls, value: Any, origin: str = "configuration") -> Self:
+    def parse(cls, value: Any, origin: str = "configuration", *, own: bool = False) -> Self:
         """Check a mapping and turn it into a configuration.
 
         Args:
             value: What the YAML file or an agent's own configuration says.
             origin: File name or the like, for messages.
+            own: Leave out the devices that are another share's, unread: each process looks after
+                its own, of ten thousand perhaps.
 
         Raises:
             ConfigError: With every mistake, each with its path; of very many with the first.
         """
-        config, problems = cls.salvage(value, origin)
+        config, problems = cls.salvage(value, origin, own=own)
         if config is None or problems:
             raise ConfigError(problems)
         return config
 
     @classmethod
     def salvage(
-        cls, value: Any, origin: str = "configuration"
+        cls, value: Any, origin: str = "configuration", *, own: bool = False
     ) -> tuple[Self | None, tuple[str, ...]]:
         """What can be used of a mapping, for an agent that must go on with the rest.
 
@@ -152,12 +155,13 @@ class Config:
         Args:
             value: As for :meth:`parse`.
             origin: File name or the like, for messages.
+            own: See :meth:`parse`.
 
         Returns:
             The configuration, or None when nothing can be used; and every mistake, or of very many
             the first.
         """
-        parts, problems = checking.check(value, cls, origin)
+        parts, problems = checking.check(value, cls, origin, own=own)
         return None if parts is None else cls(**parts), problems
 
 
