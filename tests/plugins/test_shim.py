@@ -212,7 +212,10 @@ def shim_of(config, stdout, *, once):
     """One whose file is nobody's business."""
     path = Path("/nowhere/config.yaml")
     version = rct_collector_telegraf.rct_collector.Version(path)
-    return rct_collector_telegraf.Shim(config, stdout, path=path, version=version, once=once)
+    arguments = rct_collector_telegraf.Arguments(path, once=once)
+    return rct_collector_telegraf.Shim(
+        config, stdout, path=path, version=version, arguments=arguments
+    )
 
 
 def test_what_a_stalled_reader_does_not_take_is_dropped_and_counted(monkeypatch, tmp_path):
