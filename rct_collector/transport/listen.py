@@ -176,8 +176,14 @@ async def listen(address: Address, accept: Accept) -> ListeningServer:
     doors = _Doors(accept)
     try:
         doors.server = await loop.create_server(
-            lambda: _Call(doors), host or None, port, reuse_address=True, backlog=_BACKLOG
-        )
+            lambda: _Call(doors), host or None, port, reuse_address=True, backlog=_BACKLOG,
+            start_serving=False,
+        )  # fmt: skip
+        try:
+            await doors.server.start_serving()
+        except BaseException:  # whoever is not waited for any longer listens no longer, either
+            doors.close()
+            raise
     except OSError as error:
         remedy = _REMEDIES.get(error.errno or 0, "")
         text = f"cannot listen at {address.place}: {explain(error)}{remedy}"

@@ -53,6 +53,27 @@ async def listening(calls, host="127.0.0.1"):
     return await listen_at(parse_address(f"listen://{host}:{port}", WAYS), calls), port
 
 
+@pytest.mark.parametrize("turns", range(8))
+def test_whoever_is_not_waited_for_any_longer_does_not_listen(turns):
+    """However far it has come when it is cancelled."""
+
+    async def main():
+        port = free_port()
+        address = parse_address(f"listen://127.0.0.1:{port}", WAYS)
+        opening = asyncio.create_task(listen_at(address, Calls()))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        if opening.cancel():
+            await asyncio.wait([opening])
+            assert opening.cancelled()
+        else:
+            (await opening).close()
+        with socket.create_server(("127.0.0.1", port)):
+            pass
+
+    asyncio.run(main())
+
+
 def test_calls_are_lines_of_their_own():
     async def main():
         calls = Calls()
