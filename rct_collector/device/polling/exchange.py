@@ -535,11 +535,10 @@ class Exchange:
 
     def _hand_over(self, now: float) -> None:
         """Have handed over what came, when it is time for that."""
-        if not self._fast_told:
-            if self.poller.fast_settled():
-                self._fast_told, self._told_at = True, now
-                self._owner.fast_settled()
-        elif now - self._told_at >= HAND_OVER_S:
+        if not self._fast_told and self.poller.fast_settled():
+            self._fast_told, self._told_at = True, now
+            self._owner.fast_settled()
+        elif self._fast_told and now - self._told_at >= HAND_OVER_S:
             self._told_at = now
             self._owner.going_on()
         elif self.drains and not self._end_told and self.poller.is_over(now):
