@@ -103,6 +103,9 @@ LONGEST = (
     "tests/plugins/collectd/test_life.py::test_forked_starts_and_stops",
     "tests/plugins/test_telegraf.py::test_the_last_lines_are_never_lost",
     "tests/fuzz/test_fuzz.py::test_a_short_search_finds_nothing",
+    "tests/device/test_first_rounds.py::test_no_value_is_later_than_its_stretched_interval_says",
+    "tests/device/test_first_rounds.py::test_it_is_there_soon_after_a_night_too",
+    "tests/device/test_misbehaviour.py::test_nothing_is_believed_that_may_have_waited_for_long",
 )
 
 

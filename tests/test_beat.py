@@ -140,6 +140,7 @@ class Asker:
             self.alarm.set(wake)
 
 
+@pytest.mark.slow
 def test_gaps_are_kept_by_a_thousand_units_however_long_each_takes():
     """All of them ask at the same points, one after the other, and each reads the clock itself."""
 

@@ -821,6 +821,7 @@ def test_labels_that_no_line_carries_as_they_are_are_refused(text):
     assert f", expected {UNFIT}" in told
 
 
+@pytest.mark.slow
 @untimed
 @given(st.text(max_size=30) | st.text(alphabet=" \t\\a,= \x85\u2028", max_size=6))
 def test_labels_that_are_taken_stand_in_the_lines_as_they_are(text):

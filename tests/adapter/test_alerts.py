@@ -117,6 +117,7 @@ def test_a_device_that_sleeps_is_told_of_only_when_no_night_is_so_long(alerts, b
     assert told(alerts, (UP, 1)) == [(*PLACE, OKAY, "roof answers again")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("watts", "first"), [(3.0, 7200), (3000.0, 30)])
 def test_of_a_device_that_tells_no_sun_its_output_stands_for_it(alerts, watts, first):
     told(alerts, (UP, 1), (catalog().series("inverter_power.output_watts"), watts))

@@ -38,6 +38,7 @@ def test_json_has_the_same_and_more(run):
     assert [move["needless"] for move in found["moves"]] == [0, 0, 0]
 
 
+@pytest.mark.slow
 def test_without_a_number_of_shards_it_takes_one_that_fits(run):
     found = json.loads(
         run(*("fleet", "simulate", "--devices", 9, "--processes", 3, "-f", "json")).stdout
@@ -75,6 +76,7 @@ def test_an_unknown_command_of_a_fleet_is_a_mistake_of_the_user(run):
     assert "No such command 'simulat'" in result.stderr
 
 
+@pytest.mark.slow
 def test_simulating_needs_no_network_and_no_client_of_etcd():
     program = (
         "import sys\n"

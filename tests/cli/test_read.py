@@ -164,6 +164,7 @@ def test_a_silent_device_is_not_waited_for_long(run, listener, monkeypatch):
     assert "the line is open, but nothing is answered" in result.stderr
 
 
+@pytest.mark.slow
 def test_the_time_limit_ends_a_round(run, serve, config_file):
     path = config_file(roof=serve(latency=(0.1, 0.1)).address)
     # Of more than eight; enough for the first answers on a machine with too much to do.

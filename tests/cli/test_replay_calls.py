@@ -182,6 +182,7 @@ class Again:
         return self._hub
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encrypt", [False, True])
 def test_a_collector_is_told_all_that_another_one_was(tmp_path, encrypt):
     if encrypt:

@@ -306,10 +306,12 @@ def test_collector_that_holds_the_unit_does_it(collected):
     assert f"process {os.getpid()}" in who
 
 
+@pytest.mark.slow
 def test_collector_that_holds_the_unit_tells_its_settings(collected):
     assert lines(collected()("get", "output_priority", "max_charge_amperes")) == ["sbu", "80"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "sets", "why", "status"),
     [

@@ -95,6 +95,7 @@ def test_what_is_asked_is_what_is_read(name, method, params):
     assert read(line) == ([Call(method, params, name)], False)
 
 
+@pytest.mark.slow
 @given(VALUES)
 def test_what_is_answered_is_what_is_read(value):
     assert parse(line_of(result(1, value)))["result"] == value

@@ -160,6 +160,7 @@ def test_texts_that_are_known_come_to_who_listens_with_the_next_round_on_one_lin
     assert len(seen) > 3
 
 
+@pytest.mark.slow
 def test_a_line_about_the_unit_has_only_the_texts_that_are_wanted():
     other = Recorder()
 

@@ -178,6 +178,7 @@ print(*(name for name in sys.modules if "fleet" in name or name == "aiohttp"))
 """
 
 
+@pytest.mark.slow
 def test_nothing_of_a_fleet_is_loaded_where_there_is_none():
     device = {"name": "roof", "driver": "rct", "address": "tcp://192.0.2.10"}
     config = {"devices": [device], "state_dir": "/nowhere"}

@@ -45,6 +45,7 @@ def test_owners_are_the_same_for_ever():
     assert "".join(name[0] for name in found) == "bcbgbgagbagggbggbgggggggbbaagagb"
 
 
+@pytest.mark.slow
 def test_owners_do_not_depend_on_the_seed_of_the_process():
     program = (
         "from rct_collector.fleet.sharding import owners\n"

@@ -80,6 +80,7 @@ def test_a_loss_that_comes_of_haste_slows_it_down_within_minutes():
     assert [step for _, step in life.changes] == [1, 2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", slow_but(0, range(5)))
 @pytest.mark.parametrize("share", [0.05, 0.25, 0.6])
 def test_a_loss_that_is_not_of_haste_is_not_answered_with_slowness(seed, share):
@@ -103,6 +104,7 @@ def test_the_pace_comes_back_when_the_loss_is_not_of_haste_any_more():
     assert life.rounds(4 * RECOVER_S) == 0
 
 
+@pytest.mark.slow
 def test_it_tries_less_and_less_often_where_only_slowness_helps():
     life = Life(lambda step: (0.0, 0.4 if step < 1 else 0.0))
     life.rounds(24 * 3600)

@@ -232,6 +232,7 @@ def test_on_a_new_line_what_the_unit_cannot_have_is_not_asked_again():
         assert set(backlog.in_turn(START)) == wanted
 
 
+@pytest.mark.slow
 def test_what_decides_and_is_left_alone_stays_so_where_not_all_fits():
     """Each query has a turn of its own then, that of a class that comes often, too."""
     unsupported = Unsupported()

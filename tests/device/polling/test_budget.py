@@ -60,6 +60,7 @@ def test_an_interval_twice_as_long_takes_half_the_requests():
     assert slower.per_second == pytest.approx(usual.per_second / 2)
 
 
+@pytest.mark.slow
 def test_it_fits_when_the_pace_leaves_room_for_repeats():
     needed = load({"always"}).needed
     exact = load({"always"}, requests=RctRequests(per_second=needed / (1 - REPEATS) + 1e-9))
@@ -247,6 +248,7 @@ def test_all_is_asked_of_a_line_that_has_no_time_for_it(slow_line, caplog):
     ]
 
 
+@pytest.mark.slow
 def test_it_tells_how_often_each_series_comes():
     """As its slowest source does; what a line is too slow for, as much later."""
     usual, slow = replace(DEVICE), replace(DEVICE, requests=RctRequests(per_second=1.0, gap=0.5))

@@ -551,6 +551,7 @@ def test_a_unit_with_an_empty_memory_tells_nothing():
         assert (found.rows, found.progress.complete) == ([], True)
 
 
+@pytest.mark.slow
 def test_the_ring_is_as_long_as_is_told():
     unit = RctUnit(start=NOON)
     found = read(of_unit(unit, NOON), NOON - 92 * DAY, NOON - 89 * DAY)

@@ -350,6 +350,7 @@ def test_of_several_only_one_happens_and_their_rates_add_up():
 # -- requests ---------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_parts_of_concatenated_requests_are_lost_but_never_the_first():
     talk = Talk(Concatenated(0.5, seed=1))
     for batch in range(50):

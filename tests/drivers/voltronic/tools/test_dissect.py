@@ -234,6 +234,7 @@ def test_pieces_are_in_order_and_hold_what_is_on_the_line(data):
     resembles(data)
 
 
+@pytest.mark.slow
 @relaxed
 @given(st.lists(st.sampled_from([data for data, *_ in QUESTIONS[:-1]] + [said("(B")]), max_size=9))
 def test_whole_lines_are_all_found(lines):
