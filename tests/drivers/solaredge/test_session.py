@@ -358,7 +358,8 @@ def ask(function, *, destination=request.SERVER, payload=b"", source=UNIT):
 
 
 @pytest.mark.parametrize(
-    ("zone", "offset"), [("Europe/Berlin", 3600), ("Asia/Kolkata", 19800), ("US/Pacific", -28800)]
+    ("zone", "offset"),
+    [("Europe/Berlin", 3600), ("Asia/Kolkata", 19800), ("America/Los_Angeles", -28800)],
 )
 def test_the_time_is_that_of_the_host_with_its_zone(zone, offset, monkeypatch):
     monkeypatch.setenv("TZ", zone)

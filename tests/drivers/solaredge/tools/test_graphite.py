@@ -29,7 +29,7 @@ METER = {
 
 @pytest.fixture
 def pacific(monkeypatch):
-    monkeypatch.setenv("TZ", "US/Pacific")
+    monkeypatch.setenv("TZ", "America/Los_Angeles")
     time.tzset()
     yield
     monkeypatch.undo()
