@@ -71,7 +71,7 @@ test: $(TESTING)  ## run all tests
 	}; \
 	telegraf=$$($(RUN) tools/telegraf.py) || lacks Telegraf; \
 	collectd=$$($(RUN) tools/collectd_env.py) || lacks collectd; \
-	$(RUN) tools/servers.py || lacks 'databases, brokers, and tools for recordings'; \
+	$(RUN) tools/servers.py || lacks 'databases, brokers, etcd, valgrind, gcc, and tools for recordings'; \
 	debian=$$($(RUN) tools/debian_env.py) || lacks 'tools for Debian packages'; \
 	env -u TELEGRAF -u COLLECTD_PACKAGES -u DEBIAN_BASE $${telegraf:+"TELEGRAF=$$telegraf"} \
 	    $${collectd:+"COLLECTD_PACKAGES=$$collectd"} $${debian:+"DEBIAN_BASE=$$debian"} \

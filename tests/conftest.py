@@ -53,6 +53,7 @@ TOGETHER = {
     "tests/packaging/test_build.py": "Debian builds",
     "tests/packaging/test_install.py": "Debian packages",
     "tests/packaging/test_web_service.py": "Debian packages",
+    "tests/cli/test_fleet_engine.py": "etcd",
     "tests/plugins/collectd/test_home_parity.py": "both agents",
     "tests/plugins/collectd/test_past.py": "the past",
     "tests/plugins/collectd/test_pipelines.py": "databases",

@@ -14,6 +14,8 @@ from tests.virtual import run
 def unfrozen():
     yield
     gc.unfreeze()
+    gc.collect()
+    gc.freeze()  # as it was: what the collection of tests has made
 
 
 class Ring:

@@ -61,7 +61,11 @@ class _Fenced:
         # What the line itself has not sent yet goes with it; whoever sends is told afterwards.
         self._line = None
         line.close()
-        asyncio.get_running_loop().call_soon(self._lost, REASON)
+        asyncio.get_running_loop().call_soon(self._tell)
+
+    def _tell(self) -> None:
+        """It is lost, unless whoever had it has closed it meanwhile."""
+        self._lost(REASON)
 
     def pause(self) -> None:
         if self._line is not None:

@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -35,8 +36,10 @@ def program(name):
     if not built.exists() or built.stat().st_mtime < source.stat().st_mtime:
         compiler = shutil.which("cc") or shutil.which("gcc") or lacking("gcc, see tools/servers.py")
         BUILT.mkdir(parents=True, exist_ok=True)
-        flags = "-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror"
-        subprocess.run([compiler, *flags, "-o", built, source], check=True)
+        flags = "-std=gnu11", "-O2", "-Wall", "-Wextra"
+        with tempfile.TemporaryDirectory(dir=BUILT) as folder:  # others may compile it as well
+            subprocess.run([compiler, *flags, "-o", f"{folder}/{name}", source], check=True)
+            Path(folder, name).replace(built)
     return built
 
 
@@ -93,9 +96,10 @@ class Farm:
 
     def __exit__(self, *_):
         self._process.stdin.close()
-        self.heard = Heard(*map(int, self._process.stdout.read().split()))
-        self._process.stdout.close()
+        with self._process.stdout as told:
+            words = told.read().split()
         self._process.wait(10)
+        self.heard = Heard(*map(int, words))
 
 
 def answers(family):
@@ -106,7 +110,7 @@ def answers(family):
     return found
 
 
-def floor(client, family, rate, ports, look_ms, *, seconds=5.0):
+def floor(client, family, rate, ports, look_ms, *, seconds=5.0, least=0.5):
     """What a client that does the least spends on an exchange, in µs: user and system time.
 
     Args:
@@ -116,6 +120,7 @@ def floor(client, family, rate, ports, look_ms, *, seconds=5.0):
         ports: Where they listen.
         look_ms: :data:`AT_ONCE`, or how often it looks.
         seconds: How long it goes on.
+        least: Share of what is asked that has to be answered.
     """
     command = [program("client")] if client == "c" else [sys.executable, "-m", "tests.bench.bare"]
     kind = [] if client == "c" else [client]
@@ -129,5 +134,5 @@ def floor(client, family, rate, ports, look_ms, *, seconds=5.0):
         cwd=ROOT,
     )
     user, system, count = map(float, run.stdout.split())
-    assert count > 0.5 * rate * seconds * len(ports), "most of what was asked was answered"
+    assert count > least * rate * seconds * len(ports), "enough of what was asked was answered"
     return 1e6 * user / count, 1e6 * system / count

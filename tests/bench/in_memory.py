@@ -368,7 +368,7 @@ def spoken(python, *words, path=""):
         subprocess.CalledProcessError: It failed.
     """
     command = [*python, "-m", "tests.bench.in_memory", *words, "--here"]
-    clean = {"PATH": os.environ["PATH"], "PYTHONHASHSEED": "0", "PYTHONPATH": path}
+    clean = {"PATH": os.environ["PATH"], "PYTHONHASHSEED": "0", "TZ": "UTC", "PYTHONPATH": path}
     run = subprocess.run(
         command, stdout=subprocess.PIPE, text=True, check=True, cwd=ROOT, env=clean
     )
@@ -392,7 +392,7 @@ def row(name, count, times, *, counted):
 # ---------------------------------------------------------------- under valgrind
 
 #: Counts every instruction, wherever it runs, and simulates no caches.
-VALGRIND = ("valgrind", "--tool=cachegrind", "--cache-sim=no", "--log-file=/dev/null")
+VALGRIND = ("valgrind", "--tool=cachegrind", "--cache-sim=no", "-q")
 
 
 def count_instructions(python, names, count, *, path=""):

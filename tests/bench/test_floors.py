@@ -35,7 +35,7 @@ def test_units_answer_what_they_know_and_note_what_they_do_not(family, tmp_path)
                 line.shutdown(socket.SHUT_WR)
                 assert read(line, 1) == b"", "it has read all, and hangs up"
     heard = farm.heard
-    assert heard.requests >= 6
+    assert heard.requests >= 8
     assert heard.unknown == 2
     assert heard.close_together >= 2
     assert heard.shortest_us < 60_000
@@ -52,7 +52,7 @@ def read(line, size):
 @pytest.mark.parametrize("client", ["c", "epoll", "protocol", "buffered"])
 def test_a_client_has_its_answers(client, look, tmp_path):
     with Farm("rct", 5, tmp_path) as farm:
-        spent = floor(client, "rct", 10, farm.ports, look, seconds=1.0)
+        spent = floor(client, "rct", 10, farm.ports, look, seconds=1.0, least=0.05)
     assert sum(spent) > 0
     assert farm.heard.unknown == 0
-    assert farm.heard.requests > 25
+    assert farm.heard.requests >= 5

@@ -103,4 +103,4 @@ def test_memory_and_start(tmp_path):
     first_lines = "first lines after the last answer of the fast round"
     report(first_lines, f"{lag:.3f} s", goal="≤ 0.1 s", reached=lag <= 0.1)
     name = "memory of the shim with one device (RSS)"
-    report(name, f"{memory:.1f} MB", goal="≤ 26 MB", reached=memory <= 26)
+    report(name, f"{memory:.1f} MB", goal="≤ 22 MB", reached=memory <= 22)

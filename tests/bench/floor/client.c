@@ -8,6 +8,7 @@
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdint.h>
@@ -84,6 +85,7 @@ int main(int count, char **words)
         }
         for (int found = EVENTS; found == EVENTS; wait = in_seconds(0)) {
             found = epoll_pwait2(poll, events, EVENTS, &wait, NULL);
+            if (found < 0 && errno != EINTR) fail("epoll_pwait2");
             for (int n = 0; n < found; n++) answers += recv(events[n].data.fd, data, LONGEST, 0) > 0;
         }
     }

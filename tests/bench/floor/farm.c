@@ -163,9 +163,10 @@ static void hear(int fd, int64_t latency, int64_t gap)
         if (size == 0 || (errno != EAGAIN && errno != EINTR)) { calls[fd]++; close(fd); }
         return;
     }
-    note(fd, stamp(&message), gap);
+    int64_t at = stamp(&message);
     for (const uint8_t *begin = data, *end = data + size; begin < end;) {
         const struct entry *entry = whole(begin, end - begin);
+        note(fd, at, gap);   /* several in one read have one stamp: a gap of 0 */
         if (!entry) { unknown++; return; }
         answer_later(fd, now_ns() + latency, entry);
         begin += entry->request_size;
@@ -203,6 +204,7 @@ int main(int count, char **words)
         int64_t left = queue_head == queue_tail ? 0 : queue[queue_head].at - now_ns();
         if (left > 0) wait.tv_nsec = left;   /* the latency is less than a second */
         int found = epoll_pwait2(poll, events, EVENTS, queue_head == queue_tail ? NULL : &wait, NULL);
+        if (found < 0 && errno != EINTR) fail("epoll_pwait2");
         for (int n = 0; n < found; n++) {
             int fd = events[n].data.fd;
             if (fd == STDIN_FILENO) {
