@@ -61,7 +61,7 @@ class Alarm:
         return self._beat.seen() if self._beat is not None else loop.time()
 
     def hasten(self) -> None:
-        """Whoever waits for it, waits for an answer as well: look for them :data:`OFTEN_S`."""
+        """Look every :data:`OFTEN_S` from now on: each answer is waited for first."""
         if self._loop is None:
             self._found()
         if self._beat is not None:
@@ -105,6 +105,9 @@ class Beat:
 
     An alarm stands at one point at a time. One that is set to a later time than before stays where
     it is, and moves on when it is looked at there: nearly all are set again and again.
+
+    Attributes:
+        seen: Tells until when all that had come was found by a look, in monotonic seconds.
     """
 
     def __init__(

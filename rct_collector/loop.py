@@ -56,14 +56,13 @@ class BeatingSelector(selectors.DefaultSelector):
         if timeout is None or timeout > 0:
             now = time.monotonic()
             point = self._nap(now)
-            rest = None if timeout is None else now + timeout - point
+            rest = None if timeout is None else now + timeout - max(point, time.monotonic())
             if rest is None or rest > 0:
                 found = super().select(rest)
-                self.seen_at = time.monotonic()
-                if not found or self.seen_at - point < self.every / 2:
-                    return found
-                # Nothing was there for some time. What comes first does not come alone.
-                self._nap(self.seen_at)
+                late = time.monotonic()
+                if found and late - point >= self.every / 2:
+                    # Nothing was there for some time. What comes first does not come alone.
+                    self._nap(late)
         self.seen_at = time.monotonic()
         return super().select(0)
 

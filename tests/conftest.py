@@ -47,13 +47,15 @@ def pytest_addoption(parser):
 #: Side by side, tests that share what is costly to make run in one process: file → group. Marks of
 #: pytest-xdist would do, but with pytest from 9.2 on it does not find them.
 TOGETHER = {
+    "tests/bench/test_floors.py": "simulated units in C",
+    "tests/cli/test_fleet_engine.py": "etcd",
     "tests/fleet/test_cases.py": "a fleet",
+    "tests/fleet/test_engines.py": "etcd",
     "tests/fleet/test_etcd.py": "etcd",
     "tests/packaging/test_bridge_service.py": "Debian packages",
     "tests/packaging/test_build.py": "Debian builds",
     "tests/packaging/test_install.py": "Debian packages",
     "tests/packaging/test_web_service.py": "Debian packages",
-    "tests/cli/test_fleet_engine.py": "etcd",
     "tests/plugins/collectd/test_home_parity.py": "both agents",
     "tests/plugins/collectd/test_past.py": "the past",
     "tests/plugins/collectd/test_pipelines.py": "databases",

@@ -12,6 +12,8 @@ import time
 import pytest
 
 from rct_collector.loop import MANY, MOST_THREADS, BeatingSelector, LookUps, new_event_loop
+from rct_collector.transport import READ_BYTES
+from rct_collector.transport.tcp import Connection
 
 
 def test_few_devices_have_the_plain_loop():
@@ -71,6 +73,36 @@ def test_a_look_up_that_fails_says_so():
 
     with asyncio.Runner(loop_factory=lambda: new_event_loop(1)) as runner:
         runner.run(main())
+
+
+def test_what_floods_is_read_without_waiting_for_the_next_look(monkeypatch):
+    """Else it would look like one who speaks at a moderate pace, and all it says for old."""
+    naps, pieces, size = [], [], 10 * READ_BYTES
+
+    async def main(sock):
+        everything = asyncio.get_running_loop().create_future()
+
+        def receive(data):
+            pieces.append(len(naps))
+            if len(pieces) == size // READ_BYTES:
+                everything.set_result(None)
+
+        connection = Connection(sock, receive, everything.set_exception)
+        await asyncio.wait_for(everything, 30)
+        connection.close()
+
+    nap = BeatingSelector._nap
+    monkeypatch.setattr(
+        BeatingSelector, "_nap", lambda self, now: naps.append(now) or nap(self, now)
+    )
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        ours = socket.create_connection(server.getsockname())
+        theirs, _ = server.accept()
+    ours.setblocking(False)
+    with theirs, asyncio.Runner(loop_factory=lambda: new_event_loop(MANY)) as runner:
+        theirs.sendall(bytes(size))
+        runner.run(main(ours))
+    assert len(set(pieces)) == 1, "all of it after the same nap"
 
 
 class Resolver:

@@ -105,6 +105,8 @@ class Inquiry:
                 async with asyncio.timeout(self._timeout):
                     return await answer
             except TimeoutError:
+                if answer.done() and not answer.cancelled():
+                    return answer.result()  # it came in the same look as the end of the time
                 text = f"{query.label} was not answered within {self._timeout:g} s"
                 raise TransportError(text, "timeout") from None
             finally:

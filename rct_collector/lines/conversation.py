@@ -263,6 +263,7 @@ class Conversation:
             self._held.pop().conversation = None
         self.session.reset()
         self._inflow.reset()
+        self.is_stale = False
         self._read_on()
         self._unanswered_since = None
 

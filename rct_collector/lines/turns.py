@@ -74,12 +74,11 @@ class Turns(Generic[T]):
         if not self._waiting:  # the most frequent case of all
             self.holder = None
             return
-        self.holder = heir = next(iter(self._waiting), None)
-        if heir is not None:
-            del self._waiting[heir]
-            self._used = False
-            # Not from within the work of the one before, which may have more to do.
-            asyncio.get_running_loop().call_soon(self._tell, heir)
+        self.holder = heir = next(iter(self._waiting))
+        del self._waiting[heir]
+        self._used = False
+        # Not from within the work of the one before, which may have more to do.
+        asyncio.get_running_loop().call_soon(self._tell, heir)
 
     def leave(self, party: Party[T]) -> None:
         """It wants no turn any more, and has none."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple, Protocol, TypeVar
 
@@ -22,6 +23,24 @@ class Ends(NamedTuple):
 
 #: Most bytes that are read, and handed on, at a time: what they cost is what all other lines wait.
 READ_BYTES = 4096
+
+
+def look_again(loop: asyncio.AbstractEventLoop, size: int) -> None:
+    """Where more waits than was read, have the loop look again at once.
+
+    It does so by itself, unless it looks at the points of a grid (:mod:`rct_collector.beat`): what
+    floods would be taken for one who speaks at a moderate pace, and all it says for old.
+
+    Args:
+        loop: It.
+        size: Bytes that were read.
+    """
+    if size == READ_BYTES:
+        loop.call_soon(_nothing)
+
+
+def _nothing() -> None:
+    """Something to do, so that the loop does not wait."""
 
 
 class Line(Protocol):

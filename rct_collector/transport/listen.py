@@ -29,6 +29,7 @@ from rct_collector.transport.base import (
     ListeningServer,
     Lost,
     Receive,
+    look_again,
 )
 from rct_collector.transport.tcp import DEAF, HUNG_UP, MOST_UNSENT, at, explain, keep_alive
 
@@ -111,7 +112,8 @@ class _Call(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         if self._lost is not None:
-            self._receive(bytes(self._doors.buffer[:nbytes]))
+            self._receive(bytes(memoryview(self._doors.buffer)[:nbytes]))
+        look_again(asyncio.get_running_loop(), nbytes)
 
     def connection_lost(self, exc: Exception | None) -> None:
         lost, self._lost = self._lost, None

@@ -23,7 +23,7 @@ from types import MappingProxyType
 from rct_collector.errors import TransportError
 from rct_collector.processes import PROC, described, holder_of, openers
 from rct_collector.transport.address import Address
-from rct_collector.transport.base import READ_BYTES, Lost, Receive
+from rct_collector.transport.base import READ_BYTES, Lost, Receive, look_again
 from rct_collector.trust import GROUP
 
 #: What is open at these is no device: the far end of a pseudo-terminal keeps the near one open.
@@ -271,6 +271,7 @@ class NodeLine:
             self._end(f"the {self.WHAT} is gone")
         elif kept := self._kept(data):
             self._receive(kept)
+        look_again(self._loop, len(data))
 
     def _missed(self) -> None:
         """There was something to read, and now there is not: as a rule nothing to speak of."""

@@ -33,7 +33,7 @@ from rct_collector.errors import TransportError
 from rct_collector.option import Invalid
 from rct_collector.transport import hosts
 from rct_collector.transport.address import NO_OPTIONS, Address, Parameter
-from rct_collector.transport.base import READ_BYTES, Ends, Lost, Receive
+from rct_collector.transport.base import READ_BYTES, Ends, Lost, Receive, look_again
 
 DESCRIPTION = "A device in the network, or a serial server with a device at its raw TCP port."
 
@@ -157,6 +157,7 @@ class Connection:
             text = "what came over a connection met a defect; it is closed"
             self._loop.call_exception_handler({"message": text, "exception": error})
             self._end(explain(error))
+        look_again(self._loop, len(data))
 
     def _writable(self) -> None:
         """The system takes some of what it had no room for."""
@@ -407,7 +408,11 @@ async def open_line(address: Address, receive: Receive, lost: Lost, timeout: flo
     except RuntimeError as error:  # no thread to be had for the look-up
         raise TransportError(f"the name {host} cannot be looked up: {error}") from error
     keep_alive(sock)
-    return Connection(sock, receive, lost)
+    try:
+        return Connection(sock, receive, lost)
+    except OSError as error:  # it cannot be watched
+        sock.close()
+        raise TransportError(f"cannot connect to {host}:{port}: {explain(error)}") from error
 
 
 def explain(error: BaseException) -> str:

@@ -57,6 +57,12 @@ def test_late_answer_is_not_taken():
     assert found == [False, True, False], "it is known once for what it is"
 
 
+def test_an_answer_that_comes_in_the_same_look_as_the_end_of_the_time_counts():
+    port = Answering(lambda *_: 1, latency=2.0)
+    assert ask(port) == Answer(PAST, 1)
+    assert port.abandoned == []
+
+
 def test_answer_to_something_else_is_left_to_others():
     port = Answering(lambda *_: 1)
 

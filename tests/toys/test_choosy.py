@@ -89,7 +89,7 @@ def test_what_two_places_say_is_taken_from_the_one_that_the_unit_has(driver, ord
     """Whichever answers first, and whether or not it is known by then which one that is."""
     plan = plan_for(driver, DeviceConfig(name="toy", driver=driver.name, address=tcp("roof")))
     has = {"A": True, "B": False} if known else {}
-    found = Round(plan, Plausibility(), has.get, None)
+    found = Round(plan, Plausibility(), has.get, None, pytest.fail)
     for name in order:
         raw = {"load": 1000, "LOAD": 25000}[name]
         found.take(driver.query(name), raw, now=100.0, wall_ns=1)

@@ -255,6 +255,8 @@ class Poller:
         if (
             now < pacer.last + pacer.gap
             or self._waiting
+            or self._given_up
+            or self.abandoned
             or self._drain_s
             or self._catching_up.is_behind
             or now < courtesy.present_until

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import tzinfo
 from typing import Protocol
 
@@ -51,7 +51,12 @@ class Round:
     """
 
     def __init__(
-        self, plan: Plan, plausibility: Plausibility, has: Has, zone: tzinfo | None
+        self,
+        plan: Plan,
+        plausibility: Plausibility,
+        has: Has,
+        zone: tzinfo | None,
+        failed: Callable[[Exception], object],
     ) -> None:
         """Begin without values.
 
@@ -60,11 +65,13 @@ class Round:
             plausibility: Judge of the device's values.
             has: What the unit is known to have.
             zone: Time zone of the unit's clock.
+            failed: Told of an answer that has met a bug, once it is judged.
         """
         self._plan = plan
         self._plausibility = plausibility
         self._has = has
         self._zone = zone
+        self._failed = failed
         self._answers: list[tuple[Taking, object, int]] = []  # with nothing but plain numbers
         self._values: dict[Series, Value] = {}
         self._origins: dict[Series, str] = {}  # of those that are found in several places
@@ -129,12 +136,12 @@ class Round:
 
     def _judge(self) -> None:
         """Judge the plain numbers that have come, all in one go."""
-        answers = iter(self._answers)
+        answers, self._answers = self._answers, []
         values, fresh = self._values, self._fresh
-        try:
-            for taking, raw, wall_ns in answers:
-                for place in taking.dependents:
-                    self._open[place] = wall_ns
+        for taking, raw, wall_ns in answers:
+            for place in taking.dependents:
+                self._open[place] = wall_ns
+            try:
                 for series, scalar, low, high, is_told in taking.plain:
                     value = scalar(raw)
                     if not low <= value <= high:  # nor is NaN, or what is infinite
@@ -143,8 +150,8 @@ class Round:
                     values[series] = value
                     if is_told:
                         fresh[series] = value
-        finally:
-            self._answers = [*answers]  # none, unless one of them has met a bug
+            except Exception as error:  # it costs no value but its own
+                self._failed(error)
 
     def _accept(self, series: Series, value: Value, now: float | None, origin: str = "") -> bool:
         """Judge a value; ``now`` is None for one that was computed from others.

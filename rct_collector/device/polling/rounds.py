@@ -246,7 +246,9 @@ class Polling:
         """
         self._backlog.queue([poll for poll in SLOW_CLASSES if poll in due], now)
         zone = self._config.timezone
-        self._round = Round(self.plan, self._plausibility, self.discovery.holds, zone)
+        self._round = Round(
+            self.plan, self._plausibility, self.discovery.holds, zone, self.exchange.failed
+        )
         self._one_shot = one_shot
         # Who it is comes first: all else is about that unit.
         who = self.discovery.unidentified
@@ -373,7 +375,7 @@ class Polling:
 
     def answered(self, answer: Answer, now: float) -> bool:
         """Take an answer that the round wants."""
-        current, query = self._round or self.current, answer.query
+        current, query = self.current, answer.query
         self._stats.totals["answers"] += 1
         if query in self._listened:
             self._listener(query, answer.value)
