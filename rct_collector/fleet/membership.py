@@ -238,7 +238,7 @@ class Membership:
     def next_due(self) -> float:
         """When :meth:`step` has something to do though nothing happened; infinite for never."""
         due = [self._later[0][0]] if self._later else []
-        if not self._lease_busy:
+        if self._may_ask:
             due.append(self._lease_due)
         if not self.lapsed:
             due.append(self.deadline)
@@ -246,8 +246,17 @@ class Membership:
                 due.append(self._join_due)
         return min(due, default=math.inf)
 
+    @property
+    def _may_ask(self) -> bool:
+        """Whether the engine may be asked about the lease.
+
+        With another one the deadline, which all devices have in common, moves on; so what was
+        opened under the one before must be closed by then.
+        """
+        return not self._lease_busy and (bool(self.lease) or not self._left_open)
+
     def _tend_lease(self, now: float, actions: list[Action]) -> None:
-        if not self._lease_busy and now >= self._lease_due:
+        if self._may_ask and now >= self._lease_due:
             self._lease_busy = True
             actions.append(Prolong(self.lease) if self.lease else Grant())
 
@@ -280,10 +289,9 @@ class Membership:
                 self._open -= 1
                 actions.append(Close(shard, item.token))
             elif item.stage is _Stage.HELD and is_ours:
-                if shard not in self._left_open:  # else its end will be told
-                    item.stage = _Stage.OPEN
-                    self._open += 1
-                    actions.append(Open(shard, item.token))
+                item.stage = _Stage.OPEN
+                self._open += 1
+                actions.append(Open(shard, item.token))
             elif not self.lapsed:
                 self._ask_for(now, shard, item, actions)
 
@@ -371,15 +379,6 @@ class Membership:
             self._members[who] = weight
         self._changed = True
 
-    def leave(self) -> list[Close]:
-        """Take part no more: what is to be closed before the lease is revoked."""
-        self.deadline, self.lapsed, self._lease_due = -math.inf, True, math.inf
-        self._ready.extend(self._shards)
-        actions: list[Action] = [*self._left]
-        self._left.clear()
-        self._tend_shards(-math.inf, actions)
-        return [action for action in actions if isinstance(action, Close)]
-
     def claimed(self, now: float, lease: int, shard: int, token: int | None) -> None:
         """A key was created, with a revision, or another one exists, with None."""
         item = self._back(lease, shard)
@@ -427,11 +426,9 @@ class Membership:
         """All lines to the devices of a shard are closed."""
         self._left_open.discard(shard)
         item = self._shards.get(shard)
-        if item is None:
-            return
-        if item.stage is _Stage.CLOSING and item.token == token:
+        if item is not None and item.stage is _Stage.CLOSING and item.token == token:
             item.stage, item.busy = _Stage.HELD, False
-        self._ready.append(shard)
+            self._ready.append(shard)
 
     # -- inside ----------------------------------------------------------------------------
 

@@ -139,13 +139,16 @@ def test_without_the_lease_all_begins_anew_once_lines_are_closed(running):
     running.kept(103.0, 0.0)
 
     assert running.deadline == -math.inf
-    assert running.step(103.1) == [Close(0, 11), Close(1, 12), Grant()]
-    running.granted(103.1, 8, TTL)
+    assert running.step(103.1) == [Close(0, 11), Close(1, 12)]
+    assert running.next_due() == math.inf
+    running.closed(1, 12)
+    assert running.step(103.15) == []  # with another lease the line of 0 would be let speak again
+    running.closed(0, 11)
+    assert running.step(103.2) == [Grant()]
+    running.granted(103.2, 8, TTL)
     assert running.step(103.2) == [Join(8), Claim(0, 8), Claim(1, 8)]
     running.claimed(103.2, 8, 0, 21)
     running.claimed(103.2, 8, 1, None)
-    assert running.step(103.25) == []  # the old line of 0 is open still
-    running.closed(0, 11)
     assert running.step(103.25) == [Open(0, 21)]
     assert running.step(103.35) == [Claim(1, 8)]
 
@@ -161,7 +164,7 @@ def test_what_is_told_of_a_lease_that_is_gone_is_not_believed(running):
     running.claimed(103.0, 7, 0, 31)
 
     assert running.open_shards == {}
-    assert running.step(103.0) == [Close(0, 11), Grant()]
+    assert running.step(103.0) == [Close(0, 11)]
 
 
 def test_what_another_one_should_have_is_closed_before_its_key_is_deleted(running, share):
@@ -267,12 +270,6 @@ def test_so_many_keys_are_asked_for_at_a_time(share, new):
                 claims.append(action)
         assert len(claims) <= membership.MOST_AT_ONCE
     assert opened == share.all
-
-
-def test_who_leaves_closes_everything_first(running):
-    assert running.leave() == [Close(0, 11), Close(1, 12)]
-    assert running.deadline == -math.inf
-    assert running.next_due() == math.inf
 
 
 # -- the fence ---------------------------------------------------------------------------------

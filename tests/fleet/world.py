@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import math
 import random
 from collections.abc import Callable
 
@@ -207,7 +208,7 @@ class Process:
         if not self.alive or self.stopped:
             return
         lease = self.membership.lease
-        self.membership.leave()
+        self.fence.deadline = -math.inf
         self.kill()
         self.world.ask(self, lambda: self.world.store.revoke(lease), lambda _: None)
 
@@ -328,7 +329,7 @@ class Process:
         """Close the lines of a shard, which takes a moment."""
         assert self.open[shard] == token
         self.world.after(
-            self.world.chance.uniform(0, 0.2), lambda: self.wake(lambda: self.closed(shard, token))
+            self.world.chance.uniform(0, 1.0), lambda: self.wake(lambda: self.closed(shard, token))
         )
 
     def closed(self, shard: int, token: int) -> None:
