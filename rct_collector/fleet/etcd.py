@@ -11,8 +11,9 @@ Sources: etcd 3.4 and 3.5, ``rpc.proto`` and "gRPC gateway".
 from __future__ import annotations
 
 import base64
+import contextlib
 import math
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from rct_collector.config.fleet import FleetOptions
@@ -61,12 +62,15 @@ class Etcd:
     async def grant(self, ttl: float) -> int:
         """A new lease; etcd counts whole seconds, so that it may live a little longer."""
         answer = await self._gateway.call("lease/grant", {"TTL": math.ceil(ttl)}, urgent=True)
-        return int(answer.body["ID"])
+        with _understood(answer.endpoint):
+            return int(answer.body["ID"])
 
     async def keep_alive(self, lease: int) -> float:
         """Seconds that a lease has again; 0 where it is gone."""
         answer = await self._gateway.call("lease/keepalive", {"ID": str(lease)}, urgent=True)
-        return float(answer.body.get("TTL", 0))
+        with _understood(answer.endpoint):
+            int(answer.body["ID"])  # else it is no word of etcd that the lease is gone
+            return float(answer.body.get("TTL", 0))
 
     async def revoke(self, lease: int) -> None:
         """Let a lease go, and all keys with it."""
@@ -79,7 +83,9 @@ class Etcd:
     async def get(self, key: str) -> Entry | None:
         """What is kept under a key, as a majority of etcd's members has it at this moment."""
         answer = await self._gateway.call("kv/range", {"key": _coded(key)}, urgent=True)
-        return _only(answer.body)
+        with _understood(answer.endpoint):
+            _revision(answer.body)  # else it is no word of etcd that there is nothing
+            return _only(answer.body)
 
     async def list(self, prefix: str) -> tuple[Sequence[Entry], int]:
         """All keys that begin so, in their order, and the revision at which they were.
@@ -92,17 +98,19 @@ class Etcd:
             body = {"key": _base64(begin), "range_end": end, "limit": str(_PAGE)}
             if revision:
                 body["revision"] = str(revision)
-            page = (await self._gateway.call("kv/range", body)).body
-            revision = revision or _revision(page)
-            found += map(_entry, page.get("kvs", ()))
-            if not page.get("more"):
-                return found, revision
-            begin = found[-1].key.encode() + b"\0"
+            page, _, endpoint = await self._gateway.call("kv/range", body)
+            with _understood(endpoint):
+                revision = revision or _revision(page)
+                found += map(_entry, page.get("kvs", ()))
+                if not page.get("more"):
+                    return found, revision
+                begin = found[-1].key.encode() + b"\0"
 
     async def put(self, key: str, value: bytes, lease: int = 0) -> int:
         """Keep a value, whatever was there; the revision."""
         answer = await self._gateway.call("kv/put", _put(key, value, lease))
-        return _revision(answer.body)
+        with _understood(answer.endpoint):
+            return _revision(answer.body)
 
     async def create(self, key: str, value: bytes, lease: int) -> int | None:
         """Keep a value where there is none: its create_revision, or None where the key exists."""
@@ -152,12 +160,13 @@ class Etcd:
         whole = parts[0] if alone else {"success": [{"request_txn": part} for part in parts]}
         answer = await self._gateway.call("kv/txn", whole)
         body = answer.body
-        bodies = [body] if alone else [item["response_txn"] for item in body["responses"]]
         outcomes = []
-        for found in bodies:
-            is_done = bool(found.get("succeeded"))
-            there = None if is_done else _only(found["responses"][0].get("response_range", {}))
-            outcomes.append(_Outcome(is_done, _revision(body), there, answer.is_repeated))
+        with _understood(answer.endpoint):
+            bodies = [body] if alone else [item["response_txn"] for item in body["responses"]]
+            for found in bodies:
+                is_done = bool(found.get("succeeded"))
+                there = None if is_done else _only(found["responses"][0].get("response_range", {}))
+                outcomes.append(_Outcome(is_done, _revision(body), there, answer.is_repeated))
         return outcomes
 
     async def watch(self, prefix: str, revision: int) -> AsyncIterator[Change]:
@@ -173,13 +182,17 @@ class Etcd:
         while True:
             try:
                 async for told in self._told(prefix, revision):
+                    with _understood(self._gateway.endpoint):
+                        changes = [*map(_change, told.get("events", ()))]
+                        # Its header is ahead of changes that come in several pieces; and a watch
+                        # that was just made has told nothing yet, whatever its header says.
+                        seen = changes[-1].revision if changes else _revision(told)
                     attempts = 0
-                    for event in told.get("events", ()):
-                        change = _change(event)
+                    for change in changes:
                         if change.revision >= revision:
                             yield change
-                    if "events" in told or not told.get("created"):
-                        revision = max(revision, _revision(told) + 1)
+                    if changes or not told.get("created"):
+                        revision = max(revision, seen + 1)
             except Compacted:
                 raise
             except EngineError:
@@ -216,6 +229,22 @@ class Etcd:
     async def close(self) -> None:
         """Let go of all connections, not of the leases."""
         await self._gateway.close()
+
+
+@contextlib.contextmanager
+def _understood(endpoint: str) -> Iterator[None]:
+    """Read in the block what has answered; an object may be anybody's.
+
+    Raises:
+        EngineError: It is not what etcd says.
+    """
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise EngineError(
+            f"{endpoint} answers with something else than etcd does ({type(error).__name__}:"
+            f" {error}); expected the address for clients of etcd 3.4 or newer"
+        ) from error
 
 
 def _created(done: _Outcome, value: bytes, lease: int) -> int | None:

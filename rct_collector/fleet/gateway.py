@@ -121,10 +121,12 @@ class EtcdAnswer(NamedTuple):
     Attributes:
         body: The object.
         is_repeated: An earlier attempt was not answered, and may have been carried out.
+        endpoint: Who has answered.
     """
 
     body: dict[str, Any]
     is_repeated: bool
+    endpoint: str
 
 
 class Gateway:
@@ -186,7 +188,7 @@ class Gateway:
             for _ in self._endpoints:
                 endpoint = self.endpoint
                 try:
-                    return EtcdAnswer(await self._ask(endpoint, path, body), is_repeated)
+                    return EtcdAnswer(await self._ask(endpoint, path, body), is_repeated, endpoint)
                 except _Elsewhere as error:
                     is_repeated = is_repeated or error.is_done
                     reasons[endpoint] = str(error)

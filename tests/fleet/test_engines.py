@@ -223,6 +223,29 @@ def test_a_watch_tells_all_from_a_revision_on(engine, prefix):
         await watch.aclose()
 
 
+def test_a_watch_that_is_far_behind_catches_up_with_everything(engine, prefix):
+    """It is told in batches, whose headers are of the last change of all."""
+
+    @on(engine)
+    async def test(etcd):
+        wanted = [f"{prefix}/{n:04d}" for n in range(2500)]
+        begin = await etcd.put(f"{prefix}/begin", b"")
+        for n in range(0, len(wanted), 250):
+            await asyncio.gather(*(etcd.put(name, b"") for name in wanted[n : n + 250]))
+        kept, _ = await etcd.list(f"{prefix}/")
+        told = []
+        watch = etcd.watch(f"{prefix}/", begin + 1)
+        while len(told) < len(wanted):
+            told.append(await anext(watch))
+        assert [change.revision for change in told] == sorted(
+            entry.mod_revision for entry in kept if entry.mod_revision > begin
+        )
+        assert sorted(change.key for change in told) == wanted
+        last = await etcd.put(f"{prefix}/last", b"")
+        assert (await anext(watch)).revision == last
+        await watch.aclose()
+
+
 def test_two_watches_do_not_disturb_each_other(engine, prefix):
     @on(engine)
     async def test(etcd):

@@ -77,7 +77,6 @@ def run(test, *endpoints, **options):
 
 def complaint(*endpoints, call=lambda etcd: etcd.get("/rct-collector/v1/settings"), **options):
     """What a call is answered where it cannot be done."""
-    options.setdefault("ttl", 2)
 
     async def test(etcd):
         with pytest.raises(EngineError) as caught:
@@ -142,7 +141,7 @@ async def persistently(call, *arguments):
 
 def test_a_lease_outlives_the_leader(cluster):
     async def test(etcd):
-        lease = await etcd.grant(5)
+        lease = await etcd.grant(60)
         token = await etcd.create("/outlives", b"", lease)
         leader = await asyncio.to_thread(lambda: cluster.leader)
         await asyncio.to_thread(leader.kill)
@@ -348,7 +347,7 @@ def test_a_lease_is_kept_alive_while_a_token_is_renewed(tmp_path):
                     await may_go_on.wait()
                 return web.json_response({"token": given[-1]})
             if request.path.endswith("keepalive"):
-                return web.json_response({"result": {"TTL": "9"}})
+                return web.json_response({"result": {"ID": "7", "TTL": "9"}})
             told = {"header": header, "canceled": True, "cancel_reason": "permission denied"}
             if token == "1":
                 kv = {"key": "YQ==", "mod_revision": "5"}
@@ -400,7 +399,7 @@ def test_who_is_not_let_in(guarded, server, tmp_path):
 
 def test_etcd_is_away():
     endpoints = [f"http://127.0.0.1:{free_port()}" for _ in range(2)]
-    said = complaint(*endpoints)
+    said = complaint(*endpoints, ttl=2)
     for endpoint in endpoints:
         assert f"{endpoint} cannot be reached: Connect" in said
 
@@ -409,8 +408,8 @@ def test_nobody_answers():
     """Who accepts and says nothing."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         endpoint = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        assert complaint(endpoint) == f"{endpoint} has not answered in time"
-        said = complaint(endpoint, call=lambda etcd: anext(etcd.watch("/", 1)))
+        assert complaint(endpoint, ttl=2) == f"{endpoint} has not answered in time"
+        said = complaint(endpoint, call=lambda etcd: anext(etcd.watch("/", 1)), ttl=2)
         assert said == f"{endpoint} has not answered in time"
 
 
@@ -430,6 +429,45 @@ def test_what_answers_is_no_etcd(status, text):
             await etcd.close()
             assert f"{endpoint} answers with status {status}" in str(caught.value)
             assert "expected the address for clients of etcd 3.4 or newer" in str(caught.value)
+
+    asyncio.run(main())
+
+
+CALLS = {
+    "grant": lambda etcd: etcd.grant(5),
+    "keep_alive": lambda etcd: etcd.keep_alive(7),
+    "get": lambda etcd: etcd.get("/a"),
+    "list": lambda etcd: etcd.list("/a"),
+    "put": lambda etcd: etcd.put("/a", b""),
+    "create": lambda etcd: etcd.create("/a", b"", 7),
+    "create_all": lambda etcd: etcd.create_all(["/a", "/b"], b"", 7),
+    "delete": lambda etcd: etcd.delete("/a", 5),
+    "watch": lambda etcd: anext(etcd.watch("/a", 5)),
+}
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"result": {}},
+        {"header": [], "ID": {}, "kvs": [7], "responses": [{}], "succeeded": True, "events": [7]},
+        {"header": {"revision": "x"}, "ID": "x", "kvs": [{"key": "?"}], "events": [{"kv": {}}]},
+    ],
+    ids=["empty", "nothing", "other types", "other texts"],
+)
+def test_what_answers_is_another_program_that_speaks_json(call, body):
+    async def main():
+        async def answer(_):
+            return web.json_response(body)
+
+        async with served(answer) as endpoint:
+            etcd = Etcd(FleetOptions(etcd=(endpoint,), ttl=2))
+            with pytest.raises(EngineError) as caught:
+                await call(etcd)
+            await etcd.close()
+            assert f"{endpoint} answers with something else than etcd does" in str(caught.value)
 
     asyncio.run(main())
 
