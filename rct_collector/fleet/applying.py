@@ -23,7 +23,8 @@ from rct_collector.fleet.plain import plain
 from rct_collector.fleet.sharding import shard_of
 from rct_collector.option import shown
 
-#: Schemes of addresses that lead to one device from whichever host.
+#: Schemes of addresses that can lead to one device from every host; that of a unit that dials in
+#: does where whatever it calls leads to the host that listens.
 _FROM_ANYWHERE = ("tcp", "listen")
 
 
@@ -138,9 +139,11 @@ async def compare(
     settings = await engine.get(keys.settings)
     if settings is not None:
         shards = _same_number(shards_in(settings), shards, keys.settings)
-    kept, _ = await engine.list(keys.devices)
-    found = _difference(kept, devices, shards or USUAL_SHARDS, is_new=settings is None)
-    present = sum(len(devices_in(entry)) for entry in kept)
+    entries, _ = await engine.list(keys.devices)
+    numbered = {number_of(entry.key, keys.devices): entry for entry in entries}
+    numbered.pop(-1, None)  # whatever it is, no process takes it for a list
+    found = _difference(numbered, devices, shards or USUAL_SHARDS, is_new=settings is None)
+    present = sum(len(devices_in(entry)) for entry in numbered.values())
     if present and not is_other and len(found.before.keys() - found.after.keys()) == present:
         raise ConfigError(
             [
@@ -152,12 +155,11 @@ async def compare(
 
 
 def _difference(
-    kept: Sequence[Entry], devices: Iterable[Placed], shards: int, *, is_new: bool
+    there: Mapping[int, Entry], devices: Iterable[Placed], shards: int, *, is_new: bool
 ) -> Difference:
     wanted: dict[int, list[dict[str, Any]]] = {}
     for device in devices:
         wanted.setdefault(shard_of(device.key, shards), []).append(device.item)
-    there = {number_of(entry): entry for entry in kept}
     writes: dict[int, tuple[bytes, int]] = {}
     before: dict[str, dict[str, Any]] = {}
     after: dict[str, dict[str, Any]] = {}

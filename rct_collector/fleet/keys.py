@@ -13,6 +13,7 @@ All values but the last are JSON.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -48,10 +49,17 @@ class FleetKeys:
         self.shards = f"{prefix}/shard/"
 
 
-def number_of(entry: Entry) -> int:
-    """The number of the shard whose key it is; -1 where it is none's."""
-    last = entry.key.rpartition("/")[2]
-    return int(last) if last.isascii() and last.isdecimal() else -1
+def number_of(key: str, prefix: str) -> int:
+    """The number of the shard whose key it is; -1 where it is none's.
+
+    Args:
+        key: In full.
+        prefix: Of the keys of shards, as :class:`FleetKeys` has them.
+    """
+    last = key.removeprefix(prefix)
+    is_short = len(last) <= len(str(MOST_SHARDS))
+    number = int(last) if is_short and last.isascii() and last.isdecimal() else -1
+    return number if key == f"{prefix}{number}" else -1
 
 
 def shards_in(settings: Entry) -> int:
@@ -115,17 +123,25 @@ def member_in(entry: Entry) -> FleetMember:
     """A member; of one that does not tell how much it takes, that it takes nothing."""
     found = _json(entry)
     told = found if isinstance(found, dict) else {}
-    weight = told.get("weight")
-    if not isinstance(weight, int | float) or isinstance(weight, bool):
-        weight = 0.0
     shards = told.get("shards")
     return FleetMember(
         entry.key.rpartition("/")[2],
         str(told.get("host", "")),
-        max(float(weight), 0.0),
+        _weight(told.get("weight")),
         str(told.get("version", "")),
         shards if isinstance(shards, int) else 0,
     )
+
+
+def _weight(value: Any) -> float:
+    """A weight; 0 for what is none, such as JSON's numbers that no float can hold."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return 0.0
+    try:
+        weight = float(value)
+    except OverflowError:
+        return 0.0
+    return weight if math.isfinite(weight) and weight > 0 else 0.0
 
 
 def member_for(member: FleetMember) -> bytes:
@@ -137,5 +153,5 @@ def member_for(member: FleetMember) -> bytes:
 def _json(entry: Entry) -> Any:
     try:
         return json.loads(entry.value)
-    except ValueError:
+    except (ValueError, RecursionError):  # or nested too deeply
         return entry.value.decode("utf-8", "replace")

@@ -142,6 +142,8 @@ class _Shard:
 class Membership:
     """One process in the fleet.
 
+    Nothing is claimed before our key is among those of the members.
+
     Attributes:
         lease: The lease; 0 for none.
         deadline: Nothing may be sent to a device from then on; it moves on as the lease is kept
@@ -226,7 +228,7 @@ class Membership:
         self._tend_lease(now, actions)
         if self.lease and not self.lapsed and not self._has_joined:
             self._tend_key(now, actions)
-        if self._changed and self._members is not None:
+        if self._changed and self._members is not None and self._is_member:
             self._compute()
         while self._later and self._later[0][0] <= now:
             due, shard = heapq.heappop(self._later)
@@ -457,8 +459,9 @@ class Membership:
                 self._left.append(Close(shard, item.token))
             if item.stage in (_Stage.OPEN, _Stage.CLOSING):
                 self._left_open.add(shard)
-        self._shards = {shard: _Shard() for shard in self._mine}
-        self._ready = deque(self._mine)
+        self._mine, self._changed = frozenset(), True
+        self._shards.clear()
+        self._ready.clear()
         self._waiting.clear()
 
     def _back(self, lease: int, shard: int) -> _Shard | None:

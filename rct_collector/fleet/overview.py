@@ -63,7 +63,15 @@ class FleetOverview:
 
     def held_by(self, member: str) -> frozenset[int]:
         """The shards that a member has."""
-        return frozenset(number for number, who in self.holders.items() if who == member)
+        return self._held.get(member, frozenset())
+
+    @cached_property
+    def _held(self) -> Mapping[str, frozenset[int]]:
+        """Member → the shards that it has."""
+        found: dict[str, set[int]] = {}
+        for number, who in self.holders.items():
+            found.setdefault(who, set()).add(number)
+        return {who: frozenset(numbers) for who, numbers in found.items()}
 
     @cached_property
     def due(self) -> Mapping[str, int]:
@@ -88,10 +96,16 @@ async def look(engine: Engine, prefix: str) -> FleetOverview:
     devices, _ = await engine.list(keys.devices)
     members, _ = await engine.list(keys.members)
     holders, _ = await engine.list(keys.shards)
-    counts = {number_of(entry): len(devices_in(entry)) for entry in devices}
+    lists = {number_of(entry.key, keys.devices): entry for entry in devices}
+    held = {number_of(entry.key, keys.shards): entry for entry in holders}
+    counts = {number: len(devices_in(entry)) for number, entry in lists.items() if number >= 0}
     return FleetOverview(
         shards,
         {number: count for number, count in counts.items() if count},
         {member.id: member for member in map(member_in, members)},
-        {number_of(entry): entry.value.decode("utf-8", "replace") for entry in holders},
+        {
+            number: entry.value.decode("utf-8", "replace")
+            for number, entry in held.items()
+            if number >= 0
+        },
     )

@@ -13,6 +13,7 @@ back, since :meth:`Collector.apply` returns when they are.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import logging
 import os
@@ -59,6 +60,12 @@ AGAIN_S = 0.5
 
 #: So often it is looked whether the fleet is still the one that it was, in seconds.
 CHECK_S = 30.0
+
+#: So long nothing may be due, in seconds.
+LONGEST_PAUSE_S = 3600.0
+
+#: So long lines may take to be closed at the end, in seconds; after that the lease ends by itself.
+CLOSE_S = 1.0
 
 #: So long the engine may take to let the lease go at the end, in seconds; it goes by itself, too.
 REVOKE_S = 1.0
@@ -132,7 +139,8 @@ class Fleet:
         self._opened = asyncio.Event()
         self._room = asyncio.Semaphore(MOST_LISTS)
         self._group: asyncio.TaskGroup | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._applying: set[asyncio.Task[Applied]] = set()
+        self._acted = asyncio.Event()
         self._told = _Told()
 
     # -- what a collector asks -------------------------------------------------------------
@@ -168,7 +176,7 @@ class Fleet:
         self.config = dataclasses.replace(config, devices=(), fleet=self.config.fleet)
         if self._collector is None:
             return Applied((), (), (), (), {}, later)
-        applied = await self._collector.apply(self._wanted())
+        applied = await self._apply(self._collector)
         return applied._replace(later=later)
 
     # -- running ---------------------------------------------------------------------------
@@ -182,14 +190,14 @@ class Fleet:
         """
         self._collector = collector
         try:
-            await first_of(until, self._take_part())
+            await first_of(until, self._take_part(collector))
         finally:
             self._fence.deadline = float("-inf")
             collector.hang_up()
             await self._let_go()
             await self._engine.close()
 
-    async def _take_part(self) -> None:
+    async def _take_part(self, collector: Collector) -> None:
         """Join the fleet, and join it anew whenever it has become another one."""
         while True:
             self._shards = await self._expected()
@@ -198,36 +206,44 @@ class Fleet:
             try:
                 async with asyncio.TaskGroup() as self._group:
                     for job in (
-                        self._watch_members(), self._watch_lists(), self._read_lists(),
-                        self._bring_about(), self._check(),
+                        self._keep_time(self.membership), self._watch_members(),
+                        self._watch_lists(), self._read_lists(), self._bring_about(collector),
+                        self._check(),
                     ):  # fmt: skip
                         self._group.create_task(job)
-                    self._act()
             except* _Other as group:
                 log.error("%s", group.exceptions[0])
             finally:
                 self._group = None
-                if self._timer is not None:
-                    self._timer.cancel()
             self._fence.deadline = float("-inf")
             self._lists.clear()
             self._closing.clear()
-            await self._apply()
+            await self._apply(collector)
             await self._let_go()
 
     async def _let_go(self) -> None:
-        """Have the lease go, so that others need not wait until its time is over."""
+        """Have the lease go, so that others need not wait until its time is over.
+
+        Not before lines are closed, since keys go with it.
+        """
         membership, self.membership = self.membership, None
         if membership is None or not membership.lease:
             return
-        try:
-            async with asyncio.timeout(REVOKE_S):
-                await self._engine.revoke(membership.lease)
-        except (EngineError, TimeoutError) as error:
-            log.warning(
-                "fleet: the lease could not be let go, so that others take over after %g s: %s",
-                self._options.ttl, str(error) or "no answer",
-            )  # fmt: skip
+        reason = "lines are not closed yet"
+        if self._applying:
+            await asyncio.wait(self._applying, timeout=CLOSE_S)
+        if not self._applying:
+            try:
+                async with asyncio.timeout(REVOKE_S):
+                    await self._engine.revoke(membership.lease)
+            except (EngineError, TimeoutError) as error:
+                reason = str(error) or "no answer"
+            else:
+                return
+        log.warning(
+            "fleet: the lease could not be let go, so that others take over after %g s: %s",
+            self._options.ttl, reason,
+        )  # fmt: skip
 
     async def _expected(self) -> int:
         """How many shards the fleet has, once there is one that this process can join."""
@@ -236,7 +252,9 @@ class Fleet:
                 settings = await self._engine.get(self._keys.settings)
                 if settings is not None:
                     shards = shards_in(settings)
-                    if not (other := await self._other_counts(shards)):
+                    entries, _ = await self._engine.list(self._keys.members)
+                    others = [self._counts_otherwise(member_in(entry), shards) for entry in entries]
+                    if not (other := next(filter(None, others), "")):
                         return shards
                     self._told.once("count", logging.ERROR, other)
                 else:
@@ -250,17 +268,25 @@ class Fleet:
                 self._told.lost(error, "no device is asked before it answers")
             await asyncio.sleep(4 * AGAIN_S)
 
-    async def _other_counts(self, shards: int) -> str:
-        """Whether somebody has joined who counts otherwise, in words; "" for nobody."""
-        entries, _ = await self._engine.list(self._keys.members)
-        for member in map(member_in, entries):
-            if member.shards not in (0, shards):
-                return (
-                    f"{self._keys.settings} says {shards} shards, and {member.id} on {member.host}"
-                    f" has joined with {member.shards}: the number is fixed when a fleet is made."
-                    " Stop all its processes before it is made anew"
-                )
-        return ""
+    def _counts_otherwise(self, member: FleetMember, shards: int) -> str:
+        """Whether somebody has joined with another number of shards, in words; "" if not."""
+        if member.shards in (0, shards):
+            return ""
+        return (
+            f"{self._keys.settings} says {shards} shards, and {member.id} on {member.host}"
+            f" has joined with {member.shards}: the number is fixed when a fleet is made."
+            " Stop all its processes before it is made anew"
+        )
+
+    def _expect_alike(self, member: FleetMember) -> FleetMember:
+        """A member that counts as we do.
+
+        Raises:
+            _Other: It does not.
+        """
+        if other := self._counts_otherwise(member, self._shards):
+            raise _Other(other)
+        return member
 
     async def _check(self) -> None:
         """Notice when the fleet has become another one.
@@ -270,22 +296,29 @@ class Fleet:
         """
         while True:
             await asyncio.sleep(CHECK_S)
-            try:
-                settings = await self._engine.get(self._keys.settings)
-                shards = shards_in(settings) if settings else 0
-            except EngineError:
-                continue  # the lease tells of that
-            if shards != self._shards:
-                found = f"{shards} shards" if shards else "no fleet"
-                raise _Other(
-                    f"{self._keys.settings}: found {found}, expected {self._shards} shards, as when"
-                    " this process joined; no device is asked until it is clear what fleet it is"
-                )
+            with contextlib.suppress(EngineError):  # the lease tells of that
+                await self._expect_same()
+
+    async def _expect_same(self) -> None:
+        """Look whether the fleet is still the one that it was.
+
+        Raises:
+            _Other: It is not.
+            EngineError: That cannot be told.
+        """
+        settings = await self._engine.get(self._keys.settings)
+        shards = shards_in(settings) if settings else 0
+        if shards != self._shards:
+            found = f"{shards} shards" if shards else "no fleet"
+            raise _Other(
+                f"{self._keys.settings}: found {found}, expected {self._shards} shards, as when"
+                " this process joined; no device is asked until it is clear what fleet it is"
+            )
 
     # -- the membership --------------------------------------------------------------------
 
     def _act(self) -> None:
-        """Do what is due, and come back when something is due again."""
+        """Do what is due."""
         membership, group = self.membership, self._group
         if membership is None or group is None:
             return
@@ -316,10 +349,19 @@ class Fleet:
             group.create_task(self._release(membership, releases))
         if membership.is_settled:
             self._told.settled(len(membership.members), len(membership.mine), self._shards)
-        if self._timer is not None:
-            self._timer.cancel()
-        pause = membership.next_due() - self._now()
-        self._timer = asyncio.get_running_loop().call_later(min(max(pause, 0.0), 3600), self._act)
+        self._acted.set()
+
+    async def _keep_time(self, membership: Membership) -> None:
+        """Do what is due at its time; a bug in it ends all, since nobody kept the lease alive."""
+        self._act()
+        while True:
+            self._acted.clear()
+            pause = membership.next_due() - self._now()
+            try:
+                async with asyncio.timeout(min(max(pause, 0.0), LONGEST_PAUSE_S)):
+                    await self._acted.wait()
+            except TimeoutError:
+                self._act()
 
     async def _do(self, membership: Membership, action: Grant | Prolong | Join | Look) -> None:
         """Have the engine do something, and tell what came of it."""
@@ -394,6 +436,8 @@ class Fleet:
                     self._me, socket.gethostname(), options.weight, __version__, self._shards
                 )
                 await engine.put(f"{self._keys.members}{self._me}", member_for(member), lease)
+                # Who reads the settings after a change of them sees our key; we see it otherwise.
+                await self._expect_same()
                 membership.joined(self._now(), lease, done=True)
             case Look(shard, lease):
                 entry = await engine.get(f"{self._keys.shards}{shard}")
@@ -404,7 +448,7 @@ class Fleet:
 
         async def begin() -> int:
             entries, revision = await self._engine.list(self._keys.members)
-            found = [member_in(entry) for entry in entries]
+            found = [self._expect_alike(member_in(entry)) for entry in entries]
             if self.membership is not None:
                 self.membership.members_are({member.id: member.weight for member in found})
                 self._act()
@@ -412,7 +456,9 @@ class Fleet:
 
         def take(change: Change) -> None:
             if self.membership is not None:
-                weight = member_in(change.entry).weight if change.entry else None
+                weight = None
+                if change.entry is not None:
+                    weight = self._expect_alike(member_in(change.entry)).weight
                 self.membership.member_is(change.key.removeprefix(self._keys.members), weight)
                 self._act()
 
@@ -421,7 +467,7 @@ class Fleet:
     # -- lists of devices ------------------------------------------------------------------
 
     async def _watch_lists(self) -> None:
-        """Keep track of the lists of devices; only those that are ours are ever read."""
+        """Keep track of the lists of devices: all are told, and those of others are passed over."""
 
         async def begin() -> int:
             _, revision = await self._engine.list(self._keys.settings)
@@ -431,9 +477,8 @@ class Fleet:
             return revision
 
         def take(change: Change) -> None:
-            last = change.key.removeprefix(self._keys.devices)
-            if last.isdecimal():
-                self._take_list(int(last), change.entry, change.revision)
+            number = number_of(change.key, self._keys.devices)
+            self._take_list(number, change.entry, change.revision)
 
         await self._watch(self._keys.devices, begin, take)
 
@@ -472,13 +517,16 @@ class Fleet:
             try:
                 if len(unread) > LARGE_PART * self._shards:
                     entries, _ = await self._engine.list(self._keys.devices)
-                    found = {number_of(entry): entry for entry in entries}
+                    found = {number_of(entry.key, self._keys.devices): entry for entry in entries}
                     for shard in unread:
                         self._take_list(shard, found.get(shard), 1)
                 else:
-                    await asyncio.gather(*map(self._read_list, unread))
-            except EngineError as error:
-                log.debug("fleet: devices of %d shards are read later: %s", len(unread), error)
+                    async with asyncio.TaskGroup() as group:
+                        for shard in unread:
+                            group.create_task(self._read_list(shard))
+            except* EngineError as errors:
+                why = errors.exceptions[0]
+                log.debug("fleet: devices of %d shards are read later: %s", len(unread), why)
                 self._opened.set()
                 await asyncio.sleep(AGAIN_S)
 
@@ -523,21 +571,24 @@ class Fleet:
         devices = [item for found in self._lists.values() for item in found.devices]
         return dataclasses.replace(self.config, devices=tuple(self._told.differing(devices)))
 
-    async def _bring_about(self) -> None:
+    async def _bring_about(self, collector: Collector) -> None:
         """Bring the collector in line with the lists; then what was closed may be given back."""
         while True:
             await self._changed.wait()
             self._changed.clear()
             closing, self._closing = self._closing, []
-            await self._apply()
+            await self._apply(collector)
             for action in closing:
                 if self.membership is not None:
                     self.membership.closed(action.shard, action.token)
             self._act()
 
-    async def _apply(self) -> None:
-        if self._collector is not None:
-            await self._collector.apply(self._wanted())
+    async def _apply(self, collector: Collector) -> Applied:
+        """Have the collector do so, to the end: what is broken off may leave lines open."""
+        applying = asyncio.create_task(collector.apply(self._wanted()))
+        self._applying.add(applying)
+        applying.add_done_callback(self._applying.discard)
+        return await asyncio.shield(applying)
 
 
 def _etcd(options: FleetOptions) -> Engine:

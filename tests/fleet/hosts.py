@@ -279,7 +279,9 @@ class FleetOfHosts:
             if change.key.startswith(keys.members):
                 hosts[member_in(entry).id] = member_in(entry).host
             if change.key.startswith(keys.shards) and entry.create_revision == entry.mod_revision:
-                found[number_of(entry)].append((entry.create_revision, entry.value.decode()))
+                found[number_of(change.key, keys.shards)].append(
+                    (entry.create_revision, entry.value.decode())
+                )
         return {
             shard: [(token, hosts[who]) for token, who in sorted(tokens)]
             for shard, tokens in found.items()

@@ -146,6 +146,19 @@ def test_the_keys_of_something_else():
         apply(engine, text(**MANY))
 
 
+def test_keys_that_are_of_no_shard_are_left_alone():
+    engine = MemoryEngine()
+    apply(engine, text(**MANY), 16)
+    for last, value in {"x": b"", "03": b"[]", "٣": b"[]", "x/3": b'[{"name": "other"}]'}.items():
+        asyncio.run(engine.put(f"{KEYS.devices}{last}", value))
+    engine.written.clear()
+    found = apply(engine, text(**{**MANY, "new": "tcp://198.51.100.1"}))
+    assert list(found) == ["+ new at tcp://198.51.100.1"]
+    assert found.count == 101
+    assert len(engine.written) == 1
+    assert engine.store.entries[f"{KEYS.devices}x/3"].value == b'[{"name": "other"}]'
+
+
 def test_two_apply_at_the_same_time():
     """The later one changes nothing that it has not seen."""
     engine = MemoryEngine()

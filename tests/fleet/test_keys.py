@@ -49,13 +49,22 @@ def test_devices_of_something_else(value):
         devices_in(entry(value))
 
 
-@pytest.mark.parametrize("value", [b"", b"[]", b"{}", b'{"weight": "2"}', b'{"weight": -1}'])
+@pytest.mark.parametrize(
+    "value",
+    [b"", b"[]", b"{}", b'{"weight": "2"}', b'{"weight": -1}', b'{"weight": true}',
+     b'{"weight": 1%s}' % (400 * b"0"), b'{"weight": 1e999}', b'{"weight": NaN}',
+     20_000 * b"["],
+    ids=lambda value: value[:14].decode(),
+)  # fmt: skip
 def test_a_member_that_tells_nothing_takes_nothing(value):
     assert member_in(entry(value)) == FleetMember("7", "", 0.0, "")
 
 
 @pytest.mark.parametrize(
-    ("key", "number"), [("/a/shard/17", 17), ("/a/shard/", -1), ("/a/shard/x", -1), ("²", -1)]
-)
+    ("key", "number"),
+    [("/a/shard/17", 17), ("/a/shard/0", 0), ("/a/shard/", -1), ("/a/shard/x", -1), ("²", -1),
+     ("/a/shard/03", -1), ("/a/shard/٣", -1), ("/a/shard/b/3", -1), ("/b/shard/3", -1), ("3", -1),
+     ("/a/shard/" + 5000 * "9", -1), ("/a/shard/-1", -1)],
+)  # fmt: skip
 def test_numbers_of_shards(key, number):
-    assert number_of(entry(b"", key)) == number
+    assert number_of(key, "/a/shard/") == number

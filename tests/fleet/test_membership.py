@@ -84,6 +84,18 @@ def test_nothing_is_claimed_before_it_is_known_who_there_is(new):
     assert new.step(101.0) == []
 
 
+def test_nothing_is_claimed_before_we_are_a_member(new):
+    """The watch may tell of our key before it is clear that it came into a fleet that we know."""
+    new.step(100.0)
+    new.granted(100.0, 7, TTL)
+    new.step(100.0)
+    new.members_are({"me": 1.0})
+
+    assert new.step(101.0) == []
+    new.joined(101.0, 7, done=True)
+    assert new.step(101.0) == [Claim(0, 7), Claim(1, 7)]
+
+
 def test_the_deadline_counts_from_before_the_question(running):
     assert running.deadline == 100.0 + TTL - membership.MARGIN_S
     assert running.next_due() == 103.0
@@ -146,7 +158,9 @@ def test_without_the_lease_all_begins_anew_once_lines_are_closed(running):
     running.closed(0, 11)
     assert running.step(103.2) == [Grant()]
     running.granted(103.2, 8, TTL)
-    assert running.step(103.2) == [Join(8), Claim(0, 8), Claim(1, 8)]
+    assert running.step(103.2) == [Join(8)]
+    running.joined(103.2, 8, done=True)
+    assert running.step(103.2) == [Claim(0, 8), Claim(1, 8)]
     running.claimed(103.2, 8, 0, 21)
     running.claimed(103.2, 8, 1, None)
     assert running.step(103.25) == [Open(0, 21)]

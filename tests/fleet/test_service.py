@@ -12,7 +12,13 @@ from rct_collector.collector import Collector
 from rct_collector.config import Config
 from rct_collector.device.options import Options
 from rct_collector.errors import TransportError
-from rct_collector.fleet.keys import FleetKeys, devices_for, settings_for
+from rct_collector.fleet.keys import (
+    FleetKeys,
+    FleetMember,
+    devices_for,
+    member_for,
+    settings_for,
+)
 from rct_collector.fleet.service import CHECK_S, Fleet
 from rct_collector.fleet.sharding import shard_of
 from rct_collector.transport import transport
@@ -437,6 +443,145 @@ def test_who_counts_otherwise_than_others_does_not_join(caplog):
     run(main)
     (told,) = [text for text in said(caplog) if "fixed when a fleet is made" in text]
     assert told.startswith("fleet: /rct-collector/v1/settings says 8 shards, and one on ")
+
+
+def test_two_that_join_at_once_and_count_otherwise_never_ask_both():
+    """One has read the settings before they were changed, and neither has seen the other."""
+
+    async def main(loop):
+        site = Site(loop)
+        one = site.start("one")
+        read, may_join = asyncio.Event(), asyncio.Event()
+        listing = one.engine.list
+
+        async def slow(prefix):
+            found = await listing(prefix)
+            if not read.is_set():  # it has read the settings, and that nobody is there
+                read.set()
+                await may_join.wait()
+            return found
+
+        one.engine.list = slow
+        await read.wait()
+        site.store.put(KEYS.settings, settings_for(2 * SHARDS))
+        two = site.start("two")
+        while two.fleet.membership is None or not two.fleet.membership.lease:
+            await asyncio.sleep(0.001)
+        may_join.set()
+        for _ in range(3000):
+            await asyncio.sleep(0.001)
+            held = [p.fleet.membership for p in (one, two) if p.fleet.membership]
+            counts = {p.fleet._shards for p in (one, two)
+                      if p.fleet.membership and p.fleet.membership.open_shards}  # fmt: skip
+            assert counts <= {2 * SHARDS}
+        assert len(held) == 2
+        await asyncio.gather(one.end(), two.end())
+
+    run(main)
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["listed", "told of"])
+def test_a_member_that_counts_otherwise_stops_all_at_once(caplog, first):
+    """Whoever it is: two numbers of shards would be two owners of a device."""
+    caplog.set_level("INFO", "rct_collector.fleet")
+
+    async def main(loop):
+        site = Site(loop)
+        one = site.start("one")
+        await asyncio.sleep(6)
+        assert one.fleet.membership.open_shards
+        other = member_for(FleetMember("two", "host2", 1.0, "1", 2 * SHARDS))
+        site.store.put(f"{KEYS.members}two", other)
+        if first:
+            site.store.compact()
+        await asyncio.sleep(1)
+        since = loop.time()
+        await asyncio.sleep(4)
+        assert not any(site.owners(since).values())
+        assert site.store.list(KEYS.shards)[0] == []
+        site.store.delete(
+            f"{KEYS.members}two", site.store.get(f"{KEYS.members}two").create_revision
+        )
+        gone = loop.time()
+        await asyncio.sleep(12)
+        assert all(site.owners(gone).values())
+        await one.end()
+
+    run(main)
+    assert any("two on host2 has joined with 8: the number is fixed" in t for t in said(caplog))
+
+
+# -- the end --------------------------------------------------------------------------------------
+
+
+def test_keys_are_let_go_when_lines_are_closed_however_they_are_being_changed():
+    async def main(loop):
+        site = Site(loop)
+        one = site.start("one")
+        await asyncio.sleep(6)
+        order = []
+        remove, revoke = one.collector._remove, one.engine.revoke
+
+        async def slow(name):
+            await asyncio.sleep(0.5)
+            await remove(name)
+            order.append(f"{name} is closed")
+
+        def noted(lease):
+            order.append("revoked")
+            return revoke(lease)
+
+        one.collector._remove, one.engine.revoke = slow, noted
+        site.put([device(n) for n in range(1, UNITS)])
+        await asyncio.sleep(0.2)
+        await one.end()
+        assert order == ["unit0 is closed", "revoked"]
+
+    run(main)
+
+
+def test_where_lines_do_not_close_the_lease_ends_by_itself(caplog):
+    async def main(loop):
+        site = Site(loop)
+        one = site.start("one")
+        await asyncio.sleep(6)
+        may_close = asyncio.Event()
+        one.collector._remove = lambda name: may_close.wait()
+        site.put([device(n) for n in range(1, UNITS)])
+        await asyncio.sleep(0.2)
+        begin = loop.time()
+        await one.end()
+        assert loop.time() - begin < 2
+        assert len(site.store.list(KEYS.shards)[0]) == SHARDS
+        may_close.set()
+        await asyncio.sleep(1)
+
+    run(main)
+    assert said(caplog)[-1] == (
+        "fleet: the lease could not be let go, so that others take over after 4 s: lines are not"
+        " closed yet"
+    )
+
+
+def test_a_bug_in_what_is_done_at_its_time_ends_the_process():
+    """Else it would go on without keeping its lease alive, and nobody would see why."""
+
+    async def main(loop):
+        site = Site(loop)
+        one = site.start("one")
+        await asyncio.sleep(6)
+
+        def step(now):
+            raise ZeroDivisionError
+
+        one.fleet.membership.step = step
+        await asyncio.sleep(TTL)
+        assert one.task.done()
+        with pytest.raises(ExceptionGroup) as caught:
+            one.task.result()
+        assert caught.group_contains(ZeroDivisionError)
+
+    run(main)
 
 
 # -- the rest of a process ---------------------------------------------------------------------
