@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -116,7 +117,8 @@ def _parse_key_prefix(value: Any) -> str:
 class FleetOptions:
     """How a process of a fleet finds the others, and how much it takes.
 
-    ``ttl`` is in seconds. The files have been looked into, and are read again when they are needed.
+    ``ttl`` is in seconds. The files have been looked into. That of the password is read again each
+    time that it is shown to etcd, that of the certificates once, with the first connection.
     """
 
     etcd: tuple[str, ...] = option(
@@ -154,6 +156,15 @@ class FleetOptions:
     )  # fmt: skip
 
 
+def _is_here(endpoint: str) -> bool:
+    """Whether an endpoint is on this host, so that nobody else hears what is said."""
+    host = urlsplit(endpoint).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:  # a name
+        return host == "localhost"
+
+
 def mismatches(given: Collection[str], parts: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What does not fit together: option, and why, in words.
 
@@ -162,10 +173,20 @@ def mismatches(given: Collection[str], parts: Mapping[str, Any]) -> list[tuple[s
         parts: What could be read of them: option → value.
     """
     found = []
+    open_ = [item for item in parts.get("etcd", ()) if item.startswith("http://")]
     if "username" in given and "password_file" not in given:
         found.append(("password_file", "is missing; a username needs one"))
     if "password_file" in given and "username" not in given:
         found.append(("username", "is missing; a password_file is of somebody"))
-    if "ca" in given and any(item.startswith("http://") for item in parts.get("etcd", ())):
+    if "username" in given and (away := [item for item in open_ if not _is_here(item)]):
+        found.append(
+            (
+                "username",
+                f"found one, expected none with {away[0]}, where the password would pass the"
+                " network for everybody to read; have etcd speak TLS, and begin its address with"
+                " https://",
+            )
+        )
+    if "ca" in given and open_:
         found.append(("ca", "found a file, expected none, since the addresses are not https://"))
     return found

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rct_collector.config.fleet import FleetOptions
-from rct_collector.fleet.keys import FleetKeys, member_in, number_of
+from rct_collector.fleet.keys import FleetKeys, number_of
 from rct_collector.fleet.overview import look
 from rct_collector.fleet.sharding import shard_of
 from tests.processes import free_port, unmeasured, wait_for
@@ -241,7 +241,7 @@ class FleetOfHosts:
         """Unit → seconds after a moment until another process has asked it, as far as any has."""
         found = {}
         for item in self.units.heard(since):
-            if item.unit in units and item.pid != pid:
+            if item.unit in units and item.pid not in (0, pid):
                 found.setdefault(item.unit, item.at - since)
         return found
 
@@ -259,11 +259,12 @@ class FleetOfHosts:
     # -- the law -----------------------------------------------------------------------------
 
     def holders(self):
-        """Shard → who has got its key, in the order of the tokens."""
+        """Shard → (token, process that has got its key), in the order of the tokens."""
         keys = FleetKeys(self.prefix)
 
         async def read(etcd):
-            _, last = await etcd.list(self.prefix)
+            # Several keys may have been created at one revision, so all come before this one.
+            last = await etcd.put(f"{self.prefix}/end", b"")
             changes = []
             watch = etcd.watch(self.prefix, 1)
             while not changes or changes[-1].revision < last:
@@ -271,39 +272,42 @@ class FleetOfHosts:
             await watch.aclose()
             return changes
 
-        hosts, found = {}, defaultdict(list)
+        found = defaultdict(list)
         for change in self.ask(read):
             entry = change.entry
             if entry is None:
                 continue
-            if change.key.startswith(keys.members):
-                hosts[member_in(entry).id] = member_in(entry).host
             if change.key.startswith(keys.shards) and entry.create_revision == entry.mod_revision:
                 found[number_of(change.key, keys.shards)].append(
                     (entry.create_revision, entry.value.decode())
                 )
         return {
-            shard: [(token, hosts[who]) for token, who in sorted(tokens)]
+            # Its identifier is the name of the host, the number of the process, and chance.
+            shard: [(token, int(who.rsplit("-", 2)[1])) for token, who in sorted(tokens)]
             for shard, tokens in found.items()
         }
 
     def violations(self):
-        """Requests that broke the law; and how many there were of all."""
+        """Requests that broke the law; how many were judged; and how many of nobody knows whom.
+
+        Of the last the kernel did not tell who had sent them, which is no process's fault.
+        """
         holders = self.holders()
         place = dict.fromkeys(range(self.units.count), 0)
         broken = []
-        heard = self.units.heard()
+        everything = self.units.heard()
+        heard = [item for item in everything if item.pid]
         for item in heard:
             tokens = holders.get(self.shard_of_unit[item.unit], [])
             name = self.names.get(item.pid, "nobody")
             # The lowest token under which it may have been sent, and which is not too low.
             later = range(place[item.unit], len(tokens))
-            found = next((n for n in later if tokens[n][1] == name), None)
+            found = next((n for n in later if tokens[n][1] == item.pid), None)
             if found is None:
                 broken.append((item, name, tokens))
             else:
                 place[item.unit] = found
-        return broken, len(heard)
+        return broken, len(heard), len(everything) - len(heard)
 
 
 class Relay:

@@ -9,6 +9,7 @@ With ``-s`` the figures are printed as a table.
 
 from __future__ import annotations
 
+import math
 import signal
 import time
 
@@ -35,6 +36,9 @@ USUAL_GAP = 2 * INTERVAL_S
 #: What a busy machine adds, as a multiple of how late a single timer of it was: several processes
 #: have a part in everything, one after the other.
 LATE = 3
+
+#: Seconds. On a machine that is later than that, times are only printed, and not judged.
+TOO_LATE_S = 1.0
 
 
 @pytest.fixture(scope="module")
@@ -92,8 +96,12 @@ def spread(values):
 
 
 def bound(fleet, goal, since):
-    """A goal, and what the machine adds to it."""
-    return goal + LATE * fleet.units.late(since)
+    """A goal, and what the machine adds to it; none where that says more of the machine."""
+    late = fleet.units.late(since)
+    if late > TOO_LATE_S:
+        print(f"not judged against {goal:g} s: timers of this machine were {late:.1f} s late")
+        return math.inf
+    return goal + LATE * late
 
 
 def all_taken_over(fleet, units, pid, since):
@@ -207,7 +215,7 @@ def test_etcd_is_silent_for_longer(fleet, two, cluster, table):
         f"last request after {last:.1f} s; back {spread(found.values())} after its return"
     )
     # Asked is only before the deadline, which a process may know of no earlier than at its begin.
-    assert last <= TTL - MARGIN + LATE * fleet.units.late(at)
+    assert last <= bound(fleet, TTL - MARGIN, at)
     assert max(found.values()) <= bound(fleet, 2.0, back)
 
 
@@ -234,7 +242,7 @@ def test_a_process_without_a_network_to_etcd(fleet, two, relay, table):
     table["process cut off from etcd"] = (
         f"stops after {last:.1f} s at the latest; taken over after {spread(found.values())}"
     )
-    assert last <= TTL - MARGIN + LATE * fleet.units.late(at)
+    assert last <= bound(fleet, TTL - MARGIN, at)
     assert max(found.values()) <= bound(fleet, TTL + 1, at)
 
 
@@ -250,7 +258,10 @@ def test_all_are_restarted_one_after_the_other(fleet, two, table):
 
 def test_the_law(fleet, two, table):
     """Over all that has happened here: see :mod:`tests.fleet.hosts`."""
-    broken, total = fleet.violations()
-    table["requests under a token after a higher one"] = f"{len(broken)} of {total:,}"
+    broken, total, unknown = fleet.violations()
+    table["requests under a token after a higher one"] = (
+        f"{len(broken)} of {total:,}; {unknown} more of nobody knows whom"
+    )
     assert total > 1000
+    assert unknown < total / 100
     assert broken == []

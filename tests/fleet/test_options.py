@@ -144,6 +144,25 @@ def test_a_user_and_a_password_come_together(secret):
     ]
 
 
+@pytest.mark.parametrize("host", ["etcd1", "192.0.2.1", "[2001:db8::1]", "localhost.example"])
+def test_a_password_does_not_pass_a_network_in_the_clear(secret, host):
+    user = {"username": "collector", "password_file": str(secret)}
+    (told,) = problems({"fleet": {"etcd": ["http://127.0.0.1", f"http://{host}"], **user}})
+    assert told == (
+        f"fleet.username: found one, expected none with http://{host}:2379, where the password"
+        " would pass the network for everybody to read; have etcd speak TLS, and begin its address"
+        " with https://"
+    )
+    assert Config.parse({"fleet": {"etcd": f"https://{host}", **user}}).fleet
+    assert Config.parse({"fleet": {"etcd": f"http://{host}"}}).fleet
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "[::1]", "localhost"])
+def test_on_one_host_a_password_needs_no_tls(secret, host):
+    user = {"username": "collector", "password_file": str(secret)}
+    assert Config.parse({"fleet": {"etcd": f"http://{host}", **user}}).fleet
+
+
 def test_a_password_that_others_may_read_or_that_is_none_is_refused(secret):
     section = {**SECTION, "username": "collector", "password_file": str(secret)}
     secret.chmod(0o644)
