@@ -37,14 +37,14 @@ class Noting(HubClient):
         self._who = 0
 
     def connection_made(self, transport):
-        self._peer = transport.get_extra_info("peername")
+        self._ends = [transport.get_extra_info(end) for end in ("peername", "sockname")]
         self._look()
         super().connection_made(transport)
 
     def _look(self):
         """Look who it is; the kernel's list of sockets may lack one while others come and go."""
         for _ in range(_LOOKS):
-            self._who = self._who or owner_of(self._peer, self._pids())
+            self._who = self._who or owner_of(*self._ends, self._pids())
 
     def data_received(self, data):
         self._look()
@@ -52,12 +52,14 @@ class Noting(HubClient):
         super().data_received(data)
 
 
-def owner_of(peer, pids):
-    """The process that has the other end of a connection within this host; 0 if nobody known."""
-    host, port = peer[:2]
-    wanted = "".join(f"{int(part):02X}" for part in reversed(host.split("."))) + f":{port:04X}"
+def owner_of(peer, here, pids):
+    """The process that has the other end of a connection within this host; 0 if nobody known.
+
+    Both ends tell which connection it is: one port of ours may lead to several others at a time.
+    """
+    wanted = [place(peer), place(here)]
     rows = (row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:])
-    sockets = {f"socket:[{row[9]}]" for row in rows if row[1] == wanted}
+    sockets = {f"socket:[{row[9]}]" for row in rows if row[1:3] == wanted}
     for pid in pids:
         with contextlib.suppress(OSError):
             for link in Path(f"/proc/{pid}/fd").iterdir():
@@ -65,6 +67,12 @@ def owner_of(peer, pids):
                     if str(link.readlink()) in sockets:
                         return pid
     return 0
+
+
+def place(address):
+    """An IPv4 address and a port as the kernel's list has them."""
+    host, port = address[:2]
+    return "".join(f"{int(part):02X}" for part in reversed(host.split("."))) + f":{port:04X}"
 
 
 async def tick(late):
