@@ -115,8 +115,8 @@ class Folder:
             UnsafeFileError: The folder is a stranger's link.
             OSError: The folder cannot be read; there may be none.
         """
-        with self._opened() as folder:
-            for entry in os.scandir(folder):
+        with self._opened() as folder, os.scandir(folder) as entries:
+            for entry in entries:
                 match = _DRAFT.fullmatch(entry.name)
                 if match and match[1] in stems and _is_abandoned(entry, int(match[2])):
                     _remove(entry.name, folder)
