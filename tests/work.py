@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import tracemalloc
 
@@ -14,12 +15,15 @@ def calls(function, *arguments):
         nonlocal count
         count += event == "call" or (event == "c_call" and not _is_fuzzer(called))
 
-    before = sys.getprofile()
+    before, collects = sys.getprofile(), gc.isenabled()
+    gc.disable()  # others are called back when garbage is collected, whoever has made it
     sys.setprofile(note)
     try:
         function(*arguments)
     finally:
         sys.setprofile(before)
+        if collects:
+            gc.enable()
     return count
 
 
