@@ -11,10 +11,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from rct_collector.lines.around import LineAround
 from rct_collector.transport.address import Address
 from rct_collector.transport.base import (
     Accept,
-    Ends,
     Line,
     Listen,
     ListeningServer,
@@ -30,22 +30,14 @@ MaySend = Callable[[], bool]
 REASON = "nothing may be sent to the device from here any more"
 
 
-class _Fenced:
-    """An open line over which nothing goes that the fence forbids.
-
-    Attributes:
-        ends: Those of the line, see :class:`.transport.base.Line`.
-        peer: That of the line.
-    """
-
-    __slots__ = ("_line", "_lost", "_may_send", "ends", "peer")
+class _Fenced(LineAround):
+    """An open line over which nothing goes that the fence forbids."""
 
     def __init__(self, line: Line, lost: Lost, may_send: MaySend) -> None:
-        self._line: Line | None = line
+        super().__init__()
+        self.enclose(line)
         self._lost = lost
         self._may_send = may_send
-        self.ends: Ends | None = getattr(line, "ends", None)
-        self.peer: Address | None = getattr(line, "peer", None)
 
     def hand_on(self, lost: Lost) -> None:
         """From now on, that is told of the end."""
@@ -66,14 +58,6 @@ class _Fenced:
     def _tell(self) -> None:
         """It is lost, unless whoever had it has closed it meanwhile."""
         self._lost(REASON)
-
-    def pause(self) -> None:
-        if self._line is not None:
-            self._line.pause()
-
-    def resume(self) -> None:
-        if self._line is not None:
-            self._line.resume()
 
     def close(self) -> None:
         line, self._line, self._lost = self._line, None, _nobody

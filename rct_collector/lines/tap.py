@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from rct_collector.lines.around import LineAround
 from rct_collector.transport.address import Address
 from rct_collector.transport.base import (
     Accept,
@@ -48,24 +49,22 @@ class Observer(Protocol):
 Observe = Callable[[int, int, Ends | None], Observer]
 
 
-class _Tap:
+class _Tap(LineAround):
     """An open line with its observer."""
 
     def __init__(self, receive: Receive, lost: Lost, clock: ClockNs) -> None:
+        super().__init__()
         self._receive = receive
         self._lost = lost
         self._clock = clock
-        self._line: Line | None = None
         self._observer: Observer | None = None
         self._early: list[Callable[[Observer], None]] = []
         self._over = False
-        self.ends: Ends | None = None
-        self.peer: Address | None = None
 
-    def begin(self, line: Line, observer: Observer, ends: Ends | None) -> None:
+    def begin(self, line: Line, observer: Observer) -> None:
         """The line is open; what came meanwhile is told now."""
-        self._line, self._observer, self.ends = line, observer, ends
-        self.peer = getattr(line, "peer", None)
+        self.enclose(line)
+        self._observer = observer
         for event in self._early:
             event(observer)
         self._early.clear()
@@ -80,14 +79,6 @@ class _Tap:
         now = self._clock()
         self._tell(lambda observer: observer.sent(now, data))
         self._line.send(data)
-
-    def pause(self) -> None:
-        if self._line is not None:
-            self._line.pause()
-
-    def resume(self) -> None:
-        if self._line is not None:
-            self._line.resume()
 
     def close(self) -> None:
         if self._line is not None:
@@ -130,7 +121,7 @@ def tapped(opener: Opener, observe: Observe, clock: ClockNs) -> Opener:
         began = clock()
         line = await opener(address, tap.received, tap.lost, timeout)
         ends: Ends | None = getattr(line, "ends", None)
-        tap.begin(line, observe(began, clock(), ends), ends)
+        tap.begin(line, observe(began, clock(), ends))
         return tap
 
     return open_tapped
@@ -149,7 +140,7 @@ def tapped_calls(listen: Listen, observe: Observe, clock: ClockNs) -> Listen:
         def accept_tapped(line: Line) -> tuple[Receive, Lost]:
             tap = _Tap(_nothing, _nothing, clock)
             now, ends = clock(), getattr(line, "ends", None)
-            tap.begin(line, observe(now, now, ends), ends)
+            tap.begin(line, observe(now, now, ends))
             tap.hand_on(*accept(tap))
             return tap.received, tap.lost
 
