@@ -104,7 +104,7 @@ def test_the_first_view(look, site):
     assert re.search(r"charging \(\d+ %\)$", parts["battery"])
     assert "No faults" in page.text("#state")
     assert "Sun" in page.text("#today")
-    assert "Wh" in page.text("#today")
+    assert re.search(r"\d\s*k?Wh\b", page.text("#today"))
     assert "State of charge" in page.text("#battery")
     assert page.js("document.querySelector('[role=meter]').ariaValueNow") == str(
         round(values["inverter_battery{battery=0}.soc_percent"])
@@ -233,6 +233,16 @@ def test_by_keyboard_alone(look):
     wanted = ["language", "logout", "pv", "load", "grid", "battery", "soc", "slider", "SUMMARY"]
     assert [name for name in reached if name in wanted] == wanted
     assert "Cells, in volts" in reached  # what is cut off can be scrolled
+
+
+def test_what_is_read_keeps_its_place_while_values_change(look):
+    page = full(look(**PHONE))
+    page.js("window.first = document.querySelector('#battery .scroll'); first.focus(); void 0")
+    page.js("first.scrollLeft = 60; void 0")
+    page.wait("document.querySelector('#battery .scroll') !== first")
+
+    assert page.js("document.activeElement === document.querySelector('#battery .scroll')")
+    assert page.js("document.activeElement.scrollLeft") == 60
 
 
 def test_curves_by_keyboard(look):

@@ -137,13 +137,24 @@ function say(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-// What is made anew disturbs who reads it, so it is where it has changed.
+// What is made anew disturbs who reads it, so it is where it has changed; and what had the focus, or had
+// been scrolled, has and is so again.
 const shown = new WeakMap();
 function show(element, what, make) {
   const key = JSON.stringify([language, what]);
   if (shown.get(element) === key) return;
   shown.set(element, key);
+  const focused = element.contains(document.activeElement) ? document.activeElement : null;
+  const scrolled = [...element.querySelectorAll('.scroll')].map((one) => [one.scrollLeft, one.scrollTop]);
   element.replaceChildren(...make());
+  element.querySelectorAll('.scroll').forEach((one, n) => { [one.scrollLeft, one.scrollTop] = scrolled[n] ?? [0, 0]; });
+  if (focused) again(element, focused)?.focus({ preventScroll: true });
+}
+
+// What stands for an element that was there before: of the same id, or else of the same kind and name.
+function again(element, before) {
+  return before.id ? document.getElementById(before.id) : [...element.querySelectorAll(before.tagName)]
+    .find((one) => one.getAttribute('aria-label') === before.getAttribute('aria-label'));
 }
 
 function table(head, rows, kind = '') {
@@ -260,7 +271,7 @@ const waiting = new Map();
 
 function call(method, params) {
   return new Promise((resolve, reject) => {
-    if (socket?.readyState !== WebSocket.OPEN) { 
+    if (socket?.readyState !== WebSocket.OPEN) {
       const since = lostSince ?? now();
       reject(new Error(t('lost', { time: clock(since), age: age(now() - since) })));
       return;
