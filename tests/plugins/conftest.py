@@ -91,6 +91,15 @@ class ShimProcess:
                 return found
         raise AssertionError(f"the shim ended before {word!r}: {found}")
 
+    def log_until(self, word):
+        """Read stderr until a line with a word came."""
+        found = []
+        for raw in self.process.stderr:
+            found.append(raw.decode().rstrip("\n"))
+            if word in found[-1]:
+                return found
+        raise AssertionError(f"the shim ended before it told {word!r}: {found}")
+
 
 @pytest.fixture
 def shim():
