@@ -76,7 +76,7 @@ test: $(TESTING)  ## run all tests
 	env -u TELEGRAF -u COLLECTD_PACKAGES -u DEBIAN_BASE $${telegraf:+"TELEGRAF=$$telegraf"} \
 	    $${collectd:+"COLLECTD_PACKAGES=$$collectd"} $${debian:+"DEBIAN_BASE=$$debian"} \
 	    $(RUN) -m pytest -n $(or $(JOBS),$(shell expr 4 + $$(nproc))) $(SIDE_BY_SIDE) \
-	    --timeout=600 --durations=10 $(if $(COVERAGE),--cov --cov-report=term) $(PYTEST_ARGS) || status=$$?; \
+	    --timeout=300 --durations=10 $(if $(COVERAGE),--cov --cov-report=term) $(PYTEST_ARGS) || status=$$?; \
 	exit $$status
 
 # What measures them makes most tests, and each process that they start, two or three times as slow.

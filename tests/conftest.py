@@ -149,7 +149,7 @@ def pytest_collection():
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_call(item):
-    """What measures coverage leaves out the slow tests, which would take twice as long under it.
+    """Slow tests run without being measured by ``make coverage``: they would take twice as long.
 
     The short ones run the same lines, and so do the processes that a slow one starts. Where they
     do not, the slow one is marked as measured.

@@ -113,6 +113,11 @@ def require(program):
         lacking(f"{program}, see tools/servers.py")
 
 
+def descriptors():
+    """The files that this process has open."""
+    return sorted(Path("/proc/self/fd").iterdir())
+
+
 def program(name):
     """Path of a program on the PATH, or a skip; on a build server its absence is a failure."""
     path = Path(shutil.which(name) or name)

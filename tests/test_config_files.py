@@ -7,7 +7,6 @@ import socket
 import subprocess
 import sys
 import threading
-from pathlib import Path
 
 import pytest
 import yaml
@@ -19,6 +18,7 @@ from rct_collector.adapter.blocks import from_blocks
 from rct_collector.config import Config, apart, files, interpret, read
 from rct_collector.config.document import DEEPEST, read_yaml
 from rct_collector.errors import ConfigError
+from tests.processes import descriptors
 from tests.work import calls, peak
 
 untimed = settings(deadline=None)
@@ -559,10 +559,6 @@ def test_a_child_tells_what_is_wrong(alone, content):
     with pytest.raises(ConfigError) as found:
         apart.interpret(content, "x")
     assert found.value.problems == expected.value.problems
-
-
-def descriptors():
-    return sorted(Path("/proc/self/fd").iterdir())
 
 
 def killed(monkeypatch):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -14,6 +13,7 @@ from rct_collector.drivers.rct.simulator.profiles import PROFILES, faults
 from rct_collector.model import GapOrder
 from tests import virtual
 from tests.faulty import World
+from tests.processes import descriptors
 
 pytestmark = pytest.mark.slow
 
@@ -33,7 +33,7 @@ BREATH = 0.005
 def census():
     """(blocks of memory, open files, tasks) at present."""
     gc.collect()
-    files = len(list(Path("/proc/self/fd").iterdir()))
+    files = len(descriptors())
     return sys.getallocatedblocks(), files, len(asyncio.all_tasks())
 
 

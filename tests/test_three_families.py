@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -16,6 +15,7 @@ from rct_collector.simulator import SimulatedInverter
 from tests import virtual
 from tests.calling import Exchange
 from tests.memory import MemoryPlug
+from tests.processes import descriptors
 from tests.virtual import START, Recorder, VirtualClock
 
 pytestmark = pytest.mark.slow
@@ -94,7 +94,7 @@ async def end(tasks, board):
 def census():
     """(blocks of memory, open files, tasks) at present."""
     gc.collect()
-    files = len(list(Path("/proc/self/fd").iterdir()))
+    files = len(descriptors())
     return sys.getallocatedblocks(), files, len(asyncio.all_tasks())
 
 

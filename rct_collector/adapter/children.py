@@ -23,7 +23,8 @@ from collections.abc import Sequence
 #: started again as at first.
 RESTART_S, SLOWEST_RESTART_S, LONG_LIFE_S = 1.0, 30.0, 60.0
 
-#: A child that is told to end has so many seconds.
+#: A child that is told to end has so many seconds: the shim takes up to 4.3 (its ``STOP_S``), and
+#: Telegraf waits for 5.
 STOP_S = 4.6
 
 #: What is handed on to each child; an ignored signal would stay ignored there.
@@ -81,7 +82,7 @@ class Child:
         return status
 
     def tell(self, data: bytes) -> None:
-        """Hand on what the agent says; a child that does not listen is told later."""
+        """Hand on what the agent says, unless as much waits already for a child to read it."""
         if self.process is not None and self.process.stdin is not None:
             with contextlib.suppress(OSError):  # its pipe is full of the same, or it is ending
                 os.write(self.process.stdin.fileno(), data)

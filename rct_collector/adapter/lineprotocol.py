@@ -74,7 +74,7 @@ class _Places(dict[Series, tuple[int, str]]):
     def __init__(self, prefix: str, vendor: str, labels: Tags, *, has_unit: bool) -> None:
         super().__init__()
         self._prefix = prefix
-        self._tags = {**dict(labels), "vendor": vendor}
+        self._labels, self._vendor = dict(labels), vendor
         self._has_unit = has_unit
         self._numbers: dict[_Line, int] = {}
         self.lines: list[_Line] = []
@@ -88,7 +88,7 @@ class _Places(dict[Series, tuple[int, str]]):
         return found
 
     def _line(self, series: Series) -> _Line:
-        tags = {**self._tags, **dict(series.tags), "vendor": self._tags["vendor"], "source": ""}
+        tags = {**self._labels, **dict(series.tags), "vendor": self._vendor, "source": ""}
         if self._has_unit:
             tags["unit"] = ""
         parts = [self._prefix + series.metric.measurement.removeprefix(PREFIX), "", ""]
@@ -98,8 +98,8 @@ class _Places(dict[Series, tuple[int, str]]):
                 at = 1
             elif key == "unit" and self._has_unit:
                 at = 2
-            elif written := tag_value(text):
-                parts[at] += f",{key}={written}"
+            else:
+                parts[at] += _tag(key, text)
         return _Line(*parts)
 
 
@@ -144,9 +144,12 @@ class LineProtocol:
         if batch.health.removed:
             self._heads.pop(key, None)
             return []
-        places, source, unit = self._heads.get(key) or self._head(batch)
+        head = self._heads.get(key)
+        if head is None:
+            head = self._heads[key] = self._head(batch)
+        places, source, unit = head
         fields: dict[int, list[str]] = {}
-        last, parts = -1, [""]
+        last, parts = -1, []
         for series, value in batch.values:
             line, field = places[series]
             # Nearly all values are such: written here, since a call would cost as much again.
@@ -175,9 +178,7 @@ class LineProtocol:
         if places is None:
             places = _Places(self._prefix, batch.vendor, batch.labels, has_unit=key[-1])
             self._places[key] = places
-        found = _Head(places, _tag("source", batch.source), _tag("unit", batch.unit))
-        self._heads[batch.source, batch.unit, batch.vendor, batch.labels] = found
-        return found
+        return _Head(places, _tag("source", batch.source), _tag("unit", batch.unit))
 
 
 def _tag(key: str, text: str) -> str:

@@ -35,7 +35,7 @@ class Catalog:
         self._by_name: dict[str, tuple[Metric, ...]] = {}
         for metric in rows:
             self._by_name[metric.name] = (*self._by_name.get(metric.name, ()), metric)
-        self._plain: dict[Metric, Series] = {}  # of metrics without tags, of which most have none
+        self._plain: dict[Metric, Series] = {}  # those without tags, as most are
         self._tagged: dict[Metric, dict[Tags, Series]] = {}
         # Of metrics whose components only drivers and units know:
         self._open: dict[Metric, list[Series]] = {m: [] for m in rows if m.most is not None}

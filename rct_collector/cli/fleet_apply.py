@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rct_collector.cli.fleet_engine import config_option, on_engine
+from rct_collector.fleet.keys import MOST_SHARDS
 
 if TYPE_CHECKING:
     from rct_collector.config.fleet import FleetOptions
@@ -34,7 +35,7 @@ Exit status:
 @config_option
 @click.option("--dry-run", is_flag=True, help="Only tell what would change.")
 @click.option(
-    "--shards", type=click.IntRange(1, 1 << 20), metavar="N",
+    "--shards", type=click.IntRange(1, MOST_SHARDS), metavar="N",
     help="Number of shards of a fleet that is made, some 40 for each process there will ever be"
     " (default: 4096); it stays as it is from then on.",
 )  # fmt: skip

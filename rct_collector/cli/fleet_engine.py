@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from rct_collector.errors import ConfigError, MissingToolError
+from rct_collector.errors import ConfigError
 
 if TYPE_CHECKING:
     from rct_collector.config.fleet import FleetOptions
@@ -36,8 +36,7 @@ def on_engine(config: Path | None, use: Callable[[Engine, FleetOptions], Awaitab
         use: Gets the engine, and where the fleet is in it.
 
     Raises:
-        ConfigError: The configuration names no fleet.
-        MissingToolError: There is no aiohttp.
+        ConfigError: The configuration names no fleet, or there is no aiohttp.
         EngineError: The engine does not do it.
     """
     from rct_collector.cli.collect import run
@@ -49,18 +48,10 @@ def on_engine(config: Path | None, use: Callable[[Engine, FleetOptions], Awaitab
         raise ConfigError(
             [f"{path}: fleet is missing, for example fleet: {{etcd: [https://etcd1:2379]}}"]
         )
-    try:
-        from rct_collector.fleet.etcd import Etcd
-    except ModuleNotFoundError as error:
-        if error.name != "aiohttp":
-            raise
-        raise MissingToolError(
-            "a fleet needs aiohttp: the Debian package python3-aiohttp, or with pip the extra"
-            " rct-collector[fleet]"
-        ) from None
+    from rct_collector.fleet.service import etcd_engine
 
     async def main() -> T:
-        engine = Etcd(options)
+        engine = etcd_engine(options)
         try:
             return await use(engine, options)
         finally:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rct_collector.cli.options import DURATION, format_option
+from rct_collector.fleet.keys import MOST_SHARDS
 
 if TYPE_CHECKING:
     from rct_collector.fleet.plan import Forecast, Spread, Told
@@ -22,7 +23,7 @@ Examples:
 """
 
 #: Addresses that the simulation gives, and what an engine of its own would stand.
-_MOST_DEVICES, _MOST_PROCESSES, _MOST_SHARDS = 1 << 24, 100_000, 1 << 20
+_MOST_DEVICES, _MOST_PROCESSES = 1 << 24, 100_000
 
 
 @click.command("simulate", short_help="Compute what a fleet would be like.", epilog=_EPILOG)
@@ -39,8 +40,9 @@ _MOST_DEVICES, _MOST_PROCESSES, _MOST_SHARDS = 1 << 24, 100_000, 1 << 20
     help="How many processes run on each host.",
 )  # fmt: skip
 @click.option(
-    "--shards", type=click.IntRange(1, _MOST_SHARDS), metavar="N",
-    help="Number of shards (default: 40 for each process, at least 4096).",
+    "--shards", type=click.IntRange(1, MOST_SHARDS), metavar="N",
+    help="Number of shards (default: 40 for each process, at least 4096, and no more than a fleet"
+    " may have).",
 )  # fmt: skip
 @click.option(
     "--ttl", type=DURATION, default="10s", show_default=True, metavar="DURATION",

@@ -116,6 +116,7 @@ def _judge(look: _Look, critical: float) -> tuple[Level, str]:
     if not fleet.count:
         return Level.UNKNOWN, "the fleet has no devices; 'rct-collector fleet apply' brings them"
     who = f"{len(fleet.members)} process{'' if len(fleet.members) == 1 else 'es'}"
+    verb = "collects" if len(fleet.members) == 1 else "collect"
     if not fleet.members:
         return Level.CRITICAL, f"nobody is there to collect from {fleet.count} devices"
     if look.orphaned:
@@ -125,8 +126,7 @@ def _judge(look: _Look, critical: float) -> tuple[Level, str]:
         return level, f"nobody collects from {lost} of {fleet.count} devices, in {shards}"
     if look.moving:
         where = f"{len(look.moving)} shards are not where they should be: {_named(look.moving)}"
-        return Level.WARNING, f"{who} collect from {fleet.count} devices, but {where}"
-    verb = "collects" if len(fleet.members) == 1 else "collect"
+        return Level.WARNING, f"{who} {verb} from {fleet.count} devices, but {where}"
     return Level.OK, f"{who} {verb} from {fleet.count} devices in {fleet.shards} shards"
 
 

@@ -267,8 +267,8 @@ def check(
         value: What the YAML file or an agent's own configuration says.
         whole: The dataclass that has the common options, and ``devices``.
         origin: File name or the like, for messages.
-        own: Leave out devices of other shares unread, but for their names and addresses, which
-            must differ all the same.
+        own: Leave out devices of other shares unread. Their names must differ all the same, and
+            their addresses as they are written.
 
     Returns:
         Option → value, or None when nothing can be used; and every mistake, or of very many the

@@ -86,7 +86,7 @@ class Config:
 
     @property
     def scale(self) -> int:
-        """How many devices there are to be about, for what depends on that."""
+        """About how many devices there will be, for what is made to suit their number."""
         return len(self.devices) if self.fleet is None else _FLEET_DEVICES
 
     @staticmethod

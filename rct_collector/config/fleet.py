@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from rct_collector.config.values import parse_path
 from rct_collector.option import (
     UNFIT,
     Invalid,
     Shape,
-    is_null,
     number,
     option,
     parse_interval,
@@ -70,25 +70,16 @@ def _parse_username(value: Any) -> str:
     return text
 
 
-def _file(value: Any) -> Path | None:
-    """An absolute path; None for none."""
-    if is_null(value):
-        return None
-    if isinstance(value, str) and value.startswith("/") and not UNFIT.search(value):
-        return Path(str(value))
-    raise Invalid("an absolute path")
-
-
 def _parse_password_file(value: Any) -> Path | None:
     """A file that only its owner and group may read, and that is there."""
-    path = _file(value)
+    path = parse_path(value)
     if path is not None and not read_secret(str(path)):
         raise Invalid(f"a file with a password; {path} is empty")
     return path
 
 
 def _parse_ca(value: Any) -> Path | None:
-    path = _file(value)
+    path = parse_path(value)
     if path is not None:
         try:
             content = path.read_bytes()

@@ -195,7 +195,7 @@ class Visitor(asyncio.Protocol):
         self._connecting.add_done_callback(lambda _: self._connected(call))
 
     def _connected(self, call: socket.socket) -> None:
-        """It is tried no longer; if it was hung up at once, nobody had begun to."""
+        """Connecting is over; if in vain, even before it began, nobody else closes the call."""
         if self._transport is None:
             call.close()
             self.connection_lost(None)

@@ -406,10 +406,10 @@ class Gateway:
             EngineError: It has ended, or the endpoint is in use no more.
         """
         endpoint, left = self.endpoint, self._left
-        token = await self._permit_at(endpoint, self._refused_to_watch)
         limit = aiohttp.ClientTimeout(total=None, sock_connect=self._timeout)
         leaving = asyncio.ensure_future(left.wait())
         try:
+            token = await self._permit(endpoint, self._refused_to_watch)
             async with asyncio.timeout(self._timeout):
                 answer = await self._open(endpoint, path, body, token, limit, **_WITH_LEADER)
             async with answer:
@@ -424,13 +424,6 @@ class Gateway:
         finally:
             leaving.cancel()
         raise EngineError(f"{endpoint} has ended the watch")
-
-    async def _permit_at(self, endpoint: str, old: str) -> str:
-        try:
-            return await self._permit(endpoint, old)
-        except _Elsewhere as error:
-            self._leave(endpoint)
-            raise EngineError(str(error)) from error
 
     def may_not_watch(self) -> None:
         """Get a new token for the next watch: one that a member does not know permits none."""

@@ -13,15 +13,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from rct_collector.fleet.keys import MOST_SHARDS, USUAL_SHARDS
 from rct_collector.fleet.sharding import Portion, owners, shard_of
 
 _Item = TypeVar("_Item")
 
 #: Shards of each process, at least: then shares differ by some 11 % (one standard deviation).
 SHARDS_EACH = 40
-
-#: The number of shards of a fleet is fixed when it is made, so it has room to grow.
-LEAST_SHARDS = 4096
 
 #: How often a process keeps its lease alive while that would last.
 KEEPALIVES_PER_TTL = 3
@@ -139,7 +137,9 @@ def shards_for(processes: int) -> int:
     Args:
         processes: How many it may once have.
     """
-    return LEAST_SHARDS * max(1, math.ceil(SHARDS_EACH * processes / LEAST_SHARDS))
+    # The number is fixed when a fleet is made, so it has room to grow.
+    wanted = USUAL_SHARDS * max(1, math.ceil(SHARDS_EACH * processes / USUAL_SHARDS))
+    return min(wanted, MOST_SHARDS)
 
 
 def forecast(size: Size, events: int, told: Told = lambda what, done: None) -> Forecast:

@@ -122,7 +122,7 @@ class Fleet:
         assert config.fleet is not None  # noqa: S101 - the caller has looked
         options: FleetOptions = config.fleet
         if engine is None:
-            engine = _etcd(options)
+            engine = etcd_engine(options)
         self.config = config
         self.membership: Membership | None = None
         self._options = options
@@ -256,10 +256,10 @@ class Fleet:
                     others = [self._counts_otherwise(member_in(entry), shards) for entry in entries]
                     if not (other := next(filter(None, others), "")):
                         return shards
-                    self._told.once("count", logging.ERROR, other)
+                    self._told.once("count", other)
                 else:
                     self._told.once(
-                        "none", logging.ERROR,
+                        "none",
                         f"there is no fleet at {self._keys.settings}: 'rct-collector fleet apply'"
                         " makes it, with its devices",
                     )  # fmt: skip
@@ -591,7 +591,7 @@ class Fleet:
         return await asyncio.shield(applying)
 
 
-def _etcd(options: FleetOptions) -> Engine:
+def etcd_engine(options: FleetOptions) -> Engine:
     """The usual engine.
 
     Raises:
@@ -620,11 +620,11 @@ class _Told:
         self._doubles: frozenset[tuple[str, str]] = frozenset()
         self._settled: tuple[int, int] | None = None
 
-    def once(self, kind: str, level: int, text: str) -> None:
+    def once(self, kind: str, text: str) -> None:
         """Say something of a kind, unless it was what was said last of it."""
         if self._said.get(kind) != text:
             self._said[kind] = text
-            log.log(level, "fleet: %s", text)
+            log.error("fleet: %s", text)
 
     def lost(self, error: EngineError, then: str) -> None:
         """The engine does not answer, or refuses."""

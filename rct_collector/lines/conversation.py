@@ -41,8 +41,8 @@ SILENCE_S = 1.0
 #: No request is ready.
 _NOTHING: Mapping[Query, bytes] = MappingProxyType({})
 
-#: Pieces so small that what is sent on a line cannot be too much for some of them, and how many
-#: may come before they are accounted for together.
+#: Pieces of fewer bytes than the first, with one answer each, are no flood: so many of them, the
+#: second, may come before they are accounted for, all together.
 _SMALL, _SOME = 128, 16
 
 #: A session that acts by time is not asked again sooner than this, in seconds.

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
 
 import pytest
 
 from tests.bench.floors import AT_ONCE, LOOK, Farm, answers, floor
-from tests.needs import lacking
 
 pytestmark = [pytest.mark.slow, pytest.mark.servers]
-
-
-@pytest.fixture(autouse=True)
-def compiler():
-    if shutil.which("gcc") is None:
-        lacking("gcc, see tools/servers.py")
 
 
 @pytest.mark.parametrize("family", ["rct", "voltronic"])

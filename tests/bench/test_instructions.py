@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
-
 import pytest
 
 from tests.bench import instructions
 from tests.needs import lacking
+from tests.processes import program
 
 RIGHT = {"rct": 100_000, "solaredge": 50_000}
 
@@ -16,8 +15,7 @@ RIGHT = {"rct": 100_000, "solaredge": 50_000}
 @pytest.mark.timeout(900)  # a quarter of a minute alone; counts do not suffer from company
 @pytest.mark.servers
 def test_an_exchange_takes_as_many_instructions_as_are_kept():
-    if shutil.which("valgrind") is None:
-        lacking("valgrind, see tools/servers.py")
+    program("valgrind")
     name = instructions.build() or lacking(f"Python of Debian as {instructions.PYTHON}")
     right = instructions.kept().get(name) or lacking(
         f"number for {name} in {instructions.KEPT.name}:"

@@ -5,7 +5,6 @@ import json
 import os
 import socket
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -15,6 +14,7 @@ from rct_collector.control.doors import Door, Seen, doors, survey
 from rct_collector.errors import NobodyError, RpcError, TransportError
 from rct_collector.lines.lock import DeviceLock, lock_name, lock_names
 from tests.addresses import tcp
+from tests.processes import descriptors
 from tests.strangers import squatter
 from tests.virtual import run
 from tests.visiting import House, visited
@@ -225,18 +225,13 @@ def test_doors_are_those_of_who_is_trusted():
     assert str(found[0]).startswith(f"tcp/door-{os.getpid()}")
 
 
-def open_files():
-    """How many this process has."""
-    return len(list(Path("/proc/self/fd").iterdir()))
-
-
 def test_who_hangs_up_at_once_leaves_nothing_open():
     async def job(house):
-        before = open_files()
+        before = len(descriptors())
         client = await house.client()
         await client.close()
         await asyncio.sleep(1)  # until the other end has gone, too
-        return before, open_files()
+        return before, len(descriptors())
 
     before, after = visited(job)
     assert after == before

@@ -9,6 +9,7 @@ With ``-s`` the figures are printed as a table.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import signal
 import time
@@ -184,11 +185,10 @@ def test_the_leader_of_etcd_is_lost(fleet, two, cluster, table):
 def silence(cluster, seconds):
     """Have etcd be silent for a while; the moments of its begin and its end."""
     at = time.monotonic()
-    for member in cluster.members:
-        member.signal(signal.SIGSTOP)
-    assert wait_for(lambda: time.monotonic() >= at + seconds, 60)
-    for member in cluster.members:
-        member.signal(signal.SIGCONT)
+    with contextlib.ExitStack() as stack:
+        for member in cluster.members:
+            stack.enter_context(member.silent())
+        assert wait_for(lambda: time.monotonic() >= at + seconds, 60)
     return at, time.monotonic()
 
 
@@ -215,7 +215,7 @@ def test_etcd_is_silent_for_longer(fleet, two, cluster, table):
         f"last request after {last:.1f} s; back {spread(found.values())} after its return"
     )
     # Asked is only before the deadline, which a process may know of no earlier than at its begin.
-    assert last <= bound(fleet, TTL - MARGIN, at)
+    assert last <= TTL - MARGIN + LATE * fleet.units.late(at), "however busy the machine is"
     assert max(found.values()) <= bound(fleet, 2.0, back)
 
 
@@ -242,7 +242,7 @@ def test_a_process_without_a_network_to_etcd(fleet, two, relay, table):
     table["process cut off from etcd"] = (
         f"stops after {last:.1f} s at the latest; taken over after {spread(found.values())}"
     )
-    assert last <= bound(fleet, TTL - MARGIN, at)
+    assert last <= TTL - MARGIN + LATE * fleet.units.late(at), "however busy the machine is"
     assert max(found.values()) <= bound(fleet, TTL + 1, at)
 
 
@@ -258,6 +258,7 @@ def test_all_are_restarted_one_after_the_other(fleet, two, table):
 
 def test_the_law(fleet, two, table):
     """Over all that has happened here: see :mod:`tests.fleet.hosts`."""
+    assert wait_for(lambda: len(fleet.units.heard()) > 1100, 60), fleet.trouble()
     broken, total, unknown = fleet.violations()
     table["requests under a token after a higher one"] = (
         f"{len(broken)} of {total:,}; {unknown} more of nobody knows whom"

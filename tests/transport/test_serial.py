@@ -17,6 +17,7 @@ import pytest
 from rct_collector.errors import BusyError, TransportError
 from rct_collector.lines.lock import DeviceLock, locked
 from rct_collector.transport import READ_BYTES, nodes, open_line, parse_address, transport
+from tests.processes import descriptors
 
 WAYS = {"serial": {"baud": "2400"}}
 
@@ -539,10 +540,6 @@ def test_without_the_library_a_port_says_what_to_install(monkeypatch, port):
     )
 
 
-def _descriptors():
-    return len(list(Path("/proc/self/fd").iterdir()))
-
-
 def test_opening_takes_no_more_descriptors_than_are_reckoned_with_and_leaves_one(port):
     _, path = port
     most = []
@@ -550,18 +547,18 @@ def test_opening_takes_no_more_descriptors_than_are_reckoned_with_and_leaves_one
 
     def dup(descriptor):
         found = real(descriptor)
-        most.append(_descriptors())
+        most.append(len(descriptors()))
         return found
 
     async def main():
-        before = _descriptors()
+        before = len(descriptors())
         os.dup = dup
         try:
             line = await Ends().open(path)
         finally:
             os.dup = real
-        after = _descriptors()
+        after = len(descriptors())
         line.close()
-        return most[0] - before, after - before, _descriptors() - before
+        return most[0] - before, after - before, len(descriptors()) - before
 
     assert asyncio.run(main()) == (transport("serial").descriptors(at(path)), 1, 0)

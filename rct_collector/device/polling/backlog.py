@@ -90,20 +90,23 @@ class Backlog:
         self._turns = DueTimes(plan.places)
         self._began = 0.0  # the round
         self._asked: tuple[Query, ...] = ()
-        self._seen: object = None  # what that was worked out from
+        self._seen: object = None  # what _asked and _had were worked out from
         self._had: dict[PollClass, tuple[Query, ...]] = {}  # what the unit has of each class
         self._shift: dict[Query, float] = {}  # of the grid of its turns, in seconds
         self.budget = budget_of(plan, self._is_asked, config)
 
     def present(self, queries: Iterable[Query], now: float) -> list[Query]:
         """Those that the unit is known to answer, and whose last answer is not good any more."""
-        known = self._unsupported.to_ask(self._discovery.among(queries), now)
-        return self._freshness.to_ask(known, now)
+        return self._to_ask(self._discovery.among(queries), now)
 
     def of_class(self, poll: PollClass, now: float) -> list[Query]:
         """Those of a class that :meth:`present` names."""
         self._look()
-        return self._freshness.to_ask(self._unsupported.to_ask(self._had[poll], now), now)
+        return self._to_ask(self._had[poll], now)
+
+    def _to_ask(self, queries: Iterable[Query], now: float) -> list[Query]:
+        """Those that are neither given up nor known well enough."""
+        return self._freshness.to_ask(self._unsupported.to_ask(queries, now), now)
 
     def probe(self, asked: Sequence[Query], answered: Container[Query]) -> list[Query]:
         """What else to ask so that it is noticed when the unit is gone.
@@ -160,8 +163,7 @@ class Backlog:
         for poll in SLOW_CLASSES if crowded else due:
             again = self._discovery.deciding if poll is PollClass.STATIC else ()
             known = [query for query in again if query.name in self._discovery.facts]
-            known = self._freshness.to_ask(self._unsupported.to_ask(known, now), now)
-            for query in (*known, *self.of_class(poll, now)):
+            for query in (*self._to_ask(known, now), *self.of_class(poll, now)):
                 turn = self._turns.due(query, now) if crowded else now
                 if turn <= horizon:
                     self._want(query, turn)

@@ -493,7 +493,7 @@ class Exchange:
             and request.query.argument is None
             and port.ask_usual(request.query, now)
         ):
-            # From when it has gone on, not from its decision: the system may have let us wait.
+            # Its time is when it was sent, not when that was decided: sending may have taken long.
             wake = poller.went(request, self._alarm.time())
             if not self._fast_told or now - self._told_at >= HAND_OVER_S:
                 self._hand_over(now)
@@ -517,7 +517,7 @@ class Exchange:
             if query.argument is not None:
                 ask = ask._replace(argument=query.argument(self._clock.wall(), self._zone))
             port.ask(ask, now)
-            now = self._alarm.time()  # as above
+            now = self._alarm.time()  # when it was sent, as above
             poller.sent(query, now)
         if not poller.pending:
             port.end_turn()

@@ -75,12 +75,6 @@ class PayloadError(Exception):
         self.kind = kind
 
 
-def scalar_decoder(kind: DataType) -> Callable[[bytes], tuple[Any, ...]] | None:
-    """The compiled decoder of a scalar type, or None; the caller checks the length."""
-    codec = _SCALARS.get(kind)
-    return codec.unpack if codec else None
-
-
 def scalar_format(kind: DataType) -> str | None:
     """The format of a scalar type, see :mod:`struct`; None for other types."""
     codec = _SCALARS.get(kind)

@@ -31,7 +31,7 @@ relaxed = settings(deadline=None)
 BY_NAME = {item.name: item for item in OBJECTS}
 SOC, STATE = BY_NAME["battery.soc"], BY_NAME["prim_sm.state"]
 MODEL, POWER = BY_NAME["android_description"], BY_NAME["g_sync.p_ac_sum_lp"]
-SCALARS = [item for item in OBJECTS if wire.scalar_decoder(item.type)]
+SCALARS = [item for item in OBJECTS if wire.scalar_format(item.type)]
 
 #: Every kind that a session may report is counted by the catalogue.
 KINDS = set(dict(catalog().named("inverter_collector_errors.frames_total")[0].dimensions)["kind"])

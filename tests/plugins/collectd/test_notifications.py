@@ -35,9 +35,9 @@ def test_faults_and_losses_are_told_once_each(collectd, tmp_path, monkeypatch):
         assert wait_for(lambda: len(daemon.rows("inverter-roof/power-grid")) >= 2)
         assert notifications(daemon) == []
         words[0] = 1 << 25
-        assert wait_for(lambda: len(notifications(daemon)) >= 1, 150)
+        assert wait_for(lambda: len(notifications(daemon)) >= 1)
         words[0] = 0
-        assert wait_for(lambda: len(notifications(daemon)) >= 2, 150)
+        assert wait_for(lambda: len(notifications(daemon)) >= 2)
         unit.read = lambda *_: None
         assert wait_for(lambda: len(notifications(daemon)) >= 3, 90)
         assert len([value for _, value in daemon.rows(UP) if value == 0]) >= 30

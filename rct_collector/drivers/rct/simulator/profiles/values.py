@@ -26,7 +26,7 @@ def totals() -> dict[int, DataType]:
     return {
         item.oid: item.type
         for item in BY_OID.values()
-        if wire.scalar_decoder(item.type) is not None
+        if wire.scalar_format(item.type) is not None
         and any(s.metric.kind is Kind.TOTAL for binding in item.bindings for s in binding.series)
     }
 
