@@ -1,13 +1,15 @@
 """What a device costs beside many others: on real sockets, beside clients that do the least.
 
 ``make bench PYTEST_ARGS=tests/bench/test_devices.py`` measures this alone; ``-k 'rct and 300'`` one
-line of it. Each is measured over :data:`SECONDS`, after all was learnt; both can be set, for a
-rough look, by ``RCT_COLLECTOR_BENCH_SECONDS=warm-up,measured``.
+line of it. Each is measured over :data:`SECONDS`, after all was learnt: units of RCT Power are
+asked more often until then. The warm-up that comes first and the time can be set, for a rough look,
+by ``RCT_COLLECTOR_BENCH_SECONDS=warm-up,measured``.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import os
 import socket
 import subprocess
@@ -31,12 +33,18 @@ from tests.processes import free_port, wait_for
 
 pytestmark = pytest.mark.bench
 
-#: Seconds before it is measured, in which devices learn what units have, and while it is.
+#: Seconds before it is measured, in which devices learn what units have; and while it is.
 WARM_UP_S, SECONDS = map(float, os.environ.get("RCT_COLLECTOR_BENCH_SECONDS", "55,20").split(","))
 
 #: Least time between two requests to one unit of RCT Power, as it is configured, in ms; and how
 #: much less it may be on the wire: a process may be kept waiting between its clock and its send.
 GAP_MS, JITTER_MS = 60.0, 1.0
+
+#: Answers a second of each unit of RCT Power by which all is learnt: five are usual.
+LEARNT = 5.5
+
+#: Where it is looked at whether all is learnt, in seconds: each time, and all of them together.
+LOOK_S, LONGEST_S = 10, 240
 
 #: Goals: units → µs of processor time per sample.
 GOALS = {10: 65, 100: 27, 1000: 18}
@@ -127,6 +135,7 @@ class Run(NamedTuple):
         devices: What is configured.
         around: Makes what goes on meanwhile.
         warm_up_s: Seconds before it is measured.
+        most: Answers a second of each device by which all is learnt.
         shard: Which share of the devices is its own; "" for all.
         core: Where it runs.
     """
@@ -135,6 +144,7 @@ class Run(NamedTuple):
     devices: list
     around: Callable = nullcontext
     warm_up_s: float = WARM_UP_S
+    most: float = math.inf
     shard: str = ""
     core: int = CLIENT
 
@@ -148,6 +158,8 @@ def seen(*runs):
             shims.append(stack.enter_context(Measured(config, run.core)))
             stack.enter_context(run.around())
         time.sleep(max(run.warm_up_s for run in runs))
+        for run, shim in zip(runs, shims, strict=True):
+            wait_until_learnt(run, shim)
         before = [shim.begin() for shim in shims]
         time.sleep(SECONDS)
         after = [(shim.reading(), shim.memory_mb, shim.latest, shim.late) for shim in shims]
@@ -165,6 +177,18 @@ def seen(*runs):
     ]
 
 
+def wait_until_learnt(run, shim):
+    """Wait until units are asked as often as they always will be, which the warm-up may not do."""
+    for _ in range(0, LONGEST_S, LOOK_S):
+        if run.most == math.inf:
+            return
+        before = shim.reading()
+        time.sleep(LOOK_S)
+        if Spent.between(before, shim.reading()).answers <= run.most * shim.devices:
+            return
+    raise AssertionError(f"{shim.devices} units are asked too often after {LONGEST_S} s")
+
+
 # One or a few units need so little that none is in the way of the other.
 @pytest.mark.parametrize(
     "counts", [(1, 10), (100,), (300,), (1000,)], ids=lambda counts: "-".join(map(str, counts))
@@ -177,7 +201,7 @@ def test_rct(counts, tmp_path):
             folder.mkdir()
             farm = Farm("rct", count, folder, gap_ms=GAP_MS - JITTER_MS)
             farms.append(stack.enter_context(farm))
-            runs.append(Run(folder, polled("rct", farm.ports)))
+            runs.append(Run(folder, polled("rct", farm.ports), most=LEARNT))
         found = seen(*runs)
     for count, one, farm in zip(counts, found, farms, strict=True):
         show(count, one, farm.heard, tmp_path)
@@ -222,7 +246,7 @@ def test_processes(tmp_path):
             folder = tmp_path / str(n)
             folder.mkdir()
             devices = polled("rct", farm.ports)
-            runs.append(Run(folder, devices, shard=f"{n}/2", core=core))
+            runs.append(Run(folder, devices, most=LEARNT, shard=f"{n}/2", core=core))
         found = seen(*runs)
     spent = [one.spent for one in found]
     assert sum(one.devices for one in found) == count, "each by one of them"
