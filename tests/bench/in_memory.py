@@ -26,6 +26,7 @@ import argparse
 import asyncio
 import contextlib
 import math
+import operator
 import os
 import pickle
 import subprocess
@@ -290,6 +291,45 @@ class Sink:
             batch.receipt.settle(True)  # noqa: FBT003
 
 
+class Work:
+    """A collector at work, until it is ended.
+
+    Attributes:
+        devices: What it collects from.
+    """
+
+    def __init__(self, loop, family, count, start=START):
+        """Begin as soon as the loop runs.
+
+        Args:
+            loop: The virtual loop.
+            family: One of :data:`FAMILIES`.
+            count: Units.
+            start: Unix time at the start.
+        """
+        self._network, self._sink = family.network(loop, count), Sink()
+        options = Options(
+            clock=VirtualClock(loop, start),
+            opener=self._network,
+            listen=getattr(self._network, "listen", None),
+            lock=False,
+        )
+        config = Config.parse({"devices": family.devices(count)})
+        collector = Collector(config, self._sink, options)
+        self.devices = collector.devices
+        self._task = loop.create_task(collector.run())
+
+    @property
+    def done(self):
+        """What was done so far."""
+        return Done(self._network.exchanges, self._sink.samples, time.process_time())
+
+    async def end(self):
+        self._task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._task
+
+
 async def collect(loop, family, count, mark, start):
     """Let a collector run for a while.
 
@@ -303,27 +343,15 @@ async def collect(loop, family, count, mark, start):
     Returns:
         What was done between.
     """
-    span, network, sink = family.span(count), family.network(loop, count), Sink()
-    options = Options(
-        clock=VirtualClock(loop, start),
-        opener=network,
-        listen=getattr(network, "listen", None),
-        lock=False,
-    )
-    collector = Collector(Config.parse({"devices": family.devices(count)}), sink, options)
-    task = asyncio.create_task(collector.run())
+    span, work = family.span(count), Work(loop, family, count, start)
     await asyncio.sleep(span.warm_up)
-    samples, exchanges = sink.samples, network.exchanges
     mark()
-    cpu = time.process_time()
+    before = work.done
     await asyncio.sleep(span.measured)
-    seconds = time.process_time() - cpu
+    after = work.done
     mark()
-    done = Done(network.exchanges - exchanges, sink.samples - samples, seconds)
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
-    return done
+    await work.end()
+    return Done(*map(operator.sub, after, before))
 
 
 def once(name, count, mark=lambda: None, start=START):

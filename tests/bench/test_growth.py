@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.bench.growth import grown
+from tests.bench.growth import grown, simulated
 from tests.bench.shim import Reading, Spent
 
 
@@ -35,3 +35,10 @@ def test_what_was_spent_is_of_the_time_between():
     assert spent.exchange == pytest.approx(40.0)
     assert (spent.samples, spent.answers) == (100.0, 50.0)
     assert spent.core == pytest.approx(0.002)
+
+
+@pytest.mark.slow
+def test_parts_of_a_simulated_time():
+    parts = [spent for spent, _ in simulated(2, 30, 60, 3)]
+    assert [spent.missed for spent in parts] == [0, 0, 0]
+    assert all(spent.samples > 10 and 2 < spent.answers < 20 for spent in parts)
