@@ -469,7 +469,7 @@ class Exchange:
         if ask is None or not ask.attempts:
             self._unwanted(answer, now)
         if ask is not None and not self._owner.answered(answer, now):
-            self.poller.repeat(query)
+            self.poller.repeat(ask)
 
     def _unwanted(self, answer: Answer, now: float) -> None:
         """An answer that the round has not asked for."""

@@ -31,7 +31,6 @@ answer, nobody else asks, and one to what this round has not asked is such an ol
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Callable, Iterable, Set
 
 from rct_collector.device.polling.catching_up import CatchingUp
@@ -129,9 +128,13 @@ class Poller:
         self._doubtful: set[Query] = set()  # on a line that is drained: what was in vain lately
         self._took: dict[Query, float] = {}  # there, too: seconds that the last answer took
         self._retry_delay = retry_delay
-        self._asks: dict[Query, Request] = {}
-        self._fast: deque[Request] = deque()
-        self._slow: deque[Request] = deque()
+        self._asks: dict[Query, Request] = {}  # of this round: what is open, or may be owed
+        self._done: set[Query] = set()  # what was answered in it
+        self._fast: list[Request] = []
+        self._slow: list[Request] = []  # the next one, and what others have asked before us
+        self._later: list[
+            Query
+        ] = []  # what follows: it may be a lot, so that no requests are made yet
         self._waiting: list[Request] = []
         self.pending: dict[Query, Request] = {}
         self._proven: set[Query] = set()
@@ -173,6 +176,7 @@ class Poller:
         if (self.pending or self.tally.timeouts) and not self._drain_s:
             self._owed |= {ask.query: owed for ask in self._asks.values() if (owed := ask.owed)}
         self._asks.clear()
+        self._done.clear()
         self._waiting.clear()
         self.pending.clear()
         self._given_up.clear()
@@ -180,10 +184,14 @@ class Poller:
         # first request may flush out, is not taken for a new one.
         last = self._doubtful if self._drain_s else self._owed
         ordered = sorted(dict.fromkeys(fast), key=last.__contains__)
-        self._fast = deque(self._ask(query, fast=True) for query in ordered)
-        self._slow = deque()
-        for query in slow:
-            self.add(query)
+        self._fast = [self._ask(query, fast=True) for query in ordered]
+        self._slow.clear()
+        later = dict.fromkeys(slow)
+        for ask in self._asks.values():
+            ask.kept = ask.query in later
+            later.pop(ask.query, None)
+        self._later = list(later)
+        self._draw()
         self.tally = Tally()
         self._fast_begun = False
         self._deadline = deadline
@@ -203,10 +211,16 @@ class Poller:
     def add(self, query: Query) -> None:
         """Want one more slow query in this round."""
         ask = self._asks.get(query)
-        if ask is None:
-            self._slow.append(self._ask(query, fast=False))
-        else:
+        if ask is not None:
             ask.kept = True
+        elif query not in self._done and query not in self._later:
+            self._later.append(query)
+            self._draw()
+
+    def _draw(self) -> None:
+        """Have a request for what is the next slow one."""
+        if not self._slow and self._later:
+            self._slow.append(self._ask(self._later.pop(0), fast=False))
 
     def next(self, now: float, seen: float | None = None) -> tuple[Query | None, float]:
         """What to do now.
@@ -300,10 +314,12 @@ class Poller:
         """
         query, pacer, pending = ask.query, self._pacer, self.pending
         if ask.fast:
-            self._fast.popleft()
+            self._fast.pop(0)
             self._fast_begun = True
         else:
-            self._slow.popleft()
+            self._slow.pop(0)
+            if self._later:
+                self._draw()
         ask.phase = PENDING
         ask.attempts += 1
         ask.sent_at = now
@@ -408,10 +424,17 @@ class Poller:
             self._catching_up.answers = True
             self._in_time(ask, now - ask.sent_at)
             ask.phase = ANSWERED
+            self._done.add(query)
+            if not ask.silent:
+                del self._asks[query]
             return ask
         fresh = standstill.answered(now)
         self._heard_at = now
         ask = self._asks.get(query)
+        if ask is None and query in self._later:  # somebody else has asked
+            self._later.remove(query)
+            ask = self._ask(query, fast=False)
+            self._slow.append(ask)
         if ask is None or ask.phase is ANSWERED or (self._drain_s and not ask.attempts):
             return None
         if not fresh:
@@ -431,6 +454,9 @@ class Poller:
             self._doubtful.discard(query)
         self._catching_up.answers = True
         self._settle(ask, ANSWERED, now)
+        self._done.add(query)
+        if not ask.silent:
+            del self._asks[query]
         return ask
 
     def refused(self, query: Query, now: float) -> Request | None:
@@ -480,7 +506,7 @@ class Poller:
         """When others have had their turn."""
         return self._courtesy.quiet_at
 
-    def repeat(self, query: Query) -> bool:
+    def repeat(self, ask: Request) -> bool:
         """Ask once more for something that was answered, to be sure of it.
 
         What is asked ahead of the fast ones, to be kept, follows on them with its second reading.
@@ -488,9 +514,10 @@ class Poller:
         Returns:
             False when it was asked often enough.
         """
-        ask = self._asks.get(query)
-        if ask is None or ask.phase is not ANSWERED or ask.repeats >= MOST_REPEATS:
+        if ask.phase is not ANSWERED or ask.repeats >= MOST_REPEATS:
             return False
+        self._asks[ask.query] = ask
+        self._done.discard(ask.query)
         ask.repeats += 1
         ask.attempts = 0
         ask.not_before = 0.0
@@ -534,7 +561,7 @@ class Poller:
         asks = self._asks.values()
         lost = [ask.query for ask in asks if ask.phase is LOST and not ask.late]
         unasked = [ask.query for ask in asks if ask.phase in OPEN and ask.kept]
-        return lost, unasked
+        return lost, [*unasked, *self._later]
 
     def refusals(self) -> list[Query]:
         """At the end of a round: what was refused, and has never been answered either.
@@ -542,7 +569,7 @@ class Poller:
         A "no" to anything else came of a request that was damaged on its way, and one to all
         that was asked says nothing of each.
         """
-        if all(ask.phase is not ANSWERED for ask in self._asks.values()):
+        if not self._done:
             return []
         return [
             ask.query
@@ -680,7 +707,7 @@ class Poller:
                 pause = math.inf  # the next round
             elif ask.attempts == 1 and ask.fast and known and not ask.doubtful:
                 ask.phase = QUEUED  # lost by chance: it keeps its place
-                self._fast.appendleft(ask)
+                self._fast.insert(0, ask)
                 return
         if pause is None or (ask.attempts >= FIRST_ATTEMPTS and not known):
             ask.phase = LOST
@@ -785,5 +812,6 @@ class Poller:
     def _unqueue(self, ask: Request) -> None:
         if ask.phase is QUEUED:
             (self._fast if ask.fast else self._slow).remove(ask)
+            self._draw()
         elif ask.phase is WAITING:
             self._waiting.remove(ask)
