@@ -10,10 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from functools import lru_cache
+from itertools import chain, islice
 from math import floor, inf
+from typing import NamedTuple
 
 from rct_collector.config import DeviceConfig
-from rct_collector.device.polling.budget import budget_of
+from rct_collector.device.polling.budget import Budget, budget_of
 from rct_collector.device.polling.discovery import Discovery
 from rct_collector.device.polling.due import DueTimes
 from rct_collector.device.polling.freshness import Freshness
@@ -55,6 +57,47 @@ def _once(found: tuple[Query, ...]) -> tuple[Query, ...]:
     return found
 
 
+class _Had(NamedTuple):
+    """What can be asked of a unit that has some parts.
+
+    Attributes:
+        classes: The queries of each class, in the order of the plan.
+        every: All of them.
+    """
+
+    classes: Mapping[PollClass, tuple[Query, ...]]
+    every: tuple[Query, ...]
+
+
+# What follows from a plan alone is worked out once for all units that know as much of themselves:
+# after a start those of a fleet learn the same at about the same time. Few are kept, since each
+# keeps its plan.
+
+
+@lru_cache(maxsize=32)
+def _had(plan: Plan, parts: frozenset[str]) -> _Had:
+    """What there is to ask of a unit that is believed to have some parts."""
+    classes = {
+        poll: tuple(query for query in plan.queries(poll) if query.condition in parts)
+        for poll in PollClass.POLLED
+    }
+    return _Had(classes, tuple(query for query in plan.classes if query.condition in parts))
+
+
+@lru_cache(maxsize=32)
+def _first_turns(
+    plan: Plan, waiting: tuple[Query, ...], deciding: tuple[Query, ...]
+) -> tuple[Query, ...]:
+    """The order of queries of which none was ever asked, see :meth:`Backlog.in_turn`."""
+    ranks = {query: (_rank(plan, query, decides=query in deciding), inf) for query in waiting}
+    return tuple(in_turn(ranks, plan.companions))
+
+
+def _rank(plan: Plan, query: Query, *, decides: bool) -> int:
+    """How much a query that was never asked wants its turn."""
+    return 3 if decides else 2 if query in plan.energy else 1
+
+
 class Backlog:
     """The queries of one device that wait, each with the monotonic time at which it became due.
 
@@ -89,11 +132,14 @@ class Backlog:
         self._soon: set[Query] = set()  # wanted in the next round, whenever it would be due
         self._turns = DueTimes(plan.places)
         self._began = 0.0  # the round
-        self._asked: tuple[Query, ...] = ()
+        self._asked: tuple[Query, ...] | None = None
         self._seen: object = None  # what _asked and _had were worked out from
-        self._had: dict[PollClass, tuple[Query, ...]] = {}  # what the unit has of each class
+        self._had = _had(plan, frozenset())
+        self._parts: frozenset[str] = frozenset()  # that the unit is believed to have
+        self._announced: dict[PollClass, frozenset[str]] = {}  # those that were news already
         self._shift: dict[Query, float] = {}  # of the grid of its turns, in seconds
-        self.budget = budget_of(plan, self._is_asked, config)
+        self.budget: Budget
+        self._look()
 
     def present(self, queries: Iterable[Query], now: float) -> list[Query]:
         """Those that the unit is known to answer, and whose last answer is not good any more."""
@@ -102,7 +148,7 @@ class Backlog:
     def of_class(self, poll: PollClass, now: float) -> list[Query]:
         """Those of a class that :meth:`present` names."""
         self._look()
-        return self._to_ask(self._had[poll], now)
+        return self._to_ask(self._had.classes[poll], now)
 
     def _to_ask(self, queries: Iterable[Query], now: float) -> list[Query]:
         """Those that are neither given up nor known well enough."""
@@ -120,8 +166,9 @@ class Backlog:
         """
         if any(query in answered for query in asked):
             return []
-        queries = (*self._discovery.deciding, *self._plan.classes)
-        return [q for q in queries if q not in asked and self._is_asked(q)][:1]
+        there = set(asked)
+        queries = chain(self._discovery.deciding, self._plan.classes)
+        return list(islice((q for q in queries if q not in there and self._is_asked(q)), 1))
 
     def in_turn(self, now: float) -> list[Query]:
         """All that waits, see :func:`in_turn`.
@@ -132,6 +179,9 @@ class Backlog:
         do not wait behind those of an hour, which come in the end all the same, as their share
         grows, too.
         """
+        if all(map(self._turns.is_new, self._waiting)):
+            deciding = tuple(filter(self._discovery.decides, self._waiting))
+            return list(_first_turns(self._plan, tuple(self._waiting), deciding))
         still_open = set(self._discovery.open())
         urgency = {}
         for query, since in self._waiting.items():
@@ -182,7 +232,13 @@ class Backlog:
 
     def news(self, classes: Iterable[PollClass], now: float) -> list[Query]:
         """Add what a new fact brings: what never waited here before."""
-        found = [q for poll in classes for q in self.present(self._plan.queries(poll), now)]
+        self._look()
+        found: list[Query] = []
+        for poll in classes:
+            before = self._announced.get(poll, frozenset())
+            if before != self._parts:  # most facts bring no other part
+                self._announced[poll] = self._parts
+                found += self._to_ask(_had(self._plan, self._parts - before).classes[poll], now)
         known = self._turns.was_announced
         fresh = [q for q in (*self._discovery.open(), *found) if not known(q)]
         for query in fresh:
@@ -198,11 +254,12 @@ class Backlog:
             now: Monotonic seconds.
         """
         self._plan = plan
-        self._asked, self._seen = (), None  # so that the budget is worked out anew
+        self._asked = self._seen = None  # so that the budget is worked out anew
         for kept in (self._waiting, self._shift):
             for query in kept.keys() - plan.classes.keys():
                 del kept[query]
         self._turns = self._turns.moved(plan.places)
+        self._announced.clear()
         self._soon &= plan.classes.keys()
         self._joined &= plan.classes.keys()
         for query in self.present(more, now):
@@ -216,6 +273,7 @@ class Backlog:
     def forget(self) -> None:
         """Another unit, or new firmware: all is news again."""
         self._turns.forget()
+        self._announced.clear()
 
     def keep(self, unasked: Iterable[Query], tried: Iterable[Query], now: float) -> None:
         """At the end of a round: what was not asked waits for the next one.
@@ -257,12 +315,14 @@ class Backlog:
         if seen == self._seen:
             return
         self._seen = seen
-        among = self._discovery.among
-        self._had = {p: _once(tuple(among(self._plan.queries(p)))) for p in PollClass.POLLED}
-        asked = _once(tuple(self._unsupported.answering(among(self._plan.classes))))
+        self._parts = frozenset(filter(self._discovery.has, self._plan.parts))
+        self._had = _had(self._plan, self._parts)
+        asked = self._had.every
+        if len(self._unsupported):
+            asked = _once(tuple(self._unsupported.answering(asked)))
         if asked != self._asked:
             self._asked = asked
-            self.budget = budget_of(self._plan, set(asked).__contains__, self._config)
+            self.budget = budget_of(self._plan, asked, self._config)
             self._shift = {} if self.budget.fits else self._spread(set(asked))
 
     def _is_asked(self, query: Query) -> bool:

@@ -8,6 +8,7 @@ from functools import cache, cached_property
 from typing import Any, NamedTuple, cast
 
 from rct_collector.catalog import Catalog, catalog
+from rct_collector.catalog.faults import fault_metrics
 from rct_collector.catalog.rules import TOLERANT, Rule
 from rct_collector.config import DeviceConfig, matches
 from rct_collector.drivers.base import Binding, Driver, Query
@@ -144,6 +145,16 @@ class Plan:
     def places(self) -> dict[Query, int]:
         """The queries, numbered from 0: what devices keep of each is an array, for all of them."""
         return {query: number for number, query in enumerate(self.classes)}
+
+    @cached_property
+    def faults(self) -> tuple[Series, ...]:
+        """Wanted series that tell of faults."""
+        return tuple(series for series in self.wanted if series.metric in fault_metrics())
+
+    @cached_property
+    def parts(self) -> tuple[str, ...]:
+        """Names of the conditions under which there is something to ask for."""
+        return tuple(dict.fromkeys(query.condition for query in self.classes))
 
     def queries(self, poll: PollClass) -> list[Query]:
         """The queries of one class, in the driver's order, which keeps snapshots together."""

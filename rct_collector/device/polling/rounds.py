@@ -12,11 +12,11 @@ import logging
 from collections.abc import Callable, Collection, Container, Sequence
 from typing import Any, Protocol
 
-from rct_collector.catalog.faults import fault_metrics
 from rct_collector.config import DeviceConfig
 from rct_collector.device.clock import Clock
 from rct_collector.device.plausibility import Plausibility
 from rct_collector.device.polling.backlog import SLOW_CLASSES, Backlog
+from rct_collector.device.polling.budget import Budget
 from rct_collector.device.polling.discovery import Discovery, Undecided, facts_from
 from rct_collector.device.polling.exchange import Exchange
 from rct_collector.device.polling.freshness import Freshness
@@ -114,7 +114,7 @@ class Polling:
         self._others: Collection[Choice] = ()
         self._planned: Collection[Choice] = ()  # of those is what the plan has
         self._more: set[Query] = set()  # what others have wanted first, and was not asked yet
-        self._faults = self._fault_series()
+        self._faults = self.plan.faults
         self._change = self.discovery.change
         self.changes = 0
         self._told: set[str] = set()
@@ -124,7 +124,7 @@ class Polling:
         self._backlog = Backlog(
             self.plan, self.discovery, self._unsupported, self._freshness, config
         )
-        self._budget = self._backlog.budget
+        self._budget: Budget | None = None  # that was told of
         self.exchange = Exchange(
             config.name,
             line,
@@ -158,11 +158,6 @@ class Polling:
                 self._config.name,
             )
         return discovery
-
-    def _fault_series(self) -> tuple[Series, ...]:
-        """Those that tell of faults, as far as its own user wants them."""
-        wanted = plan_for(self._driver, self._config).wanted
-        return tuple(series for series in wanted if series.metric in fault_metrics())
 
     def choose(self, others: Collection[Choice]) -> None:
         """Ask for what others want besides, and for nothing else any more.
@@ -214,7 +209,7 @@ class Polling:
         """Requests that it takes to ask for everything once, at the pace of the gap."""
         if self._config.requests.per_second < self._config.usual.per_second:
             return 0  # whoever asks for less than usual on average knows why
-        return len(self.plan.classes) + len(self._driver.deciding())
+        return len(self.plan.classes) + len(self.discovery.deciding)
 
     def listen(self, queries: Container[Query], listener: Callable[[Query, Any], object]) -> None:
         """Have somebody told what is answered to some queries.
