@@ -417,7 +417,8 @@ class Exchange:
             self._owner.unasked(unasked, now, receipt)
         if self._over is None:
             return
-        if not poller.waits_for_time:
+        # What is due is sent while all that it takes is at hand, not when the alarm rings.
+        if not poller.waits_for_time or now >= self._alarm.due:
             self._pump()
         elif not poller.pending:
             self.port.end_turn()
