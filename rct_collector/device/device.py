@@ -69,6 +69,13 @@ class Device:
         settled: Set once the fast part of a first round was handed over, or failed.
     """
 
+    _restoring: Restoring | None = None
+    _relay: Relaying | None = None
+    _gate: Gate | None = None
+    _left_to = ""
+    _is_told = False
+    _changes = 0
+
     def __init__(self, config: DeviceConfig, emit: Emit, options: Options | None = None) -> None:
         """Prepare; nothing is opened yet.
 
@@ -113,15 +120,9 @@ class Device:
         self.discovery = self.polling.discovery
         self.exchange = self.polling.exchange
         self.units = self._made_units(options)
-        self._restoring: Restoring | None = None
-        self._relay: Relaying | None = None
-        self._left_to = ""
-        self._is_told = False
-        self._changes = 0
         self._next_at = 0.0
         self._is_answered = False
         self._began_with: int | None = None
-        self._gate: Gate | None = None
         if config.options.permission.names:  # what rounds tell is to be known to it
             self._gate = self._made_gate()
         self._hurry = Flag()

@@ -128,8 +128,8 @@ class Backlog:
         self._freshness = freshness
         self._config = config
         self._waiting: dict[Query, float] = {}
-        self._joined: set[Query] = set()  # put back already, for the sake of a sum
-        self._soon: set[Query] = set()  # wanted in the next round, whenever it would be due
+        self._joined: list[Query] = []  # put back already, for the sake of a sum
+        self._soon: list[Query] = []  # wanted in the next round, whenever it would be due
         self._turns = DueTimes(plan.places)
         self._began = 0.0  # the round
         self._asked: tuple[Query, ...] | None = None
@@ -221,7 +221,7 @@ class Backlog:
     def ask_soon(self, query: Query) -> None:
         """Ask something in the next round, which has just changed; what is fast comes anyway."""
         if self._plan.classes.get(query, PollClass.FAST) is not PollClass.FAST:
-            self._soon.add(query)
+            self._soon.append(query)
 
     def decide_again(self, now: float) -> None:
         """What decides is looked at again: the unit may have been exchanged."""
@@ -260,8 +260,7 @@ class Backlog:
                 del kept[query]
         self._turns = self._turns.moved(plan.places)
         self._announced.clear()
-        self._soon &= plan.classes.keys()
-        self._joined &= plan.classes.keys()
+        self._soon = [query for query in self._soon if query in plan.classes]
         for query in self.present(more, now):
             if plan.classes[query] is not PollClass.FAST:
                 self._want(query, now)
@@ -296,12 +295,12 @@ class Backlog:
         Once, as a round may be too short for all of it.
         """
         companions = self._plan.companions
-        self._joined &= self._waiting.keys()
+        self._joined = [query for query in self._joined if query in self._waiting]
         for query in [q for q in self._waiting if q in companions and q not in self._joined]:
             for other in self.present(companions[query], now):
                 if other not in self._waiting:
                     self._waiting[other] = self._waiting[query]
-                    self._joined |= {query, other}
+                    self._joined += query, other
 
     def _want(self, query: Query, since: float) -> None:
         self._turns.announce(query)

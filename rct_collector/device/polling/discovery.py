@@ -90,8 +90,8 @@ class Discovery:
         self._holding: dict[
             tuple[str, ...], bool | None
         ] = {}  # asked for each value: worked out once
-        self._heard: set[str] = set()  # facts that were confirmed on this connection
-        self._given_up: set[str] = set()  # what should identify the unit, and is not answered
+        self._heard: dict[str, None] = {}  # facts that were confirmed on this connection
+        self._given_up: dict[str, None] = {}  # what should identify the unit, and is not answered
         self._unsure: dict[str, int] = {}  # facts that need so many more answers on this connection
         self.change: UnitChange | None = None
         self.version = 0
@@ -292,7 +292,7 @@ class Discovery:
         if name in self.facts and self.facts[name] == value:
             self._candidates.pop(name, None)
             return self._confirm(name)
-        self._heard.discard(name)
+        self._heard.pop(name, None)
         if name not in self._candidates or self._candidates[name] != value:
             self._candidates[name] = value
             return None
@@ -310,7 +310,7 @@ class Discovery:
         self._holding.clear()
         news = False
         if name in self._identity and not self._is_settled(name):
-            self._given_up.add(name)
+            self._given_up[name] = None
             news = True
             if self._is_anonymous():
                 self._doubt_all()
@@ -328,8 +328,8 @@ class Discovery:
             self._unsure[name] = missing
             return None
         self._unsure.pop(name, None)
-        self._heard.add(name)
-        self._given_up.discard(name)
+        self._heard[name] = None
+        self._given_up.pop(name, None)
         return False
 
     def _learn(self, name: str, value: Any) -> None:
@@ -343,8 +343,8 @@ class Discovery:
         elif name in self._identity[:1] and name in self.facts:
             self._doubt_all()  # a unit that did not say who it was may have been another one
         self.facts[name] = value
-        self._heard.add(name)
-        self._given_up.discard(name)
+        self._heard[name] = None
+        self._given_up.pop(name, None)
         self._unsure.pop(name, None)
         self._new_facts(name)
 

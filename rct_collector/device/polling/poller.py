@@ -31,10 +31,11 @@ answer, nobody else asks, and one to what this round has not asked is such an ol
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Set
+from collections.abc import Callable, Container, Iterable
 
 from rct_collector.device.polling.catching_up import CatchingUp
 from rct_collector.device.polling.courtesy import Courtesy
+from rct_collector.device.polling.marks import Marks
 from rct_collector.device.polling.pacing import Pacer
 from rct_collector.device.polling.request import (
     ANSWERED,
@@ -90,6 +91,41 @@ class Poller:
             need no new decision.
     """
 
+    __slots__ = (
+        "_asks",
+        "_catching_up",
+        "_courtesy",
+        "_deadline",
+        "_done",
+        "_doubtful",
+        "_drain_s",
+        "_fast",
+        "_fast_begun",
+        "_given_up",
+        "_heard_at",
+        "_later",
+        "_middle",
+        "_next_round",
+        "_owed",
+        "_pacer",
+        "_proven",
+        "_reserve",
+        "_response_time",
+        "_retry_delay",
+        "_sent_at",
+        "_slow",
+        "_standstill",
+        "_timeout",
+        "_tokens",
+        "_took",
+        "_waiting",
+        "abandoned",
+        "pending",
+        "tally",
+        "waits_for_time",
+        "window",
+    )  # fmt: skip - with more than 30, each would have a dict of its own for them
+
     def __init__(
         self,
         pacer: Pacer,
@@ -125,11 +161,11 @@ class Poller:
         self._response_time = response_time
         self._standstill = standstill or Standstill(math.inf)
         self._drain_s = drain_s
-        self._doubtful: set[Query] = set()  # on a line that is drained: what was in vain lately
+        self._doubtful = Marks()  # on a line that is drained: what was in vain lately
         self._took: dict[Query, float] = {}  # there, too: seconds that the last answer took
         self._retry_delay = retry_delay
         self._asks: dict[Query, Request] = {}  # of this round: what is open, or may be owed
-        self._done: set[Query] = set()  # what was answered in it
+        self._done = Marks()  # what was answered in it
         self._fast: list[Request] = []
         self._slow: list[Request] = []  # the next one, and what others have asked before us
         self._later: list[
@@ -137,7 +173,7 @@ class Poller:
         ] = []  # what follows: it may be a lot, so that no requests are made yet
         self._waiting: list[Request] = []
         self.pending: dict[Query, Request] = {}
-        self._proven: set[Query] = set()
+        self._proven = Marks()
         self._owed: dict[Query, int] = {}
         self._courtesy = Courtesy()
         self._catching_up = CatchingUp(pacer, self._courtesy)
@@ -530,7 +566,7 @@ class Poller:
         return True
 
     @property
-    def proven(self) -> Set[Query]:
+    def proven(self) -> Container[Query]:
         """What the unit has ever answered."""
         return self._proven
 
@@ -625,7 +661,7 @@ class Poller:
 
     def _ask(self, query: Query, *, fast: bool) -> Request:
         ask = self._asks[query] = Request(
-            query, fast, kept=not fast, doubtful=query in self._doubtful
+            query, fast, kept=not fast, doubtful=self._drain_s > 0.0 and query in self._doubtful
         )
         return ask
 
