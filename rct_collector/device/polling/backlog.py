@@ -166,8 +166,9 @@ class Backlog:
         """
         if any(query in answered for query in asked):
             return []
+        self._look()
         there = set(asked)
-        queries = chain(self._discovery.deciding, self._plan.classes)
+        queries = chain(self._discovery.deciding, self._had.every)
         return list(islice((q for q in queries if q not in there and self._is_asked(q)), 1))
 
     def in_turn(self, now: float) -> list[Query]:
