@@ -104,6 +104,34 @@ class Conversation:
 
     wire: Wire
 
+    __slots__ = (
+        "_alarm",
+        "_deliver",
+        "_held",
+        "_inflow",
+        "_may_say",
+        "_pause",
+        "_reports",
+        "_resync",
+        "_sent",
+        "_small",
+        "_small_bytes",
+        "_time",
+        "_timed",
+        "_unanswered_since",
+        "_wall_ns",
+        "answered_at",
+        "asked_at",
+        "heard_at",
+        "is_stale",
+        "query",
+        "ready",
+        "recovery",
+        "session",
+        "turns",
+        "wire",
+    )
+
     def __init__(
         self,
         session: Session,

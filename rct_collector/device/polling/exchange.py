@@ -130,6 +130,34 @@ class Exchange:
         cut_short: The line was lost in the middle of the last round.
     """
 
+    __slots__ = (
+        "_alarm",
+        "_clock",
+        "_end_told",
+        "_fast_told",
+        "_interval",
+        "_over",
+        "_owner",
+        "_pacer",
+        "_rate",
+        "_reports",
+        "_requests",
+        "_slowest_gap",
+        "_standstill",
+        "_stats",
+        "_time",
+        "_timeout",
+        "_told_at",
+        "_window",
+        "_zone",
+        "cut_short",
+        "drains",
+        "inquiry",
+        "name",
+        "poller",
+        "port",
+    )
+
     def __init__(
         self,
         name: str,
@@ -202,6 +230,7 @@ class Exchange:
         self.inquiry = Inquiry(self.port, requests.timeout, gap=gap)
         self._over: asyncio.Future[None] | None = None
         self._alarm = Alarm(self._time_has_come)
+        self._time = self._alarm.time  # that of the loop itself, once it runs
         self._fast_told = self._end_told = False
         self._told_at = -math.inf
         self.cut_short = False
@@ -228,6 +257,7 @@ class Exchange:
         if not self.port.is_open:
             return
         loop = asyncio.get_running_loop()
+        self._time = loop.time
         now = loop.time()
         if self.drains:
             self._alarm.hasten()
@@ -486,7 +516,7 @@ class Exchange:
 
     def _pump(self) -> None:
         """Send what may be sent now; come back when there is more to do."""
-        now = self._alarm.time()
+        now = self._time()
         port, poller = self.port, self.poller
         request = poller.usual(now)
         if (
@@ -495,7 +525,7 @@ class Exchange:
             and port.ask_usual(request.query, now)
         ):
             # Its time is when it was sent, not when that was decided: sending may have taken long.
-            wake = poller.went(request, self._alarm.time())
+            wake = poller.went(request, self._time())
             if not self._fast_told or now - self._told_at >= HAND_OVER_S:
                 self._hand_over(now)
             self._alarm.set(wake)
@@ -518,7 +548,7 @@ class Exchange:
             if query.argument is not None:
                 ask = ask._replace(argument=query.argument(self._clock.wall(), self._zone))
             port.ask(ask, now)
-            now = self._alarm.time()  # when it was sent, as above
+            now = self._time()  # when it was sent, as above
             poller.sent(query, now)
         if not poller.pending:
             port.end_turn()
