@@ -36,8 +36,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 #: Devices begin so many seconds apart, so that a network is not flooded with connections and the
-#: first of many has values before the last one is asked; all of them have begun after so many.
-APART_S, ALL_BEGUN_S = 0.001, 1.0
+#: first of many does not wait until all are prepared; all of them have begun after so many. That is
+#: about what beginning takes the processor: further apart, the last one would only come later.
+APART_S, ALL_BEGUN_S = 0.0005, 1.0
 
 #: After a bug in the code of one device, its collection begins anew after this many seconds.
 RESTART_S = 60.0

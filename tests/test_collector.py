@@ -109,7 +109,9 @@ def test_devices_do_not_begin_their_rounds_together():
     assert len(begins) >= 6
 
 
-@pytest.mark.parametrize(("count", "seconds"), [(1, 0.0), (20, 0.019), (1000, 0.999), (4000, 1.0)])
+@pytest.mark.parametrize(
+    ("count", "seconds"), [(1, 0.0), (20, 0.0095), (1000, 0.4995), (4000, 1.0)]
+)
 def test_many_devices_begin_one_after_the_other_within_a_second(count, seconds):
     begins = [begin_after(number, count) for number in range(count)]
     assert begins == sorted(set(begins))
@@ -142,7 +144,7 @@ def test_devices_connect_one_after_the_other(before):
     run(main)
     assert [name for name, _ in opened] == [f"unit{n}.test" for n in range(before, 20)]
     times = [at for _, at in opened]
-    assert times == pytest.approx([times[0] + n / 1000 for n in range(len(times))])
+    assert times == pytest.approx([times[0] + n / 2000 for n in range(len(times))])
 
 
 def test_aligned_rounds_begin_at_full_multiples():
