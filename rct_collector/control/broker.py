@@ -93,23 +93,25 @@ class Latest:
             if batch.values and batch.health.up:  # of a unit that is away, figures of ours come
                 self.time_ns = max(self.time_ns, time_ns)
         for series, value in batch.values:
-            place = places.get(series)
-            if place is None:
-                place = places[series] = len(places)
-            if place >= len(times):
-                self._reach(place)
-            if times[place] > time_ns:
-                continue
+            try:
+                place = places[series]
+                if times[place] > time_ns:
+                    continue
+            except LookupError:
+                place = self._reach(series)
             times[place] = time_ns
             if type(value) is float or (type(value) is int and -_EXACT <= value <= _EXACT):
                 numbers[place] = value
             else:
                 numbers[place], self._others[place] = nan, value
 
-    def _reach(self, place: int) -> None:
+    def _reach(self, series: Series) -> int:
+        """Make room for a series of which nothing was said yet."""
+        place = self._places.setdefault(series, len(self._places))
         missing = place + 1 - len(self._times)
         self._numbers.extend([nan] * missing)
         self._times.extend([_NEVER] * missing)
+        return place
 
 
 class Topic:

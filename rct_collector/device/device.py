@@ -12,12 +12,12 @@ import asyncio
 import contextlib
 import logging
 import math
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
-from rct_collector.config import DeviceConfig
+from rct_collector.config import DeviceConfig, Intervals
 from rct_collector.device.consumers import Consumers
 from rct_collector.device.options import Options
 from rct_collector.device.plausibility import Plausibility
@@ -53,6 +53,12 @@ MARGIN_S = 0.25
 
 #: How long the first round waits for the line before it counts as failed.
 FIRST_CONNECT_S = 3.0
+
+
+@lru_cache(maxsize=64)
+def _seconds(intervals: Intervals) -> Mapping[PollClass, float]:
+    """Seconds between the rounds of each class, once for all devices that say the same."""
+    return {poll: intervals.seconds(poll) for poll in PollClass.POLLED}
 
 
 class Device:
@@ -131,12 +137,11 @@ class Device:
         self.settled = Flag()
         self.rounds = 0
 
-    def _intervals(self) -> dict[PollClass, float]:
+    def _intervals(self) -> Mapping[PollClass, float]:
         """Seconds between the rounds of each class; of a unit that is not asked, its heartbeat."""
         if self.driver.polled is None and self.driver.pushed is not None:
             return {PollClass.FAST: self.driver.pushed.heartbeat_s}
-        intervals = self.config.intervals
-        return {poll: intervals.seconds(poll) for poll in PollClass.POLLED}
+        return _seconds(self.config.intervals)
 
     def every(self, series: Series) -> float:
         """Seconds from one value of a series to the next, as far as it is known beforehand."""

@@ -8,7 +8,7 @@ so that in each round as much is due as can be asked.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import chain, islice
 from math import floor, inf
@@ -98,6 +98,25 @@ def _rank(plan: Plan, query: Query, *, decides: bool) -> int:
     return 3 if decides else 2 if query in plan.energy else 1
 
 
+def _interval(plan: Plan, query: Query, budget: Budget) -> float:
+    """Seconds from one turn of a query to the next."""
+    return budget.seconds(plan.classes[query], total=query in plan.energy)
+
+
+@lru_cache(maxsize=32)
+def _spread(plan: Plan, asked: tuple[Query, ...], budget: Budget) -> Mapping[Query, float]:
+    """Give each query its place in the interval, neighbours side by side, sums together."""
+    found: dict[Query, float] = {}
+    are_asked = set(asked)
+    for poll in SLOW_CLASSES:
+        queries = [query for query in plan.queries(poll) if query in are_asked]
+        for number, query in enumerate(queries):
+            shift = number / len(queries) * _interval(plan, query, budget)
+            for member in (query, *plan.companions.get(query, ())):
+                found.setdefault(member, shift)
+    return found
+
+
 class Backlog:
     """The queries of one device that wait, each with the monotonic time at which it became due.
 
@@ -137,7 +156,7 @@ class Backlog:
         self._had = _had(plan, frozenset())
         self._parts: frozenset[str] = frozenset()  # that the unit is believed to have
         self._announced: dict[PollClass, frozenset[str]] = {}  # those that were news already
-        self._shift: dict[Query, float] = {}  # of the grid of its turns, in seconds
+        self._shift: Mapping[Query, float] = {}  # of the grid of its turns, in seconds
         self.budget: Budget
         self._look()
 
@@ -256,9 +275,8 @@ class Backlog:
         """
         self._plan = plan
         self._asked = self._seen = None  # so that the budget is worked out anew
-        for kept in (self._waiting, self._shift):
-            for query in kept.keys() - plan.classes.keys():
-                del kept[query]
+        for query in self._waiting.keys() - plan.classes.keys():
+            del self._waiting[query]
         self._turns = self._turns.moved(plan.places)
         self._announced.clear()
         self._soon = [query for query in self._soon if query in plan.classes]
@@ -323,25 +341,13 @@ class Backlog:
         if asked != self._asked:
             self._asked = asked
             self.budget = budget_of(self._plan, asked, self._config)
-            self._shift = {} if self.budget.fits else self._spread(set(asked))
+            self._shift = {} if self.budget.fits else _spread(self._plan, asked, self.budget)
 
     def _is_asked(self, query: Query) -> bool:
         return bool(self._discovery.has(query.condition)) and query not in self._unsupported
 
-    def _spread(self, asked: Collection[Query]) -> dict[Query, float]:
-        """Give each query its place in the interval, neighbours side by side, sums together."""
-        found: dict[Query, float] = {}
-        for poll in SLOW_CLASSES:
-            queries = [query for query in self._plan.queries(poll) if query in asked]
-            for number, query in enumerate(queries):
-                shift = number / len(queries) * self._interval(query)
-                for member in (query, *self._plan.companions.get(query, ())):
-                    found.setdefault(member, shift)
-        return found
-
     def _interval(self, query: Query) -> float:
-        """Seconds from one turn of a query to the next."""
-        return self.budget.seconds(self._plan.classes[query], total=query in self._plan.energy)
+        return _interval(self._plan, query, self.budget)
 
     def _next_turn(self, query: Query) -> float:
         """When a query that was asked in this round is due again, if not all classes fit."""
