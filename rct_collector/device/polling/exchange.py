@@ -143,7 +143,6 @@ class Exchange:
         "_reports",
         "_requests",
         "_slowest_gap",
-        "_standstill",
         "_stats",
         "_time",
         "_timeout",
@@ -215,13 +214,12 @@ class Exchange:
         self._requests = requests
         self._window = 1 if drains else requests.window
         self._rate = self._new_rate()
-        self._standstill = Standstill(math.inf if drains else requests.timeout)
         self.poller = Poller(
             self._pacer,
             window=self._window,
             timeout=requests.timeout,
             response_time=ResponseTime(requests.timeout, SILENCE_S if drains else LEAST_S),
-            standstill=self._standstill,
+            standstill=Standstill(math.inf if drains else requests.timeout),
             drain_s=resync.silence_s + PROBE_S if resync else 0.0,
             retry_delay=partial(delay, at_once=True) if drains else delay,
         )
@@ -429,10 +427,10 @@ class Exchange:
     ) -> None:
         """Bytes came; see :class:`lines.port.Attached`."""
         poller = self.poller
-        if self.drains or now < self._standstill.over_at:
+        if not poller.calm:
             poller.heard(now)
         if stale:
-            self._standstill.begin(now)
+            poller.stale(now)
         unasked: list[Event] = []
         for event in events:
             if type(event) is Answer:

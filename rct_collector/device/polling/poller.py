@@ -89,6 +89,8 @@ class Poller:
         pending: Requests that are unanswered at present, by their queries, the oldest first.
         waits_for_time: Whatever comes next waits for its time, so that answers that come before
             need no new decision.
+        calm: Nothing was out of the ordinary when it was looked last, and nothing has happened
+            since but that requests were sent, and answered at once; see :meth:`_is_calm`.
     """
 
     __slots__ = (
@@ -120,6 +122,7 @@ class Poller:
         "_took",
         "_waiting",
         "abandoned",
+        "calm",
         "pending",
         "tally",
         "waits_for_time",
@@ -181,7 +184,7 @@ class Poller:
         self._given_up: list[Query] = []
         self.abandoned: list[Query] = []
         self.tally = Tally()
-        self.waits_for_time = False
+        self.waits_for_time = self.calm = False
         self._deadline = 0.0
         self._middle = 0.0
         self._next_round = 0.0
@@ -234,9 +237,11 @@ class Poller:
         self._next_round = next_round
         self._middle = now + (next_round - now) / 2
         self._reserve = float(len(self._fast))
+        self.calm = self._is_calm(now)
 
     def opened(self) -> None:
         """A new line: much is wanted at once."""
+        self.calm = False
         self._catching_up.opened()
 
     def clear(self) -> None:
@@ -270,6 +275,7 @@ class Poller:
             A query to send at once (then call :meth:`sent`), or None and when to ask again.
         """
         wake = self.wake_at(now, seen)
+        self.calm = self._is_calm(now)
         free_at = self._pacer.free_at
         if now < free_at:  # the most frequent case of all: one was sent just now
             more = bool(self._slow) and self._is_in_time(self._slow[0], free_at)
@@ -292,7 +298,8 @@ class Poller:
         """What to send now, where nothing is out of the ordinary: :meth:`next`, only quicker.
 
         That is nearly always so, and then most of the questions above have the same answer: nothing
-        is overdue or waits to be repeated, nobody else is on the line, and the round has time.
+        is overdue or waits to be repeated, nobody else is on the line, and the round has time. They
+        are not asked each time, since to look at what answers them costs more than all else here.
 
         Args:
             now: Monotonic seconds.
@@ -301,18 +308,8 @@ class Poller:
             What :meth:`next` has to send (then call :meth:`went`); None where it has nothing, or
             is to be asked itself.
         """
-        pacer, courtesy = self._pacer, self._courtesy
-        if (
-            now < pacer.last + pacer.gap
-            or self._waiting
-            or self._given_up
-            or self.abandoned
-            or self._drain_s
-            or self._catching_up.is_behind
-            or now < courtesy.present_until
-            or now < self._standstill.over_at
-            or now >= self._deadline
-        ):
+        pacer = self._pacer
+        if not self.calm or now < pacer.last + pacer.gap or now >= self._deadline:
             return None
         pending = self.pending
         for ask in pending.values():
@@ -369,9 +366,6 @@ class Poller:
         if not standstill.unanswered:
             standstill.asked_at = now
         standstill.unanswered += 1
-        if self._owed:
-            self._owed.pop(query, None)
-        self._courtesy.since = math.inf
         pacer.last = now
         bucket = pacer.bucket
         bucket.left, bucket.at = self._tokens - 1.0, now
@@ -430,12 +424,23 @@ class Poller:
         self.tally.retries += ask.attempts > 1
 
     def heard(self, now: float) -> None:
-        """Bytes came, whatever they are; what they mean is told next."""
+        """Bytes came, whatever they are; what they mean is told next. Not needed while calm."""
         self._standstill.heard(now)
         if self._drain_s:
             for ask in self.pending.values():  # at most one: the bytes are of its answer
                 longest = ask.sent_at + self._timeout + GOES_ON_S
                 ask.until = min(longest, now + SILENCE_S)
+
+    def stale(self, now: float) -> None:
+        """What comes now has waited for too long to be believed."""
+        self.calm = False
+        self._standstill.begin(now)
+
+    def _is_believed(self, now: float) -> bool:
+        """Something came that is not quite as usual: whether it may be believed."""
+        self.calm = False
+        self._heard_at = now
+        return self._standstill.answered(now)
 
     def answered(self, query: Query, now: float) -> Request | None:
         """A valid answer came.
@@ -446,26 +451,22 @@ class Poller:
         """
         standstill, ask = self._standstill, self.pending.get(query)
         if (
-            ask is not None
+            self.calm
+            and ask is not None
             and ask.attempts == 1
             and standstill.unanswered < REQUESTS
-            and now >= standstill.over_at
-            and not self._owed
-            and not self._drain_s
             and len(self.pending) == 1
         ):  # the most frequent case of all: nothing else is open, and this was asked once
             standstill.asked_at, standstill.unanswered = math.inf, 0
             self._heard_at = now
             self._proven.add(query)
-            self._catching_up.answers = True
             self._in_time(ask, now - ask.sent_at)
             ask.phase = ANSWERED
             self._done.add(query)
             if not ask.silent:
                 del self._asks[query]
             return ask
-        fresh = standstill.answered(now)
-        self._heard_at = now
+        fresh = self._is_believed(now)
         ask = self._asks.get(query)
         if ask is None and query in self._later:  # somebody else has asked
             self._later.remove(query)
@@ -505,8 +506,7 @@ class Poller:
             The request that it was said to, which may be repeated; or None when this round has
             not asked for it.
         """
-        fresh = self._standstill.answered(now)
-        self._heard_at = now
+        fresh = self._is_believed(now)
         ask = self._asks.get(query)
         if ask is None or not fresh or ask.phase not in (PENDING, WAITING):
             return None
@@ -520,8 +520,7 @@ class Poller:
 
     def spoiled(self, query: Query, now: float) -> None:
         """The answer to a query came cut short: ask again without waiting for the deadline."""
-        self._standstill.answered(now)
-        self._heard_at = now
+        self._is_believed(now)
         ask = self.pending.pop(query, None)
         if ask is not None:
             self.abandoned.append(query)
@@ -529,8 +528,7 @@ class Poller:
 
     def foreign(self, now: float) -> None:
         """An answer to somebody else passed: another client is on the line."""
-        self._standstill.answered(now)
-        self._heard_at = now
+        self._is_believed(now)
         self._courtesy.heard(now)
 
     def are_others_present(self, now: float) -> bool:
@@ -554,6 +552,7 @@ class Poller:
             return False
         self._asks[ask.query] = ask
         self._done.discard(ask.query)
+        self.calm = False
         ask.repeats += 1
         ask.attempts = 0
         ask.not_before = 0.0
@@ -665,6 +664,23 @@ class Poller:
         )
         return ask
 
+    def _is_calm(self, now: float) -> bool:
+        """Whether nothing is out of the ordinary.
+
+        Then requests go as :meth:`usual` says, and answers are what was just asked for. Whatever
+        may end it takes :attr:`calm` back, and it is looked anew with all other questions.
+        """
+        return not (
+            self._drain_s
+            or self._waiting
+            or self._given_up
+            or self.abandoned
+            or self._owed
+            or self._catching_up.is_behind
+            or self._courtesy.are_present(now)
+            or now < self._standstill.over_at
+        )
+
     def _expire(self, now: float) -> float:
         """Give up what was not answered in time; when the next one will be due."""
         first = math.inf
@@ -731,6 +747,7 @@ class Poller:
         self._failed(ask, now)
 
     def _failed(self, ask: Request, now: float) -> None:
+        self.calm = False
         known = ask.query in self._proven
         if known:
             if not ask.late:  # what came too old to be believed is not lost by haste
