@@ -8,11 +8,11 @@ so that in each round as much is due as can be asked.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Hashable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import chain, islice
 from math import floor, inf
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from rct_collector.config import DeviceConfig
 from rct_collector.device.polling.budget import Budget, budget_of
@@ -25,6 +25,8 @@ from rct_collector.drivers.base import Query
 from rct_collector.model import PollClass
 
 SLOW_CLASSES = PollClass.POLLED[1:]
+
+T = TypeVar("T", bound=Hashable)
 
 #: Query → those with which it makes up a sum.
 Companions = Mapping[Query, Sequence[Query]]
@@ -52,8 +54,8 @@ def in_turn(waiting: Mapping[Query, Urgency], companions: Companions) -> list[Qu
 
 
 @lru_cache(maxsize=256)
-def _once(found: tuple[Query, ...]) -> tuple[Query, ...]:
-    """The same queries, kept once for all units of which they are found."""
+def _once(found: T) -> T:
+    """The same queries or parts, kept once for all units of which they are found."""
     return found
 
 
@@ -333,7 +335,7 @@ class Backlog:
         if seen == self._seen:
             return
         self._seen = seen
-        self._parts = frozenset(filter(self._discovery.has, self._plan.parts))
+        self._parts = _once(frozenset(filter(self._discovery.has, self._plan.parts)))
         self._had = _had(self._plan, self._parts)
         asked = self._had.every
         if len(self._unsupported):
