@@ -171,9 +171,8 @@ class Poller:
         self._done = Marks()  # what was answered in it
         self._fast: list[Request] = []
         self._slow: list[Request] = []  # the next one, and what others have asked before us
-        self._later: list[
-            Query
-        ] = []  # what follows: it may be a lot, so that no requests are made yet
+        # What follows: it may be a lot, so that no requests are made yet.
+        self._later: list[Query] = []
         self._waiting: list[Request] = []
         self.pending: dict[Query, Request] = {}
         self._proven = Marks()
