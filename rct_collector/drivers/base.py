@@ -18,7 +18,6 @@ from datetime import tzinfo
 from enum import StrEnum
 from functools import cached_property
 from importlib import import_module
-from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from rct_collector.drivers.options import MODEST, FamilyOptions, Requests
@@ -91,7 +90,6 @@ class Query:
             None for one that no other is like.
         wire_bytes: Bytes of the question and of its usual answer, of a family whose line is slow;
             see :attr:`Polled.byte_s`.
-        number: No other one has it.
     """
 
     name: str
@@ -103,7 +101,6 @@ class Query:
     every_s: float = 0.0
     shape: Hashable = None
     wire_bytes: int = 0
-    number: int = field(default_factory=count().__next__, init=False, repr=False)
 
     @property
     def label(self) -> str:

@@ -77,20 +77,6 @@ class Port:
         received_bytes: Bytes received for it so far.
     """
 
-    __slots__ = (
-        "__weakref__",
-        "_party",
-        "attached",
-        "conversation",
-        "line",
-        "many",
-        "opened",
-        "received_bytes",
-        "sent_bytes",
-        "takes_part",
-        "unit",
-    )
-
     def __init__(
         self,
         line: KeptLine,
@@ -289,13 +275,6 @@ class Ports:
         strangers: Units that were heard and that nobody is attached for → events.
         reports: What is said of the line, in the name of those who are attached.
     """
-
-    __slots__ = (
-        "_by_unit",
-        "_of_others",
-        "reports",
-        "strangers",
-    )
 
     def __init__(self, reports: Reports) -> None:
         """Begin with none.

@@ -124,10 +124,9 @@ class Network:
     def _deliver(self):
         now, due = self._loop.now, self._due
         while due and due[0][0] <= now:
-            _, line, answer = due[0]
+            _, line, answer = due.popleft()
             self.exchanges += 1
-            line.receive(answer)  # by which more may be sent
-            due.popleft()
+            line.receive(answer)
         if due:
             self._loop.call_at(due[0][0], self._deliver)
 

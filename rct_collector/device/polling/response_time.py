@@ -53,16 +53,17 @@ class ResponseTime:
 
     limit: float
     least: float = LEAST_S
-    _short: _Latency = field(default_factory=_Latency)
-    _long: _Latency = field(default_factory=_Latency)
+    _kinds: dict[bool, _Latency] = field(
+        default_factory=lambda: {True: _Latency(), False: _Latency()}
+    )
 
     def forget(self) -> None:
         """Another unit answers now."""
-        self._short, self._long = _Latency(), _Latency()
+        self._kinds = {long: _Latency() for long in self._kinds}
 
     def measured(self, seconds: float, *, long: bool) -> None:
         """An answer took so long."""
-        (self._long if long else self._short).add(seconds)
+        self._kinds[long].add(seconds)
 
     def wait(self, attempt: int, *, long: bool) -> float:
         """How long to wait for an answer.
@@ -71,7 +72,7 @@ class ResponseTime:
             attempt: Which request for it this is, from 1.
             long: Whether the answer is a long one.
         """
-        wait = (self._long if long else self._short).likely
+        wait = self._kinds[long].likely
         if wait < self.least:
             wait = self.least
         if attempt > 1:
