@@ -16,7 +16,7 @@ import grp
 import os
 import stat
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
 
@@ -44,6 +44,7 @@ _OTHERS = {
     stat.S_IFDIR: "a folder",
 }
 
+_OURS = "this process has it open already, for another device"
 _ONE_ASKS = "a device serves one program at a time, so stop one of the two"
 
 
@@ -79,6 +80,9 @@ def _why(error: OSError, path: str, rule: str) -> str:
     if error.errno in (errno.EACCES, errno.EPERM):
         return _forbidden(path, rule)
     if error.errno == errno.EBUSY:
+        with suppress(OSError):
+            if holder_of(Path(path).stat()) == os.getpid():
+                return _OURS
         return f"{described(other_opener(path))} has it open for itself alone"
     return _REASONS.get(error.errno or 0) or str(error.strerror or error).lower()
 
@@ -170,7 +174,7 @@ def locked(status: os.stat_result) -> NodeError:
     """
     pid = holder_of(status)
     if pid == os.getpid():
-        return NodeError("this process has it open already, for another device")
+        return NodeError(_OURS)
     return NodeError(f"{described(pid)} has locked it for itself; {_ONE_ASKS}")
 
 

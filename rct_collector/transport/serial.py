@@ -161,6 +161,9 @@ class _Port(NodeLine):
         self._loop.remove_writer(descriptor)
         with contextlib.suppress(termios.error, OSError):  # or closing waits for what is unsent
             termios.tcflush(descriptor, termios.TCIOFLUSH)
+        # It would stay ours where a program at the other end has the port open as well.
+        with contextlib.suppress(OSError):
+            fcntl.ioctl(descriptor, termios.TIOCNXCL)
         super()._shut(descriptor)
 
 

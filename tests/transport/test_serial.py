@@ -394,6 +394,46 @@ def test_a_port_that_this_process_has_open_says_so_and_is_free_again_when_it_is_
     asyncio.run(_opened_and_closed(path))
 
 
+def test_users_whom_the_system_keeps_off_are_told_that_it_is_open_here(port):
+    """Root opens it all the same, and finds that it is locked."""
+    _, path = port
+
+    async def main():
+        line = await Ends().open(path)
+        try:
+            with nodes.told("it", path, ""):
+                raise OSError(errno.EBUSY, "device or resource busy")
+        finally:
+            line.close()
+
+    with pytest.raises(TransportError, match="^cannot open it: this process has it open already"):
+        asyncio.run(main())
+
+
+#: Asks whether a terminal is for one only, ioctl_tty(2).
+TIOCGEXCL = 0x80045440
+
+
+def test_a_port_is_for_ourselves_as_long_as_it_is_open_and_no_longer(port):
+    """Though somebody else may have it open from before: whoever simulates a device does."""
+    _, path = port
+    other = os.open(path, os.O_RDWR | os.O_NOCTTY)
+
+    def is_kept():
+        return fcntl.ioctl(other, TIOCGEXCL, bytes(4)) != bytes(4)
+
+    async def main():
+        line = await Ends().open(path)
+        during = is_kept()
+        line.close()
+        return during, is_kept()
+
+    try:
+        assert asyncio.run(main()) == (True, False)
+    finally:
+        os.close(other)
+
+
 async def _opened_and_closed(path):
     (await Ends().open(path)).close()
 
