@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rct_collector.drivers.solaredge import functions
@@ -179,14 +179,20 @@ acts = st.lists(
 )
 
 
+#: Seconds that a frame is on the line, at least, before it is heard.
+FRAME_S = 0.001
+
+
 @settings(deadline=None)
 @given(acts)
+@example([0.0, 13.0, (SECOND, functions.RELEASE), 5.0, (FIRST, functions.RELEASE)])
 def test_there_is_one_speaker_at_a_time_and_each_comes_to_speak(deeds):
     bus = Bus()
     for deed in deeds:
         if isinstance(deed, float):
             bus.run(deed)
         elif bus.grants:
+            bus.run(FRAME_S)
             bus.say(*deed)
     bus.run(4000)
     times = [at for at, _ in bus.grants]
