@@ -50,6 +50,17 @@ with socket.socket() as any:
 os.execvp(sys.argv[1], sys.argv[1:])
 """
 
+#: What sbuild and pbuilder mount in the system that they build in: processes, terminals, shared
+#: memory. They go with the name space that they are mounted in.
+MOUNT = """
+set -e
+cd "$1"
+mount -t proc proc proc
+mount -t devpts -o newinstance,gid=5,mode=620,ptmxmode=666 devpts dev/pts
+mount -t tmpfs -o mode=1777 shm dev/shm
+exec chroot . sh -c "$2"
+"""
+
 #: As nobody in particular.
 REBUILD = """
 set -e
@@ -70,8 +81,9 @@ def rebuilt(system, dsc):
     system.run("apt-get", "install", *install, "dpkg-dev")
     system.run("apt-get", "build-dep", *install, f"/build/{dsc.name}")
     script = REBUILD.format(dsc=dsc.name, name=name)
-    alone = ("unshare", "--net", "/usr/bin/python3", "-c", ALONE)
-    return command(*SUDO, *alone, "chroot", system.folder, "sh", "-c", script)
+    apart = ("unshare", "--net", "--mount", "--pid", "--fork", "--kill-child")
+    alone = (*apart, "/usr/bin/python3", "-c", ALONE)
+    return command(*SUDO, *alone, "sh", "-c", MOUNT, "mount", system.folder, script)
 
 
 @pytest.mark.parametrize("release", ["bookworm", "trixie"])
