@@ -60,9 +60,7 @@ def simulated(count, warm_up_s, part_s, parts):
 
     No other program on the machine can change it by much.
     """
-    loop = in_memory.LookingLoop(count)
-    asyncio.set_event_loop(loop)
-    try:
+    with in_memory.looking_loop(count) as loop:
         work = in_memory.Work(loop, in_memory.FAMILIES["rct"], count)
 
         def reading():
@@ -77,9 +75,6 @@ def simulated(count, warm_up_s, part_s, parts):
             before, now = now, reading()
             yield Spent.between(before, now), memory_mb(os.getpid())
         loop.run_until_complete(work.end())
-    finally:
-        asyncio.set_event_loop(None)
-        loop.close()
 
 
 def grown(found):

@@ -291,6 +291,18 @@ class Sink:
             batch.receipt.settle(True)  # noqa: FBT003
 
 
+@contextlib.contextmanager
+def looking_loop(count):
+    """A virtual loop as it is for so many devices, closed at the end."""
+    loop = LookingLoop(count)
+    asyncio.set_event_loop(loop)
+    try:
+        yield loop
+    finally:
+        asyncio.set_event_loop(None)
+        loop.close()
+
+
 class Work:
     """A collector at work, until it is ended.
 
@@ -356,13 +368,8 @@ async def collect(loop, family, count, mark, start):
 
 def once(name, count, mark=lambda: None, start=START):
     """One run in this process; see :func:`collect`."""
-    loop = LookingLoop(count)
-    asyncio.set_event_loop(loop)
-    try:
+    with looking_loop(count) as loop:
         return loop.run_until_complete(collect(loop, FAMILIES[name], count, mark, start))
-    finally:
-        asyncio.set_event_loop(None)
-        loop.close()
 
 
 # ---------------------------------------------------------------- in a process of its own

@@ -159,7 +159,8 @@ def seen(*runs):
             stack.enter_context(run.around())
         time.sleep(max(run.warm_up_s for run in runs))
         for run, shim in zip(runs, shims, strict=True):
-            wait_until_learnt(run, shim)
+            if run.most < math.inf:
+                wait_until_learnt(shim, run.most * shim.devices)
         before = [shim.begin() for shim in shims]
         time.sleep(SECONDS)
         after = [(shim.reading(), shim.memory_mb, shim.latest, shim.late) for shim in shims]
@@ -177,14 +178,17 @@ def seen(*runs):
     ]
 
 
-def wait_until_learnt(run, shim):
-    """Wait until units are asked as often as they always will be, which the warm-up may not do."""
+def wait_until_learnt(shim, most):
+    """Wait until units are asked as often as they always will be, which the warm-up may not do.
+
+    Args:
+        shim: Who asks them.
+        most: Answers a second by which all is learnt.
+    """
     for _ in range(0, LONGEST_S, LOOK_S):
-        if run.most == math.inf:
-            return
         before = shim.reading()
         time.sleep(LOOK_S)
-        if Spent.between(before, shim.reading()).answers <= run.most * shim.devices:
+        if Spent.between(before, shim.reading()).answers <= most:
             return
     raise AssertionError(f"{shim.devices} units are asked too often after {LONGEST_S} s")
 

@@ -84,21 +84,21 @@ class ShimProcess:
 
     def lines_until(self, word):
         """Read stdout until a line with a word came."""
-        found = []
-        for raw in self.process.stdout:
-            found.append(raw.decode().rstrip("\n"))
-            if word in found[-1]:
-                return found
-        raise AssertionError(f"the shim ended before {word!r}: {found}")
+        return _until(word, self.process.stdout)
 
     def log_until(self, word):
         """Read stderr until a line with a word came."""
-        found = []
-        for raw in self.process.stderr:
-            found.append(raw.decode().rstrip("\n"))
-            if word in found[-1]:
-                return found
-        raise AssertionError(f"the shim ended before it told {word!r}: {found}")
+        return _until(word, self.process.stderr)
+
+
+def _until(word, pipe):
+    """Lines of a pipe, up to the first one with a word."""
+    found = []
+    for raw in pipe:
+        found.append(raw.decode().rstrip("\n"))
+        if word in found[-1]:
+            return found
+    raise AssertionError(f"the shim ended before {word!r}: {found}")
 
 
 @pytest.fixture

@@ -166,16 +166,20 @@ print(held / sum(1 for _ in family.found()))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "most"), [("rct", 960), ("voltronic", 1150)])
-def test_what_is_alike_in_a_familys_tables_is_held_once(name, most):
-    """Bytes for each place where a series is found; they are counted, whatever the machine."""
+@pytest.mark.parametrize(("name", "most"), [("rct", 950), ("voltronic", 1150)])
+def test_what_is_alike_in_a_familys_tables_is_held_once(name, most, tmp_path):
+    """Bytes for each place where a series is found; they are counted, whatever the machine.
+
+    Modules are compiled for it: those that were compiled before hold a little more.
+    """
+    compiled = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPYCACHEPREFIX": str(tmp_path)}
     found = subprocess.run(
         [sys.executable, "-c", TABLES, name],
         capture_output=True,
         text=True,
         check=True,
         cwd=ROOT,
-        env=unmeasured(),
+        env=unmeasured(**compiled),
     )
     assert float(found.stdout) <= most
 

@@ -68,12 +68,20 @@ class Etcd(Server):
 
     @contextlib.contextmanager
     def silent(self):
-        """Let it neither answer nor hang up while the block runs."""
+        """Let it neither answer nor hang up while the block runs.
+
+        On a busy machine its other threads may go on for a moment after the signal was sent.
+        """
         self.signal(signal.SIGSTOP)
         try:
+            assert wait_for(self._is_stopped)
             yield
         finally:
             self.signal(signal.SIGCONT)
+
+    def _is_stopped(self):
+        threads = Path(f"/proc/{self._process.pid}/task").glob("*/stat")
+        return all(thread.read_text().rpartition(") ")[2][0] == "T" for thread in threads)
 
     def kill(self):
         """Have it die without a word."""
