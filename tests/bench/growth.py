@@ -3,7 +3,7 @@
 ::
 
     python -m tests.bench.growth                        # 1,000 units of RCT Power, an hour
-    python -m tests.bench.growth --simulated            # the same in memory, in ten minutes
+    python -m tests.bench.growth --simulated            # the same in memory, in 15 minutes
     python -m tests.bench.growth --devices 100 --minutes 5 --parts 5
     python -m tests.bench.growth --page docs/performance.md
 
