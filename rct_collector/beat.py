@@ -10,7 +10,8 @@ few devices are by timers of the loop::
     due         a   b c       d
     rung                abc       d
 
-Who is rung looks at the clock anew: what others have done meanwhile took its time.
+Who is rung looks at the clock anew: what others have done meanwhile took its time. With many of
+them the last one is rung long after the point, and what has become due by then is rung as well.
 """
 
 from __future__ import annotations
@@ -103,8 +104,9 @@ class Alarm:
 class Beat:
     """The alarms of one loop, by the points of the grid.
 
-    An alarm stands at one point at a time. One that is set to a later time than before stays where
-    it is, and moves on when it is looked at there: nearly all are set again and again.
+    An alarm stands at one point at a time, the last one before it is due: where many are rung it
+    takes a while until it is looked at there, and it may be due by then. One that is not moves on,
+    as one does that was set to a later time than before: nearly all are set again and again.
 
     Attributes:
         seen: Tells until when all that had come was found by a look, in monotonic seconds.
@@ -159,10 +161,12 @@ class Beat:
         Args:
             alarm: It.
         """
-        place = math.ceil(alarm.due / self._every)
+        every = self._every
+        place = math.floor(alarm.due / every)
         if alarm.place is not None and alarm.place <= place:
             return
-        alarm.place = place
+        # The point that the loop has reached is over for whoever was not due there.
+        alarm.place = place = max(place, math.floor(self.seen() / every + 1e-6) + 1)
         there = self._places.get(place)
         if there is not None:
             there.append(alarm)
@@ -199,7 +203,7 @@ class Beat:
                         text = "an alarm met a defect"
                         self._loop.call_exception_handler({"message": text, "exception": error})
                 elif alarm.due < math.inf:
-                    alarm.place = max(math.ceil(alarm.due / every), here + 1)
+                    alarm.place = max(math.floor(alarm.due / every), here + 1)
                     self._places.setdefault(alarm.place, []).append(alarm)
         self._first = math.inf
         self._wait()

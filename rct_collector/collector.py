@@ -35,6 +35,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+#: Devices begin so many seconds apart, so that a network is not flooded with connections and the
+#: first of many does not wait until all are prepared; all of them have begun after so many. That is
+#: about what beginning takes the processor: further apart, the last one would only come later.
+APART_S, ALL_BEGUN_S = 0.0005, 1.0
+
 #: After a bug in the code of one device, its collection begins anew after this many seconds.
 RESTART_S = 60.0
 
@@ -92,6 +97,16 @@ def _descriptors(devices: Iterable[DeviceConfig]) -> Iterator[int]:
             lines.add(device.line)
             count += transport(address.scheme).descriptors(address) + 1
         yield count
+
+
+def begin_after(number: int, count: int) -> float:
+    """How long the start of a device is put off, in seconds.
+
+    Args:
+        number: Its place among all of a collector, from 0.
+        count: How many there are.
+    """
+    return number * min(APART_S, ALL_BEGUN_S / count)
 
 
 class Applied(NamedTuple):
@@ -256,8 +271,8 @@ class Collector:
         """Collect until cancelled; what was read by then is handed over before it returns."""
         try:
             async with asyncio.TaskGroup() as self._group:
-                for member in self._members.values():
-                    self._start(member)
+                for number, member in enumerate(self._members.values()):
+                    self._start(member, begin_after(number, len(self._members)))
                 await asyncio.Event().wait()  # without devices, too, this is no end
         finally:
             self._group = None
@@ -412,7 +427,7 @@ class Collector:
             if reason:
                 refused[item.name] = f"{item.name} is not added: {reason}"
             else:
-                self._take_up(item)
+                self._take_up(item, begin_after(n, len(items)))
         return refused
 
     def _conflict(self, item: DeviceConfig) -> str:
@@ -426,7 +441,7 @@ class Collector:
             return f"others on the line of {item.address} say {right}; all must say the same"
         return ""
 
-    def _take_up(self, item: DeviceConfig) -> None:
+    def _take_up(self, item: DeviceConfig, after: float = 0.0) -> None:
         member = self._members[item.name] = _Member(item)
         self._places[item.identity] = item.name
         try:
@@ -434,17 +449,19 @@ class Collector:
         except Exception:
             log.exception("%s: bug; it is tried again", item.name)
         if self._group is not None:
-            self._start(member)
+            self._start(member, after)
 
     def _make(self, item: DeviceConfig) -> Device:
         return self.broker.join(Device(item, self._guarded, self._options))
 
-    def _start(self, member: _Member) -> None:
+    def _start(self, member: _Member, after: float = 0.0) -> None:
         assert self._group is not None  # noqa: S101 - the caller has looked
-        member.task = self._group.create_task(self._keep(member), name=member.config.name)
+        member.task = self._group.create_task(self._keep(member, after), name=member.config.name)
 
-    async def _keep(self, member: _Member) -> None:
-        """Run a device; one that could not be made is made later."""
+    async def _keep(self, member: _Member, after: float) -> None:
+        """Run a device after so many seconds; one that could not be made is made later."""
+        if after:
+            await asyncio.sleep(after)
         if member.device is None:
             await asyncio.sleep(RESTART_S)
         await keep_running(partial(self._run, member), member.config.name, pause=RESTART_S)

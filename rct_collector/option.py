@@ -85,8 +85,8 @@ class Section(NamedTuple):
 
 
 def section(kind: type, doc: str) -> Any:
-    """A dataclass field that holds a section."""
-    return field(default_factory=kind, metadata={"section": Section(kind, doc)})
+    """A dataclass field that holds a section; who says nothing in it has the same as others."""
+    return field(default_factory=cache(kind), metadata={"section": Section(kind, doc)})
 
 
 def options(of: type) -> Mapping[str, Option]:

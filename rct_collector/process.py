@@ -38,6 +38,10 @@ _HEARD = {signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.S
 #: Seconds in which devices have come to know their units, and all that stays of that is there.
 SETTLED_S = 120.0
 
+#: Until then so many objects are made before it is searched for garbage among them, since nearly
+#: all of them stay; and so many afterwards, as is usual.
+WHILE_LEARNING, USUALLY = 20_000, gc.get_threshold()[0]
+
 
 class Stream(io.FileIO):
     """A standard stream that waits even if it was handed down non-blocking.
@@ -114,7 +118,13 @@ def settle(loop: asyncio.AbstractEventLoop) -> None:
         loop: Collects.
     """
     gc.freeze()
-    loop.call_later(SETTLED_S, gc.freeze)
+    gc.set_threshold(WHILE_LEARNING)
+    loop.call_later(SETTLED_S, _settled)
+
+
+def _settled() -> None:
+    gc.freeze()
+    gc.set_threshold(USUALLY)
 
 
 def unsettle(loop: asyncio.AbstractEventLoop) -> None:

@@ -20,6 +20,8 @@ class Reports:
         name: What every message begins with; may change.
     """
 
+    __slots__ = ("_clock", "_latest", "_limiter", "name")
+
     def __init__(self, name: str, clock: Callable[[], float] = _loop_time) -> None:
         """Begin.
 
@@ -28,8 +30,9 @@ class Reports:
             clock: Monotonic seconds; by default those of the running event loop.
         """
         self.name = name
-        self._limiter = Limiter(clock)
-        self._latest: dict[str, tuple[logging.Logger, int, str]] = {}
+        self._clock = clock
+        self._limiter: Limiter | None = None  # of most nothing is ever said
+        self._latest: dict[str, tuple[logging.Logger, int, str]]
 
     def say(
         self,
@@ -55,6 +58,8 @@ class Reports:
         Returns:
             Whether it was said.
         """
+        if self._limiter is None:
+            self._limiter, self._latest = Limiter(self._clock), {}
         passes = self._limiter.passes(kind, most)
         message = text % args
         shown = level if passes else logging.DEBUG
@@ -65,6 +70,6 @@ class Reports:
 
     def sum_up(self) -> None:
         """Tell how much was not said; to be called now and then."""
-        for kind, count in self._limiter.overdue():
+        for kind, count in self._limiter.overdue() if self._limiter is not None else ():
             logger, level, text = self._latest.pop(kind)
             logger.log(level, "%s: %s%s", self.name, text, and_more(count))

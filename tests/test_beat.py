@@ -64,6 +64,25 @@ def test_those_that_are_due_ring_together_at_a_point_of_the_grid():
     assert len({at for (at,) in found}) <= 2
 
 
+def test_what_becomes_due_while_others_are_rung_does_not_wait_for_another_point():
+    async def main(loop):
+        beating(loop)
+        point = math.ceil(loop.time() / EVERY_S) * EVERY_S
+        Alarm(lambda: loop.work(0.02)).set(point - 0.01)
+        soon, found = noted(loop)
+        soon.set(point + 0.01)
+        later, missed = noted(loop)
+        later.set(point + 0.03)
+        await asyncio.sleep(1)
+        return [at - point for at in (*found, *missed)]
+
+    loop = Slow()
+    try:
+        assert loop.run_until_complete(main(loop)) == pytest.approx([0.02, EVERY_S])
+    finally:
+        loop.close()
+
+
 def test_a_defect_of_one_is_told_and_holds_up_no_other():
     async def main(loop):
         told = []
@@ -161,7 +180,7 @@ def test_gaps_are_kept_by_a_thousand_units_however_long_each_takes():
     gaps = [after - before for sent in found for before, after in zip(sent, sent[1:], strict=False)]
     assert len(gaps) == 14 * 1000, "nothing is left out"
     assert min(gaps) >= 0.06 - 1e-9
-    assert sum(gaps) / len(gaps) < 2 * EVERY_S, "and hardly anybody waits for another point"
+    assert sum(gaps) / len(gaps) < 1.1 * EVERY_S, "and hardly anybody waits for another point"
     assert max(gaps) < 0.3
 
 

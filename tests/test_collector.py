@@ -14,7 +14,7 @@ from dataclasses import replace
 import pytest
 
 from rct_collector import collector as module
-from rct_collector.collector import RESERVE, RESTART_S, Applied, Collector
+from rct_collector.collector import RESERVE, RESTART_S, Applied, Collector, begin_after
 from rct_collector.config import Config
 from rct_collector.device.device import Device
 from rct_collector.device.options import Options
@@ -107,6 +107,44 @@ def test_devices_do_not_begin_their_rounds_together():
     name = "g_sync.p_ac_grid_sum_lp"
     begins = {round(unit.times(name)[-1] % 10, 1) for unit in units}
     assert len(begins) >= 6
+
+
+@pytest.mark.parametrize(
+    ("count", "seconds"), [(1, 0.0), (20, 0.0095), (1000, 0.4995), (4000, 1.0)]
+)
+def test_many_devices_begin_one_after_the_other_within_a_second(count, seconds):
+    begins = [begin_after(number, count) for number in range(count)]
+    assert begins == sorted(set(begins))
+    assert begins[0] == 0, "where there is but one, it waits for nothing"
+    assert begins[-1] == pytest.approx(seconds, abs=0.001)
+
+
+@pytest.mark.parametrize("before", [0, 1], ids=["at the start", "added"])
+def test_devices_connect_one_after_the_other(before):
+    opened = []
+
+    async def main(loop):
+        board = Switchboard([ScriptedUnit() for _ in range(20)])
+
+        async def opener(address, *rest):
+            opened.append((transport("tcp").name(address), loop.time()))
+            return await board(address, *rest)
+
+        options = Options(clock=VirtualClock(loop), opener=opener, lock=False)
+        made = Collector(config(before or 20), Recorder(), options)
+        task = asyncio.create_task(made.run())
+        if before:
+            await asyncio.sleep(1)
+            opened.clear()
+            await made.apply(config(20))
+        await asyncio.sleep(0.5)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    run(main)
+    assert [name for name, _ in opened] == [f"unit{n}.test" for n in range(before, 20)]
+    times = [at for _, at in opened]
+    assert times == pytest.approx([times[0] + n / 2000 for n in range(len(times))])
 
 
 def test_aligned_rounds_begin_at_full_multiples():

@@ -13,6 +13,7 @@ from tests.virtual import run
 @pytest.fixture(autouse=True)
 def unfrozen():
     yield
+    gc.set_threshold(process.USUALLY)
     gc.unfreeze()
     gc.collect()
     gc.freeze()  # as it was: what the collection of tests has made
@@ -73,3 +74,22 @@ def test_what_was_removed_is_found_once_the_configuration_was_read_again():
         assert searched([stays]) == 0
 
     run(main)
+
+
+def test_it_is_seldom_searched_while_devices_learn_and_as_usual_afterwards():
+    def searches():
+        """How often, while some thousand objects are made that stay."""
+        before = gc.get_stats()[0]["collections"]
+        made = [Ring() for _ in range(5000)]
+        assert len(made) == 5000
+        return gc.get_stats()[0]["collections"] - before
+
+    async def main(loop):
+        process.settle(loop)
+        learning = searches()
+        await asyncio.sleep(process.SETTLED_S + 1)
+        return learning, searches()
+
+    learning, later = run(main)
+    assert learning <= 1
+    assert later >= 5

@@ -122,7 +122,7 @@ class _Checker:
             return parts, None
         kind = type(family.options)
         own = {key: parts.pop(key) for key in (*options(kind), *sections(kind)) if key in parts}
-        found = DeviceConfig(**parts, options=kind(**own))
+        found = DeviceConfig(**parts, options=kind(**own) if own else family.options)
         return parts, found if self._is_put_through(found, path) else None
 
     def _is_put_through(self, device: DeviceConfig, path: str) -> bool:

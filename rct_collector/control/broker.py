@@ -15,6 +15,7 @@ import time
 from array import array
 from collections import defaultdict
 from collections.abc import Callable, Coroutine, Iterator
+from math import isnan, nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -34,6 +35,9 @@ log = logging.getLogger(__name__)
 #: Before all times, in nanoseconds since the epoch.
 _NEVER = -(1 << 63)
 
+#: Integers up to this one are numbers that a float holds exactly.
+_EXACT = 1 << 53
+
 #: What devices have in common that share a line; see :attr:`DeviceConfig.line`.
 Line = tuple[str, str]
 
@@ -46,14 +50,14 @@ class Latest:
     """What one unit has said last.
 
     Each process keeps that of all its units, for somebody who may never ask: what is the same for
-    many is kept once, and of each value only itself and its time.
+    many is kept once, and of each value only itself and its time, in eight bytes each.
 
     Attributes:
         health: How the unit does.
         time_ns: Of the last values that were of now; 0 before the first.
     """
 
-    __slots__ = ("_places", "_times", "_values", "health", "time_ns")
+    __slots__ = ("_numbers", "_others", "_places", "_times", "health", "time_ns")
 
     def __init__(self, health: Health, places: Places) -> None:
         """Nothing was said yet.
@@ -63,7 +67,8 @@ class Latest:
             places: What is known of where values are, to which this may add.
         """
         self._places = places
-        self._values: list[Value | None] = []
+        self._numbers = array("d")  # nan for what is in _others
+        self._others: dict[int, Value] = {}  # texts, and integers that no float holds
         self._times = array("q")  # nanoseconds since the epoch; of no value before all others
         self.health = health
         self.time_ns = 0
@@ -71,30 +76,42 @@ class Latest:
     def __iter__(self) -> Iterator[tuple[Series, Value, int]]:
         """Each series with its last value, and of when that is, in nanoseconds since the epoch."""
         for series, place in self._places.items():
-            value = self._values[place] if place < len(self._values) else None
-            if value is not None:
-                yield series, value, self._times[place]
+            if place < len(self._times) and self._times[place] != _NEVER:
+                yield series, self._value(series, place), self._times[place]
+
+    def _value(self, series: Series, place: int) -> Value:
+        number = self._numbers[place]
+        if isnan(number):
+            return self._others.get(place, number)
+        return int(number) if series.metric.value_type is int else number
 
     def take(self, batch: Batch) -> None:
         """Keep what is new, whenever it comes."""
-        time_ns, places, values, times = batch.time_ns, self._places, self._values, self._times
+        time_ns, places, numbers, times = batch.time_ns, self._places, self._numbers, self._times
         if batch.origin is Origin.LIVE:
             self.health = batch.health
             if batch.values and batch.health.up:  # of a unit that is away, figures of ours come
                 self.time_ns = max(self.time_ns, time_ns)
         for series, value in batch.values:
-            place = places.get(series)
-            if place is None:
-                place = places[series] = len(places)
-            if place >= len(values):
-                self._reach(place)
-            if times[place] <= time_ns:
-                values[place], times[place] = value, time_ns
+            try:
+                place = places[series]
+                if times[place] > time_ns:
+                    continue
+            except LookupError:
+                place = self._reach(series)
+            times[place] = time_ns
+            if type(value) is float or (type(value) is int and -_EXACT <= value <= _EXACT):
+                numbers[place] = value
+            else:
+                numbers[place], self._others[place] = nan, value
 
-    def _reach(self, place: int) -> None:
-        missing = place + 1 - len(self._values)
-        self._values.extend([None] * missing)
+    def _reach(self, series: Series) -> int:
+        """Make room for a series of which nothing was said yet."""
+        place = self._places.setdefault(series, len(self._places))
+        missing = place + 1 - len(self._times)
+        self._numbers.extend([nan] * missing)
         self._times.extend([_NEVER] * missing)
+        return place
 
 
 class Topic:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from functools import lru_cache
 from types import MappingProxyType
 
 from rct_collector.catalog import catalog
@@ -47,6 +48,12 @@ class _Wanted(dict[Series, bool]):
         return found
 
 
+@lru_cache(maxsize=256)
+def _wanted(choice: Choice) -> _Wanted:
+    """The same for all who have chosen the same."""
+    return _Wanted(choice)
+
+
 class Consumer:
     """One who takes what a device says.
 
@@ -69,7 +76,7 @@ class Consumer:
         self.choice = choice
         self.emit = emit
         self.is_narrow = False
-        self._wanted = _Wanted(choice)
+        self._wanted = _wanted(choice)
         self._texts = {series: text for series, text in texts.items() if self.wants(series)}
 
     def wants(self, series: Series) -> bool:

@@ -12,12 +12,12 @@ import asyncio
 import contextlib
 import logging
 import math
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
-from rct_collector.config import DeviceConfig
+from rct_collector.config import DeviceConfig, Intervals
 from rct_collector.device.consumers import Consumers
 from rct_collector.device.options import Options
 from rct_collector.device.plausibility import Plausibility
@@ -55,6 +55,12 @@ MARGIN_S = 0.25
 FIRST_CONNECT_S = 3.0
 
 
+@lru_cache(maxsize=64)
+def _seconds(intervals: Intervals) -> Mapping[PollClass, float]:
+    """Seconds between the rounds of each class, once for all devices that say the same."""
+    return {poll: intervals.seconds(poll) for poll in PollClass.POLLED}
+
+
 class Device:
     """One configured device; :meth:`run` collects from it until cancelled.
 
@@ -68,6 +74,13 @@ class Device:
         rounds: Rounds that ended.
         settled: Set once the fast part of a first round was handed over, or failed.
     """
+
+    _restoring: Restoring | None = None
+    _relay: Relaying | None = None
+    _gate: Gate | None = None
+    _left_to = ""
+    _is_told = False
+    _changes = 0
 
     def __init__(self, config: DeviceConfig, emit: Emit, options: Options | None = None) -> None:
         """Prepare; nothing is opened yet.
@@ -113,15 +126,9 @@ class Device:
         self.discovery = self.polling.discovery
         self.exchange = self.polling.exchange
         self.units = self._made_units(options)
-        self._restoring: Restoring | None = None
-        self._relay: Relaying | None = None
-        self._left_to = ""
-        self._is_told = False
-        self._changes = 0
         self._next_at = 0.0
         self._is_answered = False
         self._began_with: int | None = None
-        self._gate: Gate | None = None
         if config.options.permission.names:  # what rounds tell is to be known to it
             self._gate = self._made_gate()
         self._hurry = Flag()
@@ -130,12 +137,11 @@ class Device:
         self.settled = Flag()
         self.rounds = 0
 
-    def _intervals(self) -> dict[PollClass, float]:
+    def _intervals(self) -> Mapping[PollClass, float]:
         """Seconds between the rounds of each class; of a unit that is not asked, its heartbeat."""
         if self.driver.polled is None and self.driver.pushed is not None:
             return {PollClass.FAST: self.driver.pushed.heartbeat_s}
-        intervals = self.config.intervals
-        return {poll: intervals.seconds(poll) for poll in PollClass.POLLED}
+        return _seconds(self.config.intervals)
 
     def every(self, series: Series) -> float:
         """Seconds from one value of a series to the next, as far as it is known beforehand."""

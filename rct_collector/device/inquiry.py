@@ -30,6 +30,17 @@ class Inquiry:
         asked: Questions that were sent so far.
     """
 
+    __slots__ = (
+        "_answer",
+        "_argument",
+        "_gap",
+        "_owed",
+        "_port",
+        "_timeout",
+        "asked",
+        "query",
+    )
+
     def __init__(self, port: Port, timeout: float, *, gap: float = 0.0) -> None:
         """Ask nothing yet.
 

@@ -74,6 +74,12 @@ class Stats:
         }
     )
 
+    __slots__ = (
+        "_names",
+        "errors",
+        "totals",
+    )
+
     def __init__(self, wanted: Callable[[Series], bool] = lambda _series: True) -> None:
         """Start at zero.
 

@@ -292,7 +292,7 @@ class Examiner:
         self._inventory.hear(query, value, wall, waited)
         ask = self._poller.answered(query, now)
         if ask is not None and self._inventory.take(query, value):
-            self._poller.repeat(query)
+            self._poller.repeat(ask)
 
     def _refused(self, query: Query, now: float) -> None:
         """The unit is there, and has no answer to this."""

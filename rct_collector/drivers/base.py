@@ -18,6 +18,7 @@ from datetime import tzinfo
 from enum import StrEnum
 from functools import cached_property
 from importlib import import_module
+from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from rct_collector.drivers.options import MODEST, FamilyOptions, Requests
@@ -90,6 +91,7 @@ class Query:
             None for one that no other is like.
         wire_bytes: Bytes of the question and of its usual answer, of a family whose line is slow;
             see :attr:`Polled.byte_s`.
+        number: No other one has it.
     """
 
     name: str
@@ -101,6 +103,7 @@ class Query:
     every_s: float = 0.0
     shape: Hashable = None
     wire_bytes: int = 0
+    number: int = field(default_factory=count().__next__, init=False, repr=False)
 
     @property
     def label(self) -> str:

@@ -104,6 +104,35 @@ class Conversation:
 
     wire: Wire
 
+    __slots__ = (
+        "_alarm",
+        "_deliver",
+        "_held",
+        "_inflow",
+        "_is_proven",
+        "_may_say",
+        "_pause",
+        "_reports",
+        "_resync",
+        "_sent",
+        "_small",
+        "_small_bytes",
+        "_time",
+        "_timed",
+        "_unanswered_since",
+        "_wall_ns",
+        "answered_at",
+        "asked_at",
+        "heard_at",
+        "is_stale",
+        "query",
+        "ready",
+        "recovery",
+        "session",
+        "turns",
+        "wire",
+    )
+
     def __init__(
         self,
         session: Session,
@@ -129,7 +158,7 @@ class Conversation:
         self._alarm: asyncio.TimerHandle | None = None
         self._sent = sent
         self.turns: Turns[Any] = Turns()
-        self.is_stale = False
+        self.is_stale = self._is_proven = False
         self._deliver = deliver
         self._wall_ns = wall_ns
         self._reports = reports
@@ -206,7 +235,8 @@ class Conversation:
         """Something valid came, whoever said it; the line proves useful once it can be trusted."""
         self._unanswered_since = None
         self.answered_at = self.heard_at
-        if not self.recovery.active:
+        if not self._is_proven and not self.recovery.active:
+            self._is_proven = True  # until the line is another one
             self.wire.proven()
 
     def abandon(self, ask: Ask) -> None:
@@ -263,7 +293,7 @@ class Conversation:
             self._held.pop().conversation = None
         self.session.reset()
         self._inflow.reset()
-        self.is_stale = False
+        self.is_stale = self._is_proven = False
         self._read_on()
         self._unanswered_since = None
 

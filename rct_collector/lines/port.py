@@ -77,6 +77,20 @@ class Port:
         received_bytes: Bytes received for it so far.
     """
 
+    __slots__ = (
+        "__weakref__",
+        "_party",
+        "attached",
+        "conversation",
+        "line",
+        "many",
+        "opened",
+        "received_bytes",
+        "sent_bytes",
+        "takes_part",
+        "unit",
+    )
+
     def __init__(
         self,
         line: KeptLine,
@@ -275,6 +289,13 @@ class Ports:
         strangers: Units that were heard and that nobody is attached for → events.
         reports: What is said of the line, in the name of those who are attached.
     """
+
+    __slots__ = (
+        "_by_unit",
+        "_of_others",
+        "reports",
+        "strangers",
+    )
 
     def __init__(self, reports: Reports) -> None:
         """Begin with none.

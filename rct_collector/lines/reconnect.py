@@ -45,6 +45,29 @@ class Link(Generic[Held]):
         rejection: Why what was at its other end was of no use the last time; "" for nothing.
     """
 
+    __slots__ = (
+        "_address",
+        "_again",
+        "_changed",
+        "_complained",
+        "_counted",
+        "_end",
+        "_hurry",
+        "_line",
+        "_lost_at",
+        "_opener",
+        "_proven",
+        "_receive",
+        "_reports",
+        "attempted",
+        "excused",
+        "judged",
+        "last_error",
+        "opened",
+        "rejection",
+        "yields",
+    )
+
     def __init__(
         self,
         reports: Reports,

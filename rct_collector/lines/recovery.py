@@ -56,6 +56,18 @@ class Recovery:
         count: Recoveries begun so far.
     """
 
+    __slots__ = (
+        "_begun",
+        "_dialogue",
+        "_drains",
+        "_party",
+        "_probed_at",
+        "_resync",
+        "_timer",
+        "active",
+        "count",
+    )
+
     def __init__(self, dialogue: Dialogue) -> None:
         """Nothing is wrong yet."""
         self._dialogue = dialogue

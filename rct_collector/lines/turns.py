@@ -38,6 +38,12 @@ class Turns(Generic[T]):
         holder: Whose turn it is; None while the line is free, and then nobody waits.
     """
 
+    __slots__ = (
+        "_used",
+        "_waiting",
+        "holder",
+    )
+
     def __init__(self) -> None:
         """Begin with a line that is free."""
         self.holder: Party[T] | None = None

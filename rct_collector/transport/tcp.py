@@ -157,7 +157,8 @@ class Connection:
             text = "what came over a connection met a defect; it is closed"
             self._loop.call_exception_handler({"message": text, "exception": error})
             self._end(explain(error))
-        look_again(self._loop, len(data))
+        if len(data) == READ_BYTES:
+            look_again(self._loop, READ_BYTES)
 
     def _writable(self) -> None:
         """The system takes some of what it had no room for."""

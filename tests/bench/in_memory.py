@@ -124,9 +124,10 @@ class Network:
     def _deliver(self):
         now, due = self._loop.now, self._due
         while due and due[0][0] <= now:
-            _, line, answer = due.popleft()
+            _, line, answer = due[0]
             self.exchanges += 1
-            line.receive(answer)
+            line.receive(answer)  # by which more may be sent
+            due.popleft()
         if due:
             self._loop.call_at(due[0][0], self._deliver)
 

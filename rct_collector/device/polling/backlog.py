@@ -8,12 +8,14 @@ so that in each round as much is due as can be asked.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Hashable, Iterable, Mapping, Sequence
 from functools import lru_cache
+from itertools import chain, islice
 from math import floor, inf
+from typing import NamedTuple, TypeVar
 
 from rct_collector.config import DeviceConfig
-from rct_collector.device.polling.budget import budget_of
+from rct_collector.device.polling.budget import Budget, budget_of
 from rct_collector.device.polling.discovery import Discovery
 from rct_collector.device.polling.due import DueTimes
 from rct_collector.device.polling.freshness import Freshness
@@ -23,6 +25,8 @@ from rct_collector.drivers.base import Query
 from rct_collector.model import PollClass
 
 SLOW_CLASSES = PollClass.POLLED[1:]
+
+T = TypeVar("T", bound=Hashable)
 
 #: Query → those with which it makes up a sum.
 Companions = Mapping[Query, Sequence[Query]]
@@ -50,8 +54,68 @@ def in_turn(waiting: Mapping[Query, Urgency], companions: Companions) -> list[Qu
 
 
 @lru_cache(maxsize=256)
-def _once(found: tuple[Query, ...]) -> tuple[Query, ...]:
-    """The same queries, kept once for all units of which they are found."""
+def _once(found: T) -> T:
+    """The same queries or parts, kept once for all units of which they are found."""
+    return found
+
+
+class _Had(NamedTuple):
+    """What can be asked of a unit that has some parts.
+
+    Attributes:
+        classes: The queries of each class, in the order of the plan.
+        every: All of them.
+    """
+
+    classes: Mapping[PollClass, tuple[Query, ...]]
+    every: tuple[Query, ...]
+
+
+# What follows from a plan alone is worked out once for all units that know as much of themselves:
+# after a start those of a fleet learn the same at about the same time. Few are kept, since each
+# keeps its plan.
+
+
+@lru_cache(maxsize=32)
+def _had(plan: Plan, parts: frozenset[str]) -> _Had:
+    """What there is to ask of a unit that is believed to have some parts."""
+    classes = {
+        poll: tuple(query for query in plan.queries(poll) if query.condition in parts)
+        for poll in PollClass.POLLED
+    }
+    return _Had(classes, tuple(query for query in plan.classes if query.condition in parts))
+
+
+@lru_cache(maxsize=32)
+def _first_turns(
+    plan: Plan, waiting: tuple[Query, ...], deciding: tuple[Query, ...]
+) -> tuple[Query, ...]:
+    """The order of queries of which none was ever asked, see :meth:`Backlog.in_turn`."""
+    ranks = {query: (_rank(plan, query, decides=query in deciding), inf) for query in waiting}
+    return tuple(in_turn(ranks, plan.companions))
+
+
+def _rank(plan: Plan, query: Query, *, decides: bool) -> int:
+    """How much a query that was never asked wants its turn."""
+    return 3 if decides else 2 if query in plan.energy else 1
+
+
+def _interval(plan: Plan, query: Query, budget: Budget) -> float:
+    """Seconds from one turn of a query to the next."""
+    return budget.seconds(plan.classes[query], total=query in plan.energy)
+
+
+@lru_cache(maxsize=32)
+def _spread(plan: Plan, asked: tuple[Query, ...], budget: Budget) -> Mapping[Query, float]:
+    """Give each query its place in the interval, neighbours side by side, sums together."""
+    found: dict[Query, float] = {}
+    are_asked = set(asked)
+    for poll in SLOW_CLASSES:
+        queries = [query for query in plan.queries(poll) if query in are_asked]
+        for number, query in enumerate(queries):
+            shift = number / len(queries) * _interval(plan, query, budget)
+            for member in (query, *plan.companions.get(query, ())):
+                found.setdefault(member, shift)
     return found
 
 
@@ -85,15 +149,18 @@ class Backlog:
         self._freshness = freshness
         self._config = config
         self._waiting: dict[Query, float] = {}
-        self._joined: set[Query] = set()  # put back already, for the sake of a sum
-        self._soon: set[Query] = set()  # wanted in the next round, whenever it would be due
+        self._joined: list[Query] = []  # put back already, for the sake of a sum
+        self._soon: list[Query] = []  # wanted in the next round, whenever it would be due
         self._turns = DueTimes(plan.places)
         self._began = 0.0  # the round
-        self._asked: tuple[Query, ...] = ()
+        self._asked: tuple[Query, ...] | None = None
         self._seen: object = None  # what _asked and _had were worked out from
-        self._had: dict[PollClass, tuple[Query, ...]] = {}  # what the unit has of each class
-        self._shift: dict[Query, float] = {}  # of the grid of its turns, in seconds
-        self.budget = budget_of(plan, self._is_asked, config)
+        self._had = _had(plan, frozenset())
+        self._parts: frozenset[str] = frozenset()  # that the unit is believed to have
+        self._announced: dict[PollClass, frozenset[str]] = {}  # those that were news already
+        self._shift: Mapping[Query, float] = {}  # of the grid of its turns, in seconds
+        self.budget: Budget
+        self._look()
 
     def present(self, queries: Iterable[Query], now: float) -> list[Query]:
         """Those that the unit is known to answer, and whose last answer is not good any more."""
@@ -102,7 +169,7 @@ class Backlog:
     def of_class(self, poll: PollClass, now: float) -> list[Query]:
         """Those of a class that :meth:`present` names."""
         self._look()
-        return self._to_ask(self._had[poll], now)
+        return self._to_ask(self._had.classes[poll], now)
 
     def _to_ask(self, queries: Iterable[Query], now: float) -> list[Query]:
         """Those that are neither given up nor known well enough."""
@@ -120,8 +187,10 @@ class Backlog:
         """
         if any(query in answered for query in asked):
             return []
-        queries = (*self._discovery.deciding, *self._plan.classes)
-        return [q for q in queries if q not in asked and self._is_asked(q)][:1]
+        self._look()
+        there = set(asked)
+        queries = chain(self._discovery.deciding, self._had.every)
+        return list(islice((q for q in queries if q not in there and self._is_asked(q)), 1))
 
     def in_turn(self, now: float) -> list[Query]:
         """All that waits, see :func:`in_turn`.
@@ -132,6 +201,9 @@ class Backlog:
         do not wait behind those of an hour, which come in the end all the same, as their share
         grows, too.
         """
+        if all(map(self._turns.is_new, self._waiting)):
+            deciding = tuple(filter(self._discovery.decides, self._waiting))
+            return list(_first_turns(self._plan, tuple(self._waiting), deciding))
         still_open = set(self._discovery.open())
         urgency = {}
         for query, since in self._waiting.items():
@@ -171,7 +243,7 @@ class Backlog:
     def ask_soon(self, query: Query) -> None:
         """Ask something in the next round, which has just changed; what is fast comes anyway."""
         if self._plan.classes.get(query, PollClass.FAST) is not PollClass.FAST:
-            self._soon.add(query)
+            self._soon.append(query)
 
     def decide_again(self, now: float) -> None:
         """What decides is looked at again: the unit may have been exchanged."""
@@ -182,7 +254,13 @@ class Backlog:
 
     def news(self, classes: Iterable[PollClass], now: float) -> list[Query]:
         """Add what a new fact brings: what never waited here before."""
-        found = [q for poll in classes for q in self.present(self._plan.queries(poll), now)]
+        self._look()
+        found: list[Query] = []
+        for poll in classes:
+            before = self._announced.get(poll, frozenset())
+            if before != self._parts:  # most facts bring no other part
+                self._announced[poll] = self._parts
+                found += self._to_ask(_had(self._plan, self._parts - before).classes[poll], now)
         known = self._turns.was_announced
         fresh = [q for q in (*self._discovery.open(), *found) if not known(q)]
         for query in fresh:
@@ -198,13 +276,12 @@ class Backlog:
             now: Monotonic seconds.
         """
         self._plan = plan
-        self._asked, self._seen = (), None  # so that the budget is worked out anew
-        for kept in (self._waiting, self._shift):
-            for query in kept.keys() - plan.classes.keys():
-                del kept[query]
+        self._asked = self._seen = None  # so that the budget is worked out anew
+        for query in self._waiting.keys() - plan.classes.keys():
+            del self._waiting[query]
         self._turns = self._turns.moved(plan.places)
-        self._soon &= plan.classes.keys()
-        self._joined &= plan.classes.keys()
+        self._announced.clear()
+        self._soon = [query for query in self._soon if query in plan.classes]
         for query in self.present(more, now):
             if plan.classes[query] is not PollClass.FAST:
                 self._want(query, now)
@@ -216,6 +293,7 @@ class Backlog:
     def forget(self) -> None:
         """Another unit, or new firmware: all is news again."""
         self._turns.forget()
+        self._announced.clear()
 
     def keep(self, unasked: Iterable[Query], tried: Iterable[Query], now: float) -> None:
         """At the end of a round: what was not asked waits for the next one.
@@ -238,12 +316,12 @@ class Backlog:
         Once, as a round may be too short for all of it.
         """
         companions = self._plan.companions
-        self._joined &= self._waiting.keys()
+        self._joined = [query for query in self._joined if query in self._waiting]
         for query in [q for q in self._waiting if q in companions and q not in self._joined]:
             for other in self.present(companions[query], now):
                 if other not in self._waiting:
                     self._waiting[other] = self._waiting[query]
-                    self._joined |= {query, other}
+                    self._joined += query, other
 
     def _want(self, query: Query, since: float) -> None:
         self._turns.announce(query)
@@ -257,31 +335,21 @@ class Backlog:
         if seen == self._seen:
             return
         self._seen = seen
-        among = self._discovery.among
-        self._had = {p: _once(tuple(among(self._plan.queries(p)))) for p in PollClass.POLLED}
-        asked = _once(tuple(self._unsupported.answering(among(self._plan.classes))))
+        self._parts = _once(frozenset(filter(self._discovery.has, self._plan.parts)))
+        self._had = _had(self._plan, self._parts)
+        asked = self._had.every
+        if len(self._unsupported):
+            asked = _once(tuple(self._unsupported.answering(asked)))
         if asked != self._asked:
             self._asked = asked
-            self.budget = budget_of(self._plan, set(asked).__contains__, self._config)
-            self._shift = {} if self.budget.fits else self._spread(set(asked))
+            self.budget = budget_of(self._plan, asked, self._config)
+            self._shift = {} if self.budget.fits else _spread(self._plan, asked, self.budget)
 
     def _is_asked(self, query: Query) -> bool:
         return bool(self._discovery.has(query.condition)) and query not in self._unsupported
 
-    def _spread(self, asked: Collection[Query]) -> dict[Query, float]:
-        """Give each query its place in the interval, neighbours side by side, sums together."""
-        found: dict[Query, float] = {}
-        for poll in SLOW_CLASSES:
-            queries = [query for query in self._plan.queries(poll) if query in asked]
-            for number, query in enumerate(queries):
-                shift = number / len(queries) * self._interval(query)
-                for member in (query, *self._plan.companions.get(query, ())):
-                    found.setdefault(member, shift)
-        return found
-
     def _interval(self, query: Query) -> float:
-        """Seconds from one turn of a query to the next."""
-        return self.budget.seconds(self._plan.classes[query], total=query in self._plan.energy)
+        return _interval(self._plan, query, self.budget)
 
     def _next_turn(self, query: Query) -> float:
         """When a query that was asked in this round is due again, if not all classes fit."""

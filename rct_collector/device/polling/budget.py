@@ -13,15 +13,16 @@ Plain arithmetic on a plan, for the device itself and for those who ask beforeha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import count
 from math import inf
 
-from rct_collector.config import DeviceConfig
+from rct_collector.config import DeviceConfig, Intervals
 from rct_collector.device.polling.plan import Plan
 from rct_collector.drivers.base import Query
+from rct_collector.drivers.options import Requests
 from rct_collector.model import PollClass, Series
 
 #: Share of the pace that is left for repeats, second readings and discovery.
@@ -212,31 +213,39 @@ def budget(plan: Plan, present: Collection[str], config: DeviceConfig) -> Budget
         present: Names of the driver's conditions that the device is taken to meet.
         config: Intervals and pace.
     """
-    return budget_of(plan, lambda query: query.condition in present, config)
+    asked = tuple(query for query in plan.classes if query.condition in present)
+    return budget_of(plan, asked, config)
 
 
-def budget_of(plan: Plan, asks: Callable[[Query], bool], config: DeviceConfig) -> Budget:
-    """The same for whatever is asked of a device.
+def budget_of(plan: Plan, asked: tuple[Query, ...], config: DeviceConfig) -> Budget:
+    """The same for whatever is asked of a device; those that are asked alike share it.
 
     Args:
         plan: What is asked for, class by class.
-        asks: Whether a query is asked at all.
+        asked: What of that is asked at all.
         config: Intervals and pace.
     """
-    gap, byte_s = config.requests.gap, config.byte_s
-    pace = min(config.requests.per_second, 1 / gap)
+    return _budget(plan, asked, config.requests, config.intervals, config.byte_s)
+
+
+@lru_cache(maxsize=32)
+def _budget(
+    plan: Plan, asked: tuple[Query, ...], requests: Requests, intervals: Intervals, byte_s: float
+) -> Budget:
+    gap, asks = requests.gap, set(asked)
+    pace = min(requests.per_second, 1 / gap)
     shares = []
     for poll in PollClass.POLLED:
-        queries = [query for query in plan.queries(poll) if asks(query)]
+        queries = [query for query in plan.queries(poll) if query in asks]
         totals = len(plan.energy.intersection(queries)) if poll is not PollClass.FAST else 0
-        interval = config.intervals.seconds(poll)
-        asked = line_s = 0.0
+        interval = intervals.seconds(poll)
+        times = line_s = 0.0
         for query in queries:
             often = interval / query.every_s if query.every_s > interval else 1.0
-            asked += often
+            times += often
             if byte_s:
                 line_s += often * (LEEWAY * byte_s * query.wire_bytes + gap)
-        shares.append(Share(poll, len(queries), interval, totals, asked, line_s))
+        shares.append(Share(poll, len(queries), interval, totals, times, line_s))
     budget = Budget(tuple(shares), pace, gap)
     if not byte_s:
         return budget

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping
 from functools import cache
+from itertools import chain
 from typing import Any, NamedTuple
 
 from rct_collector.drivers.base import Condition, Driver, Query
@@ -79,6 +80,7 @@ class Discovery:
         self._identity = driver.identity
         self._deciding = _by_dependence(driver)
         self._condition_of = _conditions(driver)
+        self._following = _following(driver)
         names = self._condition_of.keys()
         self.facts: dict[str, Any] = {k: v for k, v in (facts or {}).items() if k in names}
         if not self._is_usable():
@@ -88,8 +90,8 @@ class Discovery:
         self._holding: dict[
             tuple[str, ...], bool | None
         ] = {}  # asked for each value: worked out once
-        self._heard: set[str] = set()  # facts that were confirmed on this connection
-        self._given_up: set[str] = set()  # what should identify the unit, and is not answered
+        self._heard: dict[str, None] = {}  # facts that were confirmed on this connection
+        self._given_up: dict[str, None] = {}  # what should identify the unit, and is not answered
         self._unsure: dict[str, int] = {}  # facts that need so many more answers on this connection
         self.change: UnitChange | None = None
         self.version = 0
@@ -125,9 +127,13 @@ class Discovery:
             self._known[condition] = self._conditions[condition].test(self.facts)
         return self._known[condition]
 
-    def _new_facts(self) -> None:
-        """What follows from the facts is worked out anew."""
-        self._known.clear()
+    def _new_facts(self, *names: str) -> None:
+        """What follows from some facts is worked out anew; from all of them, if none is named."""
+        if names:
+            for condition in chain.from_iterable(map(self._following.__getitem__, names)):
+                self._known.pop(condition, None)
+        else:
+            self._known.clear()
         self.version += 1
 
     def among(self, queries: Iterable[Query]) -> list[Query]:
@@ -286,7 +292,7 @@ class Discovery:
         if name in self.facts and self.facts[name] == value:
             self._candidates.pop(name, None)
             return self._confirm(name)
-        self._heard.discard(name)
+        self._heard.pop(name, None)
         if name not in self._candidates or self._candidates[name] != value:
             self._candidates[name] = value
             return None
@@ -304,14 +310,14 @@ class Discovery:
         self._holding.clear()
         news = False
         if name in self._identity and not self._is_settled(name):
-            self._given_up.add(name)
+            self._given_up[name] = None
             news = True
             if self._is_anonymous():
                 self._doubt_all()
         if name not in self.facts or name in self._unsure:
             self._unsure.pop(name, None)
             self.facts[name] = None
-            self._new_facts()
+            self._new_facts(name)
             news = True
         return news
 
@@ -322,8 +328,8 @@ class Discovery:
             self._unsure[name] = missing
             return None
         self._unsure.pop(name, None)
-        self._heard.add(name)
-        self._given_up.discard(name)
+        self._heard[name] = None
+        self._given_up.pop(name, None)
         return False
 
     def _learn(self, name: str, value: Any) -> None:
@@ -333,13 +339,14 @@ class Discovery:
             self.change = UnitChange(name, before, value)
             for learnt in (self.facts, self._candidates, self._unsure, self._heard, self._given_up):
                 learnt.clear()
+            self._known.clear()
         elif name in self._identity[:1] and name in self.facts:
             self._doubt_all()  # a unit that did not say who it was may have been another one
         self.facts[name] = value
-        self._heard.add(name)
-        self._given_up.discard(name)
+        self._heard[name] = None
+        self._given_up.pop(name, None)
         self._unsure.pop(name, None)
-        self._new_facts()
+        self._new_facts(name)
 
     def _makes_sense(self, query: Query) -> bool:
         """Not about a part that is known to be absent."""
@@ -412,3 +419,12 @@ def _by_dependence(driver: Driver) -> Mapping[Query, None]:
 def _conditions(driver: Driver) -> Mapping[str, str]:
     """Name of each deciding query → its condition."""
     return {query.name: query.condition for query in _by_dependence(driver)}
+
+
+@cache
+def _following(driver: Driver) -> Mapping[str, tuple[str, ...]]:
+    """Name of each deciding query → the conditions that its answer is an input of."""
+    return {
+        query.name: tuple(name for name, c in driver.conditions.items() if query.name in c.inputs)
+        for query in _by_dependence(driver)
+    }

@@ -130,6 +130,33 @@ class Exchange:
         cut_short: The line was lost in the middle of the last round.
     """
 
+    __slots__ = (
+        "_alarm",
+        "_clock",
+        "_end_told",
+        "_fast_told",
+        "_interval",
+        "_over",
+        "_owner",
+        "_pacer",
+        "_rate",
+        "_reports",
+        "_requests",
+        "_slowest_gap",
+        "_stats",
+        "_time",
+        "_timeout",
+        "_told_at",
+        "_window",
+        "_zone",
+        "cut_short",
+        "drains",
+        "inquiry",
+        "name",
+        "poller",
+        "port",
+    )
+
     def __init__(
         self,
         name: str,
@@ -187,13 +214,12 @@ class Exchange:
         self._requests = requests
         self._window = 1 if drains else requests.window
         self._rate = self._new_rate()
-        self._standstill = Standstill(math.inf if drains else requests.timeout)
         self.poller = Poller(
             self._pacer,
             window=self._window,
             timeout=requests.timeout,
             response_time=ResponseTime(requests.timeout, SILENCE_S if drains else LEAST_S),
-            standstill=self._standstill,
+            standstill=Standstill(math.inf if drains else requests.timeout),
             drain_s=resync.silence_s + PROBE_S if resync else 0.0,
             retry_delay=partial(delay, at_once=True) if drains else delay,
         )
@@ -202,6 +228,7 @@ class Exchange:
         self.inquiry = Inquiry(self.port, requests.timeout, gap=gap)
         self._over: asyncio.Future[None] | None = None
         self._alarm = Alarm(self._time_has_come)
+        self._time = self._alarm.time  # that of the loop itself, once it runs
         self._fast_told = self._end_told = False
         self._told_at = -math.inf
         self.cut_short = False
@@ -228,6 +255,7 @@ class Exchange:
         if not self.port.is_open:
             return
         loop = asyncio.get_running_loop()
+        self._time = loop.time
         now = loop.time()
         if self.drains:
             self._alarm.hasten()
@@ -399,10 +427,10 @@ class Exchange:
     ) -> None:
         """Bytes came; see :class:`lines.port.Attached`."""
         poller = self.poller
-        if self.drains or now < self._standstill.over_at:
+        if not poller.calm:
             poller.heard(now)
         if stale:
-            self._standstill.begin(now)
+            poller.stale(now)
         unasked: list[Event] = []
         for event in events:
             if type(event) is Answer:
@@ -417,7 +445,8 @@ class Exchange:
             self._owner.unasked(unasked, now, receipt)
         if self._over is None:
             return
-        if not poller.waits_for_time:
+        # What is due is sent while all that it takes is at hand, not when the alarm rings.
+        if not poller.waits_for_time or now >= self._alarm.due:
             self._pump()
         elif not poller.pending:
             self.port.end_turn()
@@ -469,7 +498,7 @@ class Exchange:
         if ask is None or not ask.attempts:
             self._unwanted(answer, now)
         if ask is not None and not self._owner.answered(answer, now):
-            self.poller.repeat(query)
+            self.poller.repeat(ask)
 
     def _unwanted(self, answer: Answer, now: float) -> None:
         """An answer that the round has not asked for."""
@@ -485,7 +514,7 @@ class Exchange:
 
     def _pump(self) -> None:
         """Send what may be sent now; come back when there is more to do."""
-        now = self._alarm.time()
+        now = self._time()
         port, poller = self.port, self.poller
         request = poller.usual(now)
         if (
@@ -494,7 +523,7 @@ class Exchange:
             and port.ask_usual(request.query, now)
         ):
             # Its time is when it was sent, not when that was decided: sending may have taken long.
-            wake = poller.went(request, self._alarm.time())
+            wake = poller.went(request, self._time())
             if not self._fast_told or now - self._told_at >= HAND_OVER_S:
                 self._hand_over(now)
             self._alarm.set(wake)
@@ -517,7 +546,7 @@ class Exchange:
             if query.argument is not None:
                 ask = ask._replace(argument=query.argument(self._clock.wall(), self._zone))
             port.ask(ask, now)
-            now = self._alarm.time()  # when it was sent, as above
+            now = self._time()  # when it was sent, as above
             poller.sent(query, now)
         if not poller.pending:
             port.end_turn()

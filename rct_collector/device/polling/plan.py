@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from typing import Any, NamedTuple, cast
 
 from rct_collector.catalog import Catalog, catalog
+from rct_collector.catalog.faults import fault_metrics
 from rct_collector.catalog.rules import TOLERANT, Rule
 from rct_collector.config import DeviceConfig, matches
 from rct_collector.drivers.base import Binding, Driver, Query
@@ -41,6 +42,7 @@ class Plain(NamedTuple):
         low: Smallest plausible value.
         high: Largest plausible value.
         is_told: It is to be published; else it is only an input of what is.
+        is_kept: It is looked at once more in its round: an input of others, or a fault.
     """
 
     series: Series
@@ -48,6 +50,7 @@ class Plain(NamedTuple):
     low: float
     high: float
     is_told: bool
+    is_kept: bool
 
 
 class Taking(NamedTuple):
@@ -130,8 +133,10 @@ class Plan:
         self.companions = self._companions()
         self.texts = {s for s in self.wanted if s.metric.kind is Kind.TEXT}
         self.told = {s: self.conditions(s) for s in self.wanted if s not in self.texts}
-        self.takes = self._takes(driver)
-        self.takings = {query: self._taking(query) for query in self.takes}
+        inputs = {s for item in self.derived for column in item.inputs for s, _ in column}
+        self.takes = self._takes(driver, self.wanted | inputs)
+        kept = inputs.union(self.faults)
+        self.takings = {query: self._taking(query, kept) for query in self.takes}
         self.energy = frozenset(q for q, b in self.takes.items() if any(map(_brings_energy, b)))
         for query in driver.deciding():
             self.classes.setdefault(query, query.poll)
@@ -144,6 +149,16 @@ class Plan:
     def places(self) -> dict[Query, int]:
         """The queries, numbered from 0: what devices keep of each is an array, for all of them."""
         return {query: number for number, query in enumerate(self.classes)}
+
+    @cached_property
+    def faults(self) -> tuple[Series, ...]:
+        """Wanted series that tell of faults."""
+        return tuple(series for series in self.wanted if series.metric in fault_metrics())
+
+    @cached_property
+    def parts(self) -> tuple[str, ...]:
+        """Names of the conditions under which there is something to ask for."""
+        return tuple(dict.fromkeys(query.condition for query in self.classes))
 
     def queries(self, poll: PollClass) -> list[Query]:
         """The queries of one class, in the driver's order, which keeps snapshots together."""
@@ -255,22 +270,21 @@ class Plan:
             self._columns[column] = tuple((series, self.conditions(series)) for series in column)
         return self._columns[column]
 
-    def _takes(self, driver: Driver) -> dict[Query, tuple[Binding, ...]]:
-        inputs = {s for item in self.derived for column in item.inputs for s, _ in column}
-        used = self.wanted | inputs
+    def _takes(self, driver: Driver, used: set[Series]) -> dict[Query, tuple[Binding, ...]]:
         return {
             query: tuple(b for b in query.bindings if not used.isdisjoint(b.series))
             for query in driver.queries
         }
 
-    def _taking(self, query: Query) -> Taking:
+    def _taking(self, query: Query, kept: set[Series]) -> Taking:
         bindings, dependents = self.takes[query], self.dependents.get(query, ())
-        plain = tuple(found for binding in bindings if (found := self._plain(binding)) is not None)
+        found = (self._plain(binding, kept) for binding in bindings)
+        plain = tuple(item for item in found if item is not None)
         if len(plain) == len(bindings):
             return Taking(plain, (), dependents)
         return Taking((), bindings, dependents)
 
-    def _plain(self, binding: Binding) -> Plain | None:
+    def _plain(self, binding: Binding, kept: set[Series]) -> Plain | None:
         """A binding as a plain number, if it is one."""
         series = binding.series[0]
         metric = series.metric
@@ -279,7 +293,8 @@ class Plan:
         if series in self.several:
             return None
         scalar = cast("Callable[[Any], float]", binding.scalar)
-        return Plain(series, scalar, metric.low, metric.high, series in self.told)
+        is_told, is_kept = series in self.told, series in kept
+        return Plain(series, scalar, metric.low, metric.high, is_told, is_kept)
 
     def _dependents(self) -> dict[Query, tuple[int, ...]]:
         places: dict[Query, list[int]] = {}
@@ -316,9 +331,14 @@ def plan_for(driver: Driver, config: DeviceConfig) -> Plan:
     return _shared(driver, choice_of(config))
 
 
+@lru_cache(maxsize=256)
+def _once(choice: Choice) -> Choice:
+    return choice
+
+
 def choice_of(config: DeviceConfig) -> Choice:
     """What the user of a device wants of it."""
-    return Choice(config.enabled, config.include, config.exclude)
+    return _once(Choice(config.enabled, config.include, config.exclude))
 
 
 def is_wanted(series: Series, config: DeviceConfig | Choice) -> bool:

@@ -31,11 +31,11 @@ answer, nobody else asks, and one to what this round has not asked is such an ol
 from __future__ import annotations
 
 import math
-from collections import deque
-from collections.abc import Callable, Iterable, Set
+from collections.abc import Callable, Container, Iterable
 
 from rct_collector.device.polling.catching_up import CatchingUp
 from rct_collector.device.polling.courtesy import Courtesy
+from rct_collector.device.polling.marks import Marks
 from rct_collector.device.polling.pacing import Pacer
 from rct_collector.device.polling.request import (
     ANSWERED,
@@ -89,7 +89,45 @@ class Poller:
         pending: Requests that are unanswered at present, by their queries, the oldest first.
         waits_for_time: Whatever comes next waits for its time, so that answers that come before
             need no new decision.
+        calm: Nothing was out of the ordinary when it was looked last, and nothing has happened
+            since but that requests were sent, and answered at once; see :meth:`_is_calm`.
     """
+
+    __slots__ = (
+        "_asks",
+        "_catching_up",
+        "_courtesy",
+        "_deadline",
+        "_done",
+        "_doubtful",
+        "_drain_s",
+        "_fast",
+        "_fast_begun",
+        "_given_up",
+        "_heard_at",
+        "_later",
+        "_middle",
+        "_next_round",
+        "_owed",
+        "_pacer",
+        "_proven",
+        "_reserve",
+        "_response_time",
+        "_retry_delay",
+        "_sent_at",
+        "_slow",
+        "_standstill",
+        "_timeout",
+        "_tokens",
+        "_took",
+        "_waiting",
+        "abandoned",
+        "calm",
+        "pending",
+        "tally",
+        "waits_for_time",
+        "window",
+    )  # fmt: skip - with more than 30, each would have a dict of its own for them
 
     def __init__(
         self,
@@ -126,15 +164,18 @@ class Poller:
         self._response_time = response_time
         self._standstill = standstill or Standstill(math.inf)
         self._drain_s = drain_s
-        self._doubtful: set[Query] = set()  # on a line that is drained: what was in vain lately
+        self._doubtful = Marks()  # on a line that is drained: what was in vain lately
         self._took: dict[Query, float] = {}  # there, too: seconds that the last answer took
         self._retry_delay = retry_delay
-        self._asks: dict[Query, Request] = {}
-        self._fast: deque[Request] = deque()
-        self._slow: deque[Request] = deque()
+        self._asks: dict[Query, Request] = {}  # of this round: what is open, or may be owed
+        self._done = Marks()  # what was answered in it
+        self._fast: list[Request] = []
+        self._slow: list[Request] = []  # the next one, and what others have asked before us
+        # What follows: it may be a lot, so that no requests are made yet.
+        self._later: list[Query] = []
         self._waiting: list[Request] = []
         self.pending: dict[Query, Request] = {}
-        self._proven: set[Query] = set()
+        self._proven = Marks()
         self._owed: dict[Query, int] = {}
         self._courtesy = Courtesy()
         self._catching_up = CatchingUp(pacer, self._courtesy)
@@ -142,7 +183,7 @@ class Poller:
         self._given_up: list[Query] = []
         self.abandoned: list[Query] = []
         self.tally = Tally()
-        self.waits_for_time = False
+        self.waits_for_time = self.calm = False
         self._deadline = 0.0
         self._middle = 0.0
         self._next_round = 0.0
@@ -173,6 +214,7 @@ class Poller:
         if (self.pending or self.tally.timeouts) and not self._drain_s:
             self._owed |= {ask.query: owed for ask in self._asks.values() if (owed := ask.owed)}
         self._asks.clear()
+        self._done.clear()
         self._waiting.clear()
         self.pending.clear()
         self._given_up.clear()
@@ -180,19 +222,25 @@ class Poller:
         # first request may flush out, is not taken for a new one.
         last = self._doubtful if self._drain_s else self._owed
         ordered = sorted(dict.fromkeys(fast), key=last.__contains__)
-        self._fast = deque(self._ask(query, fast=True) for query in ordered)
-        self._slow = deque()
-        for query in slow:
-            self.add(query)
+        self._fast = [self._ask(query, fast=True) for query in ordered]
+        self._slow.clear()
+        later = dict.fromkeys(slow)
+        for ask in self._asks.values():
+            ask.kept = ask.query in later
+            later.pop(ask.query, None)
+        self._later = list(later)
+        self._draw()
         self.tally = Tally()
         self._fast_begun = False
         self._deadline = deadline
         self._next_round = next_round
         self._middle = now + (next_round - now) / 2
         self._reserve = float(len(self._fast))
+        self.calm = self._is_calm(now)
 
     def opened(self) -> None:
         """A new line: much is wanted at once."""
+        self.calm = False
         self._catching_up.opened()
 
     def clear(self) -> None:
@@ -203,10 +251,16 @@ class Poller:
     def add(self, query: Query) -> None:
         """Want one more slow query in this round."""
         ask = self._asks.get(query)
-        if ask is None:
-            self._slow.append(self._ask(query, fast=False))
-        else:
+        if ask is not None:
             ask.kept = True
+        elif query not in self._done and query not in self._later:
+            self._later.append(query)
+            self._draw()
+
+    def _draw(self) -> None:
+        """Have a request for what is the next slow one."""
+        if not self._slow and self._later:
+            self._slow.append(self._ask(self._later.pop(0), fast=False))
 
     def next(self, now: float, seen: float | None = None) -> tuple[Query | None, float]:
         """What to do now.
@@ -220,6 +274,7 @@ class Poller:
             A query to send at once (then call :meth:`sent`), or None and when to ask again.
         """
         wake = self.wake_at(now, seen)
+        self.calm = self._is_calm(now)
         free_at = self._pacer.free_at
         if now < free_at:  # the most frequent case of all: one was sent just now
             more = bool(self._slow) and self._is_in_time(self._slow[0], free_at)
@@ -242,7 +297,8 @@ class Poller:
         """What to send now, where nothing is out of the ordinary: :meth:`next`, only quicker.
 
         That is nearly always so, and then most of the questions above have the same answer: nothing
-        is overdue or waits to be repeated, nobody else is on the line, and the round has time.
+        is overdue or waits to be repeated, nobody else is on the line, and the round has time. They
+        are not asked each time, since to look at what answers them costs more than all else here.
 
         Args:
             now: Monotonic seconds.
@@ -251,18 +307,8 @@ class Poller:
             What :meth:`next` has to send (then call :meth:`went`); None where it has nothing, or
             is to be asked itself.
         """
-        pacer, courtesy = self._pacer, self._courtesy
-        if (
-            now < pacer.last + pacer.gap
-            or self._waiting
-            or self._given_up
-            or self.abandoned
-            or self._drain_s
-            or self._catching_up.is_behind
-            or now < courtesy.present_until
-            or now < self._standstill.over_at
-            or now >= self._deadline
-        ):
+        pacer = self._pacer
+        if not self.calm or now < pacer.last + pacer.gap or now >= self._deadline:
             return None
         pending = self.pending
         for ask in pending.values():
@@ -300,10 +346,12 @@ class Poller:
         """
         query, pacer, pending = ask.query, self._pacer, self.pending
         if ask.fast:
-            self._fast.popleft()
+            self._fast.pop(0)
             self._fast_begun = True
         else:
-            self._slow.popleft()
+            self._slow.pop(0)
+            if self._later:
+                self._draw()
         ask.phase = PENDING
         ask.attempts += 1
         ask.sent_at = now
@@ -317,9 +365,6 @@ class Poller:
         if not standstill.unanswered:
             standstill.asked_at = now
         standstill.unanswered += 1
-        if self._owed:
-            self._owed.pop(query, None)
-        self._courtesy.since = math.inf
         pacer.last = now
         bucket = pacer.bucket
         bucket.left, bucket.at = self._tokens - 1.0, now
@@ -378,12 +423,23 @@ class Poller:
         self.tally.retries += ask.attempts > 1
 
     def heard(self, now: float) -> None:
-        """Bytes came, whatever they are; what they mean is told next."""
+        """Bytes came, whatever they are; what they mean is told next. Not needed while calm."""
         self._standstill.heard(now)
         if self._drain_s:
             for ask in self.pending.values():  # at most one: the bytes are of its answer
                 longest = ask.sent_at + self._timeout + GOES_ON_S
                 ask.until = min(longest, now + SILENCE_S)
+
+    def stale(self, now: float) -> None:
+        """What comes now has waited for too long to be believed."""
+        self.calm = False
+        self._standstill.begin(now)
+
+    def _is_believed(self, now: float) -> bool:
+        """Something came that is not quite as usual: whether it may be believed."""
+        self.calm = False
+        self._heard_at = now
+        return self._standstill.answered(now)
 
     def answered(self, query: Query, now: float) -> Request | None:
         """A valid answer came.
@@ -394,24 +450,27 @@ class Poller:
         """
         standstill, ask = self._standstill, self.pending.get(query)
         if (
-            ask is not None
+            self.calm
+            and ask is not None
             and ask.attempts == 1
             and standstill.unanswered < REQUESTS
-            and now >= standstill.over_at
-            and not self._owed
-            and not self._drain_s
             and len(self.pending) == 1
         ):  # the most frequent case of all: nothing else is open, and this was asked once
             standstill.asked_at, standstill.unanswered = math.inf, 0
             self._heard_at = now
             self._proven.add(query)
-            self._catching_up.answers = True
             self._in_time(ask, now - ask.sent_at)
             ask.phase = ANSWERED
+            self._done.add(query)
+            if not ask.silent:
+                del self._asks[query]
             return ask
-        fresh = standstill.answered(now)
-        self._heard_at = now
+        fresh = self._is_believed(now)
         ask = self._asks.get(query)
+        if ask is None and query in self._later:  # somebody else has asked
+            self._later.remove(query)
+            ask = self._ask(query, fast=False)
+            self._slow.append(ask)
         if ask is None or ask.phase is ANSWERED or (self._drain_s and not ask.attempts):
             return None
         if not fresh:
@@ -431,6 +490,9 @@ class Poller:
             self._doubtful.discard(query)
         self._catching_up.answers = True
         self._settle(ask, ANSWERED, now)
+        self._done.add(query)
+        if not ask.silent:
+            del self._asks[query]
         return ask
 
     def refused(self, query: Query, now: float) -> Request | None:
@@ -443,8 +505,7 @@ class Poller:
             The request that it was said to, which may be repeated; or None when this round has
             not asked for it.
         """
-        fresh = self._standstill.answered(now)
-        self._heard_at = now
+        fresh = self._is_believed(now)
         ask = self._asks.get(query)
         if ask is None or not fresh or ask.phase not in (PENDING, WAITING):
             return None
@@ -458,8 +519,7 @@ class Poller:
 
     def spoiled(self, query: Query, now: float) -> None:
         """The answer to a query came cut short: ask again without waiting for the deadline."""
-        self._standstill.answered(now)
-        self._heard_at = now
+        self._is_believed(now)
         ask = self.pending.pop(query, None)
         if ask is not None:
             self.abandoned.append(query)
@@ -467,8 +527,7 @@ class Poller:
 
     def foreign(self, now: float) -> None:
         """An answer to somebody else passed: another client is on the line."""
-        self._standstill.answered(now)
-        self._heard_at = now
+        self._is_believed(now)
         self._courtesy.heard(now)
 
     def are_others_present(self, now: float) -> bool:
@@ -480,7 +539,7 @@ class Poller:
         """When others have had their turn."""
         return self._courtesy.quiet_at
 
-    def repeat(self, query: Query) -> bool:
+    def repeat(self, ask: Request) -> bool:
         """Ask once more for something that was answered, to be sure of it.
 
         What is asked ahead of the fast ones, to be kept, follows on them with its second reading.
@@ -488,9 +547,11 @@ class Poller:
         Returns:
             False when it was asked often enough.
         """
-        ask = self._asks.get(query)
-        if ask is None or ask.phase is not ANSWERED or ask.repeats >= MOST_REPEATS:
+        if ask.phase is not ANSWERED or ask.repeats >= MOST_REPEATS:
             return False
+        self._asks[ask.query] = ask
+        self._done.discard(ask.query)
+        self.calm = False
         ask.repeats += 1
         ask.attempts = 0
         ask.not_before = 0.0
@@ -503,7 +564,7 @@ class Poller:
         return True
 
     @property
-    def proven(self) -> Set[Query]:
+    def proven(self) -> Container[Query]:
         """What the unit has ever answered."""
         return self._proven
 
@@ -534,7 +595,7 @@ class Poller:
         asks = self._asks.values()
         lost = [ask.query for ask in asks if ask.phase is LOST and not ask.late]
         unasked = [ask.query for ask in asks if ask.phase in OPEN and ask.kept]
-        return lost, unasked
+        return lost, [*unasked, *self._later]
 
     def refusals(self) -> list[Query]:
         """At the end of a round: what was refused, and has never been answered either.
@@ -542,7 +603,7 @@ class Poller:
         A "no" to anything else came of a request that was damaged on its way, and one to all
         that was asked says nothing of each.
         """
-        if all(ask.phase is not ANSWERED for ask in self._asks.values()):
+        if not self._done:
             return []
         return [
             ask.query
@@ -598,9 +659,26 @@ class Poller:
 
     def _ask(self, query: Query, *, fast: bool) -> Request:
         ask = self._asks[query] = Request(
-            query, fast, kept=not fast, doubtful=query in self._doubtful
+            query, fast, kept=not fast, doubtful=self._drain_s > 0.0 and query in self._doubtful
         )
         return ask
+
+    def _is_calm(self, now: float) -> bool:
+        """Whether nothing is out of the ordinary.
+
+        Then requests go as :meth:`usual` says, and answers are what was just asked for. Whatever
+        may end it takes :attr:`calm` back, and it is looked anew with all other questions.
+        """
+        return not (
+            self._drain_s
+            or self._waiting
+            or self._given_up
+            or self.abandoned
+            or self._owed
+            or self._catching_up.is_behind
+            or self._courtesy.are_present(now)
+            or now < self._standstill.over_at
+        )
 
     def _expire(self, now: float) -> float:
         """Give up what was not answered in time; when the next one will be due."""
@@ -668,6 +746,7 @@ class Poller:
         self._failed(ask, now)
 
     def _failed(self, ask: Request, now: float) -> None:
+        self.calm = False
         known = ask.query in self._proven
         if known:
             if not ask.late:  # what came too old to be believed is not lost by haste
@@ -680,7 +759,7 @@ class Poller:
                 pause = math.inf  # the next round
             elif ask.attempts == 1 and ask.fast and known and not ask.doubtful:
                 ask.phase = QUEUED  # lost by chance: it keeps its place
-                self._fast.appendleft(ask)
+                self._fast.insert(0, ask)
                 return
         if pause is None or (ask.attempts >= FIRST_ATTEMPTS and not known):
             ask.phase = LOST
@@ -785,5 +864,6 @@ class Poller:
     def _unqueue(self, ask: Request) -> None:
         if ask.phase is QUEUED:
             (self._fast if ask.fast else self._slow).remove(ask)
+            self._draw()
         elif ask.phase is WAITING:
             self._waiting.remove(ask)

@@ -53,17 +53,16 @@ class ResponseTime:
 
     limit: float
     least: float = LEAST_S
-    _kinds: dict[bool, _Latency] = field(
-        default_factory=lambda: {True: _Latency(), False: _Latency()}
-    )
+    _short: _Latency = field(default_factory=_Latency)
+    _long: _Latency = field(default_factory=_Latency)
 
     def forget(self) -> None:
         """Another unit answers now."""
-        self._kinds = {long: _Latency() for long in self._kinds}
+        self._short, self._long = _Latency(), _Latency()
 
     def measured(self, seconds: float, *, long: bool) -> None:
         """An answer took so long."""
-        self._kinds[long].add(seconds)
+        (self._long if long else self._short).add(seconds)
 
     def wait(self, attempt: int, *, long: bool) -> float:
         """How long to wait for an answer.
@@ -72,7 +71,7 @@ class ResponseTime:
             attempt: Which request for it this is, from 1.
             long: Whether the answer is a long one.
         """
-        wait = self._kinds[long].likely
+        wait = (self._long if long else self._short).likely
         if wait < self.least:
             wait = self.least
         if attempt > 1:

@@ -73,7 +73,7 @@ class Round:
         self._zone = zone
         self._failed = failed
         self._answers: list[tuple[Taking, object, int]] = []  # with nothing but plain numbers
-        self._values: dict[Series, Value] = {}
+        self._values: dict[Series, Value] = {}  # all that are looked at once more
         self._origins: dict[Series, str] = {}  # of those that are found in several places
         self._fresh: dict[Series, Value] = {}
         self._published: set[Series] = set()
@@ -142,12 +142,13 @@ class Round:
             for place in taking.dependents:
                 self._open[place] = wall_ns
             try:
-                for series, scalar, low, high, is_told in taking.plain:
+                for series, scalar, low, high, is_told, is_kept in taking.plain:
                     value = scalar(raw)
                     if not low <= value <= high:  # nor is NaN, or what is infinite
                         self._implausible += 1
                         continue
-                    values[series] = value
+                    if is_kept:
+                        values[series] = value
                     if is_told:
                         fresh[series] = value
             except Exception as error:  # it costs no value but its own
@@ -201,7 +202,7 @@ class Round:
         return found
 
     def values(self, some: Iterable[Series]) -> tuple[Value | None, ...]:
-        """What has come of some series; None for one of which nothing has."""
+        """What has come of some that are inputs or faults; None for one of which nothing has."""
         self._judge()
         return tuple(map(self._values.get, some))
 

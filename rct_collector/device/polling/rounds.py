@@ -12,11 +12,11 @@ import logging
 from collections.abc import Callable, Collection, Container, Sequence
 from typing import Any, Protocol
 
-from rct_collector.catalog.faults import fault_metrics
 from rct_collector.config import DeviceConfig
 from rct_collector.device.clock import Clock
 from rct_collector.device.plausibility import Plausibility
 from rct_collector.device.polling.backlog import SLOW_CLASSES, Backlog
+from rct_collector.device.polling.budget import Budget
 from rct_collector.device.polling.discovery import Discovery, Undecided, facts_from
 from rct_collector.device.polling.exchange import Exchange
 from rct_collector.device.polling.freshness import Freshness
@@ -40,6 +40,10 @@ MOST_MUTES = 12
 
 #: Changes of the unit that are told of in an hour; one may change with each answer.
 MOST_CHANGES = 3
+
+
+def _nobody(_query: Query, _value: Any) -> None:
+    """Listens to nothing."""
 
 
 class Host(Protocol):
@@ -67,6 +71,14 @@ class Polling:
         exchange: What is asked and answered.
         changes: Times that another unit, or new firmware, answered.
     """
+
+    _others: Collection[Choice] = ()
+    _planned: Collection[Choice] = ()  # of those is what the plan has
+    _more: Collection[Query] = ()  # what others have wanted first, and was not asked yet
+    _told: Collection[str] = ()
+    _listened: Container[Query] = ()
+    _budget: Budget | None = None  # that was looked at last
+    changes = 0
 
     def __init__(
         self,
@@ -111,20 +123,14 @@ class Polling:
         self.plan = plan_for(driver, config)
         self.discovery = self._recall()
         self._is_news = False  # something was learnt that is yet to be kept
-        self._others: Collection[Choice] = ()
-        self._planned: Collection[Choice] = ()  # of those is what the plan has
-        self._more: set[Query] = set()  # what others have wanted first, and was not asked yet
-        self._faults = self._fault_series()
+        self._faults = self.plan.faults
         self._change = self.discovery.change
-        self.changes = 0
-        self._told: set[str] = set()
         self._unsupported = Unsupported(interval)
-        self._refused: set[Query] = set()  # and not answered since
+        self._refused: list[Query] = []  # and not answered since
         self._freshness = Freshness(config.timezone, clock)
         self._backlog = Backlog(
             self.plan, self.discovery, self._unsupported, self._freshness, config
         )
-        self._budget = self._backlog.budget
         self.exchange = Exchange(
             config.name,
             line,
@@ -142,8 +148,7 @@ class Polling:
             reports=reports,
         )
         self._round: Round | None = None
-        self._listened: Container[Query] = ()
-        self._listener: Callable[[Query, Any], object] = lambda _query, _value: None
+        self._listener: Callable[[Query, Any], object] = _nobody
         self._probe: list[Query] = []
         self._one_shot = self._blind = False
 
@@ -158,11 +163,6 @@ class Polling:
                 self._config.name,
             )
         return discovery
-
-    def _fault_series(self) -> tuple[Series, ...]:
-        """Those that tell of faults, as far as its own user wants them."""
-        wanted = plan_for(self._driver, self._config).wanted
-        return tuple(series for series in wanted if series.metric in fault_metrics())
 
     def choose(self, others: Collection[Choice]) -> None:
         """Ask for what others want besides, and for nothing else any more.
@@ -197,7 +197,7 @@ class Polling:
             self.plan = plan
             now = asyncio.get_running_loop().time()
             more = plan.beyond(old)
-            self._more.update(more)
+            self._more = tuple(dict.fromkeys((*self._more, *more)))
             self._freshness.ask_again(more)
             self._backlog.choose(plan, more, now)
             self.exchange.fit(len(plan.queries(PollClass.FAST)), self._advance())
@@ -214,7 +214,7 @@ class Polling:
         """Requests that it takes to ask for everything once, at the pace of the gap."""
         if self._config.requests.per_second < self._config.usual.per_second:
             return 0  # whoever asks for less than usual on average knows why
-        return len(self.plan.classes) + len(self._driver.deciding())
+        return len(self.plan.classes) + len(self.discovery.deciding)
 
     def listen(self, queries: Container[Query], listener: Callable[[Query, Any], object]) -> None:
         """Have somebody told what is answered to some queries.
@@ -320,7 +320,8 @@ class Polling:
             self._memory.save(self.discovery.content(self._place))
         self._is_news = False
         self.exchange.end_round(now)
-        self._more = set(filter(self._backlog.waits, self._more))
+        if self._more:
+            self._more = tuple(filter(self._backlog.waits, self._more))
         if self._planned != self._others:
             self._replan()
 
@@ -359,9 +360,9 @@ class Polling:
             for item in self.undecided()
             if item.silent
         }
-        for text in sorted(texts - self._told):
+        for text in sorted(texts.difference(self._told)):
             log.warning("%s: %s", self._config.name, text)
-        self._told = texts
+        self._told = tuple(texts)
 
     # -- what the exchange tells -----------------------------------------------------------
 
@@ -379,8 +380,8 @@ class Polling:
         self._stats.totals["answers"] += 1
         if query in self._listened:
             self._listener(query, answer.value)
-        if self._refused:
-            self._refused.discard(query)
+        if self._refused and query in self._refused:
+            self._refused.remove(query)
         if self._unsupported.answered(query):
             text = "%s is answered after all"
             self._reports.say(log, logging.INFO, "unmute", text, query.label)
@@ -416,8 +417,8 @@ class Polling:
     def refused(self, query: Query, now: float) -> None:
         """The unit is there, but has no answer to a query; see :class:`.exchange.Owner`."""
         self.current.heard(now=now, wall_ns=self._clock.wall_ns())
-        if query not in self.exchange.proven:
-            self._refused.add(query)
+        if query not in self.exchange.proven and query not in self._refused:
+            self._refused.append(query)
         self.lost(query, now)
 
     def going_on(self) -> None:
@@ -463,7 +464,7 @@ class Polling:
         self._refused.clear()
         self._freshness.forget()
         self.exchange.forget()
-        self._told.clear()
+        self._told = ()
 
     # -- publishing ------------------------------------------------------------------------
 

@@ -54,12 +54,10 @@ class Schedule:
             intervals: Class → seconds.
             aligned: Rounds begin at full multiples of the interval.
         """
-        self._intervals = dict(intervals)
-        self.interval = min(self._intervals.values())
-        self._shift = {
-            poll: phase(name, seconds, aligned=aligned) for poll, seconds in intervals.items()
-        }
-        self._base = phase(name, self.interval, aligned=aligned)
+        self._name, self._aligned = name, aligned
+        self._intervals = intervals
+        self.interval = min(intervals.values())
+        self._base = self._phase(self.interval)
         self._due: dict[PollClass, float] = {}
         self._tick: float | None = None
 
@@ -82,8 +80,11 @@ class Schedule:
                 due.add(poll)
                 # Half an interval on: a tick right after this round would ask twice.
                 after = wall + 0.5 * self.interval
-                self._due[poll] = next_tick(after, seconds, self._shift[poll])
+                self._due[poll] = next_tick(after, seconds, self._phase(seconds))
         return due
+
+    def _phase(self, interval: float) -> float:
+        return phase(self._name, interval, aligned=self._aligned)
 
     def until_next(self, wall: float) -> float:
         """Seconds from a time to the next tick."""

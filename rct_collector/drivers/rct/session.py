@@ -69,6 +69,14 @@ class RctSession:
         ready: Requests that were made before: nothing else is to be done to send them again.
     """
 
+    __slots__ = (
+        "_is_idle",
+        "_known",
+        "_reader",
+        "_unpadded",
+        "ready",
+    )
+
     def __init__(self, known: Mapping[int, RctObject] = BY_OID) -> None:
         """Start with an empty line.
 
@@ -77,6 +85,7 @@ class RctSession:
         """
         self._known = known
         self._reader = frame.FrameReader()
+        self._is_idle = True  # as the reader tells: it is asked for each answer
         self.ready: dict[Query, bytes] = _REQUESTS if known is BY_OID else {}
         self._unpadded: dict[Query, tuple[bytes, int]] = {}
 
@@ -102,7 +111,7 @@ class RctSession:
 
     def receive(self, data: bytes, _wall_ns: int = 0) -> list[Event]:
         """Take bytes; see the base class."""
-        if self._reader.idle:
+        if self._is_idle:
             answer = _whole(data)
             if answer is not None:
                 return [answer]
@@ -112,6 +121,7 @@ class RctSession:
                 events.append(Garbled(item.kind, None, item.size))
             else:
                 events.append(self._judge(item))  # type: ignore[arg-type]
+        self._is_idle = self._reader.idle
         return events
 
     def _judge(self, item: frame.Frame) -> Event:
@@ -148,6 +158,7 @@ class RctSession:
     def reset(self) -> None:
         """Forget half a frame."""
         self._reader.reset()
+        self._is_idle = True
 
 
 def _whole(data: bytes) -> Answer | None:

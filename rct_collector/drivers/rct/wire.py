@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 import struct
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, tzinfo
 from functools import cache
@@ -157,7 +158,7 @@ def _text(payload: bytes) -> str:
         raise PayloadError(Fault.DECODE, f"text {raw!r} is not ASCII") from error
     if not text.isprintable():
         raise PayloadError(Fault.DECODE, f"text {raw!r} has control characters")
-    return text
+    return sys.intern(text)  # most units say the same
 
 
 def _series(payload: bytes, record: str) -> tuple[int, list[tuple[Any, ...]]]:

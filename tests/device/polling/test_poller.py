@@ -17,6 +17,7 @@ from rct_collector.device.polling.pacing import Pacer, TokenBucket
 from rct_collector.device.polling.poller import OVERTAKEN, Poller
 from rct_collector.device.polling.request import Outcome
 from rct_collector.device.polling.response_time import LEAST_S, ResponseTime
+from rct_collector.device.polling.standstill import Standstill
 from rct_collector.drivers.base import Query
 from rct_collector.lines.retry import ATTEMPTS, FIRST_ATTEMPTS
 
@@ -269,8 +270,7 @@ def test_answer_that_needs_a_second_reading_is_asked_for_again_before_slower_one
     first, second = queries(2)
     begin(poller, slow=[first, second])
     send(poller, 0.0)
-    poller.answered(first, 0.05)
-    assert poller.repeat(first)
+    assert poller.repeat(poller.answered(first, 0.05))
     assert not poller.done(0.05)
     assert send(poller, 0.1) == first
     assert poller.answered(first, 0.15).attempts == 1
@@ -286,8 +286,7 @@ def test_second_readings_end_after_the_third():
     now = 0.0
     while send(poller, now):
         asked += 1
-        poller.answered(query, now)
-        again = poller.repeat(query)
+        again = poller.repeat(poller.answered(query, now))
         now += 1.0
         assert again == (asked < 3)
     assert asked == 3
@@ -295,12 +294,13 @@ def test_second_readings_end_after_the_third():
 
 def test_only_what_was_answered_can_be_read_a_second_time():
     poller = make()
-    asked, unknown = queries(2)
+    (asked,) = queries(1)
     begin(poller, [asked])
-    assert not poller.repeat(unknown)
-    assert not poller.repeat(asked)
-    send(poller, 0.0)
-    assert not poller.repeat(asked)
+    request = poller.usual(0.0)
+    assert request.query is asked
+    assert not poller.repeat(request)
+    poller.went(request, 0.0)
+    assert not poller.repeat(request)
 
 
 def test_earlier_repeat_goes_before_a_later_one():
@@ -643,8 +643,7 @@ def test_what_is_asked_ahead_of_the_fast_ones_is_read_a_second_time_right_behind
     poller = make()
     begin(poller, [serial, *rest], [serial, *queries(2, "s")])
     poller.sent(serial, 0.0)
-    poller.answered(serial, 0.05)
-    assert poller.repeat(serial)
+    assert poller.repeat(poller.answered(serial, 0.05))
     asked = [query for query, _ in answer_all(poller, 0.1)]
     assert asked[:4] == [*rest, serial]
     assert not poller.fast_unsent
@@ -888,7 +887,7 @@ class Play:
             self.refused.discard(query)  # somebody else was answered
             if query in self.unasked:
                 self.unasked.remove(query)
-            if self.random.random() < self.unit.moods and self.poller.repeat(query):
+            if self.random.random() < self.unit.moods and self.poller.repeat(ask):
                 self.attempts[query] = 0
                 self.waiting.add(query)
             else:
@@ -1396,3 +1395,116 @@ def test_what_is_slow_does_not_delay_the_next_round_of_a_line_that_loses_answers
     send(poller, 14.0)
     poller.answered(first, 14.2)
     assert send(poller, 15.5) is slow, "it takes 0.2 s"
+
+
+class Mishaps:
+    """What may happen between two requests, in any order: the usual way is that of all questions.
+
+    Attributes:
+        usual: Requests that were sent by it.
+    """
+
+    def __init__(self, seed):
+        self.random = random.Random(seed)
+        self.everything = [
+            Query(f"q{n}", "always", exclusive=self.random.random() < 0.1) for n in range(30)
+        ]
+        bucket = TokenBucket(self.random.uniform(2.0, 8.0), 12.0)
+        pacer = Pacer(GAP, bucket, TokenBucket(2.0, 12.0), TokenBucket(0.1, 50.0))
+        self.poller = Poller(
+            pacer,
+            window=self.random.randint(1, 4),
+            timeout=TIMEOUT,
+            response_time=ResponseTime(TIMEOUT),
+            standstill=Standstill(TIMEOUT),
+            retry_delay=retry_delay,
+        )
+        self.often = self.random.choice((0.002, 0.01, 0.05))
+        self.now = 1000.0
+        self.usual = 0
+
+    def round(self):
+        some = self.random.sample(self.everything, 25)
+        next_round = self.now + 10.0
+        begin(self.poller, some[:8], some[8:], now=self.now, next_round=next_round)
+        while not self.poller.is_over(self.now):
+            self._ask()
+            self._happen()
+            self.now += self.random.choice((0.0, 0.01, 0.06, 0.1, 0.3))
+        if self.random.random() < 0.9:
+            self.poller.clear()
+
+    def _ask(self):
+        poller, now = self.poller, self.now
+        assert not poller.calm or poller._is_calm(now), "what may end it takes it back"
+        usual = poller.usual(now)
+        query, _ = poller.next(now)
+        assert usual is None or usual.query is query
+        if self.random.random() < 0.95:
+            poller.abandoned.clear()
+            poller.given_up()
+        if query is None:
+            return
+        if usual is None:
+            poller.sent(query, now)
+            return
+        self.usual += 1
+        wake, waits = poller.went(usual, now), poller.waits_for_time
+        assert poller.next(now) == (None, wake)
+        assert poller.waits_for_time == waits
+
+    def _happen(self):
+        poller, now, chance = self.poller, self.now, self.random.random()
+        query = next(iter(poller.pending), None)
+        if query is None or self.random.random() < self.often:
+            query = self.random.choice(self.everything)
+        if not poller.calm:  # as whoever calls it may leave out
+            poller.heard(now)
+        if chance > self.often + 0.1:
+            answered = poller.answered(query, now)
+            if answered is not None and self.random.random() < self.often:
+                poller.repeat(answered)
+        elif chance < self.often:
+            mishap = self.random.choice(
+                (
+                    poller.spoiled,
+                    poller.refused,
+                    self._foreign,
+                    self._stale,
+                    self._opened,
+                    self._overdue,
+                )
+            )
+            mishap(query, now)
+
+    def _foreign(self, _query, now):
+        self.poller.foreign(now)
+
+    def _stale(self, _query, now):
+        self.poller.stale(now)
+
+    def _overdue(self, _query, _now):
+        self.now += TIMEOUT
+        self.poller.wake_at(self.now)
+
+    def _opened(self, query, _now):
+        self.poller.opened()
+        self.poller.add(query)
+
+
+@pytest.mark.slow
+@settings(deadline=None, max_examples=200)
+@given(st.integers(0, 2**32))
+def test_the_usual_way_is_that_of_all_questions_whatever_has_happened(seed):
+    play = Mishaps(seed)
+    for _ in range(8):
+        play.round()
+
+
+@pytest.mark.slow
+def test_the_usual_way_is_taken_again_after_what_has_happened():
+    play = Mishaps(1)
+    play.often = 0.005
+    for _ in range(50):
+        play.round()
+    assert play.usual > 100
