@@ -19,6 +19,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable
+from math import floor
 
 #: Seconds from one point of the grid to the next: with the least gap that requests of some families
 #: have, 60 ms, to look more often finds nothing that may be sent …
@@ -76,8 +77,11 @@ class Alarm:
         """
         loop = self._loop if self._loop is not None else self._found()
         self.due = due
-        if self._beat is not None:
-            self._beat.expect(self)
+        beat = self._beat
+        if beat is not None:
+            place = self.place
+            if place is None or place > floor(due / beat.every):  # else it is looked at before
+                beat.expect(self)
             return
         if self._timer is not None:
             self._timer.cancel()
@@ -109,6 +113,7 @@ class Beat:
     as one does that was set to a later time than before: nearly all are set again and again.
 
     Attributes:
+        every: Seconds from one point of the grid to the next.
         seen: Tells until when all that had come was found by a look, in monotonic seconds.
     """
 
@@ -129,7 +134,7 @@ class Beat:
             pace: Told of another distance between the points.
         """
         self._loop = loop
-        self._every = every
+        self.every = every
         self._pace = pace
         self.seen = seen or loop.time
         self._places: dict[int, list[Alarm]] = {}
@@ -142,9 +147,9 @@ class Beat:
         Args:
             every: Seconds from one point of the grid to the next, at most.
         """
-        if every >= self._every:
+        if every >= self.every:
             return
-        self._every = every
+        self.every = every
         self._pace(every)
         there, self._places = self._places, {}
         for place, alarms in there.items():
@@ -156,17 +161,15 @@ class Beat:
         self._wait()
 
     def expect(self, alarm: Alarm) -> None:
-        """Look at an alarm that was set.
+        """Look at an alarm that was set, which is not looked at before it is due.
 
         Args:
             alarm: It.
         """
-        every = self._every
-        place = math.floor(alarm.due / every)
-        if alarm.place is not None and alarm.place <= place:
-            return
+        every = self.every
+        place = floor(alarm.due / every)
         # The point that the loop has reached is over for whoever was not due there.
-        alarm.place = place = max(place, math.floor(self.seen() / every + 1e-6) + 1)
+        alarm.place = place = max(place, floor(self.seen() / every + 1e-6) + 1)
         there = self._places.get(place)
         if there is not None:
             there.append(alarm)
@@ -181,13 +184,13 @@ class Beat:
             self._timer = None
         self._first = min(self._places, default=math.inf)
         if self._places:
-            self._timer = self._loop.call_at(self._first * self._every, self._ring)
+            self._timer = self._loop.call_at(self._first * self.every, self._ring)
 
     def _ring(self) -> None:
         """Ring what is due."""
-        time, every = self._loop.time, self._every
+        time, every = self._loop.time, self.every
         # The clock may lie a hair before the point at which the loop takes it to be reached.
-        here = math.floor(time() / every + 1e-6)
+        here = floor(time() / every + 1e-6)
         self._timer = None
         for place in sorted(p for p in self._places if p <= here):
             self._first = place  # what is set meanwhile needs no timer: one is set at the end
@@ -203,7 +206,7 @@ class Beat:
                         text = "an alarm met a defect"
                         self._loop.call_exception_handler({"message": text, "exception": error})
                 elif alarm.due < math.inf:
-                    alarm.place = max(math.floor(alarm.due / every), here + 1)
+                    alarm.place = max(floor(alarm.due / every), here + 1)
                     self._places.setdefault(alarm.place, []).append(alarm)
         self._first = math.inf
         self._wait()

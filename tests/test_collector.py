@@ -414,11 +414,11 @@ def test_a_defect_in_a_timer_of_a_device_is_logged_and_its_collection_begins_ane
     real = Exchange._pump
     failed = []
 
-    def pump(self):
+    def pump(self, now):
         if sys._getframe(1).f_code.co_name == "_time_has_come" and not failed:
             failed.append(self)
             raise ZeroDivisionError("a defect")
-        real(self)
+        real(self, now)
 
     monkeypatch.setattr(Exchange, "_pump", pump)
     out = Recorder()

@@ -340,11 +340,19 @@ class SessionOptions(NamedTuple):
     knows_time: Callable[[], bool] = _always
 
 
+#: Takes bytes that are one whole answer and nothing else; None of all others.
+Whole = Callable[[bytes], Answer | None]
+
+
 class Session(Protocol):
     """The dialogue over one line.
 
     It may offer ``ready: Mapping[Query, bytes]`` as well: what it was asked to make before without
     an argument, and need not be asked for again.
+
+    On a line with a single unit it may offer ``whole: Whole | None`` as well, which is what
+    :meth:`receive` does with most of what comes, without all else; None while it has to be asked
+    itself, since it waits for the rest of something.
     """
 
     def request(self, ask: Ask) -> bytes:

@@ -20,6 +20,7 @@ from rct_collector.drivers.base import (
     Resync,
     Session,
     TimedSession,
+    Whole,
 )
 from rct_collector.lines.inflow import Inflow
 from rct_collector.lines.recovery import Recovery
@@ -81,6 +82,18 @@ class Wire(Protocol):
         """Something useful came."""
 
 
+class _Whole(Protocol):
+    """A session that takes whole answers without a detour; see :class:`.drivers.base.Session`."""
+
+    @property
+    def whole(self) -> Whole | None:
+        """What takes them, if nothing else is awaited."""
+
+
+#: Takes an answer that was expected, of how many bytes it was, and monotonic seconds; whether it is
+#: what was expected.
+Expect = Callable[[Answer, int, float], bool]
+
 #: Takes what bytes have brought: the conversation, its events, how many bytes they were, and
 #: monotonic seconds.
 Deliver = Callable[["Conversation", list[Event], int, float], None]
@@ -99,6 +112,8 @@ class Conversation:
         asked_at: When a request was sent last, in monotonic seconds.
         heard_at: When bytes came last, in monotonic seconds.
         answered_at: When something valid came last, in monotonic seconds.
+        expected: Takes what comes next without a detour, if it is one whole answer: a request was
+            sent that is the only one open, and nothing has come since. None to look at all of it.
         is_stale: What has just come may have waited for too long to be believed.
     """
 
@@ -107,6 +122,7 @@ class Conversation:
     __slots__ = (
         "_alarm",
         "_deliver",
+        "_has_whole",
         "_held",
         "_inflow",
         "_is_proven",
@@ -123,6 +139,7 @@ class Conversation:
         "_wall_ns",
         "answered_at",
         "asked_at",
+        "expected",
         "heard_at",
         "is_stale",
         "query",
@@ -154,10 +171,12 @@ class Conversation:
         self.session = session
         self._timed = cast("TimedSession", session) if hasattr(session, "next_due") else None
         self.ready: Mapping[Query, bytes] = getattr(session, "ready", _NOTHING)
+        self._has_whole = hasattr(session, "whole")
         self._may_say: Callable[[Reply], bool] | None = getattr(session, "may_say", None)
         self._alarm: asyncio.TimerHandle | None = None
         self._sent = sent
         self.turns: Turns[Any] = Turns()
+        self.expected: Expect | None = None
         self.is_stale = self._is_proven = False
         self._deliver = deliver
         self._wall_ns = wall_ns
@@ -176,6 +195,21 @@ class Conversation:
     def received(self, data: bytes) -> None:
         """Bytes came."""
         now = self._time()
+        expected = self.expected
+        if expected is not None:
+            # By far the most frequent case: it is what was asked for last, alone and complete.
+            self.expected = None
+            whole = cast("_Whole", self.session).whole
+            answer = whole(data) if whole is not None else None
+            if answer is not None and self._small < _SOME and self._inflow.behind_since is None:
+                size = len(data)
+                self._small += 1
+                self._small_bytes += size
+                self.heard_at = self.answered_at = now
+                self._unanswered_since = None
+                if not expected(answer, size, now):
+                    self._deliver(self, [answer], size, now)
+                return
         if now - self.heard_at > SILENCE_S and self._timed is None:
             self.session.reset()
         self.heard_at = now
@@ -197,16 +231,18 @@ class Conversation:
         if self._timed is not None:
             self._act(self._timed)
 
-    def asked(self, data: bytes, now: float) -> None:
+    def asked(self, data: bytes, now: float, expected: Expect | None = None) -> None:
         """Send a request, which is to be answered.
 
         Args:
             data: Its bytes.
             now: Monotonic seconds.
+            expected: Takes its answer if that is the next thing that comes, see :attr:`expected`.
         """
         if self._unanswered_since is None:
             self._unanswered_since = now
         self.asked_at = now
+        self.expected = expected if self._has_whole and self._is_proven else None
         self.wire.send(data)
 
     def reply(self, reply: Reply, receipt: Receipt | None) -> None:
@@ -243,7 +279,7 @@ class Conversation:
         """A request is not waited for any more, though its answer may still come."""
         resync = self.session.abandon(ask)
         if resync is not None and self.wire.is_open:
-            self.query = None
+            self.query = self.expected = None
             self.recovery.begin(resync)
 
     def opened(self, resync: Resync | None) -> None:
@@ -269,7 +305,7 @@ class Conversation:
     def probe(self) -> None:
         """Ask what the line is probed with, so that all that was asked before is done with."""
         if self._resync is not None:
-            self.query = None
+            self.query = self.expected = None
             self.recovery.begin(self._resync._replace(silence_s=0.0))
 
     def drop_if_deaf(self, now: float) -> bool:
@@ -288,7 +324,7 @@ class Conversation:
         """The line is another one."""
         self._disarm()
         self.recovery.cancel()
-        self.query = None
+        self.query = self.expected = None
         while self._held:
             self._held.pop().conversation = None
         self.session.reset()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from rct_collector.drivers.base import Answer, Ask, Event, Garbled, Query, Record, Reply, Unfit
 from rct_collector.errors import TransportError
-from rct_collector.lines.conversation import Conversation
+from rct_collector.lines.conversation import Conversation, Expect
 from rct_collector.lines.turns import Party
 from rct_collector.receipt import Receipt
 from rct_collector.reports import Reports
@@ -198,12 +198,14 @@ class Port:
             conversation.query = ask.query
             conversation.asked(data, now)
 
-    def ask_usual(self, query: Query, now: float) -> bool:
+    def ask_usual(self, query: Query, now: float, expected: Expect | None) -> bool:
         """Take the turn, and send a request that nothing goes with.
 
         Args:
             query: What is asked.
             now: Monotonic seconds.
+            expected: Takes its answer if that is the next thing that comes over the line; None
+                where others are open.
 
         Returns:
             Whether it was our turn.
@@ -219,7 +221,7 @@ class Port:
             data = conversation.session.request(Ask(query, self.unit))
         self.sent_bytes += len(data)
         conversation.query = query
-        conversation.asked(data, now)
+        conversation.asked(data, now, expected)
         return True
 
     def abandon(self, ask: Ask) -> None:

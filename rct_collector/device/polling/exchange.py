@@ -134,6 +134,7 @@ class Exchange:
         "_alarm",
         "_clock",
         "_end_told",
+        "_expected",
         "_fast_told",
         "_interval",
         "_over",
@@ -229,6 +230,7 @@ class Exchange:
         self._over: asyncio.Future[None] | None = None
         self._alarm = Alarm(self._time_has_come)
         self._time = self._alarm.time  # that of the loop itself, once it runs
+        self._expected = self._hear_expected
         self._fast_told = self._end_told = False
         self._told_at = -math.inf
         self.cut_short = False
@@ -266,7 +268,7 @@ class Exchange:
         )
         over = self._over = loop.create_future()
         try:
-            self._pump()  # which may end the round at once
+            self._pump(self._time())  # which may end the round at once
             await over
         finally:
             self._over = None
@@ -443,20 +445,41 @@ class Exchange:
                 unasked.append(event)
         if unasked:
             self._owner.unasked(unasked, now, receipt)
-        if self._over is None:
-            return
-        # What is due is sent while all that it takes is at hand, not when the alarm rings.
+        if self._over is not None:
+            self._go_on(now)
+
+    def _go_on(self, now: float) -> None:
+        """Send what is due while all that it takes is at hand, not only when the alarm rings."""
+        poller = self.poller
         if not poller.waits_for_time or now >= self._alarm.due:
-            self._pump()
+            self._pump(now)
         elif not poller.pending:
             self.port.end_turn()
+
+    def _hear_expected(self, answer: Answer, size: int, now: float) -> bool:
+        """What was asked for last may be answered: :meth:`hear`, only quicker.
+
+        Returns:
+            Whether it was; else nothing has changed.
+        """
+        ask = self.poller.answered_usual(answer.query, now) if self._over is not None else None
+        if ask is None:
+            return False
+        self.port.received_bytes += size
+        try:
+            if not self._owner.answered(answer, now):
+                self.poller.repeat(ask)
+            self._go_on(now)
+        except Exception as error:
+            self.failed(error)
+        return True
 
     def turn_came(self) -> None:
         """Another unit has left the line to us."""
         if self._over is None:
             self.port.end_turn()
         else:
-            self._pump()
+            self._pump(self._time())
 
     def failed(self, error: Exception) -> None:
         """What the line told has met a bug: the round ends with it, or it is told at least."""
@@ -512,15 +535,14 @@ class Exchange:
 
     # -- sending ---------------------------------------------------------------------------
 
-    def _pump(self) -> None:
-        """Send what may be sent now; come back when there is more to do."""
-        now = self._time()
+    def _pump(self, now: float) -> None:
+        """Send what may be sent now, in monotonic seconds; come back when there is more to do."""
         port, poller = self.port, self.poller
         request = poller.usual(now)
         if (
             request is not None
             and request.query.argument is None
-            and port.ask_usual(request.query, now)
+            and port.ask_usual(request.query, now, None if poller.pending else self._expected)
         ):
             # Its time is when it was sent, not when that was decided: sending may have taken long.
             wake = poller.went(request, self._time())
@@ -553,7 +575,7 @@ class Exchange:
         if lost := poller.given_up():
             for gone in lost:
                 self._owner.lost(gone, now)
-            self._pump()  # it may have brought more to ask
+            self._pump(self._time())  # it may have brought more to ask
             return
         self._hand_over(now)
         over = poller.done(now) and not (self.drains and self._waits_for_probe(now))
@@ -582,7 +604,7 @@ class Exchange:
 
     def _time_has_come(self) -> None:
         try:
-            self._pump()
+            self._pump(self._time())
         except Exception as error:
             # Nobody is above this to notice, and the round would wait for ever.
             if self._over is None or self._over.done():

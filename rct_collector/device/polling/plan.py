@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from itertools import chain
 from functools import cache, cached_property, lru_cache
 from typing import Any, NamedTuple, cast
 
@@ -87,8 +88,9 @@ class Plan:
         texts: Wanted text series, which go out together on the info line.
         takes: Query → the bindings of its answer that anybody wants.
         takings: Query → what is made of its answer.
-        told: Wanted series that are no texts → the conditions under which they are found.
+        told: Wanted series that are no texts.
         energy: The queries that bring energy totals.
+        of_values: Queries whose answers bear upon nothing but their values.
         several: Series that are found in several places, under conditions of their own.
     """
 
@@ -132,13 +134,15 @@ class Plan:
         self.dependents = self._dependents()
         self.companions = self._companions()
         self.texts = {s for s in self.wanted if s.metric.kind is Kind.TEXT}
-        self.told = {s: self.conditions(s) for s in self.wanted if s not in self.texts}
+        self.told = self.wanted - self.texts
         inputs = {s for item in self.derived for column in item.inputs for s, _ in column}
         self.takes = self._takes(driver, self.wanted | inputs)
         kept = inputs.union(self.faults)
         self.takings = {query: self._taking(query, kept) for query in self.takes}
         self.energy = frozenset(q for q, b in self.takes.items() if any(map(_brings_energy, b)))
-        for query in driver.deciding():
+        deciding = driver.deciding()
+        self.of_values = frozenset(q for q in self.takes if q not in deciding and not q.every_s)
+        for query in deciding:
             self.classes.setdefault(query, query.poll)
         self._queries = {
             poll: [q for q in driver.queries if self.classes.get(q) is poll]
@@ -149,6 +153,12 @@ class Plan:
     def places(self) -> dict[Query, int]:
         """The queries, numbered from 0: what devices keep of each is an array, for all of them."""
         return {query: number for number, query in enumerate(self.classes)}
+
+    @cached_property
+    def conditions_of_all(self) -> tuple[tuple[str, ...], ...]:
+        """The conditions under which series are found that are told or computed from, each once."""
+        inputs = (s for item in self.derived for column in item.inputs for s, _ in column)
+        return tuple(dict.fromkeys(map(self.conditions, chain(self.told, inputs))))
 
     @cached_property
     def faults(self) -> tuple[Series, ...]:

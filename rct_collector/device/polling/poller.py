@@ -441,6 +441,39 @@ class Poller:
         self._heard_at = now
         return self._standstill.answered(now)
 
+    def answered_usual(self, query: Query, now: float) -> Request | None:
+        """A valid answer came: :meth:`answered`, where nothing is out of the ordinary.
+
+        Returns:
+            The request it satisfies, if it is the only one that is open, and was sent once; else
+            None, and nothing has changed.
+        """
+        standstill, pending = self._standstill, self.pending
+        ask = pending.get(query)
+        if (
+            ask is None
+            or not self.calm
+            or ask.attempts != 1
+            or standstill.unanswered >= REQUESTS
+            or len(pending) != 1
+        ):
+            return None
+        standstill.asked_at, standstill.unanswered = math.inf, 0
+        self._heard_at = now
+        self._proven.add(query)
+        took, times, tally = now - ask.sent_at, self._response_time, self.tally
+        if times is not None:
+            (times.long if query.exclusive else times.short).add(took)
+        pending.clear()
+        (tally.crowded if ask.crowded else tally.alone).answered += 1
+        tally.latency += took
+        tally.answers += 1
+        ask.phase = ANSWERED
+        self._done.add(query)
+        if not ask.silent:
+            del self._asks[query]
+        return ask
+
     def answered(self, query: Query, now: float) -> Request | None:
         """A valid answer came.
 
@@ -448,23 +481,9 @@ class Poller:
             The request it satisfies, or None when this round does not want it (any more).
             ``attempts`` is 0 when somebody else asked.
         """
-        standstill, ask = self._standstill, self.pending.get(query)
-        if (
-            self.calm
-            and ask is not None
-            and ask.attempts == 1
-            and standstill.unanswered < REQUESTS
-            and len(self.pending) == 1
-        ):  # the most frequent case of all: nothing else is open, and this was asked once
-            standstill.asked_at, standstill.unanswered = math.inf, 0
-            self._heard_at = now
-            self._proven.add(query)
-            self._in_time(ask, now - ask.sent_at)
-            ask.phase = ANSWERED
-            self._done.add(query)
-            if not ask.silent:
-                del self._asks[query]
-            return ask
+        usual = self.answered_usual(query, now)
+        if usual is not None:
+            return usual
         fresh = self._is_believed(now)
         ask = self._asks.get(query)
         if ask is None and query in self._later:  # somebody else has asked
@@ -722,20 +741,16 @@ class Poller:
             self._response_time.measured(took, long=ask.query.exclusive)
         if in_time:
             self._overtake(ask, now)
-            self._in_time(ask, took)
+            if self._response_time is not None:
+                self._response_time.measured(took, long=ask.query.exclusive)
+            del self.pending[ask.query]
+            tally = self.tally
+            self._outcome(ask).answered += 1
+            tally.latency += took
+            tally.answers += 1
         else:
             self._unqueue(ask)
         ask.phase = phase
-
-    def _in_time(self, ask: Request, took: float) -> None:
-        """What was open is answered, after so many seconds."""
-        if self._response_time is not None:
-            self._response_time.measured(took, long=ask.query.exclusive)
-        del self.pending[ask.query]
-        tally = self.tally
-        (tally.crowded if ask.crowded else tally.alone).answered += 1
-        tally.latency += took
-        tally.answers += 1
 
     def _silent(self, ask: Request, now: float) -> None:
         """Nothing came."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import tzinfo
-from typing import Protocol
+from functools import lru_cache
+from typing import Any, Protocol
 
 from rct_collector.device.plausibility import ASK_AGAIN, GOOD, Plausibility
-from rct_collector.device.polling.plan import Derived, Plan, Taking
+from rct_collector.device.polling.plan import Plan, Taking
 from rct_collector.drivers.base import Query
-from rct_collector.model import Series, Value
+from rct_collector.model import Kind, Series, Value
 
 
 class Has(Protocol):
@@ -23,19 +24,59 @@ class Has(Protocol):
         """
 
 
-class _Presence(dict[tuple[str, ...], bool | None]):
-    """Whether the unit has one of some parts, asked once for each set of them.
+#: The series of one input of a sum that are to be looked at; None in place of one that the unit
+#: has not, where it may have a hole.
+_Places = tuple[Series | None, ...]
+
+
+class _Presence(dict[Series, bool | None]):
+    """Whether a unit has what a series is about, worked out once for all that have the same parts.
 
     What is asked for without a condition, or computed, is there.
     """
 
-    def __init__(self, has: Has) -> None:
-        super().__init__({(): True})
-        self._has = has
+    def __init__(self, plan: Plan, has: tuple[bool | None, ...]) -> None:
+        """Work out nothing yet.
 
-    def __missing__(self, conditions: tuple[str, ...]) -> bool | None:
-        found = self[conditions] = self._has(*conditions)
+        Args:
+            plan: What is wanted.
+            has: Of each of :attr:`.plan.Plan.conditions_of_all`, whether the unit has the parts.
+        """
+        super().__init__()
+        self._plan = plan
+        self._of = dict(zip(plan.conditions_of_all, has, strict=True))
+        self._inputs: dict[int, tuple[_Places, ...] | None] = {}
+
+    def __missing__(self, series: Series) -> bool | None:
+        found = self[series] = self._of[self._plan.conditions(series)]
         return found
+
+    def inputs(self, place: int) -> tuple[_Places, ...] | None:
+        """The inputs of a derived series; None while it is not known which the unit has.
+
+        Parts that it lacks are left out, or are a hole where the rule is tolerant.
+        """
+        if place not in self._inputs:
+            item = self._plan.derived[place]
+            columns = [self._column(inputs, item.tolerant) for inputs in item.inputs]
+            known = tuple(column for column in columns if column is not None)
+            self._inputs[place] = known if len(known) == len(columns) else None
+        return self._inputs[place]
+
+    def _column(
+        self, inputs: tuple[tuple[Series, tuple[str, ...]], ...], tolerant: bool
+    ) -> _Places | None:
+        found = [
+            series if there and series.metric.kind is not Kind.TEXT else None
+            for series, conditions in inputs
+            if (there := self._of[conditions]) is not False or tolerant
+        ]
+        return tuple(found) if tolerant or None not in found else None
+
+
+@lru_cache(maxsize=64)
+def _presence(plan: Plan, has: tuple[bool | None, ...]) -> _Presence:
+    return _Presence(plan, has)
 
 
 class Round:
@@ -189,15 +230,19 @@ class Round:
         An answer about a part that the unit does not have, or may not have, means nothing.
         """
         self._judge()
-        present = _Presence(self._has)
-        self._derive(present)
-        fresh, published, conditions = self._fresh, self._published, self._conditions()
+        plan, has = self._plan, self._has
+        there = _presence(plan, tuple([not c or has(*c) for c in plan.conditions_of_all]))
+        self._derive(there)
+        fresh, published = self._fresh, self._published
         self._fresh = {}
         if not published.isdisjoint(fresh):  # a second reading brings nothing twice in one round
             fresh = {s: value for s, value in fresh.items() if s not in published}
-        found = [pair for pair in fresh.items() if present[conditions[pair[0]]]]
+        present: Mapping[Series, bool | None] = there
+        if self._origins:
+            present = {s: self._is_there(s, present) for s in fresh}
+        found = [pair for pair in fresh.items() if present[pair[0]]]
         if len(found) < len(fresh):  # what is not known may turn out within the round
-            self._fresh = {s: v for s, v in fresh.items() if present[conditions[s]] is None}
+            self._fresh = {s: v for s, v in fresh.items() if present[s] is None}
         published.update([series for series, _ in found])
         return found
 
@@ -212,50 +257,48 @@ class Round:
         self._told_texts.update(fresh)
         return fresh
 
-    def _conditions(self) -> Mapping[Series, tuple[str, ...]]:
-        """Under which conditions what is wanted is found; any one of those of a series."""
-        if not self._origins:  # the most frequent case of all
-            return self._plan.told
-        return {**self._plan.told, **{s: (origin,) for s, origin in self._origins.items()}}
+    def _value_of(self, series: Series | None) -> Value | None:
+        """The value of a series that the unit has where it came from; None of any other."""
+        origin = self._origins.get(series) if series is not None else None
+        if series is None or (origin is not None and not self._has(origin)):
+            return None
+        return self._values.get(series)
+
+    def _is_there(self, series: Series, present: Mapping[Series, bool | None]) -> bool | None:
+        """Whether the unit has what a series is about, if it comes from where it came from."""
+        origin = self._origins.get(series)
+        return present[series] if origin is None else self._has(origin)
 
     def _derive(self, present: _Presence) -> None:
         """Compute what can be computed by now; the rest may follow with later answers."""
         for place in sorted(self._open.keys() - self._computed):
-            item = self._plan.derived[place]
-            columns = self._columns(item, present)
+            columns = self._columns(place, present)
             if columns is None:
                 continue
             self._computed.add(place)
+            item = self._plan.derived[place]
             # The time of the last input: what runs on meanwhile must not count as drift.
             value = item.rule(columns, self._open[place] / 1e9)
             if value is not None:
                 self._accept(item.series, value, None)
 
-    def _columns(self, item: Derived, present: _Presence) -> list[list[float | None]] | None:
+    def _columns(self, place: int, present: _Presence) -> list[list[float | None]] | None:
         """The inputs of a derived series, or None while they are not complete.
 
-        Parts that the unit lacks are left out; a tolerant rule takes what there is.
+        A tolerant rule takes what there is.
         """
-        values, origins, tolerant = self._values, self._origins, item.tolerant
-        columns = []
-        for inputs in item.inputs:
-            column: list[float | None] = []
-            is_empty = True
-            for series, conditions in inputs:
-                is_there = present[conditions]
-                if is_there is False and not tolerant:
-                    continue
-                value = values.get(series)
-                if series in origins:
-                    is_there = present[(origins[series],)]
-                if value is not None and is_there and not isinstance(value, str):
-                    is_empty = False
-                    column.append(value)
-                elif tolerant:
-                    column.append(None)
-                else:
+        inputs = present.inputs(place)
+        if inputs is None:
+            return None
+        value_of = self._value_of if self._origins else self._values.get
+        tolerant = self._plan.derived[place].tolerant
+        columns: list[list[Any]] = []
+        for places in inputs:
+            column = list(map(value_of, places))
+            if tolerant:
+                if column.count(None) == len(column):
                     return None
-            if is_empty:
+            elif None in column or not column:
                 return None
             columns.append(column)
         return columns

@@ -76,6 +76,8 @@ class Polling:
     _planned: Collection[Choice] = ()  # of those is what the plan has
     _more: Collection[Query] = ()  # what others have wanted first, and was not asked yet
     _told: Collection[str] = ()
+    _only_values = False  # answers bear upon nothing in this round but their values, but for few
+    _of_values: Container[Query] = ()  # all but those few
     _listened: Container[Query] = ()
     _budget: Budget | None = None  # that was looked at last
     changes = 0
@@ -224,6 +226,7 @@ class Polling:
             listener: Takes the query and the value of each answer.
         """
         self._listened, self._listener = queries, listener
+        self._only_values = False
 
     def ask_soon(self, query: Query) -> None:
         """Publish in the next round what has just changed, and not when its class comes."""
@@ -253,9 +256,13 @@ class Polling:
         # Who it is comes first: all else is about that unit.
         who = self.discovery.unidentified
         fast = self._backlog.of_class(PollClass.FAST, now) if PollClass.FAST in due else []
+        self._of_values = self.plan.of_values
         self._blind = not any(self.plan.takes[query] for query in fast) and PollClass.FAST in due
         rest = self._backlog.in_turn(now)
         self._probe = self._backlog.probe([*who, *fast, *rest], self.exchange.proven)
+        self._only_values = not (
+            self._probe or self._refused or self._listened or self._unsupported.suspects
+        )
         return [*who, *fast, *self._probe], rest
 
     def every(self, series: Series) -> float:
@@ -376,8 +383,16 @@ class Polling:
 
     def answered(self, answer: Answer, now: float) -> bool:
         """Take an answer that the round wants."""
-        current, query = self.current, answer.query
+        query = answer.query
         self._stats.totals["answers"] += 1
+        if self._only_values and query in self._of_values and answer.time_ns is None:
+            wall_ns = self._clock.wall_ns()
+            return self._round.take(query, answer.value, now=now, wall_ns=wall_ns)  # type: ignore[union-attr]
+        return self._weigh(answer, now)
+
+    def _weigh(self, answer: Answer, now: float) -> bool:
+        """Take an answer that may tell more than its values."""
+        current, query = self.current, answer.query
         if query in self._listened:
             self._listener(query, answer.value)
         if self._refused and query in self._refused:
@@ -412,6 +427,7 @@ class Polling:
         """A query was given up for this round; a single round has no other to wait for."""
         if self._one_shot:
             self._unsupported.give_up(query, now)
+            self._only_values = False
             self._unanswered(query, now)
 
     def refused(self, query: Query, now: float) -> None:
@@ -419,6 +435,7 @@ class Polling:
         self.current.heard(now=now, wall_ns=self._clock.wall_ns())
         if query not in self.exchange.proven and query not in self._refused:
             self._refused.append(query)
+            self._only_values = False
         self.lost(query, now)
 
     def going_on(self) -> None:

@@ -53,6 +53,11 @@ class Unsupported(Container[Query]):
         """Whether a query was given up, even if it is to be tried again now."""
         return query in self._until
 
+    @property
+    def suspects(self) -> bool:
+        """Whether there is any query whose answer would be news."""
+        return bool(self._silent or self._until)
+
     def answering(self, queries: Iterable[Query]) -> list[Query]:
         """Those of some queries that were not given up."""
         given_up = self._until

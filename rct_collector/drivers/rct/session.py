@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from rctclient.types import DataType
 
-from rct_collector.drivers.base import Answer, Ask, Event, Fault, Garbled, Query, Resync
+from rct_collector.drivers.base import Answer, Ask, Event, Fault, Garbled, Query, Resync, Whole
 from rct_collector.drivers.rct import frame, request, wire
 from rct_collector.drivers.rct.table import BY_OID, LoggerPlace, RctObject
 
@@ -67,14 +67,15 @@ class RctSession:
 
     Attributes:
         ready: Requests that were made before: nothing else is to be done to send them again.
+        whole: Takes a scalar answer that comes alone; None while half a frame is there.
     """
 
     __slots__ = (
-        "_is_idle",
         "_known",
         "_reader",
         "_unpadded",
         "ready",
+        "whole",
     )
 
     def __init__(self, known: Mapping[int, RctObject] = BY_OID) -> None:
@@ -85,7 +86,7 @@ class RctSession:
         """
         self._known = known
         self._reader = frame.FrameReader()
-        self._is_idle = True  # as the reader tells: it is asked for each answer
+        self.whole: Whole | None = _whole
         self.ready: dict[Query, bytes] = _REQUESTS if known is BY_OID else {}
         self._unpadded: dict[Query, tuple[bytes, int]] = {}
 
@@ -111,8 +112,8 @@ class RctSession:
 
     def receive(self, data: bytes, _wall_ns: int = 0) -> list[Event]:
         """Take bytes; see the base class."""
-        if self._is_idle:
-            answer = _whole(data)
+        if self.whole is not None:
+            answer = self.whole(data)
             if answer is not None:
                 return [answer]
         events: list[Event] = []
@@ -121,7 +122,7 @@ class RctSession:
                 events.append(Garbled(item.kind, None, item.size))
             else:
                 events.append(self._judge(item))  # type: ignore[arg-type]
-        self._is_idle = self._reader.idle
+        self.whole = _whole if self._reader.idle else None
         return events
 
     def _judge(self, item: frame.Frame) -> Event:
@@ -158,7 +159,7 @@ class RctSession:
     def reset(self) -> None:
         """Forget half a frame."""
         self._reader.reset()
-        self._is_idle = True
+        self.whole = _whole
 
 
 def _whole(data: bytes) -> Answer | None:
