@@ -24,6 +24,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, ParamSpec, TypeVar
 
 from rct_collector.beat import EVERY_S, Beat
+from rct_collector.sockets import Sockets
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -78,6 +79,7 @@ class BeatingLoop(asyncio.SelectorEventLoop):
 
     Attributes:
         beat: Its alarms.
+        sockets: Those of devices.
     """
 
     #: It is asked several times for each answer, so that a function around it would tell.
@@ -92,6 +94,13 @@ class BeatingLoop(asyncio.SelectorEventLoop):
             selector.every = every
 
         self.beat = Beat(self, seen=lambda: selector.seen_at, pace=pace)
+        self.sockets = Sockets(self)
+
+    def close(self) -> None:
+        """See the base class."""
+        if not self.is_closed():
+            self.sockets.close()
+        super().close()
 
 
 class _Question:

@@ -231,11 +231,20 @@ class Conversation:
         if self._timed is not None:
             self._act(self._timed)
 
-    def asked(self, data: bytes, now: float, expected: Expect | None = None) -> None:
+    def asked(self, data: bytes, now: float) -> None:
         """Send a request, which is to be answered.
 
         Args:
             data: Its bytes.
+            now: Monotonic seconds.
+        """
+        self.asks(now, None)
+        self.wire.send(data)
+
+    def asks(self, now: float, expected: Expect | None) -> None:
+        """A request is about to be sent, which is to be answered.
+
+        Args:
             now: Monotonic seconds.
             expected: Takes its answer if that is the next thing that comes, see :attr:`expected`.
         """
@@ -243,7 +252,6 @@ class Conversation:
             self._unanswered_since = now
         self.asked_at = now
         self.expected = expected if self._has_whole and self._is_proven else None
-        self.wire.send(data)
 
     def reply(self, reply: Reply, receipt: Receipt | None) -> None:
         """Send what a unit waits for; never once the line is another one.

@@ -198,8 +198,8 @@ class Port:
             conversation.query = ask.query
             conversation.asked(data, now)
 
-    def ask_usual(self, query: Query, now: float, expected: Expect | None) -> bool:
-        """Take the turn, and send a request that nothing goes with.
+    def ready(self, query: Query, now: float, expected: Expect | None) -> bytes | None:
+        """Take the turn for a request that nothing goes with, which the caller is to send soon.
 
         Args:
             query: What is asked.
@@ -208,21 +208,26 @@ class Port:
                 where others are open.
 
         Returns:
-            Whether it was our turn.
+            Its bytes, for :meth:`transmit`; None if it is not our turn.
 
         Raises:
             RefusedFrameError: The driver does not send such a frame.
         """
         conversation = self.conversation
         if conversation is None or not conversation.turns.take(self._party):
-            return False
+            return None
         data = conversation.ready.get(query)
         if data is None:
             data = conversation.session.request(Ask(query, self.unit))
         self.sent_bytes += len(data)
         conversation.query = query
-        conversation.asked(data, now, expected)
-        return True
+        conversation.asks(now, expected)
+        return data
+
+    def transmit(self, data: bytes) -> None:
+        """Send a request that is ready."""
+        if self.conversation is not None:
+            self.conversation.wire.send(data)
 
     def abandon(self, ask: Ask) -> None:
         """A request is not waited for any more; see :meth:`Conversation.abandon`."""

@@ -80,7 +80,17 @@ class Connection:
         peer: The address of the other end.
     """
 
-    __slots__ = ("_is_read", "_lost", "_loop", "_receive", "_sock", "_unsent", "ends", "peer")
+    __slots__ = (
+        "_is_read",
+        "_lost",
+        "_loop",
+        "_receive",
+        "_sock",
+        "_sockets",
+        "_unsent",
+        "ends",
+        "peer",
+    )
 
     def __init__(self, sock: socket.socket, receive: Receive, lost: Lost) -> None:
         """Begin to read.
@@ -97,8 +107,10 @@ class Connection:
         self.ends = ends_of(sock)
         self.peer = at(*self.ends.remote) if self.ends else None
         self._loop = asyncio.get_running_loop()
-        self._is_read = True
-        self._loop.add_reader(sock, self._readable)
+        #: Where it is read together with others, see :mod:`rct_collector.sockets`.
+        self._sockets = getattr(self._loop, "sockets", None)
+        self._is_read = False
+        self.resume()
 
     def send(self, data: bytes) -> None:
         """See :class:`.base.Line`; a device that does not read at all is hung up on."""
@@ -126,13 +138,19 @@ class Connection:
         """See :class:`.base.Line`."""
         if self._sock is not None and self._is_read:
             self._is_read = False
-            self._loop.remove_reader(self._sock)
+            if self._sockets is None:
+                self._loop.remove_reader(self._sock)
+            else:
+                self._sockets.remove(self._sock.fileno())
 
     def resume(self) -> None:
         """See :class:`.base.Line`."""
         if self._sock is not None and not self._is_read:
+            if self._sockets is None:
+                self._loop.add_reader(self._sock, self._readable)
+            else:
+                self._sockets.add(self._sock.fileno(), self)
             self._is_read = True
-            self._loop.add_reader(self._sock, self._readable)
 
     def close(self) -> None:
         """See :class:`.base.Line`."""
@@ -141,15 +159,25 @@ class Connection:
 
     def _readable(self) -> None:
         """There are bytes, or the end."""
+        if data := self.read():
+            self.take(data)
+
+    def read(self) -> bytes:
+        """Bytes that are there; none where there are none, or where it is at its end."""
         try:
             data = self._sock.recv(READ_BYTES)  # type: ignore[union-attr]
         except (BlockingIOError, InterruptedError):
-            return
+            return b""
         except OSError as error:
             self._end(explain(error))
-            return
+            return b""
         if not data:
             self._end(HUNG_UP)
+        return data
+
+    def take(self, data: bytes) -> None:
+        """Hand on what was read; of one that was closed since, nobody wants it."""
+        if self._sock is None:
             return
         try:
             self._receive(data)
@@ -185,9 +213,9 @@ class Connection:
             lost(reason)
 
     def _close(self) -> None:
+        self.pause()
         sock, self._sock = self._sock, None
         if sock is not None:
-            self._loop.remove_reader(sock)
             self._loop.remove_writer(sock)
             sock.close()
 

@@ -67,6 +67,7 @@ class Discovery:
         facts: Query name → value; None for what the unit leaves unanswered.
         change: The last change of unit or firmware; None while there was none.
         version: Grows whenever other parts may be believed to be there than before.
+        holding: Grows whenever :meth:`holds` may tell something else than before.
     """
 
     def __init__(self, driver: Driver, facts: Mapping[str, Any] | None = None) -> None:
@@ -94,7 +95,7 @@ class Discovery:
         self._given_up: dict[str, None] = {}  # what should identify the unit, and is not answered
         self._unsure: dict[str, int] = {}  # facts that need so many more answers on this connection
         self.change: UnitChange | None = None
-        self.version = 0
+        self.version = self.holding = 0
         if self._is_anonymous():
             self._doubt_all()
 
@@ -151,7 +152,7 @@ class Discovery:
         """The line is open, for the first time or again: who answers now is to be found out."""
         self._heard.clear()
         self._candidates.clear()
-        self._holding.clear()
+        self._doubt()
         if self._is_anonymous():
             self._doubt_all()
 
@@ -186,6 +187,11 @@ class Discovery:
                     break
             self._holding[conditions] = found
         return self._holding[conditions]
+
+    def _doubt(self) -> None:
+        """What :meth:`holds` has told may not be so any more."""
+        self._holding.clear()
+        self.holding += 1
 
     def _vouches(self, condition: str) -> bool:
         """Whether the unit that answers on this connection stands for a condition's facts."""
@@ -288,7 +294,7 @@ class Discovery:
             second answer is needed.
         """
         name, value = query.name, query.fact(value)
-        self._holding.clear()
+        self._doubt()
         if name in self.facts and self.facts[name] == value:
             self._candidates.pop(name, None)
             return self._confirm(name)
@@ -307,7 +313,7 @@ class Discovery:
         it does not say any more who it is, facts need to be confirmed.
         """
         name = query.name
-        self._holding.clear()
+        self._doubt()
         news = False
         if name in self._identity and not self._is_settled(name):
             self._given_up[name] = None
@@ -371,7 +377,7 @@ class Discovery:
         """Take over what was learnt of the unit a moment ago; it has to say again who it is."""
         self.facts = dict(other.facts)
         self._new_facts()
-        self._holding.clear()
+        self._doubt()
         if self._is_anonymous():
             self._doubt_all()
 

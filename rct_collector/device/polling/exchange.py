@@ -141,13 +141,16 @@ class Exchange:
         "_owner",
         "_pacer",
         "_rate",
+        "_ready",
         "_reports",
         "_requests",
         "_slowest_gap",
+        "_sent_at",
         "_stats",
         "_time",
         "_timeout",
         "_told_at",
+        "_transmit_ready",
         "_window",
         "_zone",
         "cut_short",
@@ -231,6 +234,9 @@ class Exchange:
         self._alarm = Alarm(self._time_has_come)
         self._time = self._alarm.time  # that of the loop itself, once it runs
         self._expected = self._hear_expected
+        self._ready = b""  # a request that is about to be sent
+        self._sent_at = -math.inf
+        self._transmit_ready = self._transmit
         self._fast_told = self._end_told = False
         self._told_at = -math.inf
         self.cut_short = False
@@ -399,7 +405,9 @@ class Exchange:
     def _idle_at(self) -> float:
         """When the gap is over, others have had their turn, and there is a token for it."""
         now = asyncio.get_running_loop().time()
-        return max(self._pacer.free_at, self.poller.quiet_at, self._pacer.repeat_at(now))
+        pacer = self._pacer
+        free_at = max(pacer.free_at, self._sent_at + pacer.gap)
+        return max(free_at, self.poller.quiet_at, pacer.repeat_at(now))
 
     @property
     def proven(self) -> Container[Query]:
@@ -538,21 +546,24 @@ class Exchange:
     def _pump(self, now: float) -> None:
         """Send what may be sent now, in monotonic seconds; come back when there is more to do."""
         port, poller = self.port, self.poller
-        request = poller.usual(now)
-        if (
-            request is not None
-            and request.query.argument is None
-            and port.ask_usual(request.query, now, None if poller.pending else self._expected)
-        ):
-            # Its time is when it was sent, not when that was decided: sending may have taken long.
-            wake = poller.went(request, self._time())
-            if not self._fast_told or now - self._told_at >= HAND_OVER_S:
-                self._hand_over(now)
-            self._alarm.set(wake)
+        if self._ready:  # it had to wait for the gap
+            self._transmit()
+            self._alarm.set(self._sent_at + self._pacer.gap)
             return
+        request = poller.usual(now)
+        if request is not None and request.query.argument is None:
+            expected = None if poller.pending else self._expected
+            ready = port.ready(request.query, now, expected)
+            if ready is not None:
+                self._ready = ready
+                self._alarm.at_last(self._transmit_ready)
+                wake = poller.went(request, now if self._ready else self._sent_at)
+                if not self._fast_told or now - self._told_at >= HAND_OVER_S:
+                    self._hand_over(now)
+                self._alarm.set(wake)
+                return
         self._alarm.stop()
-        if self.drains:
-            self._pacer.heard(port.heard_at)
+        self._pacer.heard(port.heard_at if self.drains else self._sent_at)
         seen = self._alarm.seen()
         while True:
             query, wake = poller.next(now, seen)
@@ -568,7 +579,8 @@ class Exchange:
             if query.argument is not None:
                 ask = ask._replace(argument=query.argument(self._clock.wall(), self._zone))
             port.ask(ask, now)
-            now = self._time()  # when it was sent, as above
+            # Its time is when it was sent, not when that was decided: sending may have taken long.
+            self._sent_at = now = self._time()
             poller.sent(query, now)
         if not poller.pending:
             port.end_turn()
@@ -583,6 +595,16 @@ class Exchange:
             self._finish()
         elif not port.drop_if_deaf(now):
             self._alarm.set(wake)
+
+    def _transmit(self) -> None:
+        """Send the request that is ready, unless the gap is not over: then with the next look.
+
+        That is decided by when the last one left, not by when it was decided upon.
+        """
+        if self._ready and self._time() >= self._sent_at + self._pacer.gap:
+            ready, self._ready = self._ready, b""
+            self.port.transmit(ready)
+            self._sent_at = self._time()  # sending may have taken long
 
     def _hand_over(self, now: float) -> None:
         """Have handed over what came, when it is time for that."""
@@ -613,6 +635,7 @@ class Exchange:
 
     def _finish(self) -> None:
         """End the round."""
+        self._ready = b""
         over, self._over = self._over, None
         if over is not None and not over.done():
             over.set_result(None)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from itertools import chain
 from functools import cache, cached_property, lru_cache
+from itertools import chain
 from typing import Any, NamedTuple, cast
 
 from rct_collector.catalog import Catalog, catalog

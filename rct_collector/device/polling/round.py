@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import tzinfo
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Protocol
 
 from rct_collector.device.plausibility import ASK_AGAIN, GOOD, Plausibility
@@ -29,7 +29,7 @@ class Has(Protocol):
 _Places = tuple[Series | None, ...]
 
 
-class _Presence(dict[Series, bool | None]):
+class Presence(dict[Series, bool | None]):
     """Whether a unit has what a series is about, worked out once for all that have the same parts.
 
     What is asked for without a condition, or computed, is there.
@@ -75,8 +75,18 @@ class _Presence(dict[Series, bool | None]):
 
 
 @lru_cache(maxsize=64)
-def _presence(plan: Plan, has: tuple[bool | None, ...]) -> _Presence:
-    return _Presence(plan, has)
+def _once(plan: Plan, has: tuple[bool | None, ...]) -> Presence:
+    return Presence(plan, has)
+
+
+def presence(plan: Plan, has: Has) -> Presence:
+    """What a unit has of what is wanted; units with the same parts share it.
+
+    Args:
+        plan: What is wanted.
+        has: What the unit is known to have.
+    """
+    return _once(plan, tuple([not c or has(*c) for c in plan.conditions_of_all]))
 
 
 class Round:
@@ -87,6 +97,7 @@ class Round:
     a number. So all of them stay in the order in which they came.
 
     Attributes:
+        plan: What is wanted in it.
         time_ns: Nanoseconds since the epoch at the first answer; 0 before it.
         first_at: Monotonic seconds then.
     """
@@ -98,6 +109,7 @@ class Round:
         has: Has,
         zone: tzinfo | None,
         failed: Callable[[Exception], object],
+        there: Callable[[], Presence] | None = None,
     ) -> None:
         """Begin without values.
 
@@ -107,12 +119,15 @@ class Round:
             has: What the unit is known to have.
             zone: Time zone of the unit's clock.
             failed: Told of an answer that has met a bug, once it is judged.
+            there: What of the plan the unit is known to have at present; by default worked out
+                each time.
         """
-        self._plan = plan
+        self.plan = plan
         self._plausibility = plausibility
         self._has = has
         self._zone = zone
         self._failed = failed
+        self._presence = there or partial(presence, plan, has)
         self._answers: list[tuple[Taking, object, int]] = []  # with nothing but plain numbers
         self._values: dict[Series, Value] = {}  # all that are looked at once more
         self._origins: dict[Series, str] = {}  # of those that are found in several places
@@ -157,7 +172,7 @@ class Round:
         """
         if not self.time_ns:
             self.heard(now=now, wall_ns=wall_ns)
-        taking = self._plan.takings[query]
+        taking = self.plan.takings[query]
         if not taking.bindings:
             self._answers.append((taking, raw, wall_ns))
             return True
@@ -201,7 +216,7 @@ class Round:
         What is found in several places is taken from the one that the unit has, whatever the
         others answer.
         """
-        plan = self._plan
+        plan = self.plan
         if series in plan.several and not self._takes(series, origin):
             return True
         verdict = self._plausibility.judge(series, value, now=now, derived=now is None)
@@ -230,8 +245,7 @@ class Round:
         An answer about a part that the unit does not have, or may not have, means nothing.
         """
         self._judge()
-        plan, has = self._plan, self._has
-        there = _presence(plan, tuple([not c or has(*c) for c in plan.conditions_of_all]))
+        there = self._presence()
         self._derive(there)
         fresh, published = self._fresh, self._published
         self._fresh = {}
@@ -269,20 +283,20 @@ class Round:
         origin = self._origins.get(series)
         return present[series] if origin is None else self._has(origin)
 
-    def _derive(self, present: _Presence) -> None:
+    def _derive(self, present: Presence) -> None:
         """Compute what can be computed by now; the rest may follow with later answers."""
         for place in sorted(self._open.keys() - self._computed):
             columns = self._columns(place, present)
             if columns is None:
                 continue
             self._computed.add(place)
-            item = self._plan.derived[place]
+            item = self.plan.derived[place]
             # The time of the last input: what runs on meanwhile must not count as drift.
             value = item.rule(columns, self._open[place] / 1e9)
             if value is not None:
                 self._accept(item.series, value, None)
 
-    def _columns(self, place: int, present: _Presence) -> list[list[float | None]] | None:
+    def _columns(self, place: int, present: Presence) -> list[list[float | None]] | None:
         """The inputs of a derived series, or None while they are not complete.
 
         A tolerant rule takes what there is.
@@ -290,8 +304,9 @@ class Round:
         inputs = present.inputs(place)
         if inputs is None:
             return None
-        value_of = self._value_of if self._origins else self._values.get
-        tolerant = self._plan.derived[place].tolerant
+        values: Callable[[Any], Value | None] = self._values.get
+        value_of = self._value_of if self._origins else values
+        tolerant = self.plan.derived[place].tolerant
         columns: list[list[Any]] = []
         for places in inputs:
             column = list(map(value_of, places))

@@ -21,7 +21,7 @@ from rct_collector.device.polling.discovery import Discovery, Undecided, facts_f
 from rct_collector.device.polling.exchange import Exchange
 from rct_collector.device.polling.freshness import Freshness
 from rct_collector.device.polling.plan import Choice, Plan, choice_of, plan_for
-from rct_collector.device.polling.round import Round
+from rct_collector.device.polling.round import Presence, Round, presence
 from rct_collector.device.polling.unsupported import LONG_MUTE_S, MUTE_S, Unsupported
 from rct_collector.device.publisher import Publisher
 from rct_collector.device.receiving import can_be
@@ -78,7 +78,9 @@ class Polling:
     _told: Collection[str] = ()
     _only_values = False  # answers bear upon nothing in this round but their values, but for few
     _of_values: Container[Query] = ()  # all but those few
-    _listened: Container[Query] = ()
+    _listened: Collection[Query] = ()
+    _there: Presence
+    _seen: tuple[int, Plan] | None = None  # what that was worked out from
     _budget: Budget | None = None  # that was looked at last
     changes = 0
 
@@ -218,7 +220,7 @@ class Polling:
             return 0  # whoever asks for less than usual on average knows why
         return len(self.plan.classes) + len(self.discovery.deciding)
 
-    def listen(self, queries: Container[Query], listener: Callable[[Query, Any], object]) -> None:
+    def listen(self, queries: Collection[Query], listener: Callable[[Query, Any], object]) -> None:
         """Have somebody told what is answered to some queries.
 
         Args:
@@ -250,7 +252,12 @@ class Polling:
         self._backlog.queue([poll for poll in SLOW_CLASSES if poll in due], now)
         zone = self._config.timezone
         self._round = Round(
-            self.plan, self._plausibility, self.discovery.holds, zone, self.exchange.failed
+            self.plan,
+            self._plausibility,
+            self.discovery.holds,
+            zone,
+            self.exchange.failed,
+            self._has_there,
         )
         self._one_shot = one_shot
         # Who it is comes first: all else is about that unit.
@@ -264,6 +271,13 @@ class Polling:
             self._probe or self._refused or self._listened or self._unsupported.suspects
         )
         return [*who, *fast, *self._probe], rest
+
+    def _has_there(self) -> Presence:
+        """What of the plan the unit is known to have, worked out when that may have changed."""
+        seen = self.discovery.holding, self.current.plan
+        if self._seen != seen:
+            self._seen, self._there = seen, presence(self.current.plan, self.discovery.holds)
+        return self._there
 
     def every(self, series: Series) -> float:
         """Seconds from one value of a series to the next, at the pace that there is."""
