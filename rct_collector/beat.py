@@ -63,13 +63,23 @@ class Alarm:
         return self._beat.seen() if self._beat is not None else loop.time()
 
     def at_last(self, call: Callable[[], None]) -> None:
-        """Call once all is dealt with that has come, where things are done together; else now."""
+        """Call once all is dealt with that this look has brought, together with others; else now.
+
+        What is sent to many at a time costs less than half: the code that sends stays in the
+        caches of the processor, and who reads it all need not be woken up for each.
+
+        Args:
+            call: May also find that it has nothing to do any more.
+        """
         if self._loop is None:
             self._found()
-        if self._beat is not None:
-            self._beat.at_last(call)
-        else:
+        beat = self._beat
+        if beat is None:
             call()
+            return
+        if not beat.last:
+            beat.call_last()
+        beat.last.append(call)
 
     def hasten(self) -> None:
         """Look every :data:`OFTEN_S` from now on: each answer is waited for first."""
@@ -123,6 +133,7 @@ class Beat:
 
     Attributes:
         every: Seconds from one point of the grid to the next.
+        last: What is to be called at the end of a look; see :meth:`call_last`.
         seen: Tells until when all that had come was found by a look, in monotonic seconds.
     """
 
@@ -147,7 +158,7 @@ class Beat:
         self._pace = pace
         self.seen = seen or loop.time
         self._places: dict[int, list[Alarm]] = {}
-        self._last: list[Callable[[], None]] = []
+        self.last: list[Callable[[], None]] = []
         self._timer: asyncio.TimerHandle | None = None
         self._first: float = math.inf
 
@@ -188,18 +199,12 @@ class Beat:
         if place < self._first:
             self._wait()
 
-    def at_last(self, call: Callable[[], None]) -> None:
-        """Call once all is dealt with that this look has brought, together with others.
-
-        What is sent to many at a time costs less than half: the code that sends stays in the
-        caches of the processor, and who reads it all need not be woken up for each.
-        """
-        if not self._last:
-            self._loop.call_soon(self._call_last)
-        self._last.append(call)
+    def call_last(self) -> None:
+        """Call what will be in :attr:`last` once all is dealt with that this look has brought."""
+        self._loop.call_soon(self._call_last)
 
     def _call_last(self) -> None:
-        calls, self._last = self._last, []
+        calls, self.last = self.last, []
         for call in calls:
             try:
                 call()

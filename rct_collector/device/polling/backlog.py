@@ -106,6 +106,12 @@ def _interval(plan: Plan, query: Query, budget: Budget) -> float:
 
 
 @lru_cache(maxsize=32)
+def _intervals(plan: Plan, budget: Budget) -> Mapping[Query, float]:
+    """Seconds from one turn of each query to the next."""
+    return {query: _interval(plan, query, budget) for query in plan.classes}
+
+
+@lru_cache(maxsize=32)
 def _spread(plan: Plan, asked: tuple[Query, ...], budget: Budget) -> Mapping[Query, float]:
     """Give each query its place in the interval, neighbours side by side, sums together."""
     found: dict[Query, float] = {}
@@ -160,6 +166,7 @@ class Backlog:
         self._announced: dict[PollClass, frozenset[str]] = {}  # those that were news already
         self._shift: Mapping[Query, float] = {}  # of the grid of its turns, in seconds
         self.budget: Budget
+        self._intervals: Mapping[Query, float]
         self._look()
 
     def present(self, queries: Iterable[Query], now: float) -> list[Query]:
@@ -214,7 +221,7 @@ class Backlog:
                 rank = 2
             else:
                 rank = int(new or query in still_open)
-            urgency[query] = rank, inf if new else (now - since) / self._interval(query)
+            urgency[query] = rank, inf if new else (now - since) / self._intervals[query]
         return in_turn(urgency, self._plan.companions)
 
     def queue(self, due: Iterable[PollClass], now: float) -> None:
@@ -229,7 +236,7 @@ class Backlog:
         for query in self._unsupported.to_ask(self._discovery.open(), now):
             self._want(query, now)
         for query in self.present(self._soon, now):
-            self._want(query, now - self._interval(query))
+            self._want(query, now - self._intervals[query])
         self._soon.clear()
         crowded, horizon = not self.budget.fits, self._horizon()
         for poll in SLOW_CLASSES if crowded else due:
@@ -343,17 +350,15 @@ class Backlog:
         if asked != self._asked:
             self._asked = asked
             self.budget = budget_of(self._plan, asked, self._config)
+            self._intervals = _intervals(self._plan, self.budget)
             self._shift = {} if self.budget.fits else _spread(self._plan, asked, self.budget)
 
     def _is_asked(self, query: Query) -> bool:
         return bool(self._discovery.has(query.condition)) and query not in self._unsupported
 
-    def _interval(self, query: Query) -> float:
-        return _interval(self._plan, query, self.budget)
-
     def _next_turn(self, query: Query) -> float:
         """When a query that was asked in this round is due again, if not all classes fit."""
-        interval, shift = self._interval(query), self._shift.get(query, 0.0)
+        interval, shift = self._intervals[query], self._shift.get(query, 0.0)
         return (floor((self._horizon() - shift) / interval) + 1) * interval + shift
 
     def _horizon(self) -> float:

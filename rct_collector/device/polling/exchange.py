@@ -453,12 +453,9 @@ class Exchange:
                 unasked.append(event)
         if unasked:
             self._owner.unasked(unasked, now, receipt)
-        if self._over is not None:
-            self._go_on(now)
-
-    def _go_on(self, now: float) -> None:
-        """Send what is due while all that it takes is at hand, not only when the alarm rings."""
-        poller = self.poller
+        if self._over is None:
+            return
+        # What is due is sent while all that it takes is at hand, not when the alarm rings.
         if not poller.waits_for_time or now >= self._alarm.due:
             self._pump(now)
         elif not poller.pending:
@@ -470,14 +467,18 @@ class Exchange:
         Returns:
             Whether it was; else nothing has changed.
         """
-        ask = self.poller.answered_usual(answer.query, now) if self._over is not None else None
+        poller = self.poller
+        ask = poller.answered_usual(answer.query, now) if self._over is not None else None
         if ask is None:
             return False
         self.port.received_bytes += size
         try:
             if not self._owner.answered(answer, now):
-                self.poller.repeat(ask)
-            self._go_on(now)
+                poller.repeat(ask)
+            if not poller.waits_for_time or now >= self._alarm.due:
+                self._pump(now)
+            else:
+                self.port.end_turn()
         except Exception as error:
             self.failed(error)
         return True

@@ -460,7 +460,9 @@ class Poller:
             return None
         standstill.asked_at, standstill.unanswered = math.inf, 0
         self._heard_at = now
-        self._proven.add(query)
+        bit = 1 << query.number
+        self._proven.bits |= bit
+        self._done.bits |= bit
         took, times, tally = now - ask.sent_at, self._response_time, self.tally
         if times is not None:
             (times.long if query.exclusive else times.short).add(took)
@@ -469,7 +471,6 @@ class Poller:
         tally.latency += took
         tally.answers += 1
         ask.phase = ANSWERED
-        self._done.add(query)
         if not ask.silent:
             del self._asks[query]
         return ask

@@ -7,7 +7,7 @@ from datetime import tzinfo
 from functools import lru_cache, partial
 from typing import Any, Protocol
 
-from rct_collector.device.plausibility import ASK_AGAIN, GOOD, Plausibility
+from rct_collector.device.plausibility import ASK_AGAIN, GOOD, TOTAL, Plausibility
 from rct_collector.device.polling.plan import Plan, Taking
 from rct_collector.drivers.base import Query
 from rct_collector.model import Kind, Series, Value
@@ -219,10 +219,17 @@ class Round:
         plan = self.plan
         if series in plan.several and not self._takes(series, origin):
             return True
-        verdict = self._plausibility.judge(series, value, now=now, derived=now is None)
-        if verdict is not GOOD:
-            self._implausible += 1
-            return verdict is not ASK_AGAIN
+        metric = series.metric
+        if (
+            # Most values are none of these, and a call for each would cost more than all else.
+            type(value) is str
+            or (metric.kind is TOTAL and now is not None)
+            or not metric.low <= value <= metric.high  # type: ignore[operator]
+        ):
+            verdict = self._plausibility.judge(series, value, now=now, derived=now is None)
+            if verdict is not GOOD:
+                self._implausible += 1
+                return verdict is not ASK_AGAIN
         self._values[series] = value
         if series in plan.told:
             self._fresh[series] = value
