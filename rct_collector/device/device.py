@@ -75,12 +75,38 @@ class Device:
         settled: Set once the fast part of a first round was handed over, or failed.
     """
 
-    _restoring: Restoring | None = None
-    _relay: Relaying | None = None
-    _gate: Gate | None = None
-    _left_to = ""
-    _is_told = False
-    _changes = 0
+    __slots__ = (
+        "_began_with",
+        "_changes",
+        "_clock",
+        "_gate",
+        "_hurry",
+        "_is_answered",
+        "_is_told",
+        "_left_to",
+        "_measured",
+        "_next_at",
+        "_options",
+        "_plausibility",
+        "_publisher",
+        "_relay",
+        "_restoring",
+        "_schedule",
+        "_spoken",
+        "_state",
+        "config",
+        "consumers",
+        "discovery",
+        "driver",
+        "exchange",
+        "name",
+        "polling",
+        "reports",
+        "rounds",
+        "settled",
+        "stats",
+        "units",
+    )  # fmt: skip - with more than 30, each would have a dict of its own for them
 
     def __init__(self, config: DeviceConfig, emit: Emit, options: Options | None = None) -> None:
         """Prepare; nothing is opened yet.
@@ -90,6 +116,12 @@ class Device:
             emit: Takes the batches.
             options: What all devices share; those with the same ones share lines as well.
         """
+        self._restoring: Restoring | None = None
+        self._relay: Relaying | None = None
+        self._gate: Gate | None = None
+        self._left_to = ""
+        self._is_told = False
+        self._changes = 0
         options = options or Options()
         self.name = config.name
         self.config = config

@@ -72,17 +72,44 @@ class Polling:
         changes: Times that another unit, or new firmware, answered.
     """
 
-    _others: Collection[Choice] = ()
-    _planned: Collection[Choice] = ()  # of those is what the plan has
-    _more: Collection[Query] = ()  # what others have wanted first, and was not asked yet
-    _told: Collection[str] = ()
-    _only_values = False  # answers bear upon nothing in this round but their values, but for few
-    _of_values: Container[Query] = ()  # all but those few
-    _listened: Collection[Query] = ()
-    _there: Presence
-    _seen: tuple[int, Plan] | None = None  # what that was worked out from
-    _budget: Budget | None = None  # that was looked at last
-    changes = 0
+    __slots__ = (
+        "_backlog",
+        "_blind",
+        "_budget",
+        "_change",
+        "_clock",
+        "_config",
+        "_driver",
+        "_faults",
+        "_freshness",
+        "_host",
+        "_is_news",
+        "_listened",
+        "_listener",
+        "_memory",
+        "_more",
+        "_of_values",
+        "_one_shot",
+        "_only_values",
+        "_others",
+        "_place",
+        "_planned",
+        "_plausibility",
+        "_probe",
+        "_publisher",
+        "_refused",
+        "_reports",
+        "_round",
+        "_seen",
+        "_stats",
+        "_there",
+        "_told",
+        "_unsupported",
+        "changes",
+        "discovery",
+        "exchange",
+        "plan",
+    )  # fmt: skip - with more than 30, each would have a dict of its own for them
 
     def __init__(
         self,
@@ -114,6 +141,19 @@ class Polling:
             stats: Counts answers, and what was not understood.
             reports: Where what is worth a message goes.
         """
+        self._others: Collection[Choice] = ()
+        self._planned: Collection[Choice] = ()  # of those is what the plan has
+        self._more: Collection[Query] = ()  # what others have wanted first, and was not asked yet
+        self._told: Collection[str] = ()
+        #: Answers bear upon nothing in this round but their values, but for few.
+        self._only_values = False
+        self._of_values: Container[Query] = ()  # all but those few
+        self._listened: Collection[Query] = ()
+        self._listener: Callable[[Query, Any], object] = _nobody
+        self._there: Presence
+        self._seen: tuple[int, Plan] | None = None  # what that was worked out from
+        self._budget: Budget | None = None  # that was looked at last
+        self.changes = 0
         self._config = config
         self._driver = driver
         self._host = host
@@ -152,7 +192,6 @@ class Polling:
             reports=reports,
         )
         self._round: Round | None = None
-        self._listener: Callable[[Query, Any], object] = _nobody
         self._probe: list[Query] = []
         self._one_shot = self._blind = False
 
