@@ -20,7 +20,6 @@ from rct_collector.drivers.base import (
     Resync,
     Session,
     TimedSession,
-    Whole,
 )
 from rct_collector.lines.inflow import Inflow
 from rct_collector.lines.recovery import Recovery
@@ -80,14 +79,6 @@ class Wire(Protocol):
 
     def proven(self) -> None:
         """Something useful came."""
-
-
-class _Whole(Protocol):
-    """A session that takes whole answers without a detour; see :class:`.drivers.base.Session`."""
-
-    @property
-    def whole(self) -> Whole | None:
-        """What takes them, if nothing else is awaited."""
 
 
 #: Takes an answer that was expected, of how many bytes it was, and monotonic seconds; whether it is
@@ -199,7 +190,7 @@ class Conversation:
         if expected is not None:
             # By far the most frequent case: it is what was asked for last, alone and complete.
             self.expected = None
-            whole = cast("_Whole", self.session).whole
+            whole = self.session.whole  # type: ignore[attr-defined]
             answer = whole(data) if whole is not None else None
             if answer is not None and self._small < _SOME and self._inflow.behind_since is None:
                 size = len(data)

@@ -331,7 +331,9 @@ class Poller:
             if lacking > 0.0:
                 needed += lacking
             # What is not quite clear is left to those who ask all questions.
-            if income < 0.0 or tokens + income < needed or not self._is_in_time(ask, now):
+            if income < 0.0 or tokens + income < needed:
+                return None
+            if now > self._middle and not self._is_in_time(ask, now):
                 return None
         else:
             return None
@@ -355,8 +357,13 @@ class Poller:
         ask.phase = PENDING
         ask.attempts += 1
         ask.sent_at = now
-        times = self._response_time
-        wait = self._timeout if times is None else times.wait(1, long=query.exclusive)
+        times, wait = self._response_time, self._timeout
+        if times is not None:
+            likely = (times.long if query.exclusive else times.short).likely
+            if likely < times.least:
+                likely = times.least
+            if likely < wait:
+                wait = likely
         until = ask.until = now + wait
         ask.overtaken = 0
         ask.crowded = now - self._sent_at < CLOSE_S
@@ -371,7 +378,7 @@ class Poller:
         self.tally.requests += 1
         # When to ask again, as :meth:`next` would tell.
         wake = now + pacer.gap
-        settled = True
+        settled = not (ask.fast and ask.attempts == 1)
         for other in pending.values():
             if other.until < until:
                 until = other.until
@@ -380,8 +387,10 @@ class Poller:
         pending[query] = ask
         if self._fast:
             self.waits_for_time = True
-        elif self._slow and settled and not (ask.fast and ask.attempts == 1):
-            self.waits_for_time = self._is_in_time(self._slow[0], wake)
+        elif self._slow and settled:
+            # What the middle of the round tells at once need not be asked for.
+            in_time = wake <= self._middle and wake <= self._deadline
+            self.waits_for_time = in_time or self._is_in_time(self._slow[0], wake)
         else:
             self.waits_for_time = False
         if until < wake:
