@@ -14,7 +14,7 @@ import select
 from typing import Protocol
 
 
-class Reads(Protocol):
+class Reader(Protocol):
     """One whose socket is read together with others."""
 
     def read(self) -> bytes:
@@ -37,21 +37,21 @@ class Sockets:
             OSError: The system has no more files.
         """
         self._epoll = select.epoll()
-        self._watched: dict[int, Reads] = {}
+        self._watched: dict[int, Reader] = {}
         loop.add_reader(self._epoll.fileno(), self._look)
 
-    def add(self, number: int, reads: Reads) -> None:
+    def add(self, number: int, reader: Reader) -> None:
         """Read a socket from now on.
 
         Args:
             number: Its file descriptor.
-            reads: Who reads it.
+            reader: Who reads it.
 
         Raises:
             OSError: The system cannot watch it.
         """
         self._epoll.register(number, select.EPOLLIN)
-        self._watched[number] = reads
+        self._watched[number] = reader
 
     def remove(self, number: int) -> None:
         """Read a socket no more; to be called before it is closed."""
@@ -66,8 +66,8 @@ class Sockets:
         """Read all that has come, then have it worked on."""
         watched, found = self._watched, []
         for number, _ in self._epoll.poll(0):
-            reads = watched.get(number)  # the end of one may have closed others
-            if reads is not None and (data := reads.read()):
-                found.append((reads, data))
-        for reads, data in found:
-            reads.take(data)
+            reader = watched.get(number)  # the end of one may have closed others
+            if reader is not None and (data := reader.read()):
+                found.append((reader, data))
+        for reader, data in found:
+            reader.take(data)

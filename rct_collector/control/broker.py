@@ -100,9 +100,7 @@ class Latest:
             except LookupError:
                 place = self._reach(series)
             times[place] = time_ns
-            if type(value) is float:
-                numbers[place] = value
-            elif type(value) is int and -_EXACT <= value <= _EXACT:
+            if type(value) is float or type(value) is int and -_EXACT <= value <= _EXACT:
                 numbers[place] = value
             else:
                 numbers[place], self._others[place] = nan, value
