@@ -170,7 +170,7 @@ class Poller:
         self._asks: dict[Query, Request] = {}  # of this round: what is open, or may be owed
         self._done = Marks()  # what was answered in it
         self._fast: list[Request] = []
-        self._slow: list[Request] = []  # the next one, and what others have asked before us
+        self._slow: list[Request] = []  # the next one, and all up to what others have asked
         # What follows: it may be a lot, so that no requests are made yet.
         self._later: list[Query] = []
         self._waiting: list[Request] = []
@@ -261,6 +261,14 @@ class Poller:
         """Have a request for what is the next slow one."""
         if not self._slow and self._later:
             self._slow.append(self._ask(self._later.pop(0), fast=False))
+
+    def _draw_up_to(self, query: Query) -> Request:
+        """Have a request for a later query, and for all before it, so that each keeps its place."""
+        count = self._later.index(query) + 1
+        drawn = [self._ask(other, fast=False) for other in self._later[:count]]
+        del self._later[:count]
+        self._slow += drawn
+        return drawn[-1]
 
     def next(self, now: float, seen: float | None = None) -> tuple[Query | None, float]:
         """What to do now.
@@ -496,10 +504,8 @@ class Poller:
             return usual
         fresh = self._is_believed(now)
         ask = self._asks.get(query)
-        if ask is None and query in self._later:  # somebody else has asked
-            self._later.remove(query)
-            ask = self._ask(query, fast=False)
-            self._slow.append(ask)
+        if ask is None and not self._drain_s and query in self._later:  # somebody else has asked
+            ask = self._draw_up_to(query)
         if ask is None or ask.phase is ANSWERED or (self._drain_s and not ask.attempts):
             return None
         if not fresh:

@@ -244,6 +244,27 @@ def test_answer_that_somebody_else_asked_for_satisfies_the_round(kind):
     assert poller.tally.requests == 0
 
 
+@pytest.mark.parametrize("heard", range(4))
+def test_answer_that_is_too_old_leaves_the_order_as_it_is(heard):
+    slow = queries(4)
+    poller = make()
+    begin(poller, slow=slow)
+    poller.stale(0.0)
+    assert poller.answered(slow[heard], 0.0) is None
+    assert poller.unsettled() == ([], slow)
+    assert [query for query, _ in answer_all(poller, 1.0)] == slow
+
+
+@pytest.mark.parametrize("heard", range(4))
+def test_answer_that_somebody_else_asked_for_leaves_the_order_of_the_others(heard):
+    slow = queries(4)
+    poller = make()
+    begin(poller, slow=slow)
+    assert poller.answered(slow[heard], 0.0) is not None
+    others = [query for query in slow if query is not slow[heard]]
+    assert [query for query, _ in answer_all(poller, 0.0)] == others
+
+
 def test_spoiled_answer_is_asked_again_without_waiting_for_the_deadline():
     poller = make()
     (query,) = queries(1)
@@ -1379,6 +1400,17 @@ def test_late_answer_is_taken_and_nothing_is_learnt_of_its_time():
     begin(poller, [query], now=30.0, next_round=40.0)
     asked = play(poller, 30.0, 40.0, {query})
     assert asked[1][1] - asked[0][1] == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("heard", range(4))
+def test_late_answer_to_what_was_not_asked_yet_changes_nothing(heard):
+    """It is one to an earlier round, and its query keeps its place."""
+    slow = queries(4)
+    poller = drained()
+    begin(poller, slow=slow)
+    assert poller.answered(slow[heard], 0.0) is None
+    assert poller.unsettled() == ([], slow)
+    assert [query for query, _ in play(poller, 0.0, 10.0)] == slow
 
 
 def test_what_is_slow_does_not_delay_the_next_round_of_a_line_that_loses_answers():
