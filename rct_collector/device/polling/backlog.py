@@ -162,8 +162,7 @@ class Backlog:
         self._asked: tuple[Query, ...] | None = None
         self._seen: object = None  # what _asked and _had were worked out from
         self._had = _had(plan, frozenset())
-        self._parts: frozenset[str] = frozenset()  # that the unit is believed to have
-        self._announced: dict[PollClass, frozenset[str]] = {}  # those that were news already
+        self._announced: dict[PollClass, frozenset[str]] = {}  # parts that were news already
         self._shift: Mapping[Query, float] = {}  # of the grid of its turns, in seconds
         self.budget: Budget
         self._intervals: Mapping[Query, float]
@@ -260,14 +259,17 @@ class Backlog:
                 self._waiting[query] = now
 
     def news(self, classes: Iterable[PollClass], now: float) -> list[Query]:
-        """Add what a new fact brings: what never waited here before."""
-        self._look()
+        """Add what a new fact brings: what never waited here before.
+
+        The budget stays what it was until the next round, since this one was told when that begins.
+        """
+        parts = self._parts()
         found: list[Query] = []
         for poll in classes:
             before = self._announced.get(poll, frozenset())
-            if before != self._parts:  # most facts bring no other part
-                self._announced[poll] = self._parts
-                found += self._to_ask(_had(self._plan, self._parts - before).classes[poll], now)
+            if before != parts:  # most facts bring no other part
+                self._announced[poll] = parts
+                found += self._to_ask(_had(self._plan, parts - before).classes[poll], now)
         known = self._turns.was_announced
         fresh = [q for q in (*self._discovery.open(), *found) if not known(q)]
         for query in fresh:
@@ -342,8 +344,7 @@ class Backlog:
         if seen == self._seen:
             return
         self._seen = seen
-        self._parts = _once(frozenset(filter(self._discovery.has, self._plan.parts)))
-        self._had = _had(self._plan, self._parts)
+        self._had = _had(self._plan, self._parts())
         asked = self._had.every
         if len(self._unsupported):
             asked = _once(tuple(self._unsupported.answering(asked)))
@@ -352,6 +353,11 @@ class Backlog:
             self.budget = budget_of(self._plan, asked, self._config)
             self._intervals = _intervals(self._plan, self.budget)
             self._shift = {} if self.budget.fits else _spread(self._plan, asked, self.budget)
+
+    def _parts(self) -> frozenset[str]:
+        """What the unit is believed to have."""
+        found: frozenset[str] = _once(frozenset(filter(self._discovery.has, self._plan.parts)))
+        return found
 
     def _is_asked(self, query: Query) -> bool:
         return bool(self._discovery.has(query.condition)) and query not in self._unsupported

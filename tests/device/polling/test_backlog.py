@@ -103,6 +103,19 @@ def shared_out(config, *, seconds, conditions=RCT.conditions):
     return backlog, round_s, asked
 
 
+def test_a_fact_that_is_learnt_in_a_round_changes_the_pace_with_the_next_one():
+    """When that begins was told when this one did, and is not put off in the middle of it."""
+    bare, full = unit(["always"]), unit(RCT.conditions)
+    backlog = Backlog(Plan(RCT, DEVICE), bare, Unsupported(), ALWAYS, DEVICE)
+    backlog.queue(SLOW_CLASSES, START)
+    before = backlog.budget
+    bare.has, bare.among, bare.version = full.has, full.among, 1
+    assert backlog.news(SLOW_CLASSES, START + 1)
+    assert backlog.budget is before
+    backlog.queue((), START + 10)
+    assert backlog.budget.needed > before.needed
+
+
 START = 1000.0
 
 INTERVALS = {
