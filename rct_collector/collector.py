@@ -27,7 +27,7 @@ from rct_collector.errors import BusyError, ConfigError
 from rct_collector.model import Batch, GapOrder
 from rct_collector.process import descriptors
 from rct_collector.reports import Reports
-from rct_collector.tasks import first_of, keep_running
+from rct_collector.tasks import first_of, keep_running, sleep_until
 from rct_collector.transport import is_dialled_in, transport
 
 if TYPE_CHECKING:
@@ -100,13 +100,24 @@ def _descriptors(devices: Iterable[DeviceConfig]) -> Iterator[int]:
 
 
 def begin_after(number: int, count: int) -> float:
-    """How long the start of a device is put off, in seconds.
+    """How long the start of a line is put off, in seconds.
 
     Args:
         number: Its place among all of a collector, from 0.
         count: How many there are.
     """
     return number * min(APART_S, ALL_BEGUN_S / count)
+
+
+def starts(devices: Sequence[DeviceConfig]) -> list[float]:
+    """How long the start of each device is put off, in seconds.
+
+    All of a line begin together. Where units dial in, one that calls while some are yet to begin
+    would be taken for that of another device, or be heard by nobody when it says who it is.
+    """
+    lines = [device.line for device in devices]
+    places = {line: number for number, line in enumerate(dict.fromkeys(lines))}
+    return [begin_after(places[line], len(places)) for line in lines]
 
 
 class Applied(NamedTuple):
@@ -271,8 +282,7 @@ class Collector:
         """Collect until cancelled; what was read by then is handed over before it returns."""
         try:
             async with asyncio.TaskGroup() as self._group:
-                for number, member in enumerate(self._members.values()):
-                    self._start(member, begin_after(number, len(self._members)))
+                self._start(list(self._members.values()))
                 await asyncio.Event().wait()  # without devices, too, this is no end
         finally:
             self._group = None
@@ -421,13 +431,15 @@ class Collector:
     def _add(self, items: Sequence[DeviceConfig]) -> dict[str, str]:
         """Add what can be added; name of each other one → why not, in words."""
         room, lacking = fit(items)
-        refused = {}
+        refused, added = {}, []
         for n, item in enumerate(items):
             reason = self._conflict(item) or (lacking if n >= room else "")
             if reason:
                 refused[item.name] = f"{item.name} is not added: {reason}"
             else:
-                self._take_up(item, begin_after(n, len(items)))
+                added.append(self._take_up(item))
+        if self._group is not None:
+            self._start(added)
         return refused
 
     def _conflict(self, item: DeviceConfig) -> str:
@@ -441,27 +453,30 @@ class Collector:
             return f"others on the line of {item.address} say {right}; all must say the same"
         return ""
 
-    def _take_up(self, item: DeviceConfig, after: float = 0.0) -> None:
+    def _take_up(self, item: DeviceConfig) -> _Member:
         member = self._members[item.name] = _Member(item)
         self._places[item.identity] = item.name
         try:
             member.device = self._make(item)
         except Exception:
             log.exception("%s: bug; it is tried again", item.name)
-        if self._group is not None:
-            self._start(member, after)
+        return member
 
     def _make(self, item: DeviceConfig) -> Device:
         return self.broker.join(Device(item, self._guarded, self._options))
 
-    def _start(self, member: _Member, after: float = 0.0) -> None:
+    def _start(self, members: Sequence[_Member]) -> None:
+        """Have devices begin, one line after the other."""
         assert self._group is not None  # noqa: S101 - the caller has looked
-        member.task = self._group.create_task(self._keep(member, after), name=member.config.name)
+        now = asyncio.get_running_loop().time()  # once, so that all of a line begin at one time
+        for member, after in zip(members, starts([m.config for m in members]), strict=True):
+            job = self._keep(member, now + after if after else None)
+            member.task = self._group.create_task(job, name=member.config.name)
 
-    async def _keep(self, member: _Member, after: float) -> None:
-        """Run a device after so many seconds; one that could not be made is made later."""
-        if after:
-            await asyncio.sleep(after)
+    async def _keep(self, member: _Member, begins: float | None) -> None:
+        """Run a device from a time of the loop on; one that could not be made is made later."""
+        if begins is not None:
+            await sleep_until(begins)
         if member.device is None:
             await asyncio.sleep(RESTART_S)
         await keep_running(partial(self._run, member), member.config.name, pause=RESTART_S)

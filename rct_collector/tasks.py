@@ -60,6 +60,17 @@ def cancelled() -> bool:
     return task is not None and task.cancelling() > 0
 
 
+async def sleep_until(at: float) -> None:
+    """Sleep until a time of the loop; all who do until the same one go on together."""
+    loop = asyncio.get_running_loop()
+    over = loop.create_future()
+    timer = loop.call_at(at, over.set_result, None)
+    try:
+        await over
+    finally:
+        timer.cancel()
+
+
 async def keep_running(
     job: Callable[[], Coroutine[Any, Any, Any]],
     name: str = "",

@@ -14,7 +14,7 @@ from dataclasses import replace
 import pytest
 
 from rct_collector import collector as module
-from rct_collector.collector import RESERVE, RESTART_S, Applied, Collector, begin_after
+from rct_collector.collector import RESERVE, RESTART_S, Applied, Collector, begin_after, starts
 from rct_collector.config import Config
 from rct_collector.device.device import Device
 from rct_collector.device.options import Options
@@ -23,6 +23,7 @@ from rct_collector.errors import BusyError, ConfigError
 from rct_collector.limiter import MOST_EACH
 from rct_collector.lines.lock import DeviceLock
 from rct_collector.transport import transport
+from tests.addresses import tcp
 from tests.scripted import ScriptedUnit
 from tests.virtual import START, Plug, Recorder, VirtualClock, run
 
@@ -117,6 +118,17 @@ def test_many_devices_begin_one_after_the_other_within_a_second(count, seconds):
     assert begins == sorted(set(begins))
     assert begins[0] == 0, "where there is but one, it waits for nothing"
     assert begins[-1] == pytest.approx(seconds, abs=0.001)
+
+
+def test_all_devices_of_a_line_begin_together():
+    """Else a unit that dials in could call before all listen whom it may be for."""
+    places = ("one", "two", "one", "three", "two")
+    devices = [
+        replace(item, address=tcp(f"{place}.test"))
+        for item, place in zip(config(5).devices, places, strict=True)
+    ]
+    assert starts(devices) == [begin_after(n, 3) for n in (0, 1, 0, 2, 1)]
+    assert starts([]) == []
 
 
 @pytest.mark.parametrize("before", [0, 1], ids=["at the start", "added"])

@@ -633,6 +633,30 @@ def test_a_new_call_of_a_unit_takes_the_place_of_a_half_open_one(toys):
     assert plant.grid("east")[-1][1] == 110.0
 
 
+@pytest.mark.parametrize("added", [False, True], ids=["at the start", "added"])
+def test_a_unit_that_calls_as_soon_as_anybody_listens_is_heard(toys, added):
+    """Whatever other devices there are, and though they do not begin together."""
+    others = [unit("other", "1", address="tcp://other.test")]
+    devices = [*others, calling("east", "1"), unit("north", "2"), calling("west", "2")]
+
+    async def main(loop):
+        doors, plug = Doors(), Plug(Wires({}))
+        async with Plant(loop, others if added else devices, plug=plug, doors=doors) as plant:
+            if added:
+                await asyncio.sleep(1)
+                await plant.collector.apply(Config.parse({"devices": devices}))
+            while not doors.is_open:
+                await asyncio.sleep(1e-6)
+            west = Calling(doors, "2", 200)
+            await asyncio.sleep(30)
+        return plant, west
+
+    plant, west = run(main)
+    assert west.welcomed == 1
+    assert plant.grid("east") == []
+    assert {value for _, value in plant.grid("west")} == {200.0}
+
+
 def test_a_unit_alone_need_not_say_who_it_is(toys):
     async def main(loop):
         doors = Doors()
