@@ -88,9 +88,6 @@ class Discovery:
             self.facts.clear()
         self._candidates: dict[str, Any] = {}
         self._known: dict[str, bool | None] = {}
-        self._holding: dict[
-            tuple[str, ...], bool | None
-        ] = {}  # asked for each value: worked out once
         self._heard: dict[str, None] = {}  # facts that were confirmed on this connection
         self._given_up: dict[str, None] = {}  # what should identify the unit, and is not answered
         self._unsure: dict[str, int] = {}  # facts that need so many more answers on this connection
@@ -152,7 +149,7 @@ class Discovery:
         """The line is open, for the first time or again: who answers now is to be found out."""
         self._heard.clear()
         self._candidates.clear()
-        self._doubt()
+        self.holding += 1
         if self._is_anonymous():
             self._doubt_all()
 
@@ -178,20 +175,13 @@ class Discovery:
         Args:
             conditions: Names of the conditions of the parts.
         """
-        if conditions not in self._holding:
-            found: bool | None = False
-            for name in conditions:
-                has = self.has(name) if self._vouches(name) else None
-                found = has or (None if has is None else found)
-                if found:
-                    break
-            self._holding[conditions] = found
-        return self._holding[conditions]
-
-    def _doubt(self) -> None:
-        """What :meth:`holds` has told may not be so any more."""
-        self._holding.clear()
-        self.holding += 1
+        found: bool | None = False
+        for name in conditions:
+            has = self.has(name) if self._vouches(name) else None
+            if has:
+                return True
+            found = None if has is None else found
+        return found
 
     def _vouches(self, condition: str) -> bool:
         """Whether the unit that answers on this connection stands for a condition's facts."""
@@ -294,7 +284,7 @@ class Discovery:
             second answer is needed.
         """
         name, value = query.name, query.fact(value)
-        self._doubt()
+        self.holding += 1
         if name in self.facts and self.facts[name] == value:
             self._candidates.pop(name, None)
             return self._confirm(name)
@@ -313,7 +303,7 @@ class Discovery:
         it does not say any more who it is, facts need to be confirmed.
         """
         name = query.name
-        self._doubt()
+        self.holding += 1
         news = False
         if name in self._identity and not self._is_settled(name):
             self._given_up[name] = None
@@ -377,7 +367,7 @@ class Discovery:
         """Take over what was learnt of the unit a moment ago; it has to say again who it is."""
         self.facts = dict(other.facts)
         self._new_facts()
-        self._doubt()
+        self.holding += 1
         if self._is_anonymous():
             self._doubt_all()
 

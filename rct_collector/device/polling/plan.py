@@ -156,9 +156,15 @@ class Plan:
 
     @cached_property
     def conditions_of_all(self) -> tuple[tuple[str, ...], ...]:
-        """The conditions under which series are found that are told or computed from, each once."""
+        """The conditions under which series are found that are told or computed from, each once.
+
+        Of what is found in several places, those of each place as well.
+        """
         inputs = (s for item in self.derived for column in item.inputs for s, _ in column)
-        return tuple(dict.fromkeys(map(self.conditions, chain(self.told, inputs))))
+        found = dict.fromkeys(map(self.conditions, chain(self.told, inputs)))
+        for series in self.several:
+            found.update(((condition,), None) for condition in self.conditions(series))
+        return tuple(found)
 
     @cached_property
     def faults(self) -> tuple[Series, ...]:

@@ -51,6 +51,10 @@ class Presence(dict[Series, bool | None]):
         found = self[series] = self._of[self._plan.conditions(series)]
         return found
 
+    def has(self, condition: str) -> bool | None:
+        """Whether the unit has one of the places of what is found in several."""
+        return self._of[condition,]
+
     def inputs(self, place: int) -> tuple[_Places, ...] | None:
         """The inputs of a derived series; None while it is not known which the unit has.
 
@@ -74,7 +78,7 @@ class Presence(dict[Series, bool | None]):
         return tuple(found) if tolerant or None not in found else None
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=16)
 def _once(plan: Plan, has: tuple[bool | None, ...]) -> Presence:
     return Presence(plan, has)
 
@@ -260,7 +264,7 @@ class Round:
             fresh = {s: value for s, value in fresh.items() if s not in published}
         present: Mapping[Series, bool | None] = there
         if self._origins:
-            present = {s: self._is_there(s, present) for s in fresh}
+            present = {s: self._is_there(s, there) for s in fresh}
         found = [pair for pair in fresh.items() if present[pair[0]]]
         if len(found) < len(fresh):  # what is not known may turn out within the round
             self._fresh = {s: v for s, v in fresh.items() if present[s] is None}
@@ -278,17 +282,17 @@ class Round:
         self._told_texts.update(fresh)
         return fresh
 
-    def _value_of(self, series: Series | None) -> Value | None:
+    def _value_of(self, present: Presence, series: Series | None) -> Value | None:
         """The value of a series that the unit has where it came from; None of any other."""
         origin = self._origins.get(series) if series is not None else None
-        if series is None or (origin is not None and not self._has(origin)):
+        if series is None or (origin is not None and not present.has(origin)):
             return None
         return self._values.get(series)
 
-    def _is_there(self, series: Series, present: Mapping[Series, bool | None]) -> bool | None:
+    def _is_there(self, series: Series, present: Presence) -> bool | None:
         """Whether the unit has what a series is about, if it comes from where it came from."""
         origin = self._origins.get(series)
-        return present[series] if origin is None else self._has(origin)
+        return present[series] if origin is None else present.has(origin)
 
     def _derive(self, present: Presence) -> None:
         """Compute what can be computed by now; the rest may follow with later answers."""
@@ -312,7 +316,7 @@ class Round:
         if inputs is None:
             return None
         values: Callable[[Any], Value | None] = self._values.get
-        value_of = self._value_of if self._origins else values
+        value_of = partial(self._value_of, present) if self._origins else values
         tolerant = self.plan.derived[place].tolerant
         columns: list[list[Any]] = []
         for places in inputs:
