@@ -284,9 +284,13 @@ class Discovery:
             second answer is needed.
         """
         name, value = query.name, query.fact(value)
-        self.holding += 1
-        if name in self.facts and self.facts[name] == value:
+        is_known = name in self.facts and self.facts[name] == value
+        if is_known:
             self._candidates.pop(name, None)
+            if name in self._heard and name not in self._unsure:
+                return False  # the most frequent case of all: nothing is to be worked out anew
+        self.holding += 1
+        if is_known:
             return self._confirm(name)
         self._heard.pop(name, None)
         if name not in self._candidates or self._candidates[name] != value:
