@@ -277,7 +277,7 @@ class Exchange:
             self._pump(self._time())  # which may end the round at once
             await over
         finally:
-            self._over = None
+            self._over, self._ready = None, b""
             self._alarm.stop()
             self.port.end_turn()
 
@@ -635,8 +635,7 @@ class Exchange:
             self._over.set_exception(error)
 
     def _finish(self) -> None:
-        """End the round."""
-        self._ready = b""
-        over, self._over = self._over, None
+        """End the round; what was to leave with the end of this look stays."""
+        over, self._over, self._ready = self._over, None, b""
         if over is not None and not over.done():
             over.set_result(None)
