@@ -46,16 +46,17 @@ def test_it_stops_although_the_name_of_a_device_is_not_found_out(collectd, tmp_p
 
 def test_it_leaves_its_host_the_files_that_it_needs(collectd, tmp_path):
     """Without any, csv and log starve, and it aborts where it ends its threads."""
+    limit = 41  # so that there is room for a single device
     with running_inverter(host="0.0.0.0", latency=(0.0, 0.0), rate=1e9) as inverter:
         devices = [device(f"unit{n}", f"tcp://127.0.0.{n + 1}:{inverter.port}") for n in range(30)]
-        daemon = collectd(module(tmp_path, *devices)).start(files=40)
+        daemon = collectd(module(tmp_path, *devices)).start(files=limit)
         assert wait_for(lambda: len(daemon.rows("inverter-unit0/power-grid")) >= 3), daemon.log()
         open_files = len(list(Path(f"/proc/{daemon.process.pid}/fd").iterdir()))
         assert daemon.stop() < 2
-    assert open_files < 40 - 20
+    assert open_files < limit - 20
     (line,) = daemon.errors()
     assert "of 30 devices are left out, " in line
-    assert ": collectd may have 40 open files and needs " in line
+    assert f": collectd may have {limit} open files and needs " in line
     assert "LimitNOFILE=" in line
     assert "Too many open files" not in daemon.output.read_text()
 
