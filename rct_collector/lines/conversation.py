@@ -103,8 +103,8 @@ class Conversation:
         asked_at: When a request was sent last, in monotonic seconds.
         heard_at: When bytes came last, in monotonic seconds.
         answered_at: When something valid came last, in monotonic seconds.
-        expected: Takes what comes next without a detour, if it is one whole answer: a request was
-            sent that is the only one open, and nothing has come since. None to look at all of it.
+        expected: Takes what comes next without a detour, if it is one whole answer: requests were
+            sent, and nothing else has come since. None to look at all of it.
         is_stale: What has just come may have waited for too long to be believed.
     """
 

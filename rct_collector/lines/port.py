@@ -198,14 +198,13 @@ class Port:
             conversation.query = ask.query
             conversation.asked(data, now)
 
-    def ready(self, query: Query, now: float, expected: Expect | None) -> bytes | None:
+    def ready(self, query: Query, now: float, expected: Expect) -> bytes | None:
         """Take the turn for a request that nothing goes with, which the caller is to send soon.
 
         Args:
             query: What is asked.
             now: Monotonic seconds.
-            expected: Takes its answer if that is the next thing that comes over the line; None
-                where others are open.
+            expected: Takes the next thing that comes over the line, if that is one whole answer.
 
         Returns:
             Its bytes, for :meth:`transmit`; None if it is not our turn.
@@ -223,6 +222,11 @@ class Port:
         conversation.query = query
         conversation.asks(now, expected)
         return data
+
+    def expect(self, expected: Expect) -> None:
+        """One more answer is expected after one that was; see :meth:`ready`."""
+        if self.conversation is not None:
+            self.conversation.expected = expected
 
     def transmit(self, data: bytes) -> None:
         """Send a request that is ready."""

@@ -472,6 +472,8 @@ class Exchange:
         if ask is None:
             return False
         self.port.received_bytes += size
+        if poller.pending:
+            self.port.expect(self._expected)
         try:
             if not self._owner.answered(answer, now):
                 poller.repeat(ask)
@@ -553,8 +555,7 @@ class Exchange:
             return
         request = poller.usual(now)
         if request is not None and request.query.argument is None:
-            expected = None if poller.pending else self._expected
-            ready = port.ready(request.query, now, expected)
+            ready = port.ready(request.query, now, self._expected)
             if ready is not None:
                 self._ready = ready
                 self._alarm.at_last(self._transmit_ready)

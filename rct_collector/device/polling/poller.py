@@ -462,8 +462,8 @@ class Poller:
         """A valid answer came: :meth:`answered`, where nothing is out of the ordinary.
 
         Returns:
-            The request it satisfies, if it is the only one that is open, and was sent once; else
-            None, and nothing has changed.
+            The request it satisfies, if none that is open was sent before it, and it was sent
+            once; else None, and nothing has changed.
         """
         standstill, pending = self._standstill, self.pending
         ask = pending.get(query)
@@ -472,7 +472,7 @@ class Poller:
             or not self.calm
             or ask.attempts != 1
             or standstill.unanswered >= REQUESTS
-            or len(pending) != 1
+            or (len(pending) > 1 and next(iter(pending)) is not query)
         ):
             return None
         standstill.asked_at, standstill.unanswered = math.inf, 0
@@ -483,7 +483,7 @@ class Poller:
         took, times, tally = now - ask.sent_at, self._response_time, self.tally
         if times is not None:
             (times.long if query.exclusive else times.short).add(took)
-        pending.clear()
+        del pending[query]
         (tally.crowded if ask.crowded else tally.alone).answered += 1
         tally.latency += took
         tally.answers += 1
