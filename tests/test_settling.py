@@ -79,9 +79,9 @@ def test_what_was_removed_is_found_once_the_configuration_was_read_again():
 def test_it_is_seldom_searched_while_devices_learn_and_as_usual_afterwards():
     def searches():
         """How often, while some thousand objects are made that stay."""
-        before = gc.get_stats()[0]["collections"]
-        made = [Ring() for _ in range(5000)]
-        assert len(made) == 5000
+        before, count = gc.get_stats()[0]["collections"], 7 * process.USUALLY
+        made = [Ring() for _ in range(count)]
+        assert len(made) == count < process.WHILE_LEARNING
         return gc.get_stats()[0]["collections"] - before
 
     async def main(loop):
