@@ -62,8 +62,8 @@ class Alarm:
         loop = self._loop if self._loop is not None else self._found()
         return self._beat.seen() if self._beat is not None else loop.time()
 
-    def at_last(self, call: Callable[[], None]) -> None:
-        """Call once all is dealt with that this look has brought, together with others; else now.
+    def at_end(self, call: Callable[[], None]) -> None:
+        """Call at the end of the look that goes on, together with others; without a beat now.
 
         What is sent to many at a time costs less than half: the code that sends stays in the
         caches of the processor, and who reads it all need not be woken up for each.
@@ -77,9 +77,9 @@ class Alarm:
         if beat is None:
             call()
             return
-        if not beat.last:
-            beat.call_last()
-        beat.last.append(call)
+        if not beat.at_end:
+            beat.end_soon()
+        beat.at_end.append(call)
 
     def hasten(self) -> None:
         """Look every :data:`OFTEN_S` from now on: each answer is waited for first."""
@@ -133,7 +133,7 @@ class Beat:
 
     Attributes:
         every: Seconds from one point of the grid to the next.
-        last: What is to be called at the end of a look; see :meth:`call_last`.
+        at_end: What is to be called at the end of the look that goes on; see :meth:`end_soon`.
         seen: Tells until when all that had come was found by a look, in monotonic seconds.
     """
 
@@ -158,7 +158,7 @@ class Beat:
         self._pace = pace
         self.seen = seen or loop.time
         self._places: dict[int, list[Alarm]] = {}
-        self.last: list[Callable[[], None]] = []
+        self.at_end: list[Callable[[], None]] = []
         self._timer: asyncio.TimerHandle | None = None
         self._first: float = math.inf
 
@@ -199,17 +199,17 @@ class Beat:
         if place < self._first:
             self._wait()
 
-    def call_last(self) -> None:
-        """Call what will be in :attr:`last` once all is dealt with that this look has brought."""
-        self._loop.call_soon(self._call_last)
+    def end_soon(self) -> None:
+        """End the look, once all is dealt with that it has brought."""
+        self._loop.call_soon(self._end)
 
-    def _call_last(self) -> None:
-        calls, self.last = self.last, []
+    def _end(self) -> None:
+        calls, self.at_end = self.at_end, []
         for call in calls:
             try:
                 call()
             except Exception as error:  # it is nobody else's trouble
-                self._defect("what was to be done at last met a defect", error)
+                self._defect("what was to be done at the end of a look met a defect", error)
 
     def _defect(self, text: str, error: Exception) -> None:
         self._loop.call_exception_handler({"message": text, "exception": error})

@@ -198,7 +198,7 @@ class Port:
             conversation.query = ask.query
             conversation.asked(data, now)
 
-    def ready(self, query: Query, now: float, expected: Expect) -> bytes | None:
+    def prepare(self, query: Query, now: float, expected: Expect) -> bytes | None:
         """Take the turn for a request that nothing goes with, which the caller is to send soon.
 
         Args:
@@ -224,12 +224,12 @@ class Port:
         return data
 
     def expect(self, expected: Expect) -> None:
-        """One more answer is expected after one that was; see :meth:`ready`."""
+        """One more answer is expected after one that was; see :meth:`prepare`."""
         if self.conversation is not None:
             self.conversation.expected = expected
 
     def transmit(self, data: bytes) -> None:
-        """Send a request that is ready."""
+        """Send a request that was prepared."""
         if self.conversation is not None:
             self.conversation.wire.send(data)
 

@@ -70,10 +70,10 @@ def test_most_leave_at_the_end_of_the_look_in_which_they_are_decided_upon(sent, 
     transmit = Exchange._transmit
 
     def noted(self):
-        was_ready = bool(self._ready)
+        was_prepared = bool(self._prepared)
         transmit(self)
-        if was_ready:
-            waited.append(bool(self._ready))
+        if was_prepared:
+            waited.append(bool(self._prepared))
 
     monkeypatch.setattr(Exchange, "_transmit", noted)
     sent(40, 120)

@@ -73,3 +73,20 @@ def test_most_take_the_short_way(monkeypatch):
         value for series, value in found[-1][1] if series.name == "inverter_collector.answers_total"
     }
     assert taken.count(True) > 0.7 * answers
+
+
+def test_the_turn_is_kept_while_a_second_request_is_out(monkeypatch):
+    """Else somebody else asks meanwhile, and one of the answers may be lost."""
+    held = []
+    hear = Exchange._hear_expected
+
+    def noted(self, answer, size, now):
+        found = hear(self, answer, size, now)
+        if self.poller.pending and self._over is not None:
+            held.append(self.port.conversation.turns.holder is self.port._party)
+        return found
+
+    monkeypatch.setattr(Exchange, "_hear_expected", noted)
+    told([], 7)
+    assert len(held) > 100
+    assert all(held)

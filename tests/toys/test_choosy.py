@@ -14,6 +14,7 @@ from rct_collector.cli.snapshot import Snapshot
 from rct_collector.config import Config, DeviceConfig
 from rct_collector.device.plausibility import Plausibility
 from rct_collector.device.polling.plan import plan_for
+from rct_collector.device.polling.presence import presence
 from rct_collector.device.polling.round import Round
 from rct_collector.docs import metrics
 from rct_collector.exits import Exit
@@ -89,7 +90,11 @@ def test_what_two_places_say_is_taken_from_the_one_that_the_unit_has(driver, ord
     """Whichever answers first, and whether or not it is known by then which one that is."""
     plan = plan_for(driver, DeviceConfig(name="toy", driver=driver.name, address=tcp("roof")))
     has = {"A": True, "B": False} if known else {}
-    found = Round(plan, Plausibility(), has.get, None, pytest.fail)
+
+    def there():
+        return presence(plan, lambda *names: next(filter(None, map(has.get, names)), None))
+
+    found = Round(plan, Plausibility(), there, None, pytest.fail)
     for name in order:
         raw = {"load": 1000, "LOAD": 25000}[name]
         found.take(driver.query(name), raw, now=100.0, wall_ns=1)

@@ -100,26 +100,22 @@ def _rank(plan: Plan, query: Query, *, decides: bool) -> int:
     return 3 if decides else 2 if query in plan.energy else 1
 
 
-def _interval(plan: Plan, query: Query, budget: Budget) -> float:
-    """Seconds from one turn of a query to the next."""
-    return budget.seconds(plan.classes[query], total=query in plan.energy)
-
-
 @lru_cache(maxsize=32)
 def _intervals(plan: Plan, budget: Budget) -> Mapping[Query, float]:
     """Seconds from one turn of each query to the next."""
-    return {query: _interval(plan, query, budget) for query in plan.classes}
+    classes, totals = plan.classes.items(), plan.energy
+    return {query: budget.seconds(poll, total=query in totals) for query, poll in classes}
 
 
 @lru_cache(maxsize=32)
 def _spread(plan: Plan, asked: tuple[Query, ...], budget: Budget) -> Mapping[Query, float]:
     """Give each query its place in the interval, neighbours side by side, sums together."""
     found: dict[Query, float] = {}
-    are_asked = set(asked)
+    are_asked, intervals = set(asked), _intervals(plan, budget)
     for poll in SLOW_CLASSES:
         queries = [query for query in plan.queries(poll) if query in are_asked]
         for number, query in enumerate(queries):
-            shift = number / len(queries) * _interval(plan, query, budget)
+            shift = number / len(queries) * intervals[query]
             for member in (query, *plan.companions.get(query, ())):
                 found.setdefault(member, shift)
     return found
@@ -213,14 +209,12 @@ class Backlog:
         still_open = set(self._discovery.open())
         urgency = {}
         for query, since in self._waiting.items():
-            new = self._turns.is_new(query)
-            if new and self._discovery.decides(query):
-                rank = 3
-            elif query in self._plan.energy:
-                rank = 2
+            if self._turns.is_new(query):
+                rank, share = _rank(self._plan, query, decides=self._discovery.decides(query)), inf
             else:
-                rank = int(new or query in still_open)
-            urgency[query] = rank, inf if new else (now - since) / self._intervals[query]
+                rank = 2 if query in self._plan.energy else int(query in still_open)
+                share = (now - since) / self._intervals[query]
+            urgency[query] = rank, share
         return in_turn(urgency, self._plan.companions)
 
     def queue(self, due: Iterable[PollClass], now: float) -> None:

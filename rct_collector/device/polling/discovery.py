@@ -88,6 +88,7 @@ class Discovery:
             self.facts.clear()
         self._candidates: dict[str, Any] = {}
         self._known: dict[str, bool | None] = {}
+        # Of a few names, which they mostly are, a dict takes a third of what a set does.
         self._heard: dict[str, None] = {}  # facts that were confirmed on this connection
         self._given_up: dict[str, None] = {}  # what should identify the unit, and is not answered
         self._unsure: dict[str, int] = {}  # facts that need so many more answers on this connection

@@ -134,23 +134,21 @@ class Exchange:
         "_alarm",
         "_clock",
         "_end_told",
-        "_expected",
         "_fast_told",
         "_interval",
         "_over",
         "_owner",
         "_pacer",
+        "_prepared",
         "_rate",
-        "_ready",
         "_reports",
         "_requests",
-        "_slowest_gap",
         "_sent_at",
+        "_slowest_gap",
         "_stats",
         "_time",
         "_timeout",
         "_told_at",
-        "_transmit_ready",
         "_window",
         "_zone",
         "cut_short",
@@ -233,10 +231,8 @@ class Exchange:
         self._over: asyncio.Future[None] | None = None
         self._alarm = Alarm(self._time_has_come)
         self._time = self._alarm.time  # that of the loop itself, once it runs
-        self._expected = self._hear_expected
-        self._ready = b""  # a request that is about to be sent
-        self._sent_at = -math.inf
-        self._transmit_ready = self._transmit
+        self._prepared = b""  # a request that is about to be sent
+        self._sent_at = -math.inf  # the last one
         self._fast_told = self._end_told = False
         self._told_at = -math.inf
         self.cut_short = False
@@ -277,7 +273,7 @@ class Exchange:
             self._pump(self._time())  # which may end the round at once
             await over
         finally:
-            self._over, self._ready = None, b""
+            self._over, self._prepared = None, b""
             self._alarm.stop()
             self.port.end_turn()
 
@@ -453,12 +449,14 @@ class Exchange:
                 unasked.append(event)
         if unasked:
             self._owner.unasked(unasked, now, receipt)
-        if self._over is None:
-            return
-        # What is due is sent while all that it takes is at hand, not when the alarm rings.
-        if not poller.waits_for_time or now >= self._alarm.due:
+        if self._over is not None:
+            self._go_on(now)
+
+    def _go_on(self, now: float) -> None:
+        """Send what is due while all that it takes is at hand, not when the alarm rings."""
+        if not self.poller.waits_for_time or now >= self._alarm.due:
             self._pump(now)
-        elif not poller.pending:
+        elif not self.poller.pending:
             self.port.end_turn()
 
     def _hear_expected(self, answer: Answer, size: int, now: float) -> bool:
@@ -473,14 +471,11 @@ class Exchange:
             return False
         self.port.received_bytes += size
         if poller.pending:
-            self.port.expect(self._expected)
+            self.port.expect(self._hear_expected)
         try:
             if not self._owner.answered(answer, now):
                 poller.repeat(ask)
-            if not poller.waits_for_time or now >= self._alarm.due:
-                self._pump(now)
-            else:
-                self.port.end_turn()
+            self._go_on(now)
         except Exception as error:
             self.failed(error)
         return True
@@ -549,17 +544,17 @@ class Exchange:
     def _pump(self, now: float) -> None:
         """Send what may be sent now, in monotonic seconds; come back when there is more to do."""
         port, poller = self.port, self.poller
-        if self._ready:  # it had to wait for the gap
+        if self._prepared:  # it had to wait for the gap
             self._transmit()
             self._alarm.set(self._sent_at + self._pacer.gap)
             return
         request = poller.usual(now)
         if request is not None and request.query.argument is None:
-            ready = port.ready(request.query, now, self._expected)
-            if ready is not None:
-                self._ready = ready
-                self._alarm.at_last(self._transmit_ready)
-                wake = poller.went(request, now if self._ready else self._sent_at)
+            data = port.prepare(request.query, now, self._hear_expected)
+            if data is not None:
+                self._prepared = data
+                self._alarm.at_end(self._transmit)
+                wake = poller.went(request, now if self._prepared else self._sent_at)
                 if not self._fast_told or now - self._told_at >= HAND_OVER_S:
                     self._hand_over(now)
                 self._alarm.set(wake)
@@ -599,13 +594,13 @@ class Exchange:
             self._alarm.set(wake)
 
     def _transmit(self) -> None:
-        """Send the request that is ready, unless the gap is not over: then with the next look.
+        """Send the request that is prepared, unless the gap is not over: then with the next look.
 
         That is decided by when the last one left, not by when it was decided upon.
         """
-        if self._ready and self._time() >= self._sent_at + self._pacer.gap:
-            ready, self._ready = self._ready, b""
-            self.port.transmit(ready)
+        if self._prepared and self._time() >= self._sent_at + self._pacer.gap:
+            data, self._prepared = self._prepared, b""
+            self.port.transmit(data)
             self._sent_at = self._time()  # sending may have taken long
 
     def _hand_over(self, now: float) -> None:
@@ -637,6 +632,6 @@ class Exchange:
 
     def _finish(self) -> None:
         """End the round; what was to leave with the end of this look stays."""
-        over, self._over, self._ready = self._over, None, b""
+        over, self._over, self._prepared = self._over, None, b""
         if over is not None and not over.done():
             over.set_result(None)

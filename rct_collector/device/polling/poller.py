@@ -339,9 +339,7 @@ class Poller:
             if lacking > 0.0:
                 needed += lacking
             # What is not quite clear is left to those who ask all questions.
-            if income < 0.0 or tokens + income < needed:
-                return None
-            if now > self._middle and not self._is_in_time(ask, now):
+            if income < 0.0 or tokens + income < needed or not self._is_in_time(ask, now):
                 return None
         else:
             return None
@@ -365,13 +363,8 @@ class Poller:
         ask.phase = PENDING
         ask.attempts += 1
         ask.sent_at = now
-        times, wait = self._response_time, self._timeout
-        if times is not None:
-            likely = (times.long if query.exclusive else times.short).likely
-            if likely < times.least:
-                likely = times.least
-            if likely < wait:
-                wait = likely
+        times = self._response_time
+        wait = self._timeout if times is None else times.wait(1, long=query.exclusive)
         until = ask.until = now + wait
         ask.overtaken = 0
         ask.crowded = now - self._sent_at < CLOSE_S
@@ -396,9 +389,7 @@ class Poller:
         if self._fast:
             self.waits_for_time = True
         elif self._slow and settled:
-            # What the middle of the round tells at once need not be asked for.
-            in_time = wake <= self._middle and wake <= self._deadline
-            self.waits_for_time = in_time or self._is_in_time(self._slow[0], wake)
+            self.waits_for_time = self._is_in_time(self._slow[0], wake)
         else:
             self.waits_for_time = False
         if until < wake:
@@ -480,13 +471,7 @@ class Poller:
         bit = 1 << query.number
         self._proven.bits |= bit
         self._done.bits |= bit
-        took, times, tally = now - ask.sent_at, self._response_time, self.tally
-        if times is not None:
-            (times.long if query.exclusive else times.short).add(took)
-        del pending[query]
-        (tally.crowded if ask.crowded else tally.alone).answered += 1
-        tally.latency += took
-        tally.answers += 1
+        self._in_time(ask, now - ask.sent_at)
         ask.phase = ANSWERED
         if not ask.silent:
             del self._asks[query]
@@ -757,16 +742,20 @@ class Poller:
             self._response_time.measured(took, long=ask.query.exclusive)
         if in_time:
             self._overtake(ask, now)
-            if self._response_time is not None:
-                self._response_time.measured(took, long=ask.query.exclusive)
-            del self.pending[ask.query]
-            tally = self.tally
-            self._outcome(ask).answered += 1
-            tally.latency += took
-            tally.answers += 1
+            self._in_time(ask, took)
         else:
             self._unqueue(ask)
         ask.phase = phase
+
+    def _in_time(self, ask: Request, took: float) -> None:
+        """What was open is answered, after so many seconds."""
+        if self._response_time is not None:
+            self._response_time.measured(took, long=ask.query.exclusive)
+        del self.pending[ask.query]
+        tally = self.tally
+        (tally.crowded if ask.crowded else tally.alone).answered += 1
+        tally.latency += took
+        tally.answers += 1
 
     def _silent(self, ask: Request, now: float) -> None:
         """Nothing came."""

@@ -49,22 +49,20 @@ class ResponseTime:
     Attributes:
         limit: The configured timeout, never exceeded, in seconds.
         least: No wait is shorter than that, in seconds, unless the limit is.
-        short: What is known of short answers.
-        long: What is known of long ones.
     """
 
     limit: float
     least: float = LEAST_S
-    short: _Latency = field(default_factory=_Latency)
-    long: _Latency = field(default_factory=_Latency)
+    _short: _Latency = field(default_factory=_Latency)
+    _long: _Latency = field(default_factory=_Latency)
 
     def forget(self) -> None:
         """Another unit answers now."""
-        self.short, self.long = _Latency(), _Latency()
+        self._short, self._long = _Latency(), _Latency()
 
     def measured(self, seconds: float, *, long: bool) -> None:
         """An answer took so long."""
-        (self.long if long else self.short).add(seconds)
+        (self._long if long else self._short).add(seconds)
 
     def wait(self, attempt: int, *, long: bool) -> float:
         """How long to wait for an answer.
@@ -73,7 +71,7 @@ class ResponseTime:
             attempt: Which request for it this is, from 1.
             long: Whether the answer is a long one.
         """
-        wait = (self.long if long else self.short).likely
+        wait = (self._long if long else self._short).likely
         if wait < self.least:
             wait = self.least
         if attempt > 1:

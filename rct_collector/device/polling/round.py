@@ -4,93 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import tzinfo
-from functools import lru_cache, partial
-from typing import Any, Protocol
+from functools import partial
+from typing import Any
 
 from rct_collector.device.plausibility import ASK_AGAIN, GOOD, TOTAL, Plausibility
 from rct_collector.device.polling.plan import Plan, Taking
+from rct_collector.device.polling.presence import Presence
 from rct_collector.drivers.base import Query
-from rct_collector.model import Kind, Series, Value
-
-
-class Has(Protocol):
-    """What the unit is known to have."""
-
-    def __call__(self, *conditions: str) -> bool | None:
-        """Whether it has one of these parts; None while that is not known.
-
-        Args:
-            conditions: Names of the conditions of the parts.
-        """
-
-
-#: The series of one input of a sum that are to be looked at; None in place of one that the unit
-#: has not, where it may have a hole.
-_Places = tuple[Series | None, ...]
-
-
-class Presence(dict[Series, bool | None]):
-    """Whether a unit has what a series is about, worked out once for all that have the same parts.
-
-    What is asked for without a condition, or computed, is there.
-    """
-
-    def __init__(self, plan: Plan, has: tuple[bool | None, ...]) -> None:
-        """Work out nothing yet.
-
-        Args:
-            plan: What is wanted.
-            has: Of each of :attr:`.plan.Plan.conditions_of_all`, whether the unit has the parts.
-        """
-        super().__init__()
-        self._plan = plan
-        self._of = dict(zip(plan.conditions_of_all, has, strict=True))
-        self._inputs: dict[int, tuple[_Places, ...] | None] = {}
-
-    def __missing__(self, series: Series) -> bool | None:
-        found = self[series] = self._of[self._plan.conditions(series)]
-        return found
-
-    def has(self, condition: str) -> bool | None:
-        """Whether the unit has one of the places of what is found in several."""
-        return self._of[condition,]
-
-    def inputs(self, place: int) -> tuple[_Places, ...] | None:
-        """The inputs of a derived series; None while it is not known which the unit has.
-
-        Parts that it lacks are left out, or are a hole where the rule is tolerant.
-        """
-        if place not in self._inputs:
-            item = self._plan.derived[place]
-            columns = [self._column(inputs, item.tolerant) for inputs in item.inputs]
-            known = tuple(column for column in columns if column is not None)
-            self._inputs[place] = known if len(known) == len(columns) else None
-        return self._inputs[place]
-
-    def _column(
-        self, inputs: tuple[tuple[Series, tuple[str, ...]], ...], tolerant: bool
-    ) -> _Places | None:
-        found = [
-            series if there and series.metric.kind is not Kind.TEXT else None
-            for series, conditions in inputs
-            if (there := self._of[conditions]) is not False or tolerant
-        ]
-        return tuple(found) if tolerant or None not in found else None
-
-
-@lru_cache(maxsize=16)
-def _once(plan: Plan, has: tuple[bool | None, ...]) -> Presence:
-    return Presence(plan, has)
-
-
-def presence(plan: Plan, has: Has) -> Presence:
-    """What a unit has of what is wanted; units with the same parts share it.
-
-    Args:
-        plan: What is wanted.
-        has: What the unit is known to have.
-    """
-    return _once(plan, tuple([not c or has(*c) for c in plan.conditions_of_all]))
+from rct_collector.model import Series, Value
 
 
 class Round:
@@ -110,28 +31,24 @@ class Round:
         self,
         plan: Plan,
         plausibility: Plausibility,
-        has: Has,
+        presence: Callable[[], Presence],
         zone: tzinfo | None,
         failed: Callable[[Exception], object],
-        there: Callable[[], Presence] | None = None,
     ) -> None:
         """Begin without values.
 
         Args:
             plan: What is wanted.
             plausibility: Judge of the device's values.
-            has: What the unit is known to have.
+            presence: Tells what of the plan the unit is known to have at present.
             zone: Time zone of the unit's clock.
             failed: Told of an answer that has met a bug, once it is judged.
-            there: What of the plan the unit is known to have at present; by default worked out
-                each time.
         """
         self.plan = plan
         self._plausibility = plausibility
-        self._has = has
+        self._presence = presence
         self._zone = zone
         self._failed = failed
-        self._presence = there or partial(presence, plan, has)
         self._answers: list[tuple[Taking, object, int]] = []  # with nothing but plain numbers
         self._values: dict[Series, Value] = {}  # all that are looked at once more
         self._origins: dict[Series, str] = {}  # of those that are found in several places
@@ -245,7 +162,8 @@ class Round:
         """Whether a series that is found in several places is taken from this one."""
         before = self._origins.setdefault(series, origin)
         if before != origin:
-            if self._has(before) or self._has(origin) is False:
+            there = self._presence()
+            if there.has(before) or there.has(origin) is False:
                 return False
             self._origins[series] = origin
         return True

@@ -21,7 +21,8 @@ from rct_collector.device.polling.discovery import Discovery, Undecided, facts_f
 from rct_collector.device.polling.exchange import Exchange
 from rct_collector.device.polling.freshness import Freshness
 from rct_collector.device.polling.plan import Choice, Plan, choice_of, plan_for
-from rct_collector.device.polling.round import Presence, Round, presence
+from rct_collector.device.polling.presence import Presence, presence
+from rct_collector.device.polling.round import Round
 from rct_collector.device.polling.unsupported import LONG_MUTE_S, MUTE_S, Unsupported
 from rct_collector.device.publisher import Publisher
 from rct_collector.device.receiving import can_be
@@ -88,11 +89,12 @@ class Polling:
         "_listener",
         "_memory",
         "_more",
-        "_of_values",
         "_one_shot",
         "_only_values",
         "_others",
         "_place",
+        "_presence",
+        "_presence_of",
         "_planned",
         "_plausibility",
         "_probe",
@@ -100,9 +102,7 @@ class Polling:
         "_refused",
         "_reports",
         "_round",
-        "_seen",
         "_stats",
-        "_there",
         "_told",
         "_unsupported",
         "changes",
@@ -145,13 +145,12 @@ class Polling:
         self._planned: Collection[Choice] = ()  # of those is what the plan has
         self._more: Collection[Query] = ()  # what others have wanted first, and was not asked yet
         self._told: Collection[str] = ()
-        #: Answers bear upon nothing in this round but their values, but for few.
+        #: In this round nothing but values comes of those answers of which the plan says so.
         self._only_values = False
-        self._of_values: Container[Query] = ()  # all but those few
         self._listened: Collection[Query] = ()
         self._listener: Callable[[Query, Any], object] = _nobody
-        self._there: Presence
-        self._seen: tuple[int, Plan] | None = None  # what that was worked out from
+        self._presence: Presence
+        self._presence_of: tuple[Plan, int] | None = None  # what that was worked out from
         self._budget: Budget | None = None  # that was looked at last
         self.changes = 0
         self._config = config
@@ -291,18 +290,12 @@ class Polling:
         self._backlog.queue([poll for poll in SLOW_CLASSES if poll in due], now)
         zone = self._config.timezone
         self._round = Round(
-            self.plan,
-            self._plausibility,
-            self.discovery.holds,
-            zone,
-            self.exchange.failed,
-            self._has_there,
+            self.plan, self._plausibility, self._presence_now, zone, self.exchange.failed
         )
         self._one_shot = one_shot
         # Who it is comes first: all else is about that unit.
         who = self.discovery.unidentified
         fast = self._backlog.of_class(PollClass.FAST, now) if PollClass.FAST in due else []
-        self._of_values = self.plan.of_values
         self._blind = not any(self.plan.takes[query] for query in fast) and PollClass.FAST in due
         rest = self._backlog.in_turn(now)
         self._probe = self._backlog.probe([*who, *fast, *rest], self.exchange.proven)
@@ -311,12 +304,13 @@ class Polling:
         )
         return [*who, *fast, *self._probe], rest
 
-    def _has_there(self) -> Presence:
+    def _presence_now(self) -> Presence:
         """What of the plan the unit is known to have, worked out when that may have changed."""
-        seen = self.discovery.holding, self.current.plan
-        if self._seen != seen:
-            self._seen, self._there = seen, presence(self.current.plan, self.discovery.holds)
-        return self._there
+        plan, holding = self.current.plan, self.discovery.holding
+        if self._presence_of != (plan, holding):
+            self._presence_of = plan, holding
+            self._presence = presence(plan, self.discovery.holds)
+        return self._presence
 
     def every(self, series: Series) -> float:
         """Seconds from one value of a series to the next, at the pace that there is."""
@@ -436,11 +430,10 @@ class Polling:
 
     def answered(self, answer: Answer, now: float) -> bool:
         """Take an answer that the round wants."""
-        query = answer.query
+        query, current = answer.query, self.current
         self._stats.totals["answers"] += 1
-        if self._only_values and query in self._of_values and answer.time_ns is None:
-            wall_ns = self._clock.wall_ns()
-            return self._round.take(query, answer.value, now=now, wall_ns=wall_ns)  # type: ignore[union-attr]
+        if self._only_values and query in current.plan.of_values and answer.time_ns is None:
+            return current.take(query, answer.value, now=now, wall_ns=self._clock.wall_ns())
         return self._weigh(answer, now)
 
     def _weigh(self, answer: Answer, now: float) -> bool:

@@ -1,6 +1,7 @@
 """From answers to samples, each published once."""
 
 from datetime import UTC, datetime
+from functools import partial
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -9,6 +10,7 @@ from rct_collector.catalog import catalog
 from rct_collector.config import DeviceConfig
 from rct_collector.device.plausibility import Plausibility
 from rct_collector.device.polling.plan import Plan, plan_for
+from rct_collector.device.polling.presence import presence
 from rct_collector.device.polling.round import Round
 from rct_collector.drivers import driver as load_driver
 from rct_collector.drivers.rct import wire
@@ -38,7 +40,8 @@ class Bench:
 
     def begin(self):
         self.defects = []
-        self.round = Round(self.plan, self.plausibility, self.has, self.zone, self.defects.append)
+        there = partial(presence, self.plan, self.has)
+        self.round = Round(self.plan, self.plausibility, there, self.zone, self.defects.append)
 
     def has(self, condition):
         return True if condition == "always" else self.presence.get(condition, False)
